@@ -1,0 +1,87 @@
+//! The parts of a streamed chat completion.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{ChoicePad, FinishReason, Logprobs, ObjectKind, Role, Usage};
+
+/// One chunk of a stream: one choice's next words, its end, or (without choices) the usage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "id": "chatcmpl-5f0c1d2e3f405162738495a6b7c8d9e0", "object": "chat.completion.chunk", "created": 1_750_000_000,
+    "model": "smollm2-135m-instruct", "system_fingerprint": "pad-0.1.0",
+    "choices": [{"index": 0, "delta": {"content": "Paris"}, "logprobs": null, "finish_reason": null}]
+}))]
+pub struct ChatChunk {
+    /// The completion's id, the same in every chunk.
+    pub id: String,
+    /// Always `chat.completion.chunk`.
+    pub object: ObjectKind,
+    /// When the stream began, in seconds since 1970; the same in every chunk.
+    pub created: u64,
+    /// The served model's id.
+    pub model: String,
+    /// Names the server's version and settings.
+    pub system_fingerprint: String,
+    /// One choice, or none in the usage chunk.
+    pub choices: Vec<ChunkChoice>,
+    /// What the request cost: in the last chunk, where `stream_options.include_usage` asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+}
+
+/// What a chunk says about one choice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ChunkChoice {
+    /// The choice's number, from 0 to `n` - 1.
+    pub index: usize,
+    /// What is added.
+    pub delta: Delta,
+    /// Log-probabilities, where asked for.
+    #[schema(required)]
+    pub logprobs: Option<Logprobs>,
+    /// Why the choice ended; null until then.
+    #[schema(required)]
+    pub finish_reason: Option<FinishReason>,
+    /// Why the tokens since the choice's last chunk were chosen, where `pad.trace` asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pad: Option<ChoicePad>,
+}
+
+/// What a chunk adds to a choice's message. The role comes once, first; the end adds nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Delta {
+    /// Who speaks: in the choice's first chunk only, since SDKs join strings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// The next words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+}
+
+impl Delta {
+    /// The opening of a choice.
+    pub fn opening() -> Self {
+        Self { role: Some(Role::Assistant), content: Some(String::new()) }
+    }
+
+    /// More words.
+    pub fn text(text: String) -> Self {
+        Self { role: None, content: Some(text) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn deltas_hold_only_what_they_add() {
+        let json = |delta: Delta| serde_json::to_value(delta).expect("it is JSON");
+        assert_eq!(json(Delta::opening()), json!({"role": "assistant", "content": ""}));
+        assert_eq!(json(Delta::text("a".to_owned())), json!({"content": "a"}));
+        assert_eq!(json(Delta::default()), json!({}));
+    }
+}

@@ -1,0 +1,175 @@
+//! The body of `POST /v1/chat/completions`.
+
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+
+use crate::object::{self, Fields};
+use crate::{ChatMessage, Preference, Stop};
+
+/// A chat completion request.
+///
+/// Every other field that OpenAI's API knows may be sent; a field that is not listed here is ignored and its name logged once.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
+#[schema(example = json!({
+    "model": "smollm2-135m-instruct",
+    "messages": [{"role": "user", "content": "How do I prepare for a job interview?"}],
+    "max_tokens": 64,
+    "preference": {"helpful": 1.0, "humorous": 0.5},
+    "pad": {"beta": 1.0, "top_k": 10, "trace": false}
+}))]
+pub struct ChatRequest {
+    /// The conversation so far, oldest message first.
+    #[schema(min_items = 1)]
+    pub messages: Vec<ChatMessage>,
+    /// The served model's id or an alias of it; absent means the served model.
+    pub model: Option<String>,
+    /// Tokens to generate at most. Absent means as many as fit the context. `max_completion_tokens` wins where both are sent.
+    #[schema(minimum = 0)]
+    pub max_tokens: Option<u64>,
+    /// Tokens to generate at most, the newer name.
+    #[schema(minimum = 0)]
+    pub max_completion_tokens: Option<u64>,
+    /// 0 chooses the best score always; higher values flatten the distribution.
+    #[schema(minimum = 0, maximum = 2)]
+    pub temperature: Option<f64>,
+    /// Sample from the smallest set of candidates that has this much probability.
+    #[schema(exclusive_minimum = 0, maximum = 1)]
+    pub top_p: Option<f64>,
+    /// Makes the request repeatable, whatever else the server does meanwhile.
+    pub seed: Option<i64>,
+    /// Up to four strings that end the answer; they are not part of it.
+    pub stop: Option<Stop>,
+    /// How many independent choices to generate; they share the prompt's work.
+    #[schema(minimum = 1, maximum = 16)]
+    pub n: Option<u64>,
+    /// Send the answer as server-sent events while it is generated.
+    pub stream: Option<bool>,
+    /// Options of the stream; refused without `stream`.
+    pub stream_options: Option<StreamOptions>,
+    /// What to steer towards; see `GET /v1/preferences` for the dimensions. Absent means the server's default.
+    pub preference: Option<Preference>,
+    /// How strongly to steer, and whether to explain it.
+    pub pad: Option<PadOptions>,
+}
+
+/// Options of a stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
+pub struct StreamOptions {
+    /// Send `usage` in a last chunk that has no choices.
+    pub include_usage: Option<bool>,
+}
+
+/// Guidance of one request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
+pub struct PadOptions {
+    /// Guidance strength; 0 gives the base model's own answer.
+    #[schema(minimum = 0, maximum = 4)]
+    pub beta: Option<f64>,
+    /// How many of the base model's best tokens are weighed at each step.
+    #[schema(minimum = 1, maximum = 100)]
+    pub top_k: Option<u64>,
+    /// Report every token's candidates, rewards and scores in `choices[].pad.trace`.
+    pub trace: Option<bool>,
+}
+
+impl Fields for ChatRequest {
+    const EXPECTED: &'static str = "an object with `messages`";
+
+    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ChatRequest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object::only(deserializer)
+    }
+}
+
+impl Fields for StreamOptions {
+    const EXPECTED: &'static str = "an object with `include_usage`";
+
+    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for StreamOptions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object::only(deserializer)
+    }
+}
+
+impl Fields for PadOptions {
+    const EXPECTED: &'static str = "an object with `beta`, `top_k` and `trace`";
+
+    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for PadOptions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object::only(deserializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Role, from_slice};
+
+    fn read(body: &serde_json::Value) -> ChatRequest {
+        from_slice(body.to_string().as_bytes()).expect("the request is well formed").value
+    }
+
+    /// The body that openai-python's own suite sends with every parameter set.
+    #[test]
+    fn every_parameter_of_the_sdk_is_accepted() {
+        let body = json!({
+            "messages": [{"content": "string", "role": "developer", "name": "name"}],
+            "model": "gpt", "audio": {"format": "wav", "voice": "alloy"}, "frequency_penalty": -2, "function_call": "none",
+            "functions": [{"name": "name", "parameters": {"foo": "bar"}}], "logit_bias": {"foo": 0}, "logprobs": true,
+            "max_completion_tokens": 0, "max_tokens": 0, "metadata": {"foo": "string"}, "modalities": ["text"], "n": 1,
+            "parallel_tool_calls": true, "prediction": {"content": "string", "type": "content"}, "presence_penalty": -2,
+            "prompt_cache_key": "k", "reasoning_effort": "none", "response_format": {"type": "text"}, "safety_identifier": "s",
+            "seed": -9_007_199_254_740_991_i64, "service_tier": "auto", "stop": "\n", "store": true, "stream": false,
+            "stream_options": {"include_obfuscation": true, "include_usage": true}, "temperature": 1, "tool_choice": "none",
+            "tools": [{"function": {"name": "name", "strict": true}, "type": "function"}], "top_logprobs": 0, "top_p": 1,
+            "user": "user-1234", "verbosity": "low", "web_search_options": {"search_context_size": "low"}
+        });
+        let parsed = from_slice::<ChatRequest>(body.to_string().as_bytes()).expect("the request is well formed");
+        let request = parsed.value;
+        assert_eq!(request.messages[0].role, Role::Developer);
+        assert_eq!(request.seed, Some(-9_007_199_254_740_991));
+        assert_eq!((request.max_tokens, request.max_completion_tokens), (Some(0), Some(0)));
+        assert_eq!(request.stream_options, Some(StreamOptions { include_usage: Some(true) }));
+        for name in ["audio", "tools", "stream_options.include_obfuscation", "user"] {
+            assert!(parsed.ignored.iter().any(|ignored| ignored == name), "{name} is reported in {:?}", parsed.ignored);
+        }
+        assert!(!parsed.ignored.iter().any(|name| name == "model"));
+    }
+
+    #[test]
+    fn null_is_absent() {
+        let request = read(&json!({
+            "messages": [{"role": "user", "content": "hi"}], "model": null, "max_tokens": null, "temperature": null, "top_p": null,
+            "seed": null, "stop": null, "n": null, "stream": null, "stream_options": null, "preference": null, "pad": null
+        }));
+        assert!(request.stop.is_none() && request.preference.is_none() && request.pad.is_none() && request.n.is_none());
+    }
+
+    #[test]
+    fn guidance_is_read() {
+        let request = read(&json!({
+            "messages": [{"role": "user", "content": "hi"}], "preference": [1, -0.5], "pad": {"beta": 2, "top_k": 5, "trace": true}
+        }));
+        assert_eq!(request.preference, Some(Preference::Ordered(vec![1.0, -0.5])));
+        assert_eq!(request.pad, Some(PadOptions { beta: Some(2.0), top_k: Some(5), trace: Some(true) }));
+    }
+}

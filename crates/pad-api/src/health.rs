@@ -1,0 +1,80 @@
+//! Whether the server lives, and whether it takes requests.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// How the server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthStatus {
+    /// Takes requests.
+    Ok,
+    /// Finishes what runs and takes nothing new.
+    Draining,
+    /// The engine has stopped.
+    Dead,
+}
+
+/// `GET /health`: answered with 200 as long as the process serves HTTP.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Health {
+    /// How the server is.
+    pub status: HealthStatus,
+    /// The server's version.
+    pub version: String,
+    /// The served model's id.
+    pub model: String,
+    /// The engine's figures.
+    pub engine: EngineHealth,
+}
+
+/// The engine's figures; counters only grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EngineHealth {
+    /// Sequences being decoded.
+    pub running: u64,
+    /// Sequences waiting for admission.
+    pub waiting: u64,
+    /// The KV cache.
+    pub kv_blocks: KvBlocks,
+    /// Tokens that a lane may have, prompt and answer together.
+    pub context: u64,
+    /// Lockstep steps run.
+    pub steps: u64,
+    /// Tokens chosen.
+    pub tokens_generated: u64,
+    /// Tokens chosen that were not the base model's first.
+    pub tokens_steered: u64,
+    /// Prompt rows computed, all lanes together.
+    pub tokens_prefilled: u64,
+    /// Prompt tokens found in the cache, all lanes together.
+    pub tokens_cached: u64,
+    /// Reward lanes' rows computed.
+    pub reward_rows: u64,
+    /// Sequences that ended well.
+    pub finished: u64,
+    /// Sequences whose client went away.
+    pub cancelled: u64,
+    /// Sequences that gave their blocks back and began again.
+    pub preempted: u64,
+    /// Sequences that failed.
+    pub failed: u64,
+}
+
+/// The KV cache's blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KvBlocks {
+    /// Held by sequences.
+    pub used: u64,
+    /// Held by none, but reusable for a prompt that begins alike.
+    pub cached: u64,
+    /// In all.
+    pub total: u64,
+}
+
+/// `GET /ready`: 200 where requests are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Readiness {
+    /// Always true; a server that is not ready answers 503 with an error.
+    pub ready: bool,
+}

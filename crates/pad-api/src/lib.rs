@@ -1,0 +1,39 @@
+//! What travels over the wire: OpenAI's chat completions, and what PAD Server adds to them.
+//!
+//! Requests are read leniently in what they may hold (unknown fields are reported, not refused) and strictly in types
+//! ([`from_slice`] names the field that is wrong). Responses are written exactly as OpenAI's SDKs read them.
+//! Additions live under two names: `preference` and `pad` in requests, `pad` in responses.
+//!
+//! The crate knows neither axum nor the engine: ranges and names are checked by whoever knows them.
+
+mod chat_chunk;
+mod chat_request;
+mod chat_response;
+mod content;
+mod error;
+mod health;
+mod message;
+mod model;
+mod object;
+mod parse;
+mod preference;
+mod preference_list;
+mod stop;
+mod trace;
+mod usage;
+
+pub use chat_chunk::{ChatChunk, ChunkChoice, Delta};
+pub use chat_request::{ChatRequest, PadOptions, StreamOptions};
+pub use chat_response::{AssistantMessage, ChatChoice, ChatCompletion, FinishReason, Logprobs};
+pub use content::{Content, ContentPart, PartKind};
+pub use error::{ErrorBody, ErrorDetail};
+pub use health::{EngineHealth, Health, HealthStatus, KvBlocks, Readiness};
+pub use message::{ChatMessage, Role};
+pub use model::{Model, ModelList};
+pub use object::ObjectKind;
+pub use parse::{ParseError, Parsed, from_slice};
+pub use preference::Preference;
+pub use preference_list::{DimensionInfo, GuidanceDefaults, NumberRange, PreferenceList, TopKRange};
+pub use stop::Stop;
+pub use trace::{CandidateTrace, ChoicePad, TokenTrace};
+pub use usage::{CompletionTokensDetails, PadUsage, PromptTokensDetails, Usage};

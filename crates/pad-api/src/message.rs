@@ -1,0 +1,99 @@
+//! A message of a conversation.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::Content;
+use crate::object::{self, Fields};
+
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// OpenAI's newer name for `system`.
+    Developer,
+    /// Sets the assistant's behaviour.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+    /// The result of a tool that the assistant called.
+    Tool,
+}
+
+impl Role {
+    /// The role's name in chat templates, where a developer is the system.
+    pub fn template_name(self) -> &'static str {
+        match self {
+            Self::Developer | Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+        }
+    }
+}
+
+/// One message of the conversation.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
+pub struct ChatMessage {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said; null where an assistant only calls tools.
+    pub content: Option<Content>,
+    /// The speaker's name, for templates that show it.
+    pub name: Option<String>,
+    /// Tools that the assistant called, for templates that show them.
+    #[schema(value_type = Option<Vec<Object>>)]
+    pub tool_calls: Option<Vec<Value>>,
+    /// The call that a tool message answers.
+    pub tool_call_id: Option<String>,
+}
+
+impl Fields for ChatMessage {
+    const EXPECTED: &'static str = "an object with `role` and `content`";
+
+    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ChatMessage {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object::only(deserializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::from_slice;
+
+    #[test]
+    fn developer_is_the_templates_system() {
+        let body = br#"{"role": "developer", "content": "Be brief.", "name": "ops"}"#;
+        let message: ChatMessage = from_slice(body).expect("a message").value;
+        assert_eq!((message.role, message.role.template_name()), (Role::Developer, "system"));
+        assert_eq!(message.name.as_deref(), Some("ops"));
+    }
+
+    #[test]
+    fn a_reply_of_the_sdk_can_be_sent_back() {
+        let body = br#"{"content": null, "refusal": null, "role": "assistant", "annotations": null, "audio": null,
+            "function_call": null, "tool_calls": [{"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}]}"#;
+        let message: ChatMessage = from_slice(body).expect("a message").value;
+        assert!(message.content.is_none());
+        assert_eq!(message.tool_calls.map(|calls| calls.len()), Some(1));
+    }
+
+    #[test]
+    fn an_array_is_no_message_and_a_role_is_one_of_five() {
+        let error = from_slice::<ChatMessage>(br#"["user", "hi"]"#).expect_err("not an object");
+        assert!(error.message.contains("an object with `role` and `content`"), "{}", error.message);
+        let error = from_slice::<ChatMessage>(br#"{"role": "robot", "content": "hi"}"#).expect_err("no such role");
+        assert_eq!(error.param.as_deref(), Some("role"));
+        assert!(error.message.contains("`developer`, `system`, `user`, `assistant`, `tool`"), "{}", error.message);
+    }
+}

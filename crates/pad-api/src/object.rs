@@ -1,0 +1,57 @@
+//! Objects on the wire: the `object` tag of responses, and requests' objects that are objects.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The `object` field: what kind of object a response is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum ObjectKind {
+    /// A whole chat completion.
+    #[serde(rename = "chat.completion")]
+    ChatCompletion,
+    /// A part of a streamed chat completion.
+    #[serde(rename = "chat.completion.chunk")]
+    ChatCompletionChunk,
+    /// A model.
+    #[serde(rename = "model")]
+    Model,
+    /// A list of models or dimensions.
+    #[serde(rename = "list")]
+    List,
+}
+
+/// A request type that is read from a JSON object only.
+///
+/// Derived readers also take an array as the fields in their order, which would let `["user", "hi"]` pass for a message.
+/// The type derives its reader with `#[serde(remote = "Self")]` (an inherent function) and implements `Deserialize` by [`only`].
+pub(crate) trait Fields: Sized {
+    /// What the object is, for the error where it is none.
+    const EXPECTED: &'static str;
+
+    /// The derived reader.
+    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error>;
+}
+
+/// Read a `T` from an object, refuse everything else.
+pub(crate) fn only<'de, T: Fields, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    deserializer.deserialize_map(ObjectVisitor(PhantomData))
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Fields> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::fields(MapAccessDeserializer::new(map))
+    }
+}

@@ -1,0 +1,115 @@
+//! What a request steers towards.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::json;
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+/// A preference, in one of three forms. Names and ranges are checked against the reward model, not here.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Preference {
+    /// Weights by dimension name, in the order sent; dimensions left out weigh 0.
+    Named(Vec<(String, f64)>),
+    /// One weight per dimension, in the reward model's order.
+    Ordered(Vec<f64>),
+    /// A principle in plain words.
+    Principle(String),
+}
+
+impl<'de> Deserialize<'de> for Preference {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PreferenceVisitor)
+    }
+}
+
+struct PreferenceVisitor;
+
+impl<'de> Visitor<'de> for PreferenceVisitor {
+    type Value = Preference;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of dimension names and weights, an array of weights, or a principle as a string")
+    }
+
+    fn visit_str<E>(self, principle: &str) -> Result<Preference, E> {
+        Ok(Preference::Principle(principle.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Preference, A::Error> {
+        let mut weights = Vec::new();
+        while let Some(weight) = seq.next_element()? {
+            weights.push(weight);
+        }
+        Ok(Preference::Ordered(weights))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Preference, A::Error> {
+        let mut weights: Vec<(String, f64)> = Vec::new();
+        while let Some((name, weight)) = map.next_entry::<String, f64>()? {
+            if weights.iter().any(|(known, _)| *known == name) {
+                return Err(A::Error::custom(format_args!("dimension `{name}` is given twice")));
+            }
+            weights.push((name, weight));
+        }
+        Ok(Preference::Named(weights))
+    }
+}
+
+impl ToSchema for Preference {}
+
+impl PartialSchema for Preference {
+    fn schema() -> RefOr<Schema> {
+        let weight = || ObjectBuilder::new().schema_type(Type::Number);
+        let named = ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .description(Some("Weights by dimension name; dimensions left out weigh 0."))
+            .additional_properties(Some(AdditionalProperties::from(RefOr::T(Schema::Object(weight().build())))));
+        let ordered = ArrayBuilder::new()
+            .items(weight())
+            .description(Some("One weight per dimension, in the reward model's order."));
+        let principle = ObjectBuilder::new().schema_type(Type::String).description(Some("A principle in plain words."));
+        OneOfBuilder::new()
+            .item(named)
+            .item(ordered)
+            .item(principle)
+            .description(Some("What to steer towards. Weights lie within the range that `GET /v1/preferences` gives."))
+            .examples([json!({"helpful": 1.0, "humorous": 0.5}), json!([1.0, 0.0, 0.5]), json!("answer like a pirate")])
+            .into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ChatRequest, ParseError, from_slice};
+
+    fn refused(preference: &str) -> ParseError {
+        let body = format!(r#"{{"messages": [], "preference": {preference}}}"#);
+        from_slice::<ChatRequest>(body.as_bytes()).expect_err("refused")
+    }
+
+    #[test]
+    fn three_forms() {
+        let read = |body| serde_json::from_str::<Preference>(body).expect("a preference");
+        let named = vec![("humor".to_owned(), 1.0), ("brief".to_owned(), -0.5)];
+        assert_eq!(read(r#"{"humor": 1, "brief": -0.5}"#), Preference::Named(named));
+        assert_eq!(read("[1, 0.5]"), Preference::Ordered(vec![1.0, 0.5]));
+        assert_eq!(read(r#""like a pirate""#), Preference::Principle("like a pirate".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_weight_is_refused() {
+        for preference in
+            [r#"{"humor": "much"}"#, r#"{"humor": null}"#, r#"{"humor": NaN}"#, r#"{"humor": 1e999}"#, "[true]", "5"]
+        {
+            let error = refused(preference);
+            let param = error.param.expect("the field is named");
+            assert!(param.starts_with("preference"), "{preference}: {param}");
+        }
+        assert!(refused(r#"{"humor": 1, "humor": 2}"#).message.contains("twice"));
+    }
+}

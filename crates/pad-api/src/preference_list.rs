@@ -1,0 +1,76 @@
+//! What a request may prefer: the reward model's dimensions and the ranges of its weights.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::ObjectKind;
+
+/// The dimensions that `preference` may weigh, in the order of its array form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "object": "list", "kind": "prompted",
+    "data": [{"name": "humorous", "description": null, "principle": "be funny", "weight": {"minimum": -2.0, "maximum": 2.0}}],
+    "default": {"humorous": 0.0},
+    "beta": {"default": 1.0, "minimum": 0.0, "maximum": 4.0}, "top_k": {"default": 10, "minimum": 1, "maximum": 100}
+}))]
+pub struct PreferenceList {
+    /// Always `list`.
+    pub object: ObjectKind,
+    /// The reward model's kind: `prompted`, `checkpoint`, or `none` where the server steers nothing.
+    pub kind: String,
+    /// The dimensions.
+    pub data: Vec<DimensionInfo>,
+    /// The weights of a request that gives no preference.
+    pub default: BTreeMap<String, f64>,
+    /// Guidance strength.
+    pub beta: GuidanceDefaults,
+    /// Number of candidates.
+    pub top_k: TopKRange,
+}
+
+/// A preference dimension.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DimensionInfo {
+    /// The name to use in `preference`.
+    pub name: String,
+    /// What it is about.
+    #[schema(required)]
+    pub description: Option<String>,
+    /// The principle that the reward model reads.
+    pub principle: String,
+    /// Weights that it takes.
+    pub weight: NumberRange,
+}
+
+/// An inclusive range.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct NumberRange {
+    /// The least value allowed.
+    pub minimum: f64,
+    /// The greatest value allowed.
+    pub maximum: f64,
+}
+
+/// Guidance strength: what is used where a request gives none, and what it may give.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GuidanceDefaults {
+    /// Used where the request gives none.
+    pub default: f64,
+    /// The least value allowed.
+    pub minimum: f64,
+    /// The greatest value allowed.
+    pub maximum: f64,
+}
+
+/// Number of candidates: what is used where a request gives none, and what it may give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TopKRange {
+    /// Used where the request gives none.
+    pub default: u64,
+    /// The least value allowed.
+    pub minimum: u64,
+    /// The greatest value allowed.
+    pub maximum: u64,
+}

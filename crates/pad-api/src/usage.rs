@@ -1,0 +1,47 @@
+//! What a request cost, and how far it was steered.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// Tokens of a request.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Usage {
+    /// Tokens of the base lane's prompt, counted once whatever `n` is.
+    pub prompt_tokens: u64,
+    /// Tokens generated over all choices, end tokens included.
+    pub completion_tokens: u64,
+    /// Both together.
+    pub total_tokens: u64,
+    /// The prompt's tokens in detail.
+    pub prompt_tokens_details: PromptTokensDetails,
+    /// The generated tokens in detail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completion_tokens_details: Option<CompletionTokensDetails>,
+    /// What steering did.
+    pub pad: PadUsage,
+}
+
+/// The prompt's tokens in detail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PromptTokensDetails {
+    /// Tokens whose keys and values were found in the cache.
+    pub cached_tokens: u64,
+}
+
+/// The generated tokens in detail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CompletionTokensDetails {
+    /// Tokens spent on reasoning that is not shown.
+    pub reasoning_tokens: u64,
+}
+
+/// What steering did to a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PadUsage {
+    /// Reward lanes run beside the base lane; 0 where nothing was steered.
+    pub reward_lanes: u64,
+    /// Tokens that were not the base model's first.
+    pub steered_tokens: u64,
+    /// Mean over the tokens of the KL divergence of the steered distribution from the base's, over the candidates, in nats.
+    pub mean_kl: f64,
+}

@@ -1,0 +1,41 @@
+//! What a step brings to the decision: the base model's candidates and every lane's logits there.
+
+use crate::logprob;
+use crate::rule::Normalisation;
+
+/// One lane's logits at the k candidates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Readout {
+    /// The logits, one per candidate, in the base's order.
+    pub logits: Vec<f32>,
+    /// log sum exp of the lane's logits over the whole vocabulary; read only under
+    /// [`Normalisation::Vocabulary`].
+    pub log_sum_exp: Option<f32>,
+}
+
+impl Readout {
+    /// Log-probability of each candidate, shape [k].
+    ///
+    /// # Panics
+    ///
+    /// Under [`Normalisation::Vocabulary`] when `log_sum_exp` is missing: whoever made the
+    /// readout knew the rule, and any other normaliser would report wrong numbers.
+    pub fn log_probs(&self, normalisation: Normalisation) -> Vec<f32> {
+        let log_sum_exp = match normalisation {
+            Normalisation::Candidates => return logprob::log_softmax(&self.logits),
+            Normalisation::Vocabulary => {
+                self.log_sum_exp.expect("a readout over the vocabulary carries its log_sum_exp")
+            }
+        };
+        self.logits.iter().map(|logit| logit - log_sum_exp).collect()
+    }
+}
+
+/// The base model's k best tokens, best first: the index of a token is its rank.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidates {
+    /// Token ids, shape [k], at least one.
+    pub tokens: Vec<u32>,
+    /// The base lane's own readout at these tokens.
+    pub base: Readout,
+}

@@ -1,0 +1,179 @@
+//! One decision: candidates and rewards in, one token out, with everything that led to it.
+
+use crate::candidate::{Candidates, Readout};
+use crate::logprob;
+use crate::nucleus::Nucleus;
+use crate::reward::{self, Term};
+use crate::rule::Rule;
+use crate::sampler::Sampler;
+
+/// The chosen token and its reasons. All vectors of length k are in the base's order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// Rank of the chosen token in the base's order.
+    pub chosen: usize,
+    /// The candidates, shape [k].
+    pub tokens: Vec<u32>,
+    /// `log pi_base` of each candidate, shape [k].
+    pub base_logprob: Vec<f32>,
+    /// phi of each term at each candidate, shape `[terms][k]`, without the weights.
+    pub rewards: Vec<Vec<f32>>,
+    /// `sum_i w_i phi_i`, shape [k].
+    pub reward: Vec<f32>,
+    /// `base_logprob + beta * reward`, shape [k].
+    pub score: Vec<f32>,
+    /// KL(softmax(score) || softmax(base)) over the candidates, in nats: how far this step's
+    /// distribution was moved, before temperature and top-p. Exactly 0 without steering.
+    pub kl: f32,
+}
+
+impl Decision {
+    /// The chosen token.
+    pub fn token(&self) -> u32 {
+        self.tokens[self.chosen]
+    }
+
+    /// Whether the token differs from the base model's best.
+    pub fn steered(&self) -> bool {
+        self.chosen != 0
+    }
+}
+
+/// Decides one step (equations 4, 13 and 18 of the paper).
+///
+/// `readouts` are the reward lanes at the candidates; `terms` say how they count. Greedy ties go to
+/// the lowest rank. A greedy rule draws nothing from `sampler`, any other exactly one number. With
+/// beta 0 or no terms the scores are the base log-probabilities, bit for bit.
+///
+/// # Panics
+///
+/// When there is no candidate, a term names a readout that is not there, or a readout lacks the
+/// `log_sum_exp` that [`Normalisation::Vocabulary`](crate::Normalisation::Vocabulary) needs. These
+/// are faults of the caller, not of a request.
+pub fn decide(
+    rule: &Rule,
+    candidates: Candidates,
+    terms: &[Term],
+    readouts: &[Readout],
+    sampler: &mut Sampler,
+) -> Decision {
+    let Candidates { tokens, base } = candidates;
+    assert!(!tokens.is_empty(), "a decision needs at least one candidate");
+    let base_logprob = base.log_probs(rule.normalisation);
+    let rewards = reward::features(terms, &base_logprob, readouts, rule.normalisation);
+    let reward = reward::weighted(terms, &rewards, tokens.len());
+    let unsteered = terms.is_empty() || rule.beta == 0.0;
+    let (score, kl) = if unsteered {
+        (base_logprob.clone(), 0.0)
+    } else {
+        let score: Vec<f32> = base_logprob.iter().zip(&reward).map(|(b, r)| b + rule.beta * r).collect();
+        let kl = logprob::kl(&score, &base_logprob);
+        (score, kl)
+    };
+    let chosen = if rule.is_greedy() { best(&score) } else { Nucleus::new(&score, rule).draw(sampler) };
+    Decision { chosen, tokens, base_logprob, rewards, reward, score, kl }
+}
+
+/// Index of the largest score, the first among equals.
+fn best(score: &[f32]) -> usize {
+    let mut best = 0;
+    for (rank, value) in score.iter().enumerate() {
+        if *value > score[best] {
+            best = rank;
+        }
+    }
+    best
+}
+
+#[cfg(test)]
+#[expect(clippy::float_cmp, reason = "these values are exact by construction")]
+mod tests {
+    use super::*;
+    use crate::{Normalisation, Reference};
+
+    fn readout(logits: &[f32]) -> Readout {
+        Readout { logits: logits.to_vec(), log_sum_exp: None }
+    }
+
+    fn candidates(logits: &[f32]) -> Candidates {
+        let tokens = (0..logits.len() as u32).map(|i| 100 + i).collect();
+        Candidates { tokens, base: readout(logits) }
+    }
+
+    fn term(weight: f32, readout: usize) -> Term {
+        Term { weight, readout, reference: Reference::Base }
+    }
+
+    fn decide_once(rule: &Rule, logits: &[f32], terms: &[Term], readouts: &[Readout]) -> Decision {
+        decide(rule, candidates(logits), terms, readouts, &mut Sampler::new(0, 0))
+    }
+
+    /// Base probabilities 1/2, 1/4, 1/4; the lane's 1/4, 5/8, 1/8; w = 2, beta = 1/2:
+    /// phi = ln 1/2, ln 5/2, ln 1/2 and score = ln 1/4, ln 5/8, ln 1/8.
+    #[test]
+    fn a_steered_step_by_hand() {
+        let ln = |p: f32| p.ln();
+        let rule = Rule { beta: 0.5, ..Rule::default() };
+        let lane = [0.25, 0.625, 0.125].map(ln);
+        let decision = decide_once(&rule, &[0.5, 0.25, 0.25].map(ln), &[term(2.0, 0)], &[readout(&lane)]);
+        assert_eq!((decision.chosen, decision.token(), decision.steered()), (1, 101, true));
+        let close = |a: &[f32], b: &[f32]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+        let phi = [0.5, 2.5, 0.5].map(ln);
+        assert!(close(&decision.rewards[0], &phi), "{decision:?}");
+        assert!(close(&decision.reward, &phi.map(|phi| 2.0 * phi)), "{decision:?}");
+        assert!(close(&decision.score, &lane), "{decision:?}");
+        let kl = 0.25 * ln(0.5) + 0.625 * ln(2.5) + 0.125 * ln(0.5);
+        assert!((decision.kl - kl).abs() < 1e-6, "{decision:?}");
+    }
+
+    #[test]
+    fn ties_go_to_the_lowest_rank() {
+        let decision = decide_once(&Rule::default(), &[1.0, 1.0, 1.0], &[], &[]);
+        assert_eq!((decision.chosen, decision.steered()), (0, false));
+    }
+
+    #[test]
+    fn a_token_that_the_base_rules_out_is_never_chosen() {
+        let lane = readout(&[0.0, 100.0]);
+        let decision = decide_once(&Rule::default(), &[0.0, f32::NEG_INFINITY], &[term(2.0, 0)], &[lane]);
+        assert_eq!(decision.chosen, 0);
+        assert!(decision.kl.is_finite());
+    }
+
+    #[test]
+    fn beta_zero_reports_rewards_but_keeps_the_base() {
+        let rule = Rule { beta: 0.0, ..Rule::default() };
+        let lane = readout(&[-1.0, 5.0]);
+        let decision = decide_once(&rule, &[0.5, 0.4], &[term(1.0, 0)], &[lane]);
+        assert_eq!(decision.score, decision.base_logprob);
+        assert_eq!((decision.chosen, decision.kl), (0, 0.0));
+        assert!(decision.reward[1] > 0.0);
+    }
+
+    #[test]
+    fn beta_zero_keeps_the_base_even_where_the_reward_overflows() {
+        let rule = Rule { beta: 0.0, ..Rule::default() };
+        let decision = decide_once(&rule, &[0.5, 0.4], &[term(2.0, 0)], &[readout(&[0.0, -2e38])]);
+        assert_eq!(decision.reward[1], f32::NEG_INFINITY);
+        assert_eq!(decision.score, decision.base_logprob);
+    }
+
+    #[test]
+    fn a_greedy_rule_draws_nothing_and_another_one_number() {
+        let (mut used, mut fresh) = (Sampler::new(5, 0), Sampler::new(5, 0));
+        decide(&Rule::default(), candidates(&[1.0, 0.0]), &[], &[], &mut used);
+        assert_eq!(used.uniform(), fresh.uniform());
+        let sampling = Rule { temperature: 0.7, ..Rule::default() };
+        decide(&sampling, candidates(&[1.0, 0.0]), &[], &[], &mut used);
+        fresh.uniform();
+        assert_eq!(used.uniform(), fresh.uniform());
+    }
+
+    #[test]
+    fn under_the_vocabulary_the_base_is_reported_as_it_is() {
+        let rule = Rule { normalisation: Normalisation::Vocabulary, ..Rule::default() };
+        let base = Readout { logits: vec![2.0, 1.0], log_sum_exp: Some(5.0) };
+        let decision = decide(&rule, Candidates { tokens: vec![1, 2], base }, &[], &[], &mut Sampler::new(0, 0));
+        assert_eq!(decision.base_logprob, [-3.0, -4.0]);
+    }
+}

@@ -1,0 +1,28 @@
+//! The arithmetic of one PAD decision: which of k candidate tokens comes next.
+//!
+//! The base model proposes its k best tokens. Each reward lane reads the same k tokens, and its
+//! log-ratio to a reference is a token-level reward. With preference weights w and guidance
+//! strength beta (PAD, arXiv 2410.04070, equations 4, 13 and 18):
+//!
+//! ```text
+//! phi_i(a) = log pi_i(a) - log pi_ref(a)
+//! score(a) = log pi_base(a) + beta * sum_i w_i phi_i(a)
+//! greedy:    argmax score          sampling:  p(a) proportional to exp(score(a) / temperature)
+//! ```
+//!
+//! [`decide`] does all of it for one step of one sequence. There are no tensors here, only k
+//! numbers per lane, in f32; sums of exponentials are accumulated in f64.
+
+mod candidate;
+mod decision;
+mod logprob;
+mod nucleus;
+mod reward;
+mod rule;
+mod sampler;
+
+pub use candidate::{Candidates, Readout};
+pub use decision::{Decision, decide};
+pub use reward::{Reference, Term};
+pub use rule::{Normalisation, Rule};
+pub use sampler::Sampler;

@@ -1,0 +1,54 @@
+//! Why a request is not taken, or a step failed.
+
+/// Why the engine does not take a request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubmitError {
+    /// Too many requests are waiting.
+    #[error("the queue is full: {running} sequences run and {waiting} wait, the limit is {limit} in all")]
+    QueueFull {
+        /// Sequences being decoded.
+        running: usize,
+        /// Sequences waiting.
+        waiting: usize,
+        /// Sequences that may be running or waiting together.
+        limit: usize,
+    },
+    /// The longest lane and the tokens asked for do not fit the context.
+    #[error("the prompt has {prompt} tokens and {max_tokens} more are asked for, but the context is {context} tokens")]
+    ContextExceeded {
+        /// Tokens of the longest lane's prompt.
+        prompt: usize,
+        /// Tokens to generate.
+        max_tokens: usize,
+        /// Tokens that a lane may have.
+        context: usize,
+    },
+    /// The KV cache is too small for this request even when it runs alone.
+    #[error("the request needs room for {needed} tokens over all its lanes, but the KV cache holds {total}")]
+    NoKvRoom {
+        /// Positions needed, all lanes together.
+        needed: usize,
+        /// Positions that the cache has.
+        total: usize,
+    },
+    /// The engine is finishing what runs and takes nothing new.
+    #[error("the server is shutting down")]
+    Draining,
+    /// The worker thread ended.
+    #[error("the engine's worker has stopped")]
+    Dead,
+    /// The request makes no sense; the text says why.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// A failed step. It fails the sequences in the step and nothing else.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The model failed.
+    #[error(transparent)]
+    Model(#[from] pad_model::ModelError),
+    /// The runner broke a promise, or panicked; the text says how.
+    #[error("{0}")]
+    Runner(String),
+}

@@ -1,0 +1,43 @@
+//! What the engine tells about a choice while it is generated.
+
+use pad_decode::Decision;
+
+/// One generated token and the decision behind it.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// The token.
+    pub id: u32,
+    /// True for an end token: it gives no text.
+    pub end: bool,
+    /// The candidates, rewards and scores it was chosen from.
+    pub decision: Decision,
+}
+
+/// Why a choice ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinishReason {
+    /// An end token was chosen.
+    Stop,
+    /// `max_tokens`, the context, or the KV cache was reached.
+    Length,
+}
+
+/// The last word about a choice that went well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Finish {
+    /// Why it ended.
+    pub reason: FinishReason,
+    /// Prompt tokens of the base lane that were found in the KV cache rather than computed.
+    pub cached_tokens: usize,
+}
+
+/// An event of one choice. `Finished` or `Failed` is the last.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A token was chosen.
+    Token(Token),
+    /// The choice is complete.
+    Finished(Finish),
+    /// The step that this choice was in failed; the text says why.
+    Failed(String),
+}

@@ -1,0 +1,21 @@
+//! The engine: sequences of lanes, advanced in lockstep by a batching scheduler.
+//!
+//! ```text
+//! plan    = scheduler.plan()      // rows of every lane, within the token budget
+//! outcome = runner.step(&plan)    // one ragged batch per set of weights, candidates and rewards read on the device
+//! events  = scheduler.commit()    // the rule decides, sequences advance
+//! ```
+//!
+//! It knows neither HTTP nor text. A client submits a [`GenerateRequest`] to an [`Engine`] and reads [`Event`]s from each [`Choice`].
+
+mod error;
+mod event;
+mod request;
+mod runner;
+mod status;
+
+pub use error::{StepError, SubmitError};
+pub use event::{Event, Finish, FinishReason, Token};
+pub use request::{AdapterId, GenerateRequest, HeadId, LaneReadout, LaneSpec, WeightsId};
+pub use runner::{DecodeReadouts, DecodeRows, LaneRows, Runner, StepPlan};
+pub use status::{Limits, Status};

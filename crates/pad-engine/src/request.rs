@@ -1,0 +1,72 @@
+//! What a client of the engine asks for: lanes, terms and how to choose.
+
+use std::sync::Arc;
+
+use pad_decode::{Rule, Term};
+
+/// A set of weights that the runner holds. `WeightsId(0)` is the base model's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct WeightsId(pub usize);
+
+impl WeightsId {
+    /// The base model's weights.
+    pub const BASE: Self = Self(0);
+}
+
+/// A low-rank adapter of a set of weights, by its order of loading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AdapterId(pub usize);
+
+/// A value head of a set of weights, by its order of loading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HeadId(pub usize);
+
+/// What is read from a lane's hidden state at a decode step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LaneReadout {
+    /// The unembedding, as the language model has it.
+    Plain,
+    /// A value head before the unembedding.
+    Head(HeadId),
+}
+
+/// One token stream through one model (method, section 3).
+#[derive(Clone, Debug)]
+pub struct LaneSpec {
+    /// The weights that the lane runs through.
+    pub weights: WeightsId,
+    /// The adapter added to them, if any.
+    pub adapter: Option<AdapterId>,
+    /// What is read from it at each step; one entry for the base lane (always `Plain`), one or more for a reward lane.
+    pub readouts: Vec<LaneReadout>,
+    /// The lane's own prompt.
+    pub prompt: Arc<[u32]>,
+}
+
+impl LaneSpec {
+    /// A lane through the base weights that is read plainly: the base lane, or a prompted reward lane.
+    pub fn base(prompt: Arc<[u32]>) -> Self {
+        Self { weights: WeightsId::BASE, adapter: None, readouts: vec![LaneReadout::Plain], prompt }
+    }
+}
+
+/// A request: the same lanes decoded `choices` times.
+#[derive(Clone, Debug)]
+pub struct GenerateRequest {
+    /// The base lane, then the reward lanes.
+    pub lanes: Vec<LaneSpec>,
+    /// How the reward lanes' readouts become rewards. `Term::readout` counts the readouts of `lanes[1..]` in order.
+    pub terms: Vec<Term>,
+    /// Guidance strength, temperature, nucleus, normalisation.
+    pub rule: Rule,
+    /// Number of candidates per step, 1 to 100.
+    pub top_k: usize,
+    /// Seed of the draws; choice `i` uses stream `i` of it.
+    pub seed: u64,
+    /// How many independent choices to generate (OpenAI's `n`).
+    pub choices: usize,
+    /// Tokens to generate at most, the end token included.
+    pub max_tokens: usize,
+    /// Tokens that end a choice.
+    pub end_tokens: Arc<[u32]>,
+}

@@ -1,0 +1,141 @@
+//! SHA-256 checksums of files.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::str::FromStr;
+
+use sha2::{Digest, Sha256};
+
+use crate::HubError;
+use crate::progress::Progress;
+
+/// A checksum that was asked for: 64 hexadecimal digits in lower case.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sha256Text(String);
+
+impl FromStr for Sha256Text {
+    type Err = HubError;
+
+    fn from_str(given: &str) -> Result<Self, HubError> {
+        if given.len() == 64 && given.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Ok(Self(given.to_ascii_lowercase()));
+        }
+        Err(HubError::ExpectedChecksum {
+            given: given.to_owned(),
+            problem: "it must have 64 hexadecimal digits",
+        })
+    }
+}
+
+impl Sha256Text {
+    /// Whether this is the checksum.
+    pub(crate) fn is(&self, actual: &str) -> bool {
+        self.0 == actual
+    }
+
+    /// Refuses a file with another checksum.
+    ///
+    /// # Errors
+    /// [`HubError::Checksum`].
+    pub(crate) fn check(
+        &self,
+        file: &str,
+        actual: &str,
+        consequence: &'static str,
+    ) -> Result<(), HubError> {
+        if self.is(actual) {
+            return Ok(());
+        }
+        Err(HubError::Checksum {
+            file: file.to_owned(),
+            expected: self.0.clone(),
+            actual: actual.to_owned(),
+            consequence,
+        })
+    }
+
+    /// The error of a checksum given for a folder.
+    pub(crate) fn not_for_a_folder(&self) -> HubError {
+        HubError::ExpectedChecksum {
+            given: self.0.clone(),
+            problem: "the model is a folder, and only a single file can be checked",
+        }
+    }
+}
+
+/// The checksum of a file.
+///
+/// # Errors
+/// [`HubError::Io`].
+pub(crate) fn of_file(path: &Path, progress: Progress) -> Result<String, HubError> {
+    let failed = || HubError::io("read", path);
+    let file = File::open(path).map_err(failed())?;
+    let len = file.metadata().map_err(failed())?.len();
+    let bar = progress.bar("checking", len);
+    let checksum = copy(bar.wrap_read(file), io::sink()).map_err(failed())?;
+    bar.finish_and_clear();
+    Ok(checksum)
+}
+
+/// Copies bytes and gives their checksum.
+///
+/// # Errors
+/// Those of the reader and the writer.
+pub(crate) fn copy(mut from: impl Read, mut to: impl Write) -> io::Result<String> {
+    let mut digest = Sha256::new();
+    let mut buffer = vec![0; 1 << 18];
+    loop {
+        let len = match from.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(len) => len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        digest.update(&buffer[..len]);
+        to.write_all(&buffer[..len])?;
+    }
+    Ok(hex(&digest.finalize()))
+}
+
+/// The checksum of a short text.
+pub(crate) fn of_text(text: &str) -> String {
+    hex(&Sha256::digest(text))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_checksums() {
+        let mut copied = Vec::new();
+        let checksum = copy(&b"abc"[..], &mut copied).unwrap();
+        assert_eq!(copied, b"abc");
+        assert_eq!(
+            checksum,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        let long = vec![7_u8; (1 << 18) * 2 + 1];
+        assert_eq!(copy(&long[..], io::sink()).unwrap(), hex(&Sha256::digest(&long)));
+    }
+
+    #[test]
+    fn an_expected_checksum_is_64_digits_of_any_case() {
+        let digits = "AB".repeat(32);
+        assert!(digits.parse::<Sha256Text>().unwrap().is(&"ab".repeat(32)));
+        for wrong in ["", "ab", &"g".repeat(64), &"a".repeat(65)] {
+            let error = wrong.parse::<Sha256Text>().unwrap_err().to_string();
+            assert!(error.contains("64"), "{error}");
+        }
+    }
+}

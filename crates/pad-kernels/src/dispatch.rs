@@ -1,0 +1,83 @@
+//! Which instructions this processor has, and plain loops compiled for each set of them.
+
+use std::sync::OnceLock;
+
+/// Instruction sets that the loops are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isa {
+    /// The target's baseline.
+    Portable,
+    /// x86-64 with AVX2 and FMA.
+    Avx2,
+    /// x86-64 with AVX-512 (F, BW, VL, VNNI) and FMA.
+    Avx512,
+}
+
+impl Isa {
+    /// The best set that this processor has.
+    pub fn detect() -> Self {
+        static FOUND: OnceLock<Isa> = OnceLock::new();
+        *FOUND.get_or_init(|| *Self::available().last().expect("the portable set is always there"))
+    }
+
+    /// Every set that this processor has, the portable one first.
+    pub fn available() -> Vec<Self> {
+        #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "only x86-64 has more than one set"))]
+        let mut sets = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            if avx2 {
+                sets.push(Self::Avx2);
+            }
+            let avx512 = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vnni");
+            if avx2 && avx512 && is_x86_feature_detected!("f16c") {
+                sets.push(Self::Avx512);
+            }
+        }
+        sets
+    }
+}
+
+/// `a * b + acc`, fused where the instruction set has it: `FUSED` is fixed per set, so a result does not depend on the batch.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
+pub(crate) fn mul_add<const FUSED: bool>(a: f32, b: f32, acc: f32) -> f32 {
+    if FUSED { a.mul_add(b, acc) } else { a * b + acc }
+}
+
+/// Define `$name`, which runs `$body::<FUSED, ..>` compiled for the instruction set given as its first argument.
+///
+/// `$body` must be `#[inline(always)]` so that it takes the features of the copy it is inlined into.
+macro_rules! for_each_isa {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident $(<$(const $c:ident : $ct:ty),+>)? ($($arg:ident : $ty:ty),* $(,)?) = $body:ident) => {
+        $(#[$meta])*
+        #[inline]
+        $vis fn $name $(<$(const $c: $ct),+>)? (isa: $crate::dispatch::Isa, $($arg: $ty),*) {
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                fn avx2 $(<$(const $c: $ct),+>)? ($($arg: $ty),*) {
+                    $body::<true $(, $($c),+)?>($($arg),*);
+                }
+                #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
+                fn avx512 $(<$(const $c: $ct),+>)? ($($arg: $ty),*) {
+                    $body::<true $(, $($c),+)?>($($arg),*);
+                }
+                match isa {
+                    // SAFETY: `Isa` values other than `Portable` come from `Isa::available`, which checked the processor.
+                    $crate::dispatch::Isa::Avx2 => return unsafe { avx2 $(::<$($c),+>)? ($($arg),*) },
+                    // SAFETY: as above.
+                    $crate::dispatch::Isa::Avx512 => return unsafe { avx512 $(::<$($c),+>)? ($($arg),*) },
+                    $crate::dispatch::Isa::Portable => {}
+                }
+            }
+            let _ = isa;
+            $body::<false $(, $($c),+)?>($($arg),*);
+        }
+    };
+}
+pub(crate) use for_each_isa;

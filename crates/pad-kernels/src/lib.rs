@@ -1,0 +1,53 @@
+//! Operations of a transformer step, fast on the CPU and right everywhere.
+//!
+//! Each operation is a candle custom op outside and plain loops over slices inside, and has a *twin* in plain candle
+//! operations: the twin runs on any device, and the tests compare the two. On the CPU every row's reductions have a fixed
+//! order, so a row's result depends neither on the other rows of the batch nor on the number of threads.
+//!
+//! | piece | what it does |
+//! |---|---|
+//! | [`Pool`] | threads for steps of a few milliseconds |
+//! | [`PackedWeights`] | a weight matrix in tiles of 16 outputs by blocks of 32 inputs |
+//! | [`Linear`] | `y = f(x) W^T + b (+ residual)`, with norm or SwiGLU folded into the input |
+//! | [`RmsNorm`], [`Rope`] | normalisation and rotary positions |
+//! | [`BatchView`], [`KvLayout`] | the ragged batch and the cache it reads and writes |
+//! | [`attention`], [`write_kv`] | rotary embedding, cache write and attention over blocks |
+//! | [`Best`] | the k best logits of a row |
+//!
+//! `unsafe` is confined to this crate, to the thread pool, to slices shared between its threads, and to the tiles.
+#![expect(unsafe_code, reason = "threads share output slices, and tiles use the processor's vector instructions")]
+
+mod activation;
+mod attention;
+mod best;
+mod block;
+mod dispatch;
+mod exp;
+mod kv;
+mod linear;
+mod norm;
+mod packed;
+mod pool;
+mod rope;
+mod shared;
+mod tile;
+mod tile_vnni;
+mod unembed;
+
+pub use attention::attention;
+pub use best::{Best, Ranked};
+pub use block::{Block, BlockFormat};
+pub use dispatch::Isa;
+pub use kv::{BLOCK, BatchView, KvLayout, Segment, write_kv};
+pub use linear::{Input, Linear};
+pub use norm::RmsNorm;
+pub use packed::{Format, PackedWeights};
+pub use pool::Pool;
+pub use rope::{Rope, RopeScaling};
+pub use unembed::{Logits, Wanted};
+
+/// The twins of the operations that have no other name: plain candle, on any device.
+pub mod twins {
+    pub use crate::attention::twin as attention;
+    pub use crate::kv::twin as write_kv;
+}

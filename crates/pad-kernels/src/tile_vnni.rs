@@ -1,0 +1,151 @@
+//! The quantised tile product in AVX512-VNNI: `vpdpbusd` multiplies 64 unsigned weights with 64 signed inputs and adds them by
+//! fours into 16 sums. The same sums in the same order as the plain loops of `tile`, bit for bit.
+#![cfg(target_arch = "x86_64")]
+
+use std::arch::x86_64::{
+    __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_loadu_si256, _mm512_add_epi32, _mm512_and_si512, _mm512_cvtepi32_ps,
+    _mm512_cvtph_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi8,
+    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_srli_epi16, _mm512_storeu_ps,
+};
+
+use crate::activation::QuantisedBlock;
+use crate::packed::Format;
+use crate::tile::Sums;
+
+/// Bytes ahead of the present block to ask for: about what one block's arithmetic hides.
+const AHEAD: usize = 1024;
+
+/// `count` rows (8, 4, 2 or 1), `x` being `[count, blocks]`.
+pub fn product(q4: bool, count: usize, tile: &[u8], x: &[QuantisedBlock], sums: &mut Sums) {
+    let format = if q4 { Format::Q4 } else { Format::Q8 };
+    assert_eq!(tile.len() * count, x.len() * format.block_bytes(), "one weight block for each block of a row");
+    // SAFETY: only called for `Isa::Avx512`, which `Isa::available` found on this processor; the lengths agree as asserted.
+    unsafe {
+        match (q4, count) {
+            (true, 8) => rows::<8, true>(tile, x, sums),
+            (true, 4) => rows::<4, true>(tile, x, sums),
+            (true, 2) => rows::<2, true>(tile, x, sums),
+            (true, _) => rows::<1, true>(tile, x, sums),
+            (false, 8) => rows::<8, false>(tile, x, sums),
+            (false, 4) => rows::<4, false>(tile, x, sums),
+            (false, 2) => rows::<2, false>(tile, x, sums),
+            (false, _) => rows::<1, false>(tile, x, sums),
+        }
+    }
+}
+
+/// # Safety
+/// `tile` holds `x.len() / M` blocks of its format.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
+unsafe fn rows<const M: usize, const Q4: bool>(tile: &[u8], x: &[QuantisedBlock], sums: &mut Sums) {
+    let format = if Q4 { Format::Q4 } else { Format::Q8 };
+    let blocks = x.len() / M;
+    let mut acc = [_mm512_setzero_ps(); M];
+    let low = _mm512_set1_epi8(15);
+    let mut w = tile.as_ptr();
+    for b in 0..blocks {
+        // SAFETY: `w` points at block `b` of the tile, whose `block_bytes` are read below and nothing beyond them.
+        unsafe {
+            let scale = _mm512_cvtph_ps(_mm256_loadu_si256(w.cast()));
+            let (min, q): (_, [__m512i; 8]) = if Q4 {
+                let packed: [__m512i; 4] = std::array::from_fn(|i| _mm512_loadu_si512(w.add(64 + 64 * i).cast()));
+                (
+                    _mm512_cvtph_ps(_mm256_loadu_si256(w.add(32).cast())),
+                    std::array::from_fn(|i| {
+                        let half = if i < 4 { packed[i] } else { _mm512_srli_epi16::<4>(packed[i - 4]) };
+                        _mm512_and_si512(half, low)
+                    }),
+                )
+            } else {
+                (
+                    _mm512_mul_ps(scale, _mm512_set1_ps(-128.0)),
+                    std::array::from_fn(|i| _mm512_loadu_si512(w.add(32 + 64 * i).cast())),
+                )
+            };
+            for line in 0..format.block_bytes().div_ceil(64) {
+                // A prefetch of an address that is not there does nothing.
+                _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add(AHEAD + 64 * line).cast());
+            }
+            for (m, acc) in acc.iter_mut().enumerate() {
+                let a = x.get_unchecked(m * blocks + b);
+                let four = |g: usize| _mm512_set1_epi32(a.q.as_ptr().add(4 * g).cast::<i32>().read_unaligned());
+                // Two chains where there are too few rows to hide the latency of one.
+                let mut dot = _mm512_setzero_si512();
+                if M >= 4 {
+                    for (g, q) in q.iter().enumerate() {
+                        dot = _mm512_dpbusd_epi32(dot, *q, four(g));
+                    }
+                } else {
+                    let mut other = _mm512_setzero_si512();
+                    for g in 0..4 {
+                        dot = _mm512_dpbusd_epi32(dot, q[g], four(g));
+                        other = _mm512_dpbusd_epi32(other, q[g + 4], four(g + 4));
+                    }
+                    dot = _mm512_add_epi32(dot, other);
+                }
+                let step = _mm512_mul_ps(scale, _mm512_set1_ps(a.scale));
+                *acc = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), step, *acc);
+                *acc = _mm512_fmadd_ps(min, _mm512_set1_ps(a.sum), *acc);
+            }
+            w = w.add(format.block_bytes());
+        }
+    }
+    for (sums, acc) in sums.iter_mut().zip(acc) {
+        // SAFETY: a row of sums is 16 floats.
+        unsafe { _mm512_storeu_ps(sums.as_mut_ptr(), acc) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Isa;
+    use crate::activation::quantise;
+    use crate::block::Block;
+    use crate::packed::{PackedWeights, TILE};
+    use crate::tile::quantised_rows;
+    use half::f16;
+
+    #[test]
+    fn bit_for_bit_the_plain_loops() {
+        if !Isa::available().contains(&Isa::Avx512) {
+            return;
+        }
+        let mut seed = 1_u32;
+        let mut random = move || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            seed >> 8
+        };
+        for q4 in [false, true] {
+            for blocks in [1, 2, 18, 48] {
+                let format = if q4 { Format::Q4 } else { Format::Q8 };
+                let mut w = PackedWeights::zeros(format, TILE, blocks * 32);
+                for row in 0..TILE {
+                    for block in 0..blocks {
+                        let scale = f16::from_f32((random() % 1000) as f32 / 1000.0);
+                        let min = if q4 { -3.0 } else { -128.0 * scale.to_f32() };
+                        let q = std::array::from_fn(|_| (random() % if q4 { 16 } else { 256 }) as u8);
+                        w.set_block(row, block, &Block { scale, min: f16::from_f32(min), q });
+                    }
+                }
+                let values: Vec<f32> =
+                    (0..8 * blocks * 32).map(|_| (random() % 4001) as f32 / 1000.0 - 2.0).collect();
+                let mut x = vec![QuantisedBlock { q: [0; 32], scale: 0.0, sum: 0.0 }; 8 * blocks];
+                quantise(Isa::Portable, &values, &mut x);
+                let (mut fast, mut plain) = ([[0.0; TILE]; 8], [[0.0; TILE]; 8]);
+                product(q4, 8, w.tile(0), &x, &mut fast);
+                if q4 {
+                    quantised_rows::<8, true>(Isa::Avx512, w.tile(0), &x, &mut plain);
+                } else {
+                    quantised_rows::<8, false>(Isa::Avx512, w.tile(0), &x, &mut plain);
+                }
+                assert_eq!(fast, plain, "q4 {q4}, {blocks} blocks");
+                for count in [1, 2, 4] {
+                    let mut few = [[0.0; TILE]; 8];
+                    product(q4, count, w.tile(0), &x[..count * blocks], &mut few);
+                    assert_eq!(few[..count], plain[..count], "q4 {q4}, {count} rows");
+                }
+            }
+        }
+    }
+}

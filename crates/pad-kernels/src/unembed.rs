@@ -1,0 +1,210 @@
+//! Reading the unembedding: the k best logits of a row, or the logits at given tokens, never the whole vocabulary in memory.
+
+use std::sync::Mutex;
+
+use candle_core::{Result, Tensor, bail};
+
+use crate::activation::Activations;
+use crate::best::{Best, Ranked};
+use crate::packed::{PackedWeights, TILE};
+use crate::tile::for_each_row;
+use crate::{Input, Isa, Linear, Pool};
+
+/// What is wanted of one row of hidden states.
+#[derive(Clone, Debug)]
+pub enum Wanted {
+    /// The k best.
+    Best(usize),
+    /// The logits at these tokens, in this order.
+    At(Vec<u32>),
+}
+
+/// What was read of one row.
+#[derive(Clone, Debug)]
+pub struct Logits {
+    /// The tokens wanted, or the best ones, with their logits.
+    pub ranked: Vec<Ranked>,
+    /// log sum exp of all the row's logits, where asked for.
+    pub log_sum_exp: Option<f32>,
+}
+
+/// Tiles whose sums are added up together: fixed, so that results do not depend on the number of threads.
+const STRETCH: usize = 48;
+
+/// The part of a vocabulary sum that one stretch of tiles gives: `exp(max) * sum`.
+#[derive(Clone, Copy, Debug)]
+struct Mass {
+    max: f32,
+    sum: f64,
+}
+
+impl Mass {
+    const NONE: Self = Self { max: f32::NEG_INFINITY, sum: 0.0 };
+
+    fn add(self, logit: f32) -> Self {
+        self.join(Self { max: logit, sum: 1.0 })
+    }
+
+    fn join(self, other: Self) -> Self {
+        let max = self.max.max(other.max);
+        if max == f32::NEG_INFINITY {
+            return self;
+        }
+        let weight = |mass: Self| f64::from(mass.max - max).exp() * mass.sum;
+        Self { max, sum: weight(self) + weight(other) }
+    }
+
+    fn log_sum_exp(self) -> f32 {
+        (f64::from(self.max) + self.sum.ln()) as f32
+    }
+}
+
+impl Linear {
+    /// Read the logits `hidden W^T` that are wanted: `hidden` `[rows, inputs]` and one `wanted` a row, a pair of what and
+    /// whether the log-sum-exp over all outputs is wanted too. The k best rank higher logits first and, of equal ones, the lower
+    /// token.
+    ///
+    /// # Errors
+    /// If the shapes do not agree or a wanted token does not exist.
+    pub fn logits(&self, hidden: &Tensor, wanted: &[(Wanted, bool)]) -> Result<Vec<Logits>> {
+        let outputs = self.outputs();
+        if hidden.dims2()?.0 != wanted.len() {
+            bail!("unembedding: {} rows but {} are wanted", hidden.dims2()?.0, wanted.len())
+        }
+        for (what, _) in wanted {
+            if let Wanted::At(tokens) = what
+                && let Some(token) = tokens.iter().find(|t| **t as usize >= outputs)
+            {
+                bail!("unembedding: token {token} of a vocabulary of {outputs}")
+            }
+        }
+        match self {
+            Self::Dense { .. } => self.logits_twin(hidden, wanted),
+            Self::Packed { weights, pool, .. } => {
+                let hidden: Vec<Vec<f32>> = hidden.to_vec2()?;
+                let isa = Isa::detect();
+                let whole = |(what, lse): &(Wanted, bool)| *lse || matches!(what, Wanted::Best(_));
+                let (full, few): (Vec<usize>, Vec<usize>) = (0..wanted.len()).partition(|&i| whole(&wanted[i]));
+                let mut read: Vec<Option<Logits>> = vec![None; wanted.len()];
+                for (row, logits) in full.iter().zip(read_whole(isa, pool, weights, &hidden, &full, wanted)) {
+                    read[*row] = Some(logits);
+                }
+                for (row, logits) in few.iter().zip(read_few(isa, pool, weights, &hidden, &few, wanted)) {
+                    read[*row] = Some(logits);
+                }
+                Ok(read.into_iter().flatten().collect())
+            }
+        }
+    }
+
+    /// The twin of [`Self::logits`]: all logits by one matmul, then sorted on the host.
+    fn logits_twin(&self, hidden: &Tensor, wanted: &[(Wanted, bool)]) -> Result<Vec<Logits>> {
+        let rows: Vec<Vec<f32>> = self.forward(hidden, Input::Plain, None)?.to_dtype(candle_core::DType::F32)?.to_vec2()?;
+        let read = |(logits, (what, lse)): (&Vec<f32>, &(Wanted, bool))| {
+            let ranked = match what {
+                Wanted::Best(k) => {
+                    let mut best = Best::new(*k);
+                    logits.iter().enumerate().for_each(|(token, &logit)| best.show(token as u32, logit));
+                    best.into_ranked()
+                }
+                Wanted::At(tokens) => {
+                    tokens.iter().map(|&token| Ranked { token, logit: logits[token as usize] }).collect()
+                }
+            };
+            let mass = || logits.iter().fold(Mass::NONE, |mass, &logit| mass.add(logit));
+            Logits { ranked, log_sum_exp: lse.then(|| mass().log_sum_exp()) }
+        };
+        Ok(rows.iter().zip(wanted).map(read).collect())
+    }
+}
+
+fn prepare(isa: Isa, pool: &Pool, w: &PackedWeights, hidden: &[Vec<f32>], rows: &[usize]) -> Activations {
+    Activations::prepare(isa, pool, w.format(), rows.len(), w.inputs(), &|row, out| {
+        out.copy_from_slice(&hidden[rows[row]]);
+    })
+}
+
+/// Rows that need every logit once: the weights are streamed, each stretch keeps its own best and mass.
+fn read_whole(
+    isa: Isa,
+    pool: &Pool,
+    w: &PackedWeights,
+    hidden: &[Vec<f32>],
+    rows: &[usize],
+    wanted: &[(Wanted, bool)],
+) -> Vec<Logits> {
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let activations = prepare(isa, pool, w, hidden, rows);
+    let k_of = |row: usize| if let Wanted::Best(k) = wanted[rows[row]].0 { k } else { 0 };
+    let stretches = w.tiles().div_ceil(STRETCH);
+    let empty = || rows.iter().enumerate().map(|(row, _)| (Best::new(k_of(row)), Mass::NONE)).collect::<Vec<_>>();
+    let parts: Vec<Mutex<Vec<(Best, Mass)>>> = (0..stretches).map(|_| Mutex::new(Vec::new())).collect();
+    pool.run(stretches, &|stretch| {
+        let mut part = empty();
+        for tile in stretch * STRETCH..((stretch + 1) * STRETCH).min(w.tiles()) {
+            let len = TILE.min(w.outputs() - tile * TILE);
+            for_each_row(isa, w, tile, &activations, rows.len(), &mut |row, sums| {
+                let (best, mass) = &mut part[row];
+                let bar = best.bar();
+                for (j, &logit) in sums[..len].iter().enumerate() {
+                    if logit >= bar {
+                        best.show((tile * TILE + j) as u32, logit);
+                    }
+                }
+                if wanted[rows[row]].1 {
+                    *mass = sums[..len].iter().fold(*mass, |mass, &logit| mass.add(logit));
+                }
+            });
+        }
+        *parts[stretch].lock().unwrap_or_else(std::sync::PoisonError::into_inner) = part;
+    });
+    let mut all = empty();
+    for part in parts {
+        for ((best, mass), (b, m)) in all.iter_mut().zip(part.into_inner().unwrap_or_default()) {
+            best.merge(&b);
+            *mass = mass.join(m);
+        }
+    }
+    let few = read_few(isa, pool, w, hidden, rows, wanted);
+    all.into_iter()
+        .zip(few)
+        .zip(rows)
+        .map(|(((best, mass), few), &row)| Logits {
+            ranked: if matches!(wanted[row].0, Wanted::At(_)) { few.ranked } else { best.into_ranked() },
+            log_sum_exp: wanted[row].1.then(|| mass.log_sum_exp()),
+        })
+        .collect()
+}
+
+/// Rows that need a few logits: one tile for each, computed exactly as the whole would be.
+fn read_few(
+    isa: Isa,
+    pool: &Pool,
+    w: &PackedWeights,
+    hidden: &[Vec<f32>],
+    rows: &[usize],
+    wanted: &[(Wanted, bool)],
+) -> Vec<Logits> {
+    let read: Vec<Mutex<Vec<Ranked>>> = rows.iter().map(|_| Mutex::new(Vec::new())).collect();
+    pool.run(rows.len(), &|i| {
+        let Wanted::At(tokens) = &wanted[rows[i]].0 else { return };
+        let activations = prepare(isa, pool_of_one(), w, hidden, &rows[i..=i]);
+        let ranked = tokens.iter().map(|&token| {
+            let mut logit = 0.0;
+            for_each_row(isa, w, token as usize / TILE, &activations, 1, &mut |_, sums| logit = sums[token as usize % TILE]);
+            Ranked { token, logit }
+        });
+        *read[i].lock().unwrap_or_else(std::sync::PoisonError::into_inner) = ranked.collect();
+    });
+    read.into_iter()
+        .map(|ranked| Logits { ranked: ranked.into_inner().unwrap_or_default(), log_sum_exp: None })
+        .collect()
+}
+
+/// A pool without workers, for work inside a task.
+fn pool_of_one() -> &'static Pool {
+    static ONE: std::sync::OnceLock<Pool> = std::sync::OnceLock::new();
+    ONE.get_or_init(|| Pool::new(1))
+}

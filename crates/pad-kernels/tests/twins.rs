@@ -1,0 +1,190 @@
+//! Every operation against its twin in plain candle, on ragged shapes and odd sizes.
+
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+use pad_kernels::{
+    BLOCK, BatchView, Format, Input, KvLayout, Linear, PackedWeights, Pool, RmsNorm, Rope, RopeScaling, Segment, Wanted,
+    attention, write_kv,
+};
+
+/// A small generator, so that a failure repeats.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> f32 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 40) as f32 / (1_u64 << 24) as f32 - 0.5) * 2.0
+    }
+
+    fn tensor(&mut self, rows: usize, columns: usize) -> Tensor {
+        let values: Vec<f32> = (0..rows * columns).map(|_| self.next()).collect();
+        Tensor::from_vec(values, (rows, columns), &Device::Cpu).unwrap()
+    }
+}
+
+fn values(x: &Tensor) -> Vec<f32> {
+    x.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// The largest difference, relative to the largest value.
+fn distance(a: &Tensor, b: &Tensor) -> f32 {
+    assert_eq!(a.dims(), b.dims());
+    let (a, b) = (values(a), values(b));
+    let size = b.iter().fold(1e-6_f32, |m, v| m.max(v.abs()));
+    a.iter().zip(&b).fold(0.0_f32, |m, (x, y)| m.max((x - y).abs())) / size
+}
+
+fn packed(format: Format, outputs: usize, inputs: usize, bias: bool, random: &mut Random, pool: &Arc<Pool>) -> Linear {
+    let weights: Vec<f32> = (0..outputs * inputs).map(|_| random.next()).collect();
+    let bias = bias.then(|| (0..outputs).map(|_| random.next()).collect());
+    Linear::Packed {
+        weights: Arc::new(PackedWeights::from_f32(format, outputs, inputs, &weights)),
+        bias,
+        pool: Arc::clone(pool),
+    }
+}
+
+#[test]
+fn linear() {
+    let mut random = Random(1);
+    let pool = Arc::new(Pool::new(2));
+    // Quantised activations: 127 steps of the largest value of a block.
+    for (format, tolerance) in [(Format::F32, 2e-6), (Format::Q8, 1.5e-2)] {
+        for (outputs, inputs) in [(576, 576), (192, 576), (1536, 64), (17, 33), (1, 1), (100, 48)] {
+            let linear = packed(format, outputs, inputs, outputs % 2 == 0, &mut random, &pool);
+            let twin = linear.twin().unwrap();
+            let weight = Tensor::from_vec((0..inputs).map(|_| random.next()).collect::<Vec<f32>>(), inputs, &Device::Cpu);
+            let norm = RmsNorm::new(weight.unwrap(), 1e-5).unwrap();
+            for rows in [1, 2, 3, 7, 8, 15, 33] {
+                let (x, wide) = (random.tensor(rows, inputs), random.tensor(rows, 2 * inputs));
+                let residual = random.tensor(rows, outputs);
+                for (x, input) in [(&x, Input::Plain), (&x, Input::Norm(&norm)), (&wide, Input::SwiGlu)] {
+                    for residual in [None, Some(&residual)] {
+                        let got = linear.forward(x, input, residual).unwrap();
+                        let want = twin.forward(x, input, residual).unwrap();
+                        let distance = distance(&got, &want);
+                        assert!(distance < tolerance, "{format:?} [{outputs}, {inputs}] {rows} rows: {distance}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_is_the_same_alone_and_in_any_batch_on_any_threads() {
+    let mut random = Random(2);
+    for format in [Format::F32, Format::Q8] {
+        let (one, three) = (Arc::new(Pool::new(1)), Arc::new(Pool::new(3)));
+        let linear = packed(format, 130, 96, true, &mut random, &one);
+        let Linear::Packed { weights, bias, .. } = linear.clone() else { unreachable!() };
+        let threaded = Linear::Packed { weights, bias, pool: three };
+        let x = random.tensor(13, 96);
+        let together = values(&threaded.forward(&x, Input::Plain, None).unwrap());
+        for row in 0..13 {
+            let alone = linear.forward(&x.narrow(0, row, 1).unwrap(), Input::Plain, None).unwrap();
+            assert_eq!(values(&alone), together[row * 130..(row + 1) * 130], "{format:?}, row {row}");
+        }
+    }
+}
+
+#[test]
+fn unembedding() {
+    let mut random = Random(3);
+    let pool = Arc::new(Pool::new(2));
+    for (format, tolerance) in [(Format::F32, 1e-5), (Format::Q8, 5e-2)] {
+        let linear = packed(format, 1000, 64, false, &mut random, &pool);
+        let twin = linear.twin().unwrap();
+        let hidden = random.tensor(5, 64);
+        let wanted = [
+            (Wanted::Best(10), true),
+            (Wanted::At(vec![3, 999, 17]), false),
+            (Wanted::Best(100), false),
+            (Wanted::At(vec![0, 500]), true),
+            (Wanted::Best(1), false),
+        ];
+        let got = linear.logits(&hidden, &wanted).unwrap();
+        let want = twin.logits(&hidden, &wanted).unwrap();
+        let full: Vec<Vec<f32>> = linear.forward(&hidden, Input::Plain, None).unwrap().to_vec2().unwrap();
+        for (row, (got, want)) in got.iter().zip(&want).enumerate() {
+            assert_eq!(got.ranked.len(), want.ranked.len());
+            for (g, w) in got.ranked.iter().zip(&want.ranked) {
+                assert!((g.logit - w.logit).abs() < tolerance, "{format:?} row {row}: {g:?} against {w:?}");
+                // The few are computed exactly as the whole.
+                assert_eq!(g.logit, full[row][g.token as usize], "{format:?} row {row}");
+            }
+            assert_eq!(got.log_sum_exp.is_some(), wanted[row].1);
+            if let (Some(g), Some(w)) = (got.log_sum_exp, want.log_sum_exp) {
+                assert!((g - w).abs() < tolerance, "{g} against {w}");
+            }
+        }
+        assert!(linear.logits(&hidden, &wanted[..4]).is_err());
+        assert!(linear.logits(&hidden.narrow(0, 0, 1).unwrap(), &[(Wanted::At(vec![1000]), false)]).is_err());
+    }
+}
+
+#[test]
+fn attention_and_cache() {
+    let mut random = Random(4);
+    let pool = Pool::new(2);
+    for (heads, kv_heads, head_dim) in [(9, 3, 64), (4, 2, 8), (2, 1, 16), (3, 3, 80)] {
+        let layout = KvLayout { heads, kv_heads, head_dim };
+        let rope = Rope::new(head_dim, 10_000.0, &RopeScaling::None);
+        let fast = Tensor::zeros((24, layout.block_len()), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let plain = Tensor::zeros((24, layout.block_len()), candle_core::DType::F32, &Device::Cpu).unwrap();
+        // Three lanes with scattered blocks, advanced together by uneven chunks.
+        let tables: [Vec<u32>; 3] = [vec![5, 0, 17], vec![3], vec![11, 2, 9, 20]];
+        for chunks in [[(0, 20), (0, 3), (0, 1)], [(20, 1), (3, 7), (1, 40)], [(21, 27), (10, 6), (41, 1)]] {
+            let segments: Vec<Segment> = chunks
+                .iter()
+                .zip(&tables)
+                .map(|(&(start, rows), blocks)| Segment { start, rows, blocks: blocks.clone() })
+                .collect();
+            let view = BatchView::new(segments, &rope).unwrap();
+            let qkv = random.tensor(view.rows(), layout.qkv_width());
+            write_kv(&fast, &qkv, layout, &view).unwrap();
+            pad_kernels::twins::write_kv(&plain, &qkv, layout, &view).unwrap();
+            assert!(distance(&fast, &plain) < 1e-6);
+            let got = attention(&qkv, &fast, layout, &view, &pool).unwrap();
+            let want = pad_kernels::twins::attention(&qkv, &plain, layout, &view).unwrap();
+            assert!(distance(&got, &want) < 3e-6, "{layout:?}: {}", distance(&got, &want));
+        }
+    }
+}
+
+#[test]
+fn chunks_do_not_change_a_bit() {
+    let mut random = Random(5);
+    let pool = Pool::new(2);
+    let layout = KvLayout { heads: 4, kv_heads: 2, head_dim: 8 };
+    let rope = Rope::new(8, 10_000.0, &RopeScaling::None);
+    let qkv = random.tensor(50, layout.qkv_width());
+    let run = |sizes: &[usize]| -> Vec<f32> {
+        let cache = Tensor::zeros((4, layout.block_len()), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let (mut start, mut out) = (0, Vec::new());
+        for &rows in sizes {
+            let view = BatchView::new(vec![Segment { start, rows, blocks: vec![2, 0, 3, 1] }], &rope).unwrap();
+            let part = qkv.narrow(0, start, rows).unwrap();
+            write_kv(&cache, &part, layout, &view).unwrap();
+            out.extend(values(&attention(&part, &cache, layout, &view, &pool).unwrap()));
+            start += rows;
+        }
+        out
+    };
+    let whole = run(&[50]);
+    assert_eq!(whole, run(&[7, 7, 7, 7, 7, 7, 7, 1]));
+    assert_eq!(whole, run(&[1; 50]));
+    assert_eq!(whole, run(&[33, 17]));
+}
+
+#[test]
+fn bad_shapes_are_refused() {
+    let pool = Arc::new(Pool::new(1));
+    let mut random = Random(6);
+    let linear = packed(Format::F32, 8, 4, false, &mut random, &pool);
+    assert!(linear.forward(&random.tensor(2, 5), Input::Plain, None).is_err());
+    assert!(linear.forward(&random.tensor(2, 4), Input::Plain, Some(&random.tensor(3, 8))).is_err());
+    let rope = Rope::new(8, 10_000.0, &RopeScaling::None);
+    assert!(BatchView::new(vec![Segment { start: BLOCK, rows: 1, blocks: vec![0] }], &rope).is_err());
+}

@@ -1,0 +1,35 @@
+//! The memory of keys and values.
+
+use candle_core::{DType, Device, Tensor};
+use pad_kernels::BLOCK;
+
+use crate::{ModelConfig, ModelError};
+
+/// Blocks of keys and values for every layer of one set of weights. Which lane owns which block is the engine's business.
+#[derive(Debug)]
+pub struct KvCache {
+    pub(crate) layers: Vec<Tensor>,
+    blocks: usize,
+}
+
+impl KvCache {
+    /// Memory for `blocks` blocks of [`BLOCK`] positions.
+    ///
+    /// # Errors
+    /// If the device has not that much memory.
+    pub fn new(config: &ModelConfig, blocks: usize, device: &Device) -> Result<Self, ModelError> {
+        let shape = (blocks, config.kv_layout().block_len());
+        let layer = |_| Tensor::zeros(shape, DType::F32, device);
+        Ok(Self { layers: (0..config.layers).map(layer).collect::<candle_core::Result<_>>()?, blocks })
+    }
+
+    /// Number of blocks.
+    pub fn blocks(&self) -> usize {
+        self.blocks
+    }
+
+    /// Number of positions, all lanes together.
+    pub fn positions(&self) -> usize {
+        self.blocks * BLOCK
+    }
+}

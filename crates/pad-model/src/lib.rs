@@ -1,0 +1,31 @@
+//! One transformer with config switches: its weights, its KV cache, and its forward over a ragged batch.
+//!
+//! The family files ([`config`]) only turn a `config.json` or a GGUF header into a [`ModelConfig`]; `forward` never names a
+//! family. It knows neither requests nor text.
+
+mod batch;
+pub mod config;
+mod embedding;
+mod error;
+mod gguf;
+mod head;
+mod kv_cache;
+mod layer;
+mod matrix;
+mod model;
+mod name;
+mod safetensors;
+mod weights;
+
+pub use batch::{Batch, LaneChunk};
+pub use config::ModelConfig;
+pub use error::ModelError;
+pub use gguf::GgufWeights;
+pub use head::ValueHead;
+pub use kv_cache::KvCache;
+pub use matrix::{Dtype, Matrix};
+pub use model::{Hidden, Model, ModelOptions};
+pub use name::{LayerPart, Part};
+pub use pad_kernels::{BLOCK, Logits, Pool, Ranked, Wanted};
+pub use safetensors::SafetensorsWeights;
+pub use weights::{Weights, open};

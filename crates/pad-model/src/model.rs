@@ -1,0 +1,224 @@
+//! The transformer: `tokens -> hidden states -> logits where they are wanted`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+use pad_kernels::{Linear, Logits, PackedWeights, Pool, RmsNorm, Rope, Wanted};
+
+use crate::embedding::Embedding;
+use crate::layer::Layer;
+use crate::matrix::{Dtype, Matrix, pack};
+use crate::{Batch, KvCache, LaneChunk, LayerPart, ModelConfig, ModelError, Part, ValueHead, Weights};
+
+/// How a model is loaded.
+#[derive(Clone, Debug)]
+pub struct ModelOptions {
+    /// How weights are kept.
+    pub dtype: Dtype,
+    /// Where it runs.
+    pub device: Device,
+    /// The threads that compute on the CPU.
+    pub pool: Arc<Pool>,
+}
+
+/// A loaded model.
+#[derive(Debug)]
+pub struct Model {
+    config: ModelConfig,
+    device: Device,
+    pool: Arc<Pool>,
+    rope: Rope,
+    embedding: Embedding,
+    layers: Vec<Layer>,
+    norm: RmsNorm,
+    unembedding: Linear,
+}
+
+/// Final-norm hidden states `[rows, hidden]` of the rows that were to be read.
+#[derive(Clone, Debug)]
+pub struct Hidden(pub Tensor);
+
+impl Model {
+    /// Load from an open checkpoint.
+    ///
+    /// # Errors
+    /// If a tensor is missing or has another shape than the configuration says.
+    pub fn load(weights: &mut dyn Weights, options: &ModelOptions) -> Result<Self, ModelError> {
+        let config = weights.config().clone();
+        let mut loader = Loader { weights, options, config: &config };
+        let layers = (0..config.layers).map(|i| loader.layer(i)).collect::<Result<_, _>>()?;
+        let norm = loader.norm(Part::OutputNorm)?;
+        let shape = (config.vocabulary, config.hidden);
+        let embeddings = loader.linear(&[(Part::Embedding, shape.0)], shape.1)?;
+        let embedding = Embedding::of(&embeddings);
+        let unembedding = if loader.weights.has(Part::Unembedding, false) {
+            loader.linear(&[(Part::Unembedding, shape.0)], shape.1)?
+        } else {
+            embeddings
+        };
+        let rope = Rope::new(config.head_dim, config.rope_theta, &config.rope_scaling);
+        let (device, pool) = (options.device.clone(), Arc::clone(&options.pool));
+        Ok(Self { config, device, pool, rope, embedding, layers, norm, unembedding })
+    }
+
+    /// Open and load a `.gguf` file or a directory in Hugging Face layout.
+    ///
+    /// # Errors
+    /// If it cannot be read or is not supported.
+    pub fn open(path: &Path, options: &ModelOptions) -> Result<Self, ModelError> {
+        Self::load(crate::open(path)?.as_mut(), options)
+    }
+
+    /// The model's shape.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The threads it computes with.
+    pub fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Where it runs.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Bytes of weights in memory, tied embeddings counted once.
+    pub fn bytes(&self) -> usize {
+        let embeddings = match (&self.embedding, &self.unembedding) {
+            (Embedding::Packed(a), Linear::Packed { weights: b, .. }) if Arc::ptr_eq(a, b) => 0,
+            (Embedding::Packed(weights), _) => weights.bytes(),
+            (Embedding::Dense(weight), _) => weight.elem_count() * weight.dtype().size_in_bytes(),
+        };
+        self.layers.iter().map(Layer::bytes).sum::<usize>() + self.unembedding.bytes() + embeddings
+    }
+
+    /// Advance lanes: their chunks' keys and values go into `cache`, and the hidden states that are to be read come out, in the
+    /// order of the chunks. One pass over the weights, whatever the number of lanes.
+    ///
+    /// # Errors
+    /// If there are no rows, a token or position is out of range, or an operation fails.
+    pub fn forward(&self, chunks: &[LaneChunk<'_>], cache: &KvCache) -> Result<Hidden, ModelError> {
+        for chunk in chunks {
+            let end = chunk.start + chunk.tokens.len();
+            if end > self.config.context {
+                let message = format!("a lane of {end} tokens, but the context is {}", self.config.context);
+                return Err(ModelError::Batch(message));
+            }
+            if let Some(block) = chunk.blocks.iter().find(|block| **block as usize >= cache.blocks()) {
+                return Err(ModelError::Batch(format!("KV block {block} of a cache of {}", cache.blocks())));
+            }
+        }
+        let batch = Batch::new(chunks, &self.rope)?;
+        let layout = self.config.kv_layout();
+        let mut x = self.embedding.forward(&batch.tokens)?;
+        for (layer, cache) in self.layers.iter().zip(&cache.layers) {
+            x = layer.forward(&x, cache, layout, &batch.view, &self.pool)?;
+        }
+        let read = Tensor::from_slice(&batch.read, batch.read.len(), &self.device)?;
+        if batch.read.is_empty() {
+            return Ok(Hidden(Tensor::zeros((0, self.config.hidden), x.dtype(), &self.device)?));
+        }
+        Ok(Hidden(self.norm.forward(&x.index_select(&read, 0)?)?))
+    }
+
+    /// Read logits of hidden states: one entry of `wanted` a row, a pair of what, and whether the log-sum-exp over the
+    /// vocabulary is wanted too. Where `head` is given it is applied before the unembedding.
+    ///
+    /// # Errors
+    /// If the number of rows differs or a token does not exist.
+    pub fn logits(
+        &self,
+        hidden: &Hidden,
+        head: Option<&ValueHead>,
+        wanted: &[(Wanted, bool)],
+    ) -> Result<Vec<Logits>, ModelError> {
+        let Some(head) = head else { return Ok(self.unembedding.logits(&hidden.0, wanted)?) };
+        Ok(self.unembedding.logits(&head.forward(&hidden.0)?, wanted)?)
+    }
+}
+
+impl Hidden {
+    /// Some of the rows, in this order.
+    ///
+    /// # Errors
+    /// If a row does not exist.
+    pub fn rows(&self, rows: &[usize]) -> Result<Self, ModelError> {
+        let index: Vec<u32> = rows.iter().map(|row| *row as u32).collect();
+        let index = Tensor::from_vec(index, rows.len(), self.0.device())?;
+        Ok(Self(self.0.index_select(&index, 0)?))
+    }
+}
+
+/// Reads parts of a checkpoint and checks their shapes.
+struct Loader<'a> {
+    weights: &'a mut dyn Weights,
+    options: &'a ModelOptions,
+    config: &'a ModelConfig,
+}
+
+impl Loader<'_> {
+    fn layer(&mut self, layer: usize) -> Result<Layer, ModelError> {
+        let part = |part| Part::Layer(layer, part);
+        let ModelConfig { hidden, intermediate, heads, kv_heads, head_dim, .. } = *self.config;
+        let qkv = [
+            (part(LayerPart::Query), heads * head_dim),
+            (part(LayerPart::Key), kv_heads * head_dim),
+            (part(LayerPart::Value), kv_heads * head_dim),
+        ];
+        Ok(Layer {
+            attention_norm: self.norm(part(LayerPart::AttentionNorm))?,
+            qkv: self.linear(&qkv, hidden)?,
+            attention_output: self.linear(&[(part(LayerPart::AttentionOutput), hidden)], heads * head_dim)?,
+            feed_forward_norm: self.norm(part(LayerPart::FeedForwardNorm))?,
+            gate_up: self
+                .linear(&[(part(LayerPart::Gate), intermediate), (part(LayerPart::Up), intermediate)], hidden)?,
+            down: self.linear(&[(part(LayerPart::Down), hidden)], intermediate)?,
+        })
+    }
+
+    fn norm(&mut self, part: Part) -> Result<RmsNorm, ModelError> {
+        let weight = self.weights.vector(part, false)?;
+        self.expect(part, &[weight.len()], &[self.config.hidden])?;
+        let weight = Tensor::from_vec(weight, self.config.hidden, &self.options.device)?;
+        Ok(RmsNorm::new(weight, self.config.norm_eps)?)
+    }
+
+    /// The parts, each with its number of outputs, stacked into one matrix of `inputs` columns.
+    fn linear(&mut self, parts: &[(Part, usize)], inputs: usize) -> Result<Linear, ModelError> {
+        let (mut matrices, mut bias): (Vec<Matrix>, Vec<f32>) = (Vec::new(), Vec::new());
+        for &(part, outputs) in parts {
+            let matrix = self.weights.matrix(part)?;
+            self.expect(part, &[matrix.outputs, matrix.inputs], &[outputs, inputs])?;
+            matrices.push(matrix);
+            if self.weights.has(part, true) {
+                let values = self.weights.vector(part, true)?;
+                self.expect(part, &[values.len()], &[outputs])?;
+                bias.extend(values);
+            }
+        }
+        let outputs: usize = parts.iter().map(|(_, outputs)| outputs).sum();
+        if !bias.is_empty() && bias.len() != outputs {
+            self.expect(parts[0].0, &[bias.len()], &[outputs])?;
+        }
+        let bias = (!bias.is_empty()).then_some(bias);
+        if !self.options.device.is_cpu() {
+            let values: Vec<f32> = matrices.into_iter().flat_map(Matrix::into_single).collect();
+            let weight = Tensor::from_vec(values, (outputs, inputs), &self.options.device)?;
+            let bias = bias.map(|b| Tensor::from_vec(b, outputs, &self.options.device)).transpose()?;
+            return Ok(Linear::Dense { weight, bias });
+        }
+        let weights: Arc<PackedWeights> = Arc::new(pack(&matrices, self.options.dtype));
+        Ok(Linear::Packed { weights, bias: bias.map(Into::into), pool: Arc::clone(&self.options.pool) })
+    }
+
+    fn expect(&self, part: Part, found: &[usize], wanted: &[usize]) -> Result<(), ModelError> {
+        if found == wanted {
+            return Ok(());
+        }
+        let message = format!("{part:?} has shape {found:?}; the configuration says {wanted:?}");
+        Err(ModelError::weights(self.weights.path(), message))
+    }
+}

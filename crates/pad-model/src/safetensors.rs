@@ -1,0 +1,171 @@
+//! Weights from a directory in Hugging Face layout: `config.json` and one or more `.safetensors` files.
+//!
+//! Tensors are read one at a time, so that loading needs the packed weights' memory and one tensor's, not the checkpoint's.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use half::{bf16, f16};
+use safetensors::Dtype as Kind;
+use safetensors::tensor::Metadata;
+
+use crate::matrix::Values;
+use crate::{Matrix, ModelConfig, ModelError, Part, Weights, config};
+
+/// Where one tensor lies.
+#[derive(Clone, Debug)]
+struct Entry {
+    file: usize,
+    start: u64,
+    len: usize,
+    kind: Kind,
+    shape: Vec<usize>,
+}
+
+/// The tensors of some `.safetensors` files, by name.
+#[derive(Debug)]
+pub struct TensorFiles {
+    files: Vec<(PathBuf, File)>,
+    entries: HashMap<String, Entry>,
+}
+
+impl TensorFiles {
+    /// Read the headers of these files.
+    ///
+    /// # Errors
+    /// If a file cannot be read or is no safetensors file.
+    pub fn open(paths: Vec<PathBuf>) -> Result<Self, ModelError> {
+        let mut all = Self { files: Vec::new(), entries: HashMap::new() };
+        for path in paths {
+            let mut file = File::open(&path).map_err(ModelError::io(&path))?;
+            let mut len = [0; 8];
+            file.read_exact(&mut len).map_err(ModelError::io(&path))?;
+            let header_len = u64::from_le_bytes(len);
+            let size = file.metadata().map_err(ModelError::io(&path))?.len();
+            if header_len > size.saturating_sub(8) {
+                return Err(ModelError::weights(&path, "the header is longer than the file"));
+            }
+            let mut header = vec![0; header_len as usize];
+            file.read_exact(&mut header).map_err(ModelError::io(&path))?;
+            let metadata: Metadata = serde_json::from_slice(&header)
+                .map_err(|e| ModelError::weights(&path, format!("not a safetensors file: {e}")))?;
+            for (name, info) in metadata.tensors() {
+                let (from, to) = info.data_offsets;
+                let start = 8 + header_len + from as u64;
+                if 8 + header_len + to as u64 > size {
+                    return Err(ModelError::weights(&path, format!("tensor {name} ends after the file does")));
+                }
+                let shape = info.shape.clone();
+                all.entries.insert(name, Entry { file: all.files.len(), start, len: to - from, kind: info.dtype, shape });
+            }
+            all.files.push((path, file));
+        }
+        Ok(all)
+    }
+
+    /// Whether a tensor of this name exists.
+    pub fn has(&self, name: &str) -> bool {
+        self.entries.contains_key(name)
+    }
+
+    /// A tensor's shape and its values in single precision.
+    ///
+    /// # Errors
+    /// If it is missing, or of a type other than F32, F16 and BF16.
+    pub fn read(&mut self, name: &str) -> Result<(Vec<usize>, Vec<f32>), ModelError> {
+        let Some(entry) = self.entries.get(name).cloned() else {
+            let path = self.files.first().map(|(path, _)| path.clone()).unwrap_or_default();
+            return Err(ModelError::weights(path, format!("tensor {name} is not in the checkpoint")));
+        };
+        let (path, file) = &mut self.files[entry.file];
+        let mut bytes = vec![0; entry.len];
+        file.seek(SeekFrom::Start(entry.start)).map_err(ModelError::io(&*path))?;
+        file.read_exact(&mut bytes).map_err(ModelError::io(&*path))?;
+        let pairs = || bytes.chunks_exact(2).map(|b| [b[0], b[1]]);
+        let values: Vec<f32> = match entry.kind {
+            Kind::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
+            Kind::F16 => pairs().map(|b| f16::from_le_bytes(b).to_f32()).collect(),
+            Kind::BF16 => pairs().map(|b| bf16::from_le_bytes(b).to_f32()).collect(),
+            other => {
+                let message = format!("tensor {name} has type {other:?}; F32, F16 and BF16 are read");
+                return Err(ModelError::weights(&*path, message));
+            }
+        };
+        if values.len() != entry.shape.iter().product::<usize>() {
+            return Err(ModelError::weights(&*path, format!("tensor {name} has not the size that its shape says")));
+        }
+        Ok((entry.shape, values))
+    }
+}
+
+/// An open directory.
+#[derive(Debug)]
+pub struct SafetensorsWeights {
+    directory: PathBuf,
+    tensors: TensorFiles,
+    config: ModelConfig,
+}
+
+impl SafetensorsWeights {
+    /// Open a directory: `model.safetensors`, or the shards that `model.safetensors.index.json` lists.
+    ///
+    /// # Errors
+    /// If files are missing or unreadable, or the architecture is not supported.
+    pub fn open(directory: &Path) -> Result<Self, ModelError> {
+        let config = config::from_json_file(&directory.join("config.json"))?;
+        let index = directory.join("model.safetensors.index.json");
+        let files = if index.exists() { shards(&index)? } else { vec![directory.join("model.safetensors")] };
+        Ok(Self { directory: directory.to_owned(), tensors: TensorFiles::open(files)?, config })
+    }
+}
+
+/// The files that an index lists, each once.
+fn shards(index: &Path) -> Result<Vec<PathBuf>, ModelError> {
+    #[derive(serde::Deserialize)]
+    struct Index {
+        weight_map: HashMap<String, String>,
+    }
+    let text = std::fs::read_to_string(index).map_err(ModelError::io(index))?;
+    let parsed: Index = serde_json::from_str(&text).map_err(|e| ModelError::config(index, e.to_string()))?;
+    let mut names: Vec<String> = parsed.weight_map.into_values().collect();
+    names.sort();
+    names.dedup();
+    if let Some(name) = names.iter().find(|name| Path::new(name).components().count() != 1) {
+        return Err(ModelError::config(index, format!("shard {name:?} is not a file beside the index")));
+    }
+    Ok(names.into_iter().map(|name| index.with_file_name(name)).collect())
+}
+
+fn full_name(part: Part, bias: bool) -> String {
+    format!("{}.{}", part.hugging_face(), if bias { "bias" } else { "weight" })
+}
+
+impl Weights for SafetensorsWeights {
+    fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    fn path(&self) -> &Path {
+        &self.directory
+    }
+
+    fn has(&self, part: Part, bias: bool) -> bool {
+        self.tensors.has(&full_name(part, bias))
+    }
+
+    fn matrix(&mut self, part: Part) -> Result<Matrix, ModelError> {
+        let name = full_name(part, false);
+        let (shape, values) = self.tensors.read(&name)?;
+        let [outputs, inputs] = shape[..] else {
+            let message = format!("tensor {name} has {} dimensions, 2 are expected", shape.len());
+            return Err(ModelError::weights(&self.directory, message));
+        };
+        Ok(Matrix { outputs, inputs, values: Values::Single(values) })
+    }
+
+    fn vector(&mut self, part: Part, bias: bool) -> Result<Vec<f32>, ModelError> {
+        Ok(self.tensors.read(&full_name(part, bias))?.1)
+    }
+}

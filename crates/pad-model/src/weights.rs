@@ -1,0 +1,41 @@
+//! Where tensors come from: a GGUF file or a Hugging Face directory.
+
+use std::path::Path;
+
+use crate::{GgufWeights, Matrix, ModelConfig, ModelError, Part, SafetensorsWeights};
+
+/// A checkpoint that is open for reading.
+pub trait Weights {
+    /// The model's shape.
+    fn config(&self) -> &ModelConfig;
+
+    /// The file or directory, for messages.
+    fn path(&self) -> &Path;
+
+    /// Whether the checkpoint has this part (`bias` or weight).
+    fn has(&self, part: Part, bias: bool) -> bool;
+
+    /// A weight matrix.
+    ///
+    /// # Errors
+    /// If it is missing, unreadable or no matrix.
+    fn matrix(&mut self, part: Part) -> Result<Matrix, ModelError>;
+
+    /// A vector: a norm's weight, or a bias.
+    ///
+    /// # Errors
+    /// If it is missing, unreadable or no vector.
+    fn vector(&mut self, part: Part, bias: bool) -> Result<Vec<f32>, ModelError>;
+}
+
+/// Open a `.gguf` file or a directory in Hugging Face layout.
+///
+/// # Errors
+/// If it cannot be read, or its architecture is not supported.
+pub fn open(path: &Path) -> Result<Box<dyn Weights>, ModelError> {
+    if path.is_dir() {
+        Ok(Box::new(SafetensorsWeights::open(path)?))
+    } else {
+        Ok(Box::new(GgufWeights::open(path)?))
+    }
+}

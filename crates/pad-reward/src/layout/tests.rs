@@ -1,0 +1,107 @@
+use super::*;
+
+/// A manifest of three dimensions whose template is short.
+fn manifest(kind: Kind, base_prompt: BasePrompt) -> Manifest {
+    let text = r#"
+        kind = "prompted"
+        template = "<{principle}> {content}"
+        dimensions = [
+            { name = "harmless", principle = "harmless" },
+            { name = "helpful", principle = "helpfulness" },
+            { name = "humor", principle = "humor" },
+        ]
+    "#;
+    Manifest { kind, base_prompt, ..Manifest::from_toml(text).unwrap() }
+}
+
+fn lay_out(kind: Kind, base_prompt: BasePrompt, preference: &Preference) -> Result<Layout, RewardError> {
+    let manifest = manifest(kind, base_prompt);
+    let messages = [Message::new("system", "s"), Message::new("user", "hi")];
+    Layout::new(&manifest, &PrincipleTemplate::new(&manifest.template)?, &messages, preference)
+}
+
+fn weights(weights: [f32; 3]) -> Preference {
+    Preference::Weights(weights.to_vec())
+}
+
+/// What the user says in each reward lane.
+fn lanes(layout: &Layout) -> Vec<&str> {
+    layout.lanes.iter().map(|lane| lane[1].content.as_str()).collect()
+}
+
+/// (lane, weight) of each term.
+fn terms(layout: &Layout) -> Vec<(usize, f32)> {
+    assert!(layout.terms.iter().all(|term| term.reference == Reference::Base));
+    layout.terms.iter().map(|term| (term.lane, term.weight)).collect()
+}
+
+#[test]
+fn prompted_has_a_lane_for_each_weight() {
+    let layout = lay_out(Kind::Prompted, BasePrompt::Plain, &weights([0.5, 0.0, -1.0])).unwrap();
+    assert_eq!(lanes(&layout), ["<harmless> hi", "<humor> hi"]);
+    assert_eq!(layout.dimensions, ["harmless", "humor"]);
+    assert_eq!(terms(&layout), [(0, 0.5), (1, -1.0)]);
+    assert_eq!(layout.base[1].content, "hi");
+    assert_eq!(layout.lanes[0][0].content, "s");
+}
+
+#[test]
+fn checkpoint_has_one_lane_with_the_mean_weight() {
+    let layout = lay_out(Kind::Checkpoint, BasePrompt::Plain, &weights([0.5, 0.0, 1.0])).unwrap();
+    assert_eq!(lanes(&layout), ["<harmless and humor> hi"]);
+    assert_eq!(layout.dimensions, ["harmless+humor"]);
+    assert_eq!(terms(&layout), [(0, 0.75)]);
+}
+
+#[test]
+fn checkpoint_weighs_against_all_or_none() {
+    let layout = lay_out(Kind::Checkpoint, BasePrompt::Plain, &weights([-0.5, -1.0, 0.0])).unwrap();
+    assert_eq!(terms(&layout), [(0, -0.75)]);
+    let error = lay_out(Kind::Checkpoint, BasePrompt::Plain, &weights([0.5, -1.0, 0.25])).err().unwrap();
+    assert_eq!(error.param(), Some("preference"));
+    let message = error.to_string();
+    assert!(message.contains("`harmless`, `humor` and `helpful` have weights of opposite sign"), "{message}");
+}
+
+#[test]
+fn plain_words_are_one_lane_of_weight_one() {
+    let words = Preference::Principle("speak like a pirate".to_owned());
+    for kind in [Kind::Prompted, Kind::Checkpoint] {
+        let layout = lay_out(kind, BasePrompt::Plain, &words).unwrap();
+        assert_eq!(lanes(&layout), ["<speak like a pirate> hi"]);
+        assert_eq!(layout.dimensions, ["principle"]);
+        assert_eq!(terms(&layout), [(0, 1.0)]);
+    }
+}
+
+#[test]
+fn without_weights_only_the_plain_base_is_left() {
+    for kind in [Kind::Prompted, Kind::Checkpoint] {
+        for base_prompt in [BasePrompt::Plain, BasePrompt::Principled] {
+            let layout = lay_out(kind, base_prompt, &weights([0.0, -0.0, 0.0])).unwrap();
+            assert!(layout.lanes.is_empty() && layout.terms.is_empty() && layout.dimensions.is_empty());
+            assert_eq!(layout.base[1].content, "hi");
+        }
+    }
+}
+
+#[test]
+fn a_principled_base_reads_all_principles() {
+    let both = weights([0.5, 1.0, 0.0]);
+    let checkpoint = lay_out(Kind::Checkpoint, BasePrompt::Principled, &both).unwrap();
+    assert_eq!(checkpoint.base[1].content, "<harmless and helpfulness> hi");
+    assert_eq!(checkpoint.base[1].content, checkpoint.lanes[0][1].content);
+    let prompted = lay_out(Kind::Prompted, BasePrompt::Principled, &both).unwrap();
+    assert_eq!(prompted.base[1].content, "<harmless and helpfulness> hi");
+    assert_eq!(lanes(&prompted), ["<harmless> hi", "<helpfulness> hi"]);
+}
+
+#[test]
+fn only_a_preference_needs_a_user_message() {
+    let manifest = manifest(Kind::Prompted, BasePrompt::Plain);
+    let template = PrincipleTemplate::new(&manifest.template).unwrap();
+    let messages = [Message::new("system", "s")];
+    let lay_out = |preference| Layout::new(&manifest, &template, &messages, &preference);
+    assert!(lay_out(weights([0.0; 3])).is_ok());
+    assert!(matches!(lay_out(weights([1.0, 0.0, 0.0])), Err(RewardError::NoUserMessage)));
+}

@@ -1,0 +1,26 @@
+//! What a reward model is: dimensions, principles, and the lanes that read them.
+//!
+//! A [`Manifest`] describes a reward model; [`RewardModel`] is a manifest that was checked. It turns
+//! a request's [`PreferenceInput`] into a [`Preference`], and messages with a preference into a
+//! [`LanePlan`]: the base lane's prompt, the reward lanes' prompts, and the terms that weigh them.
+//!
+//! Two kinds so far. A `prompted` model is the base model itself, once per dimension, with the
+//! dimension's principle in its prompt. A `checkpoint` is a language model of its own with a value
+//! head, and reads all principles in one prompt.
+
+mod dimension;
+mod error;
+mod lane;
+mod layout;
+mod manifest;
+mod model;
+mod preference;
+mod principle;
+
+pub use dimension::Dimension;
+pub use error::RewardError;
+pub use lane::{LanePlan, LaneSource, PlanTerm, RewardLane};
+pub use manifest::{BasePrompt, Kind, Manifest, Normalisation};
+pub use model::RewardModel;
+pub use preference::{Preference, PreferenceInput};
+pub use principle::{PrincipleTemplate, TEMPLATE};

@@ -1,0 +1,214 @@
+//! The description of a reward model: the `[reward]` table of the settings, or the `persrm.toml` in its folder.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::dimension::{self, Dimension};
+use crate::error::RewardError;
+use crate::principle::{PrincipleTemplate, TEMPLATE};
+
+/// How a reward model turns a preference into lanes (method, section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The base weights, one lane per dimension, each with its principle in the prompt.
+    Prompted,
+    /// A language model of its own with a value head, one lane, all principles in one prompt.
+    Checkpoint,
+}
+
+/// What the base lane reads when a preference is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BasePrompt {
+    /// The messages as they came (the paper: the base does not depend on the preference).
+    #[default]
+    Plain,
+    /// The messages under all principles, joined with " and " (the released code).
+    Principled,
+}
+
+/// Over which tokens log-probabilities are normalised; see [`pad_decode::Normalisation`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Normalisation {
+    /// Over the k candidates.
+    #[default]
+    Candidates,
+    /// Over the whole vocabulary.
+    Vocabulary,
+}
+
+impl From<Normalisation> for pad_decode::Normalisation {
+    fn from(normalisation: Normalisation) -> Self {
+        match normalisation {
+            Normalisation::Candidates => Self::Candidates,
+            Normalisation::Vocabulary => Self::Vocabulary,
+        }
+    }
+}
+
+/// Everything that the server must know of a reward model besides its weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// How a preference becomes lanes.
+    pub kind: Kind,
+    /// Where a checkpoint's weights are: a path, or a source that the server can fetch. A prompted model has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The user turn of a reward lane, with `{principle}` and `{content}`.
+    #[serde(default = "default_template")]
+    pub template: String,
+    /// What the base lane reads.
+    #[serde(default)]
+    pub base_prompt: BasePrompt,
+    /// Over which tokens log-probabilities are normalised.
+    #[serde(default)]
+    pub normalisation: Normalisation,
+    /// Guidance strength of a request that gives none; at least 0.
+    #[serde(default = "default_beta")]
+    pub beta: f32,
+    /// Candidates per step of a request that gives no number; at least 1.
+    #[serde(default = "default_top_k")]
+    pub top_k: usize,
+    /// Least and greatest weight that a request may give.
+    #[serde(default = "default_weight_range")]
+    pub weight_range: [f64; 2],
+    /// Weights by name of a request without a preference; empty = the base model's own answer.
+    #[serde(default)]
+    pub preference: BTreeMap<String, f64>,
+    /// The dimensions, in the order of a preference without names.
+    pub dimensions: Vec<Dimension>,
+}
+
+fn default_template() -> String {
+    TEMPLATE.to_owned()
+}
+
+fn default_beta() -> f32 {
+    1.0
+}
+
+fn default_top_k() -> usize {
+    10
+}
+
+fn default_weight_range() -> [f64; 2] {
+    [-2.0, 2.0]
+}
+
+impl Manifest {
+    /// Reads the text of a `persrm.toml`. The values are checked by [`crate::RewardModel::new`].
+    ///
+    /// # Errors
+    ///
+    /// [`RewardError::Syntax`], with the line and the key.
+    pub fn from_toml(text: &str) -> Result<Self, RewardError> {
+        Ok(toml::from_str(text)?)
+    }
+
+    /// Checks every value but the default preference, which needs the rest to be right.
+    pub(crate) fn check(&self) -> Result<PrincipleTemplate, RewardError> {
+        if self.dimensions.is_empty() {
+            return Err(RewardError::manifest("dimensions", "empty", "at least one"));
+        }
+        let mut seen = HashSet::new();
+        for dimension in &self.dimensions {
+            dimension.check()?;
+            if !seen.insert(&dimension.name) {
+                let value = format!("`{}` twice", dimension.name);
+                return Err(RewardError::manifest("dimensions.name", &value, "each name once"));
+            }
+        }
+        let [low, high] = self.weight_range;
+        // The comparisons are false for NaN.
+        if !(low.is_finite() && high.is_finite() && low <= 0.0 && high >= 0.0 && low < high) {
+            let value = format!("[{low}, {high}]");
+            return Err(RewardError::manifest("weight_range", &value, "two finite numbers around 0, the lower first"));
+        }
+        if !(self.beta.is_finite() && self.beta >= 0.0) {
+            return Err(RewardError::manifest("beta", &self.beta.to_string(), "a finite number, at least 0"));
+        }
+        if self.top_k == 0 {
+            return Err(RewardError::manifest("top_k", "0", "at least 1"));
+        }
+        if self.kind == Kind::Prompted && self.source.is_some() {
+            let allowed = "no source with kind `prompted`, whose lanes run through the base model's weights";
+            return Err(RewardError::manifest("source", "set", allowed));
+        }
+        PrincipleTemplate::new(&self.template)
+    }
+
+    /// The names of the dimensions, for messages.
+    pub(crate) fn names(&self) -> String {
+        dimension::names(&self.dimensions)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHORT: &str = r#"
+        kind = "checkpoint"
+        source = "weights"
+        [[dimensions]]
+        name = "humor"
+        principle = "humor"
+    "#;
+
+    fn manifest() -> Manifest {
+        Manifest::from_toml(SHORT).unwrap()
+    }
+
+    /// The message with which a changed manifest is refused.
+    fn refused(change: impl FnOnce(&mut Manifest)) -> String {
+        let mut manifest = manifest();
+        change(&mut manifest);
+        manifest.check().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_left_out_has_the_papers_values() {
+        let manifest = manifest();
+        assert_eq!(manifest.kind, Kind::Checkpoint);
+        assert_eq!(manifest.template, TEMPLATE);
+        assert_eq!((manifest.base_prompt, manifest.normalisation), (BasePrompt::Plain, Normalisation::Candidates));
+        assert_eq!((manifest.beta.to_bits(), manifest.top_k), (1f32.to_bits(), 10));
+        assert!(manifest.preference.is_empty());
+        assert!(manifest.check().is_ok());
+    }
+
+    #[test]
+    fn unknown_keys_are_refused_by_name() {
+        for text in [format!("betta = 2\n{SHORT}"), format!("{SHORT}\nprincipel = \"x\"")] {
+            let error = Manifest::from_toml(&text).unwrap_err().to_string();
+            assert!(error.contains("betta") || error.contains("principel"), "{error}");
+        }
+    }
+
+    #[test]
+    fn it_survives_a_round_trip() {
+        let text = toml::to_string(&manifest()).unwrap();
+        assert_eq!(Manifest::from_toml(&text).unwrap(), manifest());
+    }
+
+    #[test]
+    fn each_bad_value_is_named() {
+        assert!(refused(|m| m.dimensions.clear()).contains("dimensions is empty"));
+        assert!(refused(|m| m.dimensions.push(m.dimensions[0].clone())).contains("`humor` twice"));
+        assert!(refused(|m| m.dimensions[0].name = "a+b".into()).contains("`a+b`"));
+        assert!(refused(|m| m.dimensions[0].name = String::new()).contains("dimensions.name is ``"));
+        assert!(refused(|m| m.dimensions[0].principle = " ".into()).contains("principle of dimension `humor`"));
+        assert!(refused(|m| m.beta = f32::NAN).contains("beta is NaN"));
+        assert!(refused(|m| m.beta = -1.0).contains("beta is -1"));
+        assert!(refused(|m| m.top_k = 0).contains("top_k is 0"));
+        assert!(refused(|m| m.template = "{content}".into()).contains("template is without {principle}"));
+        assert!(refused(|m| m.kind = Kind::Prompted).contains("source is set"));
+        for range in [[1.0, 2.0], [0.0, 0.0], [f64::NAN, 1.0], [-1.0, f64::INFINITY], [-2.0, -1.0]] {
+            assert!(refused(|m| m.weight_range = range).contains("weight_range is ["), "{range:?}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! A reward model that is ready for requests.
+
+use pad_text::{Chat, Message};
+
+use crate::dimension::Dimension;
+use crate::error::RewardError;
+use crate::lane::{LanePlan, LaneSource, RewardLane};
+use crate::layout::{self, Layout};
+use crate::manifest::{Kind, Manifest};
+use crate::preference::{Preference, PreferenceInput};
+use crate::principle::PrincipleTemplate;
+
+/// A checked manifest.
+#[derive(Clone, Debug)]
+pub struct RewardModel {
+    manifest: Manifest,
+    template: PrincipleTemplate,
+}
+
+impl RewardModel {
+    /// Checks a manifest.
+    ///
+    /// # Errors
+    ///
+    /// [`RewardError::Manifest`] for a value that is not allowed; a default preference is refused
+    /// with the errors of [`RewardModel::resolve`] and [`RewardModel::plan`].
+    pub fn new(manifest: Manifest) -> Result<Self, RewardError> {
+        let template = manifest.check()?;
+        let default = Preference::resolve(&manifest, &PreferenceInput::Absent)?;
+        layout::check(&manifest, &default)?;
+        Ok(Self { manifest, template })
+    }
+
+    /// The dimensions, in the order of a preference without names.
+    pub fn dimensions(&self) -> &[Dimension] {
+        &self.manifest.dimensions
+    }
+
+    /// The manifest it was made from.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Fits a request's preference to the dimensions.
+    ///
+    /// # Errors
+    ///
+    /// An unknown or repeated name, another length, a weight that is not a number within the range,
+    /// an empty principle. [`RewardError::param`] is then `preference`.
+    pub fn resolve(&self, input: &PreferenceInput) -> Result<Preference, RewardError> {
+        Preference::resolve(&self.manifest, input)
+    }
+
+    /// The prompts of all lanes, and the terms that weigh them.
+    ///
+    /// # Errors
+    ///
+    /// [`RewardError::NoUserMessage`] when a principle has no place to go,
+    /// [`RewardError::OppositeSigns`] from a checkpoint, [`RewardError::Text`] from the template or
+    /// the tokenizer.
+    pub fn plan(&self, chat: &Chat, messages: &[Message], preference: &Preference) -> Result<LanePlan, RewardError> {
+        let layout = Layout::new(&self.manifest, &self.template, messages, preference)?;
+        let (source, head) = match self.manifest.kind {
+            Kind::Prompted => (LaneSource::Base, false),
+            Kind::Checkpoint => (LaneSource::Reward, true),
+        };
+        let lane = |messages: &Vec<Message>| -> Result<RewardLane, RewardError> {
+            Ok(RewardLane { prompt: chat.encode(messages)?, source, head })
+        };
+        Ok(LanePlan {
+            base: chat.encode(&layout.base)?,
+            lanes: layout.lanes.iter().map(lane).collect::<Result<_, _>>()?,
+            dimensions: layout.dimensions,
+            terms: layout.terms,
+        })
+    }
+}

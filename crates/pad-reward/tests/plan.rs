@@ -1,0 +1,95 @@
+//! From messages and a preference to prompts in tokens, with a tokenizer of single bytes.
+
+use std::path::Path;
+
+use pad_decode::Reference;
+use pad_reward::{LanePlan, LaneSource, Manifest, Preference, PreferenceInput, RewardModel, TEMPLATE};
+use pad_text::{Chat, Message};
+
+const DIMENSIONS: &str = r#"
+    dimensions = [{ name = "brief", principle = "brevity" }, { name = "humor", principle = "humor" }]
+"#;
+
+fn chat() -> Chat {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/chat");
+    Chat::from_dir(&folder).expect("the fixture is whole")
+}
+
+fn model(keys: &str) -> RewardModel {
+    let manifest = Manifest::from_toml(&format!("{keys}\n{DIMENSIONS}")).expect("a manifest");
+    RewardModel::new(manifest).expect("a reward model")
+}
+
+fn plan(model: &RewardModel, chat: &Chat, preference: &PreferenceInput) -> LanePlan {
+    let preference = model.resolve(preference).expect("a preference");
+    model.plan(chat, &[Message::new("user", "Why?")], &preference).expect("a plan")
+}
+
+/// The text of a prompt; every token of the fixture is a byte or a special token.
+fn text(chat: &Chat, prompt: &[u32]) -> String {
+    let bytes: Vec<u8> = prompt.iter().flat_map(|token| chat.tokenizer().token_bytes(*token).to_vec()).collect();
+    String::from_utf8(bytes).expect("UTF-8")
+}
+
+fn prompt(content: &str) -> String {
+    format!("<|im_start|>user: {content}<|im_end|><|im_start|>assistant: ")
+}
+
+fn principled(principle: &str) -> String {
+    prompt(&TEMPLATE.replace("{principle}", principle).replace("{content}", "Why?"))
+}
+
+#[test]
+fn prompted_lanes_run_through_the_base_weights() {
+    let (chat, model) = (chat(), model(r#"kind = "prompted""#));
+    let plan = plan(&model, &chat, &PreferenceInput::Ordered(vec![0.5, -1.0]));
+    assert_eq!(text(&chat, &plan.base), prompt("Why?"));
+    assert_eq!(plan.lanes.len(), 2);
+    for (lane, principle) in plan.lanes.iter().zip(["brevity", "humor"]) {
+        assert_eq!(text(&chat, &lane.prompt), principled(principle));
+        assert_eq!((lane.source, lane.head), (LaneSource::Base, false));
+    }
+    assert_eq!(plan.dimensions, ["brief", "humor"]);
+    let terms: Vec<pad_decode::Term> = plan.terms.into_iter().map(Into::into).collect();
+    let term = |weight, readout| pad_decode::Term { weight, readout, reference: Reference::Base };
+    assert_eq!(terms, [term(0.5, 0), term(-1.0, 1)]);
+}
+
+#[test]
+fn a_checkpoint_lane_has_its_own_weights_and_head() {
+    let (chat, model) = (chat(), model("kind = \"checkpoint\"\nsource = \"weights\"\nbase_prompt = \"principled\""));
+    let plan = plan(&model, &chat, &PreferenceInput::Ordered(vec![1.0, 1.0]));
+    assert_eq!(plan.lanes.len(), 1);
+    assert_eq!((plan.lanes[0].source, plan.lanes[0].head), (LaneSource::Reward, true));
+    assert_eq!(text(&chat, &plan.lanes[0].prompt), principled("brevity and humor"));
+    assert_eq!(plan.base, plan.lanes[0].prompt);
+}
+
+#[test]
+fn no_preference_is_the_base_alone() {
+    let (chat, model) = (chat(), model(r#"kind = "prompted""#));
+    for preference in [PreferenceInput::Absent, PreferenceInput::Ordered(vec![0.0, 0.0])] {
+        let plan = plan(&model, &chat, &preference);
+        assert_eq!(text(&chat, &plan.base), prompt("Why?"));
+        assert!(plan.lanes.is_empty() && plan.terms.is_empty() && plan.dimensions.is_empty());
+    }
+}
+
+#[test]
+fn the_manifests_default_preference_is_checked_at_the_start() {
+    let refused = |keys: &str| {
+        let manifest = Manifest::from_toml(&format!("{keys}\n{DIMENSIONS}")).expect("a manifest");
+        RewardModel::new(manifest).expect_err("refused").to_string()
+    };
+    assert!(refused("kind = \"prompted\"\npreference = { wit = 1 }").contains("`wit`"));
+    assert!(refused("kind = \"prompted\"\npreference = { brief = 3 }").contains("`brief` is 3"));
+    let opposite = refused("kind = \"checkpoint\"\npreference = { brief = 1, humor = -1 }");
+    assert!(opposite.contains("opposite sign"), "{opposite}");
+}
+
+#[test]
+fn the_default_preference_steers() {
+    let (chat, model) = (chat(), model("kind = \"prompted\"\npreference = { humor = 1 }"));
+    assert_eq!(model.resolve(&PreferenceInput::Absent).expect("weights"), Preference::Weights(vec![0.0, 1.0]));
+    assert_eq!(plan(&model, &chat, &PreferenceInput::Absent).dimensions, ["humor"]);
+}

@@ -1,0 +1,71 @@
+//! `POST /v1/chat/completions`.
+//!
+//! ```text
+//! options     = check the request's values
+//! plan        = template, tokenizer, preference: the prompts of all lanes
+//! generation  = hand it to the engine, read text
+//! answer      = collect it, or send it chunk by chunk
+//! ```
+
+mod chunks;
+mod collect;
+mod envelope;
+mod generation;
+pub(crate) mod options;
+mod prompt;
+mod reader;
+mod sse;
+mod submission;
+mod tally;
+mod timing;
+mod trace;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use pad_api::{ChatChunk, ChatCompletion, ChatRequest, ErrorBody};
+
+use crate::ApiError;
+use crate::auth::Caller;
+use crate::body::JsonBody;
+use crate::state::Shared;
+use chunks::Chunks;
+use envelope::Envelope;
+use generation::Generation;
+use options::ChatOptions;
+
+/// Continue a conversation, steered towards a preference.
+#[utoipa::path(
+    post, path = "/v1/chat/completions", tag = "Chat", operation_id = "createChatCompletion", request_body = ChatRequest,
+    responses(
+        (status = 200, description = "The answer; with `stream`, its chunks as server-sent events that end with `data: [DONE]`.",
+            content((ChatCompletion = "application/json"), (ChatChunk = "text/event-stream"))),
+        (status = 400, description = "A value is wrong (`param` names the field), or the prompt is too long.", body = ErrorBody),
+        (status = 404, description = "No such model.", body = ErrorBody),
+        (status = 413, description = "The body is too large.", body = ErrorBody),
+        (status = 429, description = "The queue, or the key's share of it, is full.", body = ErrorBody,
+            headers(("retry-after" = u64, description = "Seconds to wait."))),
+        (status = 503, description = "The server is draining, or its engine has stopped.", body = ErrorBody,
+            headers(("retry-after" = u64, description = "Seconds to wait."))),
+    )
+)]
+pub(crate) async fn create(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(request): JsonBody<ChatRequest>,
+) -> Result<Response, ApiError> {
+    let options = ChatOptions::read(request, &shared.state)?;
+    let permit = caller.0.as_ref().map_or(Ok(None), |key| key.acquire())?;
+    let mut plan = prompt::plan(&shared, &options).await?;
+    let names = std::mem::take(&mut plan.dimensions);
+    let request = submission::request(&shared.state, &options, plan)?;
+    let generation = Generation::start(&shared, &options, names, request, permit)?;
+    let envelope = Envelope::new(&shared.state.model);
+    if options.stream {
+        let chunks = Chunks::new(generation, envelope, options.include_usage, options.trace);
+        return Ok(sse::respond(chunks, shared.state.limits.keep_alive));
+    }
+    Ok(Json(collect::collect(generation, envelope, options.trace).await?).into_response())
+}

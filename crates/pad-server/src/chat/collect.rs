@@ -1,0 +1,42 @@
+//! The answer in one piece: the same parts as a stream's, collected.
+
+use pad_api::{AssistantMessage, ChatChoice, ChatCompletion, ChoicePad, FinishReason, Role};
+
+use super::envelope::Envelope;
+use super::generation::Generation;
+use crate::ApiError;
+
+/// Read a generation to its end. Runs within the handler's future, so that a client that hangs up drops it.
+///
+/// # Errors
+/// 500 where a choice failed.
+pub(crate) async fn collect(
+    mut generation: Generation,
+    envelope: Envelope,
+    trace: bool,
+) -> Result<ChatCompletion, ApiError> {
+    let mut choices: Vec<ChatChoice> = (0..generation.choices()).map(|index| empty(index, trace)).collect();
+    while let Some((index, part)) = generation.next().await? {
+        let choice = &mut choices[index];
+        if let Some(content) = &mut choice.message.content {
+            content.push_str(&part.text);
+        }
+        if let Some(pad) = &mut choice.pad {
+            pad.trace.extend(part.trace);
+        }
+        if let Some(end) = part.end {
+            choice.finish_reason = end.reason;
+        }
+    }
+    Ok(envelope.completion(choices, generation.tally().usage()))
+}
+
+fn empty(index: usize, trace: bool) -> ChatChoice {
+    ChatChoice {
+        index,
+        message: AssistantMessage { role: Role::Assistant, content: Some(String::new()), refusal: None },
+        logprobs: None,
+        finish_reason: FinishReason::Length,
+        pad: trace.then(ChoicePad::default),
+    }
+}

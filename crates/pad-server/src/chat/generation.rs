@@ -1,0 +1,128 @@
+//! All choices of one request, read as they come.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::{self, BoxStream, SelectAll};
+use pad_api::FinishReason;
+use pad_engine::{Choice, GenerateRequest};
+use tokio::sync::OwnedSemaphorePermit;
+use tracing::Span;
+
+use super::options::ChatOptions;
+use super::reader::{ChoiceReader, End, Part};
+use super::tally::Tally;
+use super::timing::Timing;
+use crate::ApiError;
+use crate::state::Shared;
+
+/// A part, and the index of the choice that it belongs to.
+type Indexed = (usize, Result<Part, String>);
+
+/// A running request. Dropping it drops its choices, which cancels their sequences and frees their memory.
+pub(crate) struct Generation {
+    parts: SelectAll<BoxStream<'static, Indexed>>,
+    tally: Tally,
+    timing: Timing,
+    choices: usize,
+    ended: usize,
+    /// The caller's place, given back with everything else.
+    _permit: Option<OwnedSemaphorePermit>,
+    /// The request's span: parts are read long after the handler returned.
+    span: Span,
+}
+
+impl Generation {
+    /// Hand a request to the engine.
+    ///
+    /// # Errors
+    /// Where the engine does not take it.
+    pub(crate) fn start(
+        shared: &Shared,
+        options: &ChatOptions,
+        names: Vec<String>,
+        request: GenerateRequest,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Result<Self, ApiError> {
+        let state = &shared.state;
+        let prompt_tokens = request.lanes.first().map_or(0, |base| base.prompt.len());
+        let tally = Tally::new(prompt_tokens, request.lanes.len().saturating_sub(1));
+        let explain: Option<Arc<[String]>> = options.trace.then(|| names.into());
+        let timing = Timing::begin(Arc::clone(&shared.metrics), options.choices);
+        let parts: Vec<BoxStream<'static, Indexed>> = if request.max_tokens == 0 {
+            (0..options.choices).map(|index| stream::iter([(index, Ok(nothing()))]).boxed()).collect()
+        } else {
+            let reader = |choice| {
+                let (tokenizer, stop) = (Arc::clone(state.chat.tokenizer()), options.stop.clone());
+                ChoiceReader::new(choice, tokenizer, stop, explain.clone())
+            };
+            let choices: Vec<Choice> = state.engine.submit(request)?;
+            choices.into_iter().map(reader).enumerate().map(|(index, reader)| read(index, reader)).collect()
+        };
+        shared.metrics.admitted(prompt_tokens);
+        let choices = parts.len();
+        let parts = stream::select_all(parts);
+        Ok(Self { parts, tally, timing, choices, ended: 0, _permit: permit, span: Span::current() })
+    }
+
+    /// How many choices there are.
+    pub(crate) fn choices(&self) -> usize {
+        self.choices
+    }
+
+    /// The next part of any choice; none once all have ended.
+    ///
+    /// # Errors
+    /// 500 where a choice failed. The request is then over as a whole.
+    pub(crate) async fn next(&mut self) -> Result<Option<(usize, Part)>, ApiError> {
+        match self.parts.next().await {
+            None => Ok(None),
+            Some((index, Ok(part))) => {
+                self.count(index, &part);
+                Ok(Some((index, part)))
+            }
+            Some((index, Err(why))) => {
+                self.parts = SelectAll::new();
+                self.timing.failed();
+                self.span.in_scope(|| tracing::error!(choice = index, why, "a generation failed"));
+                Err(ApiError::internal(format!("the generation failed: {why}")))
+            }
+        }
+    }
+
+    /// What it has cost so far.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    fn count(&mut self, index: usize, part: &Part) {
+        self.tally.add(part);
+        if let Some(token) = part.token {
+            self.timing.token(index, token);
+        }
+        let Some(end) = part.end else { return };
+        self.timing.choice_ended(end.reason);
+        self.ended += 1;
+        if self.ended == self.choices {
+            let tokens = self.tally.tokens();
+            let millis = self.timing.request_ended().as_millis();
+            self.span.in_scope(|| tracing::info!(choices = self.choices, tokens, millis, "generated"));
+        }
+    }
+}
+
+/// A reader's parts up to the last. The reader, and with it the choice, is dropped before the last part is handed out.
+fn read(index: usize, reader: ChoiceReader) -> BoxStream<'static, Indexed> {
+    stream::unfold(Some(reader), move |reader| async move {
+        let mut reader = reader?;
+        let part = reader.next().await;
+        let over = part.as_ref().map_or(true, |part| part.end.is_some());
+        Some(((index, part), (!over).then_some(reader)))
+    })
+    .boxed()
+}
+
+/// The only part of a choice that may have no token.
+fn nothing() -> Part {
+    Part { end: Some(End { reason: FinishReason::Length, cached_tokens: None }), ..Part::default() }
+}

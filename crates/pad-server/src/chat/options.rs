@@ -1,0 +1,148 @@
+//! A chat request whose every value was checked.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+
+use pad_api::{ChatMessage, ChatRequest, Content, PadOptions, Preference, Stop, StreamOptions};
+use pad_reward::PreferenceInput;
+use pad_text::Message;
+use serde_json::{Map, Value};
+
+use crate::state::AppState;
+use crate::ApiError;
+
+/// Guidance strengths that a request may ask for.
+pub(crate) const BETA: RangeInclusive<f64> = 0.0..=4.0;
+/// Numbers of candidates that a request may ask for.
+pub(crate) const TOP_K: RangeInclusive<u64> = 1..=100;
+/// Temperatures that a request may ask for.
+const TEMPERATURE: RangeInclusive<f64> = 0.0..=2.0;
+/// Stop strings that a request may give.
+const STOP_STRINGS: RangeInclusive<usize> = 1..=4;
+
+/// What a request asks for, defaults filled in.
+#[derive(Clone, Debug)]
+pub(crate) struct ChatOptions {
+    pub(crate) messages: Vec<Message>,
+    pub(crate) preference: PreferenceInput,
+    pub(crate) beta: f32,
+    pub(crate) top_k: usize,
+    pub(crate) temperature: f32,
+    pub(crate) top_p: f32,
+    pub(crate) seed: u64,
+    pub(crate) choices: usize,
+    /// None means as many as fit.
+    pub(crate) max_tokens: Option<usize>,
+    pub(crate) stop: Vec<String>,
+    pub(crate) stream: bool,
+    /// Send `usage` at the end of the stream.
+    pub(crate) include_usage: bool,
+    pub(crate) trace: bool,
+}
+
+impl ChatOptions {
+    /// Check a request's values; names of dimensions are left to the reward model.
+    ///
+    /// # Errors
+    /// 404 for another model's name, 400 naming the field that is wrong, its value and what is allowed.
+    pub(crate) fn read(request: ChatRequest, state: &AppState) -> Result<Self, ApiError> {
+        if let Some(name) = request.model.as_deref().filter(|name| !state.model.answers_to(name)) {
+            return Err(ApiError::model_not_found(name, &state.model.id));
+        }
+        if request.messages.is_empty() {
+            return Err(ApiError::invalid("messages", "`messages` is empty; allowed: one message or more"));
+        }
+        let pad = request.pad.unwrap_or_default();
+        let (beta, top_k) = guidance(pad, state)?;
+        let max_tokens = request.max_completion_tokens.or(request.max_tokens);
+        let choices = within("n", request.n.unwrap_or(1), &(1..=state.limits.choices as u64))?;
+        Ok(Self {
+            include_usage: include_usage(request.stream, request.stream_options)?,
+            stream: request.stream.unwrap_or(false),
+            messages: request.messages.into_iter().map(message).collect(),
+            preference: preference(request.preference),
+            beta,
+            top_k,
+            temperature: number("temperature", request.temperature, &TEMPERATURE, state.defaults.temperature)?,
+            top_p: top_p(request.top_p, state.defaults.top_p)?,
+            seed: request.seed.map_or_else(rand::random, i64::cast_unsigned),
+            choices: choices as usize,
+            max_tokens: max_tokens.map_or(state.defaults.max_tokens, |tokens| usize::try_from(tokens).ok()),
+            stop: stop_strings(request.stop)?,
+            trace: pad.trace.unwrap_or(false),
+        })
+    }
+}
+
+fn guidance(pad: PadOptions, state: &AppState) -> Result<(f32, usize), ApiError> {
+    let (beta, top_k) = state.guidance();
+    let top_k = pad.top_k.map_or(Ok(top_k), |given| Ok(within("pad.top_k", given, &TOP_K)? as usize))?;
+    Ok((number("pad.beta", pad.beta, &BETA, beta)?, top_k))
+}
+
+fn within<T: PartialOrd + Display>(param: &str, value: T, allowed: &RangeInclusive<T>) -> Result<T, ApiError> {
+    if allowed.contains(&value) {
+        return Ok(value);
+    }
+    let (low, high) = (allowed.start(), allowed.end());
+    Err(ApiError::invalid(param, format!("`{param}` is {value}; allowed: {low} to {high}")))
+}
+
+fn number(param: &str, value: Option<f64>, allowed: &RangeInclusive<f64>, default: f32) -> Result<f32, ApiError> {
+    value.map_or(Ok(default), |value| Ok(within(param, value, allowed)? as f32))
+}
+
+/// An open range at 0: a nucleus without probability has no token.
+fn top_p(value: Option<f64>, default: f32) -> Result<f32, ApiError> {
+    let Some(value) = value else { return Ok(default) };
+    if value > 0.0 && value <= 1.0 {
+        // A value so small that it rounds to 0 still means the best token alone.
+        return Ok((value as f32).max(f32::MIN_POSITIVE));
+    }
+    Err(ApiError::invalid("top_p", format!("`top_p` is {value}; allowed: above 0, and 1 at most")))
+}
+
+/// An explicit `stream: false` beside `stream_options` is let pass: OpenAI's SDKs send both when given both.
+fn include_usage(stream: Option<bool>, options: Option<StreamOptions>) -> Result<bool, ApiError> {
+    if options.is_some() && stream.is_none() {
+        let message = "`stream_options` is given without `stream`; allowed: with `stream` true";
+        return Err(ApiError::invalid("stream_options", message));
+    }
+    Ok(options.and_then(|options| options.include_usage).unwrap_or(false))
+}
+
+fn stop_strings(stop: Option<Stop>) -> Result<Vec<String>, ApiError> {
+    let Some(stop) = stop else { return Ok(Vec::new()) };
+    let strings = stop.into_strings();
+    if !STOP_STRINGS.contains(&strings.len()) {
+        let message = format!("`stop` has {} strings; allowed: 1 to 4", strings.len());
+        return Err(ApiError::invalid("stop", message));
+    }
+    if strings.iter().any(String::is_empty) {
+        return Err(ApiError::invalid("stop", "`stop` has an empty string; allowed: strings of one character or more"));
+    }
+    Ok(strings)
+}
+
+fn preference(given: Option<Preference>) -> PreferenceInput {
+    match given {
+        None => PreferenceInput::Absent,
+        Some(Preference::Named(weights)) => PreferenceInput::Named(weights),
+        Some(Preference::Ordered(weights)) => PreferenceInput::Ordered(weights),
+        Some(Preference::Principle(principle)) => PreferenceInput::Principle(principle),
+    }
+}
+
+/// The message as templates see it.
+fn message(message: ChatMessage) -> Message {
+    let optional = [
+        ("name", message.name.map(Value::from)),
+        ("tool_calls", message.tool_calls.map(Value::from)),
+        ("tool_call_id", message.tool_call_id.map(Value::from)),
+    ];
+    Message {
+        role: message.role.template_name().to_owned(),
+        content: message.content.map(Content::into_text).unwrap_or_default(),
+        extra: optional.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect::<Map<_, _>>(),
+    }
+}

@@ -1,0 +1,114 @@
+//! One choice's events as text: detokenized, cut at stop strings, explained.
+
+use std::sync::Arc;
+
+use pad_api::{FinishReason, TokenTrace};
+use pad_engine::{Choice, Event, Token};
+use pad_text::{Detokenizer, StopStrings, Tokenizer};
+
+use super::trace;
+
+/// What one event of a choice adds to the answer.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Part {
+    /// Text that is certainly part of the answer.
+    pub(crate) text: String,
+    /// Why the tokens since the last part with text were chosen, where asked for; only with text or an end.
+    pub(crate) trace: Vec<TokenTrace>,
+    /// The token of this event, if it had one.
+    pub(crate) token: Option<TokenFacts>,
+    /// Set in the last part.
+    pub(crate) end: Option<End>,
+}
+
+/// What is counted of a token.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct TokenFacts {
+    /// It was weighed by rewards and is not the base model's first.
+    pub(crate) steered: bool,
+    /// How far its distribution was moved, in nats.
+    pub(crate) kl: f64,
+}
+
+/// How a choice ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) reason: FinishReason,
+    /// Prompt tokens found in the cache; unknown where a stop string ended the choice before the engine did.
+    pub(crate) cached_tokens: Option<usize>,
+}
+
+/// Reads one choice. Dropping it drops the choice, which cancels the sequence.
+pub(crate) struct ChoiceReader {
+    choice: Choice,
+    detokenizer: Detokenizer,
+    stop: StopStrings,
+    /// Names of the rewards, where tokens are to be explained.
+    explain: Option<Arc<[String]>>,
+    /// Explanations of tokens whose text is held back.
+    held: Vec<TokenTrace>,
+}
+
+impl ChoiceReader {
+    pub(crate) fn new(
+        choice: Choice,
+        tokenizer: Arc<Tokenizer>,
+        stop: Vec<String>,
+        explain: Option<Arc<[String]>>,
+    ) -> Self {
+        let (detokenizer, stop) = (Detokenizer::new(tokenizer), StopStrings::new(stop));
+        Self { choice, detokenizer, stop, explain, held: Vec::new() }
+    }
+
+    /// The next part. Nothing may be read after an end or an error.
+    ///
+    /// # Errors
+    /// The engine's words where the choice failed.
+    pub(crate) async fn next(&mut self) -> Result<Part, String> {
+        match self.choice.next().await {
+            Some(Event::Token(token)) => Ok(self.token(&token)),
+            Some(Event::Finished(finish)) => {
+                let reason = match finish.reason {
+                    pad_engine::FinishReason::Stop => FinishReason::Stop,
+                    pad_engine::FinishReason::Length => FinishReason::Length,
+                };
+                Ok(self.finish(reason, finish.cached_tokens))
+            }
+            Some(Event::Failed(why)) => Err(why),
+            None => Err("the engine stopped".to_owned()),
+        }
+    }
+
+    fn token(&mut self, token: &Token) -> Part {
+        let text = if token.end { String::new() } else { self.detokenizer.push(token.id) };
+        let stopped = self.stop.push(&text);
+        if let Some(names) = &self.explain {
+            self.held.push(trace::explain(token, text, names));
+        }
+        let decision = &token.decision;
+        let steered = decision.steered() && !decision.rewards.is_empty();
+        let facts = TokenFacts { steered, kl: f64::from(decision.kl) };
+        let end = stopped.hit.then_some(End { reason: FinishReason::Stop, cached_tokens: None });
+        self.part(stopped.emit, Some(facts), end)
+    }
+
+    /// What was held back comes out, unless it completes a stop string after all.
+    fn finish(&mut self, reason: FinishReason, cached_tokens: usize) -> Part {
+        let rest = self.detokenizer.finish();
+        let stopped = self.stop.push(&rest);
+        let mut text = stopped.emit;
+        let mut reason = reason;
+        if stopped.hit {
+            reason = FinishReason::Stop;
+        } else {
+            text.push_str(&self.stop.finish());
+        }
+        self.part(text, None, Some(End { reason, cached_tokens: Some(cached_tokens) }))
+    }
+
+    fn part(&mut self, text: String, token: Option<TokenFacts>, end: Option<End>) -> Part {
+        let sent = !text.is_empty() || end.is_some();
+        let trace = if sent { std::mem::take(&mut self.held) } else { Vec::new() };
+        Part { text, trace, token, end }
+    }
+}

@@ -1,0 +1,81 @@
+//! What a request has cost so far.
+
+use pad_api::{PadUsage, PromptTokensDetails, Usage};
+
+use super::reader::Part;
+
+/// Counts over all choices of a request.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tally {
+    prompt_tokens: usize,
+    reward_lanes: usize,
+    tokens: u64,
+    steered: u64,
+    kl: f64,
+    cached: Option<usize>,
+}
+
+impl Tally {
+    /// Nothing generated yet.
+    pub(crate) fn new(prompt_tokens: usize, reward_lanes: usize) -> Self {
+        Self { prompt_tokens, reward_lanes, ..Self::default() }
+    }
+
+    /// Count a part of any choice.
+    pub(crate) fn add(&mut self, part: &Part) {
+        if let Some(token) = part.token {
+            self.tokens += 1;
+            self.steered += u64::from(token.steered);
+            self.kl += token.kl;
+        }
+        // Choices share their prompt: what one of them had to compute was not cached.
+        if let Some(cached) = part.end.and_then(|end| end.cached_tokens) {
+            self.cached = Some(self.cached.map_or(cached, |least| least.min(cached)));
+        }
+    }
+
+    /// Tokens generated.
+    pub(crate) fn tokens(&self) -> u64 {
+        self.tokens
+    }
+
+    /// The counts as the wire shows them.
+    pub(crate) fn usage(&self) -> Usage {
+        let prompt_tokens = self.prompt_tokens as u64;
+        let mean_kl = if self.tokens == 0 { 0.0 } else { self.kl / self.tokens as f64 };
+        Usage {
+            prompt_tokens,
+            completion_tokens: self.tokens,
+            total_tokens: prompt_tokens + self.tokens,
+            prompt_tokens_details: PromptTokensDetails { cached_tokens: self.cached.unwrap_or(0) as u64 },
+            completion_tokens_details: None,
+            pad: PadUsage { reward_lanes: self.reward_lanes as u64, steered_tokens: self.steered, mean_kl },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pad_api::FinishReason;
+
+    use super::*;
+    use crate::chat::reader::{End, TokenFacts};
+
+    #[test]
+    fn all_choices_count_and_the_prompt_counts_once() {
+        let token = |steered, kl| Part { token: Some(TokenFacts { steered, kl }), ..Part::default() };
+        let end = |cached| Part {
+            end: Some(End { reason: FinishReason::Stop, cached_tokens: Some(cached) }),
+            ..Part::default()
+        };
+        let mut tally = Tally::new(10, 2);
+        for part in [token(true, 0.5), token(false, 0.0), token(true, 1.0), token(false, 0.5), end(8), end(3)] {
+            tally.add(&part);
+        }
+        let usage = tally.usage();
+        assert_eq!((usage.prompt_tokens, usage.completion_tokens, usage.total_tokens), (10, 4, 14));
+        assert_eq!(usage.prompt_tokens_details.cached_tokens, 3);
+        assert_eq!(usage.pad, PadUsage { reward_lanes: 2, steered_tokens: 2, mean_kl: 0.5 });
+        assert_eq!(Tally::new(1, 0).usage().pad.mean_kl.to_bits(), 0, "no tokens, no mean");
+    }
+}

@@ -1,0 +1,130 @@
+//! The one shape of every error, and the constructors of those that the server finds itself.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::Json;
+use pad_api::{ErrorBody, ErrorDetail, ParseError};
+
+/// An error as a client sees it: `{"error": {"message", "type", "param", "code"}}` with a status and, for some, a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiError {
+    status: StatusCode,
+    detail: ErrorDetail,
+    header: Option<(HeaderName, HeaderValue)>,
+}
+
+/// OpenAI's classes of errors, which SDKs show.
+const INVALID: &str = "invalid_request_error";
+const RATE: &str = "rate_limit_error";
+const UNAVAILABLE: &str = "service_unavailable_error";
+const SERVER: &str = "server_error";
+
+/// Seconds after which a refused client may try again.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+impl ApiError {
+    fn new(status: StatusCode, kind: &str, code: Option<&str>, message: impl Into<String>) -> Self {
+        let detail = ErrorDetail { message: message.into(), kind: kind.to_owned(), param: None, code: code.map(str::to_owned) };
+        Self { status, detail, header: None }
+    }
+
+    /// 400: the request's field `param` is wrong.
+    pub fn invalid(param: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, INVALID, None, message).about(param)
+    }
+
+    /// 400 with a code that programs look for.
+    pub fn invalid_code(code: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, INVALID, Some(code), message)
+    }
+
+    /// 401: no key, or none that is known.
+    pub fn unauthorized(message: &str) -> Self {
+        let error = Self::new(StatusCode::UNAUTHORIZED, INVALID, Some("invalid_api_key"), message);
+        error.with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
+    /// 404: no model has this name.
+    pub fn model_not_found(name: &str, served: &str) -> Self {
+        let message = format!("the model `{name}` does not exist here; `{served}` is served");
+        Self::new(StatusCode::NOT_FOUND, INVALID, Some("model_not_found"), message).about("model")
+    }
+
+    /// 404: no route has this path.
+    pub fn route_not_found(path: &str) -> Self {
+        let message = format!("there is no route `{path}`");
+        Self::new(StatusCode::NOT_FOUND, INVALID, Some("route_not_found"), message)
+    }
+
+    /// 405: the route has other methods; axum adds `allow`.
+    pub fn method_not_allowed(method: &str, path: &str) -> Self {
+        let message = format!("`{path}` does not take {method}; see the `allow` header");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, INVALID, Some("method_not_allowed"), message)
+    }
+
+    /// 413: the body is longer than the limit.
+    pub fn body_too_large(limit: usize) -> Self {
+        let message = format!("the body is larger than {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID, Some("body_too_large"), message)
+    }
+
+    /// 429: the server or the key has as much to do as it may have.
+    pub fn too_many_requests(code: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, RATE, Some(code), message).with_header(header::RETRY_AFTER, RETRY_AFTER)
+    }
+
+    /// 503: nothing is taken, for now or for good.
+    pub fn unavailable(code: &str, message: impl Into<String>) -> Self {
+        let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, Some(code), message);
+        error.with_header(header::RETRY_AFTER, RETRY_AFTER)
+    }
+
+    /// 500: the fault is the server's.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, SERVER, Some("internal_error"), message)
+    }
+
+    /// Name the request's field that is at fault.
+    #[must_use]
+    pub fn about(mut self, param: &str) -> Self {
+        self.detail.param = Some(param.to_owned());
+        self
+    }
+
+    fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some((name, value));
+        self
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The body, which a stream that fails half-way sends as an event.
+    pub fn body(&self) -> ErrorBody {
+        ErrorBody { error: self.detail.clone() }
+    }
+}
+
+impl From<ParseError> for ApiError {
+    fn from(error: ParseError) -> Self {
+        let bad = Self::new(StatusCode::BAD_REQUEST, INVALID, None, error.message);
+        match error.param {
+            // A weight is part of the preference: clients look for that one name.
+            Some(param) if param.starts_with("preference") => bad.about("preference"),
+            Some(param) => bad.about(&param),
+            None => bad,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(self.body())).into_response();
+        if let Some((name, value)) = self.header {
+            response.headers_mut().insert(name, value);
+        }
+        response
+    }
+}

@@ -1,0 +1,86 @@
+//! `GET /health`, `GET /ready`, `GET /metrics`: for those who run the server.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use pad_api::{EngineHealth, ErrorBody, Health, HealthStatus, KvBlocks, Readiness};
+use pad_engine::Status;
+
+use crate::ApiError;
+use crate::state::Shared;
+
+/// Tell how the server is. Answers 200 as long as the process serves HTTP; no key is needed.
+#[utoipa::path(
+    get, path = "/health", tag = "Operation", operation_id = "health", security(()),
+    responses((status = 200, description = "The server lives; the engine's figures.", body = Health))
+)]
+pub(crate) async fn health(State(shared): State<Arc<Shared>>) -> Json<Health> {
+    let engine = &shared.state.engine;
+    let status = engine.status();
+    Json(Health {
+        status: word(&status),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        model: shared.state.model.id.clone(),
+        engine: figures(&status, engine.limits().context as u64),
+    })
+}
+
+/// Tell whether requests are taken. No key is needed.
+#[utoipa::path(
+    get, path = "/ready", tag = "Operation", operation_id = "ready", security(()),
+    responses(
+        (status = 200, description = "Requests are taken.", body = Readiness),
+        (status = 503, description = "The server is draining, or its engine has stopped.", body = ErrorBody),
+    )
+)]
+pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Result<Json<Readiness>, ApiError> {
+    match word(&shared.state.engine.status()) {
+        HealthStatus::Ok => Ok(Json(Readiness { ready: true })),
+        HealthStatus::Draining => Err(ApiError::unavailable("draining", "the server is shutting down")),
+        HealthStatus::Dead => Err(ApiError::unavailable("engine_dead", "the engine has stopped")),
+    }
+}
+
+/// Report figures in Prometheus' text format.
+#[utoipa::path(
+    get, path = "/metrics", tag = "Operation", operation_id = "metrics",
+    responses((status = 200, description = "Prometheus' text format, version 0.0.4.", body = String, content_type = "text/plain"))
+)]
+pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+    let page = shared.metrics.page(&shared.state.engine.status());
+    ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], page)
+}
+
+fn word(status: &Status) -> HealthStatus {
+    match (status.draining, status.ready) {
+        (true, _) => HealthStatus::Draining,
+        (false, true) => HealthStatus::Ok,
+        (false, false) => HealthStatus::Dead,
+    }
+}
+
+fn figures(status: &Status, context: u64) -> EngineHealth {
+    EngineHealth {
+        running: status.running,
+        waiting: status.waiting,
+        kv_blocks: KvBlocks {
+            used: status.kv_blocks_used,
+            cached: status.kv_blocks_cached,
+            total: status.kv_blocks_total,
+        },
+        context,
+        steps: status.steps,
+        tokens_generated: status.tokens_generated,
+        tokens_steered: status.tokens_steered,
+        tokens_prefilled: status.tokens_prefilled,
+        tokens_cached: status.tokens_cached,
+        reward_rows: status.reward_rows,
+        finished: status.finished,
+        cancelled: status.cancelled,
+        preempted: status.preempted,
+        failed: status.failed,
+    }
+}

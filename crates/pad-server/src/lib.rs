@@ -1,0 +1,1 @@
+//! Routes, SSE, errors and limits.

@@ -1,0 +1,59 @@
+//! `GET /v1/preferences`: what a request may prefer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use pad_api::{DimensionInfo, GuidanceDefaults, NumberRange, ObjectKind, PreferenceList, TopKRange};
+use pad_reward::{Kind, Manifest};
+
+use crate::chat::options::{BETA, TOP_K};
+use crate::state::{AppState, Shared};
+
+/// List the dimensions that `preference` may weigh, with the ranges and defaults of guidance.
+#[utoipa::path(
+    get, path = "/v1/preferences", tag = "Preferences", operation_id = "listPreferences",
+    responses((status = 200, description = "The reward model's dimensions, in the order of a preference's array form.",
+        body = PreferenceList))
+)]
+pub(crate) async fn list(State(shared): State<Arc<Shared>>) -> Json<PreferenceList> {
+    Json(describe(&shared.state))
+}
+
+fn describe(state: &AppState) -> PreferenceList {
+    let manifest = state.reward.as_ref().map(|reward| reward.model.manifest());
+    let (beta, top_k) = state.guidance();
+    PreferenceList {
+        object: ObjectKind::List,
+        kind: manifest.map_or("none", kind).to_owned(),
+        data: manifest.map(dimensions).unwrap_or_default(),
+        default: manifest.map(default_weights).unwrap_or_default(),
+        beta: GuidanceDefaults { default: f64::from(beta), minimum: *BETA.start(), maximum: *BETA.end() },
+        top_k: TopKRange { default: top_k as u64, minimum: *TOP_K.start(), maximum: *TOP_K.end() },
+    }
+}
+
+fn kind(manifest: &Manifest) -> &'static str {
+    match manifest.kind {
+        Kind::Prompted => "prompted",
+        Kind::Checkpoint => "checkpoint",
+    }
+}
+
+fn dimensions(manifest: &Manifest) -> Vec<DimensionInfo> {
+    let [minimum, maximum] = manifest.weight_range;
+    let dimension = |dimension: &pad_reward::Dimension| DimensionInfo {
+        name: dimension.name.clone(),
+        description: dimension.description.clone(),
+        principle: dimension.principle.clone(),
+        weight: NumberRange { minimum, maximum },
+    };
+    manifest.dimensions.iter().map(dimension).collect()
+}
+
+/// Every dimension's weight where a request gives no preference.
+fn default_weights(manifest: &Manifest) -> BTreeMap<String, f64> {
+    let weight = |name: &String| manifest.preference.get(name).copied().unwrap_or(0.0);
+    manifest.dimensions.iter().map(|dimension| (dimension.name.clone(), weight(&dimension.name))).collect()
+}

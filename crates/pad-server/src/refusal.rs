@@ -1,0 +1,96 @@
+//! The one place where errors of the other crates become HTTP answers.
+
+use pad_engine::SubmitError;
+use pad_reward::RewardError;
+use pad_text::TextError;
+
+use crate::ApiError;
+
+impl From<SubmitError> for ApiError {
+    fn from(error: SubmitError) -> Self {
+        let message = error.to_string();
+        match error {
+            SubmitError::QueueFull { .. } => Self::too_many_requests("queue_full", message),
+            SubmitError::ContextExceeded { .. } => {
+                Self::invalid_code("context_length_exceeded", message).about("messages")
+            }
+            SubmitError::NoKvRoom { .. } => Self::invalid_code("kv_room_exceeded", message).about("messages"),
+            SubmitError::Draining => Self::unavailable("draining", message),
+            SubmitError::Dead => Self::unavailable("engine_dead", message),
+            SubmitError::Invalid(_) => Self::invalid_code("invalid_request", message),
+        }
+    }
+}
+
+impl From<RewardError> for ApiError {
+    fn from(error: RewardError) -> Self {
+        match error {
+            RewardError::Text(error) => error.into(),
+            error => match error.param() {
+                Some(param) => Self::invalid(param, error.to_string()),
+                None => fault(&error),
+            },
+        }
+    }
+}
+
+impl From<TextError> for ApiError {
+    fn from(error: TextError) -> Self {
+        match error {
+            TextError::TemplateRefused(_) | TextError::TemplateRender(_) => {
+                Self::invalid("messages", error.to_string())
+            }
+            error => fault(&error),
+        }
+    }
+}
+
+/// A fault that no request can have caused: told to the log, and to the client only that it happened.
+fn fault(error: &dyn std::error::Error) -> ApiError {
+    tracing::error!(%error, "a request met a fault of the server");
+    ApiError::internal("the server could not prepare the request")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(error: impl Into<ApiError>, status: u16, param: Option<&str>, code: Option<&str>, says: &[&str]) {
+        let error = error.into();
+        let detail = error.body().error;
+        assert_eq!((error.status().as_u16(), detail.param.as_deref(), detail.code.as_deref()), (status, param, code));
+        for part in says {
+            assert!(detail.message.contains(part), "{}", detail.message);
+        }
+    }
+
+    #[test]
+    fn what_the_engine_refuses() {
+        let full = SubmitError::QueueFull { running: 3, waiting: 5, limit: 8 };
+        check(full, 429, None, Some("queue_full"), &["8"]);
+        let long = SubmitError::ContextExceeded { prompt: 2000, max_tokens: 100, context: 2048 };
+        check(long, 400, Some("messages"), Some("context_length_exceeded"), &["2000", "2048"]);
+        let big = SubmitError::NoKvRoom { needed: 900, total: 512 };
+        check(big, 400, Some("messages"), Some("kv_room_exceeded"), &["900", "512"]);
+        check(SubmitError::Draining, 503, None, Some("draining"), &[]);
+        check(SubmitError::Dead, 503, None, Some("engine_dead"), &[]);
+        check(SubmitError::Invalid("top_k is 0".to_owned()), 400, None, Some("invalid_request"), &["top_k"]);
+    }
+
+    #[test]
+    fn what_the_reward_model_refuses() {
+        check(RewardError::EmptyPrinciple, 400, Some("preference"), None, &["principle"]);
+        let unknown = RewardError::UnknownDimension { name: "humour".to_owned(), known: "`humor`".to_owned() };
+        check(unknown, 400, Some("preference"), None, &["`humour`", "`humor`"]);
+        check(RewardError::NoUserMessage, 400, Some("messages"), None, &["user"]);
+    }
+
+    #[test]
+    fn what_the_template_refuses_and_what_is_our_fault() {
+        let refused = || TextError::TemplateRefused("roles must alternate".to_owned());
+        check(refused(), 400, Some("messages"), None, &["roles must alternate"]);
+        check(RewardError::Text(refused()), 400, Some("messages"), None, &["roles must alternate"]);
+        let fault = TextError::Encode("a secret of the prompt".to_owned());
+        check(fault, 500, None, Some("internal_error"), &["could not prepare"]);
+    }
+}

@@ -1,0 +1,76 @@
+//! `x-request-id`: taken from the client or made here, sent back, and shown in every log line of the request.
+
+use std::fmt;
+use std::time::Instant;
+
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use tracing::Instrument;
+
+/// The header's name.
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Longer names of clients' requests are replaced: they would fill the logs.
+const LONGEST: usize = 128;
+
+/// A request's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// The client's name for the request where it is printable and short, a random one otherwise.
+    fn of(request: &Request) -> Self {
+        let given = request.headers().get(HEADER).filter(|value| {
+            value.len() <= LONGEST && !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_graphic)
+        });
+        Self(given.cloned().unwrap_or_else(Self::random))
+    }
+
+    fn random() -> HeaderValue {
+        let name = format!("req-{:032x}", rand::random::<u128>());
+        HeaderValue::try_from(name).unwrap_or(HeaderValue::from_static("req"))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.to_str().unwrap_or_default())
+    }
+}
+
+/// Name the request, run it in a span of that name, log its outcome, and name it to the client.
+pub(crate) async fn name_request(request: Request, next: Next) -> Response {
+    let id = RequestId::of(&request);
+    let span = tracing::info_span!("request", request_id = %id, method = %request.method(), path = request.uri().path());
+    let begun = Instant::now();
+    let mut response = next.run(request).instrument(span.clone()).await;
+    span.in_scope(|| {
+        let (status, millis) = (response.status().as_u16(), begun.elapsed().as_millis());
+        tracing::info!(status, millis, "answered");
+    });
+    response.headers_mut().insert(HEADER, id.0);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+
+    use super::*;
+
+    fn id_for(given: &str) -> String {
+        let request = Request::builder().header(HEADER, given).body(Body::empty()).expect("a request");
+        RequestId::of(&request).to_string()
+    }
+
+    #[test]
+    fn a_clients_name_is_kept_where_it_can_be_logged() {
+        assert_eq!(id_for("trace-7"), "trace-7");
+        for unfit in ["", "two words", "tab\there", &"x".repeat(LONGEST + 1)] {
+            assert!(id_for(unfit).starts_with("req-"), "{unfit:?}");
+        }
+        assert_ne!(id_for(""), id_for(""), "made-up names differ");
+    }
+}

@@ -1,0 +1,133 @@
+//! What the server is made of: the model, the reward model, the engine, and the settings of requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pad_engine::{AdapterId, Engine, HeadId, WeightsId};
+use pad_reward::RewardModel;
+use pad_text::Chat;
+
+use crate::ApiKeys;
+use crate::metrics::Metrics;
+use crate::unknown_fields::UnknownFields;
+
+/// Everything that [`crate::app`] needs.
+#[derive(Clone)]
+pub struct AppState {
+    /// The served model's names.
+    pub model: ModelCard,
+    /// Its tokenizer and chat template.
+    pub chat: Arc<Chat>,
+    /// The reward model; none means that nothing is steered and a preference is an error.
+    pub reward: Option<Reward>,
+    /// Where tokens are made.
+    pub engine: Engine,
+    /// What requests leave open.
+    pub defaults: Defaults,
+    /// Who is let in.
+    pub keys: ApiKeys,
+    /// How much a request may be.
+    pub limits: RequestLimits,
+}
+
+impl AppState {
+    /// Guidance strength and number of candidates of a request that names none.
+    pub(crate) fn guidance(&self) -> (f32, usize) {
+        self.reward.as_ref().map_or((1.0, 10), |reward| {
+            let manifest = reward.model.manifest();
+            (manifest.beta, manifest.top_k)
+        })
+    }
+}
+
+/// The served model's names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelCard {
+    /// The name in responses and in `GET /v1/models`.
+    pub id: String,
+    /// Further names that requests may use.
+    pub aliases: Vec<String>,
+    /// When it was loaded, in seconds since 1970.
+    pub created: u64,
+    /// `system_fingerprint` of responses: names the version and settings that decide what is generated.
+    pub fingerprint: String,
+}
+
+impl ModelCard {
+    /// Whether `name` names this model.
+    pub fn answers_to(&self, name: &str) -> bool {
+        self.id == name || self.aliases.iter().any(|alias| alias == name)
+    }
+}
+
+/// The reward model, and what its own lanes run through in the engine.
+#[derive(Clone, Debug)]
+pub struct Reward {
+    /// Dimensions, principles, prompts.
+    pub model: Arc<RewardModel>,
+    /// Weights of lanes that do not run through the base model's.
+    pub weights: WeightsId,
+    /// The adapter on those weights, if any.
+    pub adapter: Option<AdapterId>,
+    /// The value head of lanes that are read through one, if it has one.
+    pub head: Option<HeadId>,
+}
+
+impl Reward {
+    /// A reward model that is the base model under another prompt.
+    pub fn prompted(model: Arc<RewardModel>) -> Self {
+        Self { model, weights: WeightsId::BASE, adapter: None, head: None }
+    }
+}
+
+/// What is used where a request says nothing. Guidance has its defaults in the reward model's manifest.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Defaults {
+    /// Sampling temperature.
+    pub temperature: f32,
+    /// Nucleus.
+    pub top_p: f32,
+    /// Tokens to generate; none means as many as fit.
+    pub max_tokens: Option<usize>,
+}
+
+impl Default for Defaults {
+    /// OpenAI's defaults.
+    fn default() -> Self {
+        Self { temperature: 1.0, top_p: 1.0, max_tokens: None }
+    }
+}
+
+/// How much a request may be, and how long it is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// Bytes of a body.
+    pub body_bytes: usize,
+    /// Choices of one request (`n`).
+    pub choices: usize,
+    /// A stream that is silent for this long gets a comment, so that nothing between takes it for dead.
+    pub keep_alive: Duration,
+    /// How long running streams may take to finish after the shutdown began.
+    pub drain: Duration,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        let (keep_alive, drain) = (Duration::from_secs(15), Duration::from_mins(5));
+        Self { body_bytes: 4 << 20, choices: 16, keep_alive, drain }
+    }
+}
+
+/// The state that handlers share: the given one, and what accumulates.
+pub(crate) struct Shared {
+    pub(crate) state: AppState,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) unknown_fields: UnknownFields,
+}
+
+impl Shared {
+    pub(crate) fn new(state: AppState) -> Self {
+        let metrics = Arc::new(Metrics::new(&state.model.id));
+        Self { state, metrics, unknown_fields: UnknownFields::default() }
+    }
+}

@@ -1,0 +1,218 @@
+//! A model's tokenizer, chat template and end tokens together.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use candle_core::quantized::gguf_file;
+
+use crate::directory::Directory;
+use crate::gguf::Header;
+use crate::template::{CHATML, ChatTemplate};
+use crate::{Message, TextError, Tokenizer};
+
+/// Tokens that end a turn in a known chat format. A model that has one of them ends its answers
+/// with it, whatever else its files name as the end of a text.
+pub(crate) const END_OF_TURN: [&str; 4] = ["<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>"];
+
+/// All that is needed to talk with one model.
+#[derive(Debug)]
+pub struct Chat {
+    tokenizer: Arc<Tokenizer>,
+    template: ChatTemplate,
+    end_tokens: Vec<u32>,
+    bos_token: String,
+    eos_token: String,
+}
+
+impl Chat {
+    /// From a GGUF header.
+    ///
+    /// # Errors
+    /// Those of [`Tokenizer::from_gguf`], [`TextError::TemplateMissing`] and
+    /// [`TextError::TemplateSyntax`].
+    pub fn from_gguf(content: &gguf_file::Content) -> Result<Self, TextError> {
+        let header = Header(content);
+        let tokenizer = Tokenizer::from_gguf(content)?;
+        let key = "tokenizer.chat_template";
+        let template = match content.metadata.get(key) {
+            Some(_) => Some(header.string(key)?),
+            None => None,
+        };
+        let bos = header.token_id("tokenizer.ggml.bos_token_id")?;
+        let eos = header.token_id("tokenizer.ggml.eos_token_id")?;
+        let eot = header.token_id("tokenizer.ggml.eot_token_id")?;
+        let text = |id: Option<u32>| {
+            let bytes = id.map_or(&[][..], |id| tokenizer.token_bytes(id));
+            String::from_utf8_lossy(bytes).into_owned()
+        };
+        let (bos_token, eos_token) = (text(bos), text(eos));
+        let ends: Vec<u32> = [eos, eot].into_iter().flatten().collect();
+        Self::new(tokenizer, template, ends, bos_token, eos_token)
+    }
+
+    /// From a folder in Hugging Face layout: `tokenizer.json`, and where they exist
+    /// `chat_template.jinja`, `tokenizer_config.json`, `generation_config.json`, `config.json`.
+    ///
+    /// # Errors
+    /// [`TextError::Read`], [`TextError::Json`] or [`TextError::Field`] naming the file, those of
+    /// [`Tokenizer::from_file`], [`TextError::TemplateMissing`] and [`TextError::TemplateSyntax`].
+    pub fn from_dir(path: &Path) -> Result<Self, TextError> {
+        let directory = Directory::read(path)?;
+        let tokenizer = Tokenizer::from_file(&path.join("tokenizer.json"))?;
+        let mut ends = directory.eos_ids;
+        ends.extend(tokenizer.token_id(&directory.eos_token));
+        Self::new(tokenizer, directory.template.as_deref(), ends, directory.bos_token, directory.eos_token)
+    }
+
+    fn new(
+        tokenizer: Tokenizer,
+        template: Option<&str>,
+        declared_ends: Vec<u32>,
+        bos_token: String,
+        eos_token: String,
+    ) -> Result<Self, TextError> {
+        let template = match template {
+            Some(source) => source,
+            None if tokenizer.token_id("<|im_start|>").is_some() => CHATML,
+            None => return Err(TextError::TemplateMissing),
+        };
+        let known = END_OF_TURN.iter().filter_map(|token| tokenizer.special_id(token));
+        let mut end_tokens: Vec<u32> = declared_ends.into_iter().chain(known).collect();
+        end_tokens.sort_unstable();
+        end_tokens.dedup();
+        Ok(Self {
+            template: ChatTemplate::new(template)?,
+            tokenizer: Arc::new(tokenizer),
+            end_tokens,
+            bos_token,
+            eos_token,
+        })
+    }
+
+    /// The prompt of a conversation, the assistant's next turn opened.
+    ///
+    /// # Errors
+    /// [`TextError::TemplateRefused`], [`TextError::TemplateRender`] or [`TextError::Encode`].
+    pub fn encode(&self, messages: &[Message]) -> Result<Vec<u32>, TextError> {
+        let prompt = self.template.render(messages, true, &self.bos_token, &self.eos_token)?;
+        self.tokenizer.encode(&prompt)
+    }
+
+    /// The tokenizer.
+    pub fn tokenizer(&self) -> &Arc<Tokenizer> {
+        &self.tokenizer
+    }
+
+    /// The tokens that end an answer, in rising order. Empty if the model names none: its
+    /// answers then end only by their length.
+    pub fn end_tokens(&self) -> &[u32] {
+        &self.end_tokens
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+    use candle_core::quantized::gguf_file::Value;
+
+    fn write(dir: &Path, name: &str, text: &str) {
+        std::fs::write(dir.join(name), text).unwrap();
+    }
+
+    fn folder() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::copy(fixture::data("tokenizer.json"), dir.path().join("tokenizer.json")).unwrap();
+        dir
+    }
+
+    fn ids(chat: &Chat, tokens: &[&str]) -> Vec<u32> {
+        let id = |token: &&str| chat.tokenizer().token_id(token).unwrap();
+        tokens.iter().map(id).collect()
+    }
+
+    #[test]
+    fn a_gguf_without_a_template_speaks_chatml() {
+        let chat = Chat::from_gguf(&fixture::byte_level_content()).unwrap();
+        let tokens = chat.encode(&[Message::new("user", "the end")]).unwrap();
+        let expected = "<|im_start|>user\nthe end<|im_end|>\n<|im_start|>assistant\n";
+        assert_eq!(tokens, chat.tokenizer().encode(expected).unwrap());
+        assert_eq!(tokens[0], ids(&chat, &["<|im_start|>"])[0]);
+    }
+
+    #[test]
+    fn a_ggufs_own_template_and_tokens_are_used() {
+        let mut content = fixture::byte_level_content();
+        let template = Value::String("{{ bos_token }}{{ messages[0].content }}".into());
+        let key = "tokenizer.chat_template".to_owned();
+        content.metadata.insert(key, template);
+        let chat = Chat::from_gguf(&content).unwrap();
+        let tokens = chat.encode(&[Message::new("user", "the")]).unwrap();
+        assert_eq!(tokens, ids(&chat, &["<|endoftext|>", "the"]));
+        assert_eq!(chat.end_tokens(), ids(&chat, &["<|endoftext|>", "<|im_end|>"]));
+    }
+
+    #[test]
+    fn no_template_and_no_chatml_tokens_is_an_error() {
+        let error = Chat::from_gguf(&fixture::sentencepiece_content(true)).unwrap_err();
+        assert!(matches!(error, TextError::TemplateMissing), "{error}");
+    }
+
+    #[test]
+    fn a_folder_names_its_ends_as_an_id_a_list_or_a_token() {
+        let check = |name: &str, text: &str, expected: &[&str]| {
+            let dir = folder();
+            write(dir.path(), name, text);
+            let chat = Chat::from_dir(dir.path()).unwrap();
+            assert_eq!(chat.end_tokens(), ids(&chat, expected), "{text}");
+        };
+        let both = ["<|endoftext|>", "<|im_end|>"];
+        check("config.json", "{}", &both[1..]);
+        check("config.json", r#"{"eos_token_id": 0}"#, &both);
+        check("generation_config.json", r#"{"eos_token_id": 0}"#, &both);
+        check("generation_config.json", r#"{"eos_token_id": [2, 0]}"#, &both);
+        check("tokenizer_config.json", r#"{"eos_token": "<|endoftext|>"}"#, &both);
+        let object = r#"{"eos_token": {"content": "<|endoftext|>", "lstrip": false}}"#;
+        check("tokenizer_config.json", object, &both);
+    }
+
+    #[test]
+    fn a_folders_template_is_found_in_each_of_its_places() {
+        let check = |files: &[(&str, &str)], expected: &str| {
+            let dir = folder();
+            for (name, text) in files {
+                write(dir.path(), name, text);
+            }
+            let chat = Chat::from_dir(dir.path()).unwrap();
+            let tokens = chat.encode(&[Message::new("user", "x")]).unwrap();
+            assert_eq!(tokens, chat.tokenizer().encode(expected).unwrap());
+        };
+        let config = ("tokenizer_config.json", r#"{"chat_template": "config"}"#);
+        check(&[config], "config");
+        check(&[config, ("chat_template.jinja", "file")], "file");
+        let list = r#"{"chat_template": [{"name": "rag", "template": "no"},
+                                         {"name": "default", "template": "yes"}]}"#;
+        check(&[("tokenizer_config.json", list)], "yes");
+    }
+
+    #[test]
+    fn a_broken_folder_names_the_file() {
+        let check = |name: &str, text: &str, expected: &[&str]| {
+            let dir = folder();
+            write(dir.path(), name, text);
+            let error = Chat::from_dir(dir.path()).unwrap_err().to_string();
+            for part in expected {
+                assert!(error.contains(part), "{error}");
+            }
+        };
+        check("tokenizer_config.json", "{", &["tokenizer_config.json", "JSON"]);
+        check(
+            "generation_config.json",
+            r#"{"eos_token_id": "two"}"#,
+            &["generation_config.json", "eos_token_id", "two"],
+        );
+        let empty = tempfile::tempdir().unwrap();
+        let error = Chat::from_dir(empty.path()).unwrap_err().to_string();
+        assert!(error.contains("tokenizer.json"), "{error}");
+    }
+}

@@ -1,0 +1,36 @@
+//! Text in, tokens through, text out.
+//!
+//! * [`Tokenizer`]: text to token ids and token ids to exact bytes, from a `tokenizer.json`
+//!   or from the vocabulary inside a GGUF file.
+//! * [`ChatTemplate`] and [`Chat`]: a conversation of [`Message`]s to the prompt of one model.
+//! * [`Detokenizer`]: generated tokens to text, never a broken character.
+//! * [`StopStrings`]: ends the text before a stop string, also one that spans tokens.
+//!
+//! Nothing here knows tensors, sequences or HTTP: `candle-core` is imported only for the type
+//! of a GGUF header.
+
+mod chat;
+mod clock;
+mod detokenizer;
+mod directory;
+mod error;
+mod gguf;
+mod json;
+mod message;
+mod pretokenizer;
+mod sentencepiece;
+mod spelling;
+mod stop;
+mod template;
+mod tokenizer;
+
+#[cfg(test)]
+mod fixture;
+
+pub use chat::Chat;
+pub use detokenizer::Detokenizer;
+pub use error::TextError;
+pub use message::Message;
+pub use stop::{StopStrings, Stopped};
+pub use template::ChatTemplate;
+pub use tokenizer::Tokenizer;

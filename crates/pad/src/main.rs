@@ -1,0 +1,3 @@
+//! The PAD server.
+
+fn main() {}
