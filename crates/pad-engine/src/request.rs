@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use pad_decode::{Rule, Term};
+use pad_decode::{Reference, Rule, Term};
+
+use crate::SubmitError;
 
 /// A set of weights that the runner holds. `WeightsId(0)` is the base model's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,4 +71,44 @@ pub struct GenerateRequest {
     pub max_tokens: usize,
     /// Tokens that end a choice.
     pub end_tokens: Arc<[u32]>,
+}
+
+impl GenerateRequest {
+    /// Drop the reward lanes that cannot change the outcome: with beta 0 or all weights 0 the result is the base model's own, and
+    /// no reward lane is run for it.
+    pub(crate) fn drop_idle_lanes(&mut self) {
+        if self.rule.beta == 0.0 || self.terms.iter().all(|term| term.weight == 0.0) {
+            self.lanes.truncate(1);
+            self.terms.clear();
+        }
+    }
+
+    /// Refuse a request that makes no sense. Wire formats check their own fields first; this guards the worker.
+    pub(crate) fn check(&self, weights: usize) -> Result<(), SubmitError> {
+        let invalid = |message: String| Err(SubmitError::Invalid(message));
+        let Some(base) = self.lanes.first() else { return invalid("a request needs a base lane".to_owned()) };
+        if base.weights != WeightsId::BASE || base.readouts != [LaneReadout::Plain] {
+            return invalid("the base lane runs the base weights and is read plainly".to_owned());
+        }
+        if self.lanes.iter().any(|lane| lane.prompt.is_empty()) {
+            return invalid("every lane needs a prompt of at least one token".to_owned());
+        }
+        if let Some(lane) = self.lanes.iter().find(|lane| lane.weights.0 >= weights) {
+            return invalid(format!("there are {weights} sets of weights, not number {}", lane.weights.0));
+        }
+        let readouts: usize = self.lanes.iter().skip(1).map(|lane| lane.readouts.len()).sum();
+        let known = |term: &Term| {
+            term.readout < readouts && !matches!(term.reference, Reference::Readout(other) if other >= readouts)
+        };
+        if !self.terms.iter().all(known) {
+            return invalid(format!("a term reads one of {readouts} readouts"));
+        }
+        if !(1..=100).contains(&self.top_k) {
+            return invalid(format!("top_k is {}, allowed is 1 to 100", self.top_k));
+        }
+        if self.choices == 0 || self.max_tokens == 0 {
+            return invalid("at least one choice of at least one token is generated".to_owned());
+        }
+        Ok(())
+    }
 }

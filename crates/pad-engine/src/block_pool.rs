@@ -1,0 +1,216 @@
+//! Who owns which KV block of one set of weights, and which blocks can be found again by what they hold.
+//!
+//! A full block is registered under (its predecessor, adapter, its tokens): equal prefixes of lanes and requests share blocks.
+//! The key holds the tokens themselves, not a hash of them, so two prompts can never be mistaken for each other. Blocks that no
+//! lane holds keep their contents until the room is needed; the longest unused goes first.
+
+use std::collections::{BTreeMap, HashMap};
+
+use pad_model::BLOCK;
+
+use crate::AdapterId;
+
+/// A place in the tree of registered prefixes. The root is the empty prefix.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Prefix(u64);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    parent: Prefix,
+    adapter: Option<AdapterId>,
+    tokens: [u32; BLOCK],
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    holders: u32,
+    key: Option<Key>,
+    /// Where the block stands among the unused ones.
+    stamp: u64,
+}
+
+/// The blocks of one set of weights.
+#[derive(Debug)]
+pub struct BlockPool {
+    slots: Vec<Slot>,
+    /// Unused blocks that hold nothing.
+    empty: Vec<u32>,
+    /// Unused blocks that hold a registered prefix, by the time of their last use.
+    idle: BTreeMap<u64, u32>,
+    registered: HashMap<Key, (Prefix, u32)>,
+    clock: u64,
+}
+
+impl BlockPool {
+    /// A pool of `blocks` empty blocks.
+    pub fn new(blocks: usize) -> Self {
+        Self {
+            slots: (0..blocks).map(|_| Slot::default()).collect(),
+            empty: (0..blocks as u32).rev().collect(),
+            idle: BTreeMap::new(),
+            registered: HashMap::new(),
+            clock: 0,
+        }
+    }
+
+    /// Blocks in all.
+    pub fn total(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Blocks that can be allocated now.
+    pub fn available(&self) -> usize {
+        self.empty.len() + self.idle.len()
+    }
+
+    /// Blocks that lanes hold.
+    pub fn used(&self) -> usize {
+        self.total() - self.available()
+    }
+
+    /// Unused blocks that still hold a prefix.
+    pub fn cached(&self) -> usize {
+        self.idle.len()
+    }
+
+    /// The registered blocks that hold the longest prefix of `tokens`, at most `limit` tokens of it; the caller holds them now.
+    pub fn find(&mut self, adapter: Option<AdapterId>, tokens: &[u32], limit: usize) -> (Vec<u32>, Prefix) {
+        let (mut blocks, mut prefix) = (Vec::new(), Prefix::default());
+        for chunk in tokens[..limit.min(tokens.len())].chunks_exact(BLOCK) {
+            let Ok(tokens) = chunk.try_into() else { break };
+            let Some(&(next, block)) = self.registered.get(&Key { parent: prefix, adapter, tokens }) else { break };
+            self.hold(block);
+            blocks.push(block);
+            prefix = next;
+        }
+        (blocks, prefix)
+    }
+
+    fn hold(&mut self, block: u32) {
+        let slot = &mut self.slots[block as usize];
+        if slot.holders == 0 {
+            self.idle.remove(&slot.stamp);
+        }
+        slot.holders += 1;
+    }
+
+    /// A block to write, held by the caller; the longest unused prefix is forgotten for it where none is empty.
+    pub fn allocate(&mut self) -> Option<u32> {
+        let block = match self.empty.pop() {
+            Some(block) => block,
+            None => {
+                let (_, block) = self.idle.pop_first()?;
+                if let Some(key) = self.slots[block as usize].key.take() {
+                    self.registered.remove(&key);
+                }
+                block
+            }
+        };
+        self.slots[block as usize].holders = 1;
+        Some(block)
+    }
+
+    /// Register a full block under its predecessor; returns the prefix that it ends. If an equal block is registered already,
+    /// that one stays and this one remains its holder's alone.
+    pub fn register(&mut self, parent: Prefix, adapter: Option<AdapterId>, tokens: [u32; BLOCK], block: u32) -> Prefix {
+        let key = Key { parent, adapter, tokens };
+        if let Some(&(prefix, _)) = self.registered.get(&key) {
+            return prefix;
+        }
+        self.clock += 1;
+        let prefix = Prefix(self.clock);
+        self.slots[block as usize].key = Some(key.clone());
+        self.registered.insert(key, (prefix, block));
+        prefix
+    }
+
+    /// Give blocks back. The last ones are forgotten before the first, which more prompts share.
+    pub fn release(&mut self, blocks: &[u32]) {
+        for &block in blocks.iter().rev() {
+            let slot = &mut self.slots[block as usize];
+            slot.holders -= 1;
+            if slot.holders > 0 {
+                continue;
+            }
+            if slot.key.is_some() {
+                self.clock += 1;
+                slot.stamp = self.clock;
+                self.idle.insert(slot.stamp, block);
+            } else {
+                self.empty.push(block);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(seed: u32, blocks: usize) -> Vec<u32> {
+        (0..(blocks * BLOCK) as u32).map(|i| seed + i).collect()
+    }
+
+    /// Allocate and register all blocks of a prompt.
+    fn fill(pool: &mut BlockPool, adapter: Option<AdapterId>, tokens: &[u32]) -> Vec<u32> {
+        let (mut blocks, mut prefix) = pool.find(adapter, tokens, tokens.len());
+        for chunk in tokens.chunks_exact(BLOCK).skip(blocks.len()) {
+            let block = pool.allocate().unwrap();
+            prefix = pool.register(prefix, adapter, chunk.try_into().unwrap(), block);
+            blocks.push(block);
+        }
+        blocks
+    }
+
+    #[test]
+    fn equal_prefixes_share_blocks() {
+        let mut pool = BlockPool::new(8);
+        let a = fill(&mut pool, None, &tokens(0, 3));
+        let (b, _) = pool.find(None, &tokens(0, 3), 2 * BLOCK + 5);
+        assert_eq!(b, a[..2]);
+        assert_eq!(pool.used(), 3);
+        pool.release(&a);
+        assert_eq!((pool.used(), pool.cached()), (2, 1));
+        pool.release(&b);
+        assert_eq!((pool.used(), pool.cached(), pool.available()), (0, 3, 8));
+        assert_eq!(pool.find(None, &tokens(0, 3), usize::MAX).0, a);
+    }
+
+    #[test]
+    fn adapters_and_predecessors_keep_prefixes_apart() {
+        let mut pool = BlockPool::new(8);
+        fill(&mut pool, Some(AdapterId(0)), &tokens(0, 2));
+        assert!(pool.find(None, &tokens(0, 2), usize::MAX).0.is_empty());
+        assert!(pool.find(Some(AdapterId(1)), &tokens(0, 2), usize::MAX).0.is_empty());
+        // The second block's tokens alone are no prefix.
+        assert!(pool.find(Some(AdapterId(0)), &tokens(0, 2)[BLOCK..], usize::MAX).0.is_empty());
+    }
+
+    #[test]
+    fn the_longest_unused_goes_first_and_tails_before_heads() {
+        let mut pool = BlockPool::new(4);
+        let (old, new) = (fill(&mut pool, None, &tokens(0, 2)), fill(&mut pool, None, &tokens(1000, 2)));
+        pool.release(&old);
+        pool.release(&new);
+        assert_eq!(pool.allocate(), Some(old[1]));
+        let (found, _) = pool.find(None, &tokens(0, 2), usize::MAX);
+        assert_eq!(found, [old[0]]);
+        assert_eq!(pool.allocate(), Some(new[1]));
+        assert_eq!(pool.allocate(), Some(new[0]));
+        assert_eq!(pool.allocate(), None);
+    }
+
+    #[test]
+    fn a_twin_of_a_registered_block_stays_its_holders_own() {
+        let mut pool = BlockPool::new(4);
+        let first = fill(&mut pool, None, &tokens(0, 1));
+        let own = pool.allocate().unwrap();
+        let prefix = pool.register(Prefix::default(), None, tokens(0, 1).try_into().unwrap(), own);
+        assert_eq!(pool.find(None, &tokens(0, 1), usize::MAX), (first.clone(), prefix));
+        pool.release(&[own]);
+        assert_eq!(pool.cached(), 0);
+        pool.release(&first);
+        pool.release(&first);
+        assert_eq!((pool.cached(), pool.used()), (1, 0));
+    }
+}

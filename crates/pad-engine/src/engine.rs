@@ -1,0 +1,158 @@
+//! The handle through which everybody else uses the engine.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{self, Sender};
+
+use crate::choice::Choice;
+use crate::scheduler::{Scheduler, StepBounds};
+use crate::sequence::{Sequence, blocks_needed};
+use crate::worker::Worker;
+use crate::{GenerateRequest, Limits, Runner, Status, SubmitError};
+
+/// How the engine is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// Sequences that run at once.
+    pub max_sequences: usize,
+    /// Sequences that may run and wait together; more are refused.
+    pub queue: usize,
+    /// Rows per step that prompts may fill beside what is being decoded: the longest chunk of a prompt.
+    pub step_rows: usize,
+    /// Tokens that a lane may have; 0 takes the runner's.
+    pub context: usize,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self { max_sequences: 32, queue: 256, step_rows: 512, context: 0 }
+    }
+}
+
+/// A handle to a running engine; clones are handles to the same one. The worker ends when the last is dropped.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    inbox: Sender<Sequence>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    permits: Arc<Semaphore>,
+    status: Arc<Mutex<Status>>,
+    draining: AtomicBool,
+    next_id: AtomicU64,
+    limits: Limits,
+    /// KV blocks in all, by weights.
+    kv_blocks: Vec<usize>,
+}
+
+impl Engine {
+    /// Start the worker thread over a runner.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start<R: Runner + 'static>(runner: R, config: EngineConfig) -> std::io::Result<Self> {
+        let context = if config.context == 0 { runner.context() } else { config.context.min(runner.context()) };
+        let kv_blocks = runner.kv_blocks();
+        let kv_positions = kv_blocks.iter().min().copied().unwrap_or(0) * pad_model::BLOCK;
+        let (inbox, receiver) = mpsc::channel(config.queue.max(1));
+        let status = Arc::new(Mutex::new(Status { ready: true, ..Status::default() }));
+        let bounds =
+            StepBounds { sequences: config.max_sequences.max(1), rows: config.step_rows.max(1), context };
+        let scheduler = Scheduler::new(bounds, &kv_blocks);
+        let worker = Worker { runner, scheduler, inbox: receiver, status: Arc::clone(&status) };
+        std::thread::Builder::new().name("pad-engine".to_owned()).spawn(move || worker.run())?;
+        let queue = config.queue.max(1);
+        let shared = Shared {
+            permits: Arc::new(Semaphore::new(queue)),
+            status,
+            draining: AtomicBool::new(false),
+            next_id: AtomicU64::new(0),
+            limits: Limits { context, kv_positions, queue },
+            kv_blocks,
+        };
+        Ok(Self { inbox, shared: Arc::new(shared) })
+    }
+
+    /// Queue a request; one [`Choice`] per choice. Never blocks. Reward lanes that cannot change the outcome (beta 0, or a weight
+    /// of 0) are not run.
+    ///
+    /// # Errors
+    /// If the request cannot be taken, now or ever; see [`SubmitError`].
+    pub fn submit(&self, mut request: GenerateRequest) -> Result<Vec<Choice>, SubmitError> {
+        let shared = &*self.shared;
+        if shared.draining.load(Ordering::Acquire) {
+            return Err(SubmitError::Draining);
+        }
+        if !self.status().ready {
+            return Err(SubmitError::Dead);
+        }
+        request.drop_idle_lanes();
+        request.check(shared.kv_blocks.len())?;
+        self.check_room(&request)?;
+        let choices = request.choices;
+        let full = |_| {
+            let status = self.status();
+            let (running, waiting) = (status.running as usize, status.waiting as usize);
+            SubmitError::QueueFull { running, waiting, limit: shared.limits.queue }
+        };
+        let mut permits =
+            Arc::clone(&shared.permits).try_acquire_many_owned(choices as u32).map_err(full)?;
+        let first = shared.next_id.fetch_add(choices as u64, Ordering::Relaxed);
+        (0..choices)
+            .map(|choice| {
+                let permit = permits.split(1).ok_or_else(|| SubmitError::Invalid("too many choices".to_owned()))?;
+                // Room for every event that this choice can send: the worker never waits for a client.
+                let (events, receiver) = mpsc::channel(request.max_tokens + 1);
+                let sequence = Sequence::new(first + choice as u64, choice, &request, events, permit);
+                // There are no more sequences than permits, and the inbox has a place for each.
+                self.inbox.try_send(sequence).map_err(|_| SubmitError::Dead)?;
+                Ok(Choice::new(receiver))
+            })
+            .collect()
+    }
+
+    /// Whether the request fits the context, and the KV cache when it runs alone.
+    fn check_room(&self, request: &GenerateRequest) -> Result<(), SubmitError> {
+        let Limits { context, .. } = self.shared.limits;
+        let prompt = request.lanes.iter().map(|lane| lane.prompt.len()).max().unwrap_or(0);
+        if prompt + request.max_tokens > context {
+            return Err(SubmitError::ContextExceeded { prompt, max_tokens: request.max_tokens, context });
+        }
+        let needed = blocks_needed(request, request.max_tokens, self.shared.kv_blocks.len());
+        match needed.iter().zip(&self.shared.kv_blocks).find(|(needed, total)| needed > total) {
+            None => Ok(()),
+            Some((needed, total)) => {
+                Err(SubmitError::NoKvRoom { needed: needed * pad_model::BLOCK, total: total * pad_model::BLOCK })
+            }
+        }
+    }
+
+    /// What the engine is doing.
+    pub fn status(&self) -> Status {
+        let mut status = *self.shared.status.lock().unwrap_or_else(PoisonError::into_inner);
+        status.draining = self.shared.draining.load(Ordering::Acquire);
+        // Sequences on their way to the worker wait, too.
+        let taken = self.shared.limits.queue.saturating_sub(self.shared.permits.available_permits()) as u64;
+        status.waiting = status.waiting.max(taken.saturating_sub(status.running));
+        status
+    }
+
+    /// What a request has to fit into.
+    pub fn limits(&self) -> Limits {
+        self.shared.limits
+    }
+
+    /// Refuse new requests from now on; those taken go on.
+    pub fn drain(&self) {
+        self.shared.draining.store(true, Ordering::Release);
+    }
+
+    /// Resolves once no request is queued or running.
+    pub async fn idle(&self) {
+        let _ = self.shared.permits.acquire_many(self.shared.limits.queue as u32).await;
+    }
+}

@@ -1,0 +1,103 @@
+//! A lane: one token stream through one model, and its place in the KV cache.
+
+use pad_model::BLOCK;
+
+use crate::block_pool::{BlockPool, Prefix};
+use crate::{LaneRows, LaneSpec};
+
+/// A lane of a sequence. All lanes of a sequence receive the same tokens in the same step.
+#[derive(Debug)]
+pub struct Lane {
+    spec: LaneSpec,
+    /// The prompt and the tokens chosen so far.
+    tokens: Vec<u32>,
+    /// Positions whose keys and values are in the cache.
+    computed: usize,
+    blocks: Vec<u32>,
+    /// Full blocks that are registered, and the prefix that they end.
+    registered: usize,
+    prefix: Prefix,
+}
+
+impl Lane {
+    /// A lane that has computed nothing.
+    pub fn new(spec: LaneSpec) -> Self {
+        let tokens = spec.prompt.to_vec();
+        Self { spec, tokens, computed: 0, blocks: Vec::new(), registered: 0, prefix: Prefix::default() }
+    }
+
+    /// What the lane is.
+    pub fn spec(&self) -> &LaneSpec {
+        &self.spec
+    }
+
+    /// Tokens, the prompt included.
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Tokens that are still to be run through the model.
+    pub fn pending(&self) -> usize {
+        self.tokens.len() - self.computed
+    }
+
+    /// Take blocks for all tokens: those that hold a prefix of them already, then fresh ones. False, with nothing held, if there
+    /// is no room. The last token is always left to compute: its hidden state is what a decision reads.
+    pub fn admit(&mut self, pool: &mut BlockPool) -> bool {
+        debug_assert!(self.blocks.is_empty(), "a lane is admitted once");
+        (self.blocks, self.prefix) = pool.find(self.spec.adapter, &self.tokens, self.tokens.len() - 1);
+        self.registered = self.blocks.len();
+        self.computed = self.registered * BLOCK;
+        if self.grow(pool) {
+            return true;
+        }
+        self.free(pool);
+        false
+    }
+
+    /// Allocate blocks until every token has one; false if there is no room (blocks taken so far stay).
+    pub fn grow(&mut self, pool: &mut BlockPool) -> bool {
+        while self.blocks.len() * BLOCK < self.tokens.len() {
+            match pool.allocate() {
+                Some(block) => self.blocks.push(block),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Give all blocks back; everything has to be computed again.
+    pub fn free(&mut self, pool: &mut BlockPool) {
+        pool.release(&self.blocks);
+        self.blocks.clear();
+        (self.computed, self.registered, self.prefix) = (0, 0, Prefix::default());
+    }
+
+    /// The next `count` pending rows.
+    pub fn rows(&self, count: usize) -> LaneRows {
+        let end = self.computed + count;
+        LaneRows {
+            weights: self.spec.weights,
+            adapter: self.spec.adapter,
+            tokens: self.tokens[self.computed..end].to_vec(),
+            start: self.computed,
+            blocks: self.blocks[..end.div_ceil(BLOCK)].to_vec(),
+        }
+    }
+
+    /// The next `count` rows are computed: blocks that became full can be found by others from now on.
+    pub fn advance(&mut self, count: usize, pool: &mut BlockPool) {
+        self.computed += count;
+        while (self.registered + 1) * BLOCK <= self.computed {
+            let start = self.registered * BLOCK;
+            let Ok(tokens) = self.tokens[start..start + BLOCK].try_into() else { break };
+            self.prefix = pool.register(self.prefix, self.spec.adapter, tokens, self.blocks[self.registered]);
+            self.registered += 1;
+        }
+    }
+
+    /// A token was chosen.
+    pub fn push(&mut self, token: u32) {
+        self.tokens.push(token);
+    }
+}

@@ -1,0 +1,179 @@
+//! The runner over real models: base and reward rows of the same weights in one batch, rewards read at the candidates only.
+
+use candle_core::Device;
+use pad_decode::{Candidates, Readout};
+use pad_model::{Hidden, KvCache, LaneChunk, Logits, Model, ModelError, ValueHead, Wanted};
+
+use crate::{DecodeReadouts, DecodeRows, LaneReadout, Runner, StepError, StepPlan, WeightsId};
+
+/// A set of weights with its cache and its value heads.
+#[derive(Debug)]
+pub struct LoadedWeights {
+    model: Model,
+    cache: KvCache,
+    heads: Vec<ValueHead>,
+}
+
+impl LoadedWeights {
+    /// A model with room for `kv_blocks` blocks.
+    ///
+    /// # Errors
+    /// If the device has not that much memory.
+    pub fn new(model: Model, heads: Vec<ValueHead>, kv_blocks: usize) -> Result<Self, ModelError> {
+        let device: &Device = model.device();
+        let cache = KvCache::new(model.config(), kv_blocks, device)?;
+        Ok(Self { model, cache, heads })
+    }
+}
+
+/// Runs steps over one or more sets of weights; the first is the base model's.
+#[derive(Debug)]
+pub struct LockstepRunner {
+    weights: Vec<LoadedWeights>,
+}
+
+impl LockstepRunner {
+    /// A runner over these weights, the base model's first. All must share the base's vocabulary.
+    ///
+    /// # Errors
+    /// If there are none, or the vocabularies differ in size.
+    pub fn new(weights: Vec<LoadedWeights>) -> Result<Self, StepError> {
+        let sizes: Vec<usize> = weights.iter().map(|w| w.model.config().vocabulary).collect();
+        match sizes.first() {
+            None => Err(StepError::Runner("a runner needs the base model's weights".to_owned())),
+            Some(first) if sizes.iter().any(|size| size != first) => {
+                Err(StepError::Runner(format!("base and reward models share a vocabulary, but the sizes are {sizes:?}")))
+            }
+            Some(_) => Ok(Self { weights }),
+        }
+    }
+}
+
+/// Hidden states of one step: where each lane's last row is found.
+struct StepHidden {
+    /// By weights; none where no row was read.
+    hidden: Vec<Option<Hidden>>,
+    /// By rows of the plan: index among the rows read of its weights.
+    place: Vec<usize>,
+}
+
+impl Runner for LockstepRunner {
+    fn context(&self) -> usize {
+        self.weights.iter().map(|w| w.model.config().context).min().unwrap_or(0)
+    }
+
+    fn kv_blocks(&self) -> Vec<usize> {
+        self.weights.iter().map(|w| w.cache.blocks()).collect()
+    }
+
+    fn step(&mut self, plan: &StepPlan) -> Result<Vec<DecodeReadouts>, StepError> {
+        let states = self.forward(plan)?;
+        let candidates = self.candidates(plan, &states)?;
+        let mut rewards = self.rewards(plan, &states, &candidates)?.into_iter();
+        let read = |(candidates, decode): (Candidates, &DecodeRows)| {
+            let rewards = rewards.by_ref().take(decode.rewards.len()).collect();
+            DecodeReadouts { candidates, rewards }
+        };
+        Ok(candidates.into_iter().zip(&plan.decodes).map(read).collect())
+    }
+}
+
+impl LockstepRunner {
+    /// One ragged batch per set of weights.
+    fn forward(&self, plan: &StepPlan) -> Result<StepHidden, StepError> {
+        let mut read = vec![false; plan.rows.len()];
+        for decode in &plan.decodes {
+            read[decode.base] = true;
+            decode.rewards.iter().for_each(|(row, _)| read[*row] = true);
+        }
+        let (mut hidden, mut place) = (Vec::new(), vec![0; plan.rows.len()]);
+        for (id, weights) in self.weights.iter().enumerate() {
+            let (mut chunks, mut count) = (Vec::new(), 0);
+            for (i, rows) in plan.rows.iter().enumerate().filter(|(_, rows)| rows.weights.0 == id) {
+                chunks.push(LaneChunk { tokens: &rows.tokens, start: rows.start, blocks: &rows.blocks, read: read[i] });
+                place[i] = count;
+                count += usize::from(read[i]);
+            }
+            let busy = chunks.iter().any(|chunk| !chunk.tokens.is_empty());
+            let states = if busy { Some(weights.model.forward(&chunks, &weights.cache)?) } else { None };
+            hidden.push(states);
+        }
+        Ok(StepHidden { hidden, place })
+    }
+
+    /// The k best tokens of every base row.
+    fn candidates(&self, plan: &StepPlan, states: &StepHidden) -> Result<Vec<Candidates>, StepError> {
+        if plan.decodes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<usize> = plan.decodes.iter().map(|decode| decode.base).collect();
+        let wanted: Vec<(Wanted, bool)> =
+            plan.decodes.iter().map(|decode| (Wanted::Best(decode.top_k), decode.log_sum_exp)).collect();
+        let read = self.read(states, WeightsId::BASE, LaneReadout::Plain, &rows, &wanted)?;
+        let candidates = |logits: Logits| Candidates {
+            tokens: logits.ranked.iter().map(|r| r.token).collect(),
+            base: readout(&logits),
+        };
+        Ok(read.into_iter().map(candidates).collect())
+    }
+
+    /// Every reward readout at its sequence's candidates, in the plan's order; rows of the same weights and head together.
+    fn rewards(
+        &self,
+        plan: &StepPlan,
+        states: &StepHidden,
+        candidates: &[Candidates],
+    ) -> Result<Vec<Readout>, StepError> {
+        let all: Vec<(usize, LaneReadout, Wanted, bool)> = plan
+            .decodes
+            .iter()
+            .zip(candidates)
+            .flat_map(|(decode, candidates)| {
+                decode.rewards.iter().map(|(row, what)| {
+                    (*row, *what, Wanted::At(candidates.tokens.clone()), decode.log_sum_exp)
+                })
+            })
+            .collect();
+        let mut readouts: Vec<Option<Readout>> = vec![None; all.len()];
+        let mut left: Vec<usize> = (0..all.len()).collect();
+        while let Some(&first) = left.first() {
+            let kind = |i: &usize| (plan.rows[all[*i].0].weights, all[*i].1);
+            let (weights, what) = kind(&first);
+            let (group, rest): (Vec<usize>, Vec<usize>) = left.iter().partition(|i| kind(i) == (weights, what));
+            let rows: Vec<usize> = group.iter().map(|i| all[*i].0).collect();
+            let wanted: Vec<(Wanted, bool)> = group.iter().map(|i| (all[*i].2.clone(), all[*i].3)).collect();
+            for (i, logits) in group.iter().zip(self.read(states, weights, what, &rows, &wanted)?) {
+                readouts[*i] = Some(readout(&logits));
+            }
+            left = rest;
+        }
+        Ok(readouts.into_iter().flatten().collect())
+    }
+
+    /// Read logits of these rows of the plan.
+    fn read(
+        &self,
+        states: &StepHidden,
+        weights: WeightsId,
+        what: LaneReadout,
+        rows: &[usize],
+        wanted: &[(Wanted, bool)],
+    ) -> Result<Vec<Logits>, StepError> {
+        let missing = || StepError::Runner(format!("nothing was read of weights {}", weights.0));
+        let hidden = states.hidden.get(weights.0).and_then(Option::as_ref).ok_or_else(missing)?;
+        let loaded = &self.weights[weights.0];
+        let head = match what {
+            LaneReadout::Plain => None,
+            LaneReadout::Head(id) => {
+                let unknown = || StepError::Runner(format!("weights {} have no value head {}", weights.0, id.0));
+                Some(loaded.heads.get(id.0).ok_or_else(unknown)?)
+            }
+        };
+        let places: Vec<usize> = rows.iter().map(|row| states.place[*row]).collect();
+        Ok(loaded.model.logits(&hidden.rows(&places)?, head, wanted)?)
+    }
+}
+
+fn readout(logits: &Logits) -> Readout {
+    Readout { logits: logits.ranked.iter().map(|r| r.logit).collect(), log_sum_exp: logits.log_sum_exp }
+}

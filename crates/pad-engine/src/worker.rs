@@ -1,0 +1,109 @@
+//! The thread that owns the runner: it plans, steps and commits until the last handle is gone.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use tokio::sync::mpsc::Receiver;
+
+use crate::scheduler::Scheduler;
+use crate::sequence::Sequence;
+use crate::{DecodeReadouts, Runner, Status, StepError, StepPlan};
+
+/// The worker's state.
+pub struct Worker<R> {
+    pub runner: R,
+    pub scheduler: Scheduler,
+    pub inbox: Receiver<Sequence>,
+    pub status: Arc<Mutex<Status>>,
+}
+
+impl<R: Runner> Worker<R> {
+    /// Run until every handle is dropped and nothing is left to do.
+    pub fn run(mut self) {
+        let _dead = Deathbed(Arc::clone(&self.status));
+        loop {
+            if self.scheduler.is_idle() {
+                self.publish(Instant::now(), None);
+                match self.inbox.blocking_recv() {
+                    Some(sequence) => self.scheduler.add(sequence),
+                    None => return,
+                }
+            }
+            while let Ok(sequence) = self.inbox.try_recv() {
+                self.scheduler.add(sequence);
+            }
+            self.step();
+        }
+    }
+
+    fn step(&mut self) {
+        let begun = Instant::now();
+        let plan = self.scheduler.plan();
+        if plan.rows.is_empty() {
+            return self.publish(begun, None);
+        }
+        let planned = Instant::now();
+        let outcome = guarded(&mut self.runner, &plan);
+        let ran = planned.elapsed();
+        match outcome {
+            Ok(readouts) => self.scheduler.commit(readouts),
+            Err(error) => {
+                tracing::error!(%error, rows = plan.rows.len(), "a step failed; its sequences are failed");
+                self.scheduler.abort(&error.to_string());
+            }
+        }
+        self.publish(begun, Some(ran));
+    }
+
+    /// Make the figures of this step visible.
+    fn publish(&self, begun: Instant, ran: Option<std::time::Duration>) {
+        let (scheduler, tally) = (&self.scheduler, self.scheduler.tally());
+        let blocks = |count: fn(&crate::block_pool::BlockPool) -> usize| {
+            scheduler.pools().iter().map(|pool| count(pool) as u64).sum()
+        };
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(ran) = ran {
+            status.steps += 1;
+            status.model_micros += ran.as_micros() as u64;
+            status.scheduler_micros += begun.elapsed().saturating_sub(ran).as_micros() as u64;
+        }
+        *status = Status {
+            running: scheduler.running() as u64,
+            waiting: scheduler.waiting() as u64,
+            kv_blocks_used: blocks(crate::block_pool::BlockPool::used),
+            kv_blocks_cached: blocks(crate::block_pool::BlockPool::cached),
+            kv_blocks_total: blocks(crate::block_pool::BlockPool::total),
+            tokens_prefilled: tally.prefilled,
+            tokens_cached: tally.cached,
+            tokens_generated: tally.generated,
+            tokens_steered: tally.steered,
+            reward_rows: tally.reward_rows,
+            finished: tally.finished,
+            cancelled: tally.cancelled,
+            preempted: tally.preempted,
+            failed: tally.failed,
+            ..*status
+        };
+    }
+}
+
+/// Run a step; a panic, or an outcome of the wrong size, is a failed step like any other.
+fn guarded(runner: &mut impl Runner, plan: &StepPlan) -> Result<Vec<DecodeReadouts>, StepError> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| runner.step(plan)))
+        .unwrap_or_else(|_| Err(StepError::Runner("the runner panicked".to_owned())))?;
+    let fits = outcome.len() == plan.decodes.len()
+        && outcome.iter().zip(&plan.decodes).all(|(read, decode)| {
+            !read.candidates.tokens.is_empty() && read.rewards.len() == decode.rewards.len()
+        });
+    if fits { Ok(outcome) } else { Err(StepError::Runner("the runner read something else than was planned".to_owned())) }
+}
+
+/// Says that the worker is gone, however it went.
+struct Deathbed(Arc<Mutex<Status>>);
+
+impl Drop for Deathbed {
+    fn drop(&mut self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).ready = false;
+    }
+}

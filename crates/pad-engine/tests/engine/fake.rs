@@ -1,0 +1,159 @@
+//! A runner without a model: its cache holds tokens, and what it proposes is a function of a lane's whole history. So a wrong
+//! block table, a wrong position or a lane out of step changes the tokens that come out.
+
+use std::collections::HashMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use pad_decode::{Candidates, Readout, Reference, Rule, Term};
+use pad_engine::{
+    Choice, DecodeReadouts, Engine, EngineConfig, Event, Finish, GenerateRequest, LaneReadout, LaneRows, LaneSpec, Runner,
+    StepError, StepPlan, WeightsId,
+};
+
+pub const BLOCK: usize = 16;
+/// A token that makes the step it is run in fail.
+pub const POISON: u32 = 666;
+/// A token that makes the runner panic.
+pub const BOMB: u32 = 667;
+
+/// What a step looked like: rows per lane, and how many sequences decoded.
+#[derive(Clone, Debug)]
+pub struct StepSeen {
+    pub rows: Vec<usize>,
+    pub decodes: usize,
+}
+
+#[derive(Default)]
+pub struct Fake {
+    pub blocks: usize,
+    cache: HashMap<(usize, u32, usize), u32>,
+    pub seen: Arc<Mutex<Vec<StepSeen>>>,
+    /// Where given, a step waits for a word before it runs.
+    gate: Option<Receiver<()>>,
+}
+
+fn mix(history: &[u32], salt: u64) -> u64 {
+    history.iter().fold(0x9E37_79B9_7F4A_7C15 ^ salt, |h, &t| {
+        (h ^ u64::from(t)).wrapping_mul(0x0100_0000_01B3).rotate_left(17)
+    })
+}
+
+impl Fake {
+    pub fn new(blocks: usize) -> Self {
+        Self { blocks, ..Self::default() }
+    }
+
+    /// A runner whose steps wait for words sent to the returned end.
+    pub fn gated(blocks: usize) -> (Self, Sender<()>) {
+        let (words, gate) = channel();
+        (Self { blocks, gate: Some(gate), ..Self::default() }, words)
+    }
+
+    fn history(&self, rows: &LaneRows) -> Vec<u32> {
+        let end = rows.start + rows.tokens.len();
+        (0..end).map(|at| self.cache[&(rows.weights.0, rows.blocks[at / BLOCK], at % BLOCK)]).collect()
+    }
+}
+
+impl Runner for Fake {
+    fn context(&self) -> usize {
+        200
+    }
+
+    fn kv_blocks(&self) -> Vec<usize> {
+        vec![self.blocks, self.blocks]
+    }
+
+    fn step(&mut self, plan: &StepPlan) -> Result<Vec<DecodeReadouts>, StepError> {
+        if let Some(gate) = &self.gate {
+            let _ = gate.recv();
+        }
+        let rows = plan.rows.iter().map(|rows| rows.tokens.len()).collect();
+        self.seen.lock().unwrap().push(StepSeen { rows, decodes: plan.decodes.len() });
+        for rows in &plan.rows {
+            assert!(!rows.tokens.contains(&BOMB), "on purpose");
+            if rows.tokens.contains(&POISON) {
+                return Err(StepError::Runner("poisoned".to_owned()));
+            }
+            for (i, token) in rows.tokens.iter().enumerate() {
+                let at = rows.start + i;
+                self.cache.insert((rows.weights.0, rows.blocks[at / BLOCK], at % BLOCK), *token);
+            }
+        }
+        let read = plan.decodes.iter().map(|decode| {
+            let base = mix(&self.history(&plan.rows[decode.base]), 0);
+            let tokens: Vec<u32> = (0..decode.top_k as u64).map(|i| ((base >> 7) + i * 37) as u32 % 500).collect();
+            let logits = (0..decode.top_k).map(|i| 2.0 - 0.1 * i as f32).collect();
+            let rewards = decode.rewards.iter().map(|(row, _)| {
+                let lane = mix(&self.history(&plan.rows[*row]), 1 + plan.rows[*row].weights.0 as u64);
+                let logits = tokens.iter().map(|t| (lane.rotate_left(*t % 64) % 1000) as f32 / 250.0).collect();
+                Readout { logits, log_sum_exp: None }
+            });
+            let rewards = rewards.collect();
+            DecodeReadouts { candidates: Candidates { tokens, base: Readout { logits, log_sum_exp: None } }, rewards }
+        });
+        Ok(read.collect())
+    }
+}
+
+/// A greedy request: a base prompt, and one reward lane through weights 1 per weight given, each with a prompt of its own.
+pub fn request(prompt: &[u32], weights: &[f32], max_tokens: usize) -> GenerateRequest {
+    let mut lanes = vec![LaneSpec::base(prompt.into())];
+    for i in 0..weights.len() {
+        let prompt: Vec<u32> = [&[900 + i as u32, 7, 7][..], prompt].concat();
+        lanes.push(LaneSpec {
+            weights: WeightsId(1),
+            adapter: None,
+            readouts: vec![LaneReadout::Plain],
+            prompt: prompt.into(),
+        });
+    }
+    let term = |(readout, &weight): (usize, &f32)| Term { weight, readout, reference: Reference::Base };
+    GenerateRequest {
+        lanes,
+        terms: weights.iter().enumerate().map(term).collect(),
+        rule: Rule::default(),
+        top_k: 10,
+        seed: 0,
+        choices: 1,
+        max_tokens,
+        end_tokens: Arc::new([]),
+    }
+}
+
+pub fn engine(runner: Fake, config: EngineConfig) -> Engine {
+    Engine::start(runner, config).unwrap()
+}
+
+/// All tokens of a choice, and its last word.
+pub fn collect(mut choice: Choice) -> (Vec<u32>, Result<Finish, String>) {
+    let mut tokens = Vec::new();
+    loop {
+        match choice.blocking_next() {
+            Some(Event::Token(token)) => tokens.push(token.id),
+            Some(Event::Finished(finish)) => return (tokens, Ok(finish)),
+            Some(Event::Failed(why)) => return (tokens, Err(why)),
+            None => return (tokens, Err("the stream ended without a last word".to_owned())),
+        }
+    }
+}
+
+/// The tokens of one request run alone in a fresh engine.
+pub fn alone(request: &GenerateRequest) -> Vec<u32> {
+    let engine = engine(Fake::new(64), EngineConfig::default());
+    let (tokens, finish) = collect(engine.submit(request.clone()).unwrap().remove(0));
+    finish.unwrap();
+    tokens
+}
+
+/// The engine's figures once nothing is queued or running: a client hears the last word just before they are published.
+pub fn settled(engine: &Engine) -> pad_engine::Status {
+    loop {
+        let status = engine.status();
+        if status.running == 0 && status.waiting == 0 {
+            return status;
+        }
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,6 @@
+//! The engine over a fake runner that keeps tokens where a model keeps keys and values, and over small real models.
+
+mod checkpoint;
+mod fake;
+mod life;
+mod scheduling;
