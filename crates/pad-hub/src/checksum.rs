@@ -22,10 +22,7 @@ impl FromStr for Sha256Text {
         if given.len() == 64 && given.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Ok(Self(given.to_ascii_lowercase()));
         }
-        Err(HubError::ExpectedChecksum {
-            given: given.to_owned(),
-            problem: "it must have 64 hexadecimal digits",
-        })
+        Err(HubError::ExpectedChecksum { given: given.to_owned(), problem: "it must have 64 hexadecimal digits" })
     }
 }
 
@@ -39,12 +36,7 @@ impl Sha256Text {
     ///
     /// # Errors
     /// [`HubError::Checksum`].
-    pub(crate) fn check(
-        &self,
-        file: &str,
-        actual: &str,
-        consequence: &'static str,
-    ) -> Result<(), HubError> {
+    pub(crate) fn check(&self, file: &str, actual: &str, consequence: &'static str) -> Result<(), HubError> {
         if self.is(actual) {
             return Ok(());
         }
@@ -121,10 +113,7 @@ mod tests {
         let mut copied = Vec::new();
         let checksum = copy(&b"abc"[..], &mut copied).unwrap();
         assert_eq!(copied, b"abc");
-        assert_eq!(
-            checksum,
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        );
+        assert_eq!(checksum, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         let long = vec![7_u8; (1 << 18) * 2 + 1];
         assert_eq!(copy(&long[..], io::sink()).unwrap(), hex(&Sha256::digest(&long)));
     }

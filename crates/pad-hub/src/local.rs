@@ -12,17 +12,9 @@ use crate::{HubError, ModelFiles};
 /// # Errors
 /// [`HubError::NotAModel`] for a path that holds none, [`HubError::Checksum`] for another file
 /// than the expected one, [`HubError::ExpectedChecksum`] for a checksum of a folder.
-pub(crate) fn files(
-    path: &Path,
-    expected: Option<&Sha256Text>,
-    progress: Progress,
-) -> Result<ModelFiles, HubError> {
-    let not_a_model = |problem: &str| HubError::NotAModel {
-        path: path.to_owned(),
-        problem: problem.to_owned(),
-    };
-    let metadata =
-        std::fs::metadata(path).map_err(|error| not_a_model(&format!("cannot open it: {error}")))?;
+pub(crate) fn files(path: &Path, expected: Option<&Sha256Text>, progress: Progress) -> Result<ModelFiles, HubError> {
+    let not_a_model = |problem: &str| HubError::NotAModel { path: path.to_owned(), problem: problem.to_owned() };
+    let metadata = std::fs::metadata(path).map_err(|error| not_a_model(&format!("cannot open it: {error}")))?;
     if metadata.is_dir() {
         if let Some(expected) = expected {
             return Err(expected.not_for_a_folder());
@@ -33,9 +25,7 @@ pub(crate) fn files(
         return Ok(ModelFiles::Directory(path.to_owned()));
     }
     if !is_gguf(path) {
-        return Err(not_a_model(
-            "a file must be a .gguf; for safetensors give the folder",
-        ));
+        return Err(not_a_model("a file must be a .gguf; for safetensors give the folder"));
     }
     if let Some(expected) = expected {
         let actual = checksum::of_file(path, progress)?;

@@ -14,9 +14,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// Progress as the user wishes, if there is a terminal.
     pub(crate) fn new(wished: bool) -> Self {
-        Self {
-            shown: wished && std::io::stderr().is_terminal(),
-        }
+        Self { shown: wished && std::io::stderr().is_terminal() }
     }
 
     /// No progress.
@@ -36,11 +34,7 @@ impl Progress {
 
     /// A spinner with the bytes so far, for what has no known end.
     pub(crate) fn spinner(self, what: impl Into<Cow<'static, str>>) -> ProgressBar {
-        self.styled(
-            ProgressBar::new_spinner(),
-            what.into(),
-            "{spinner} {msg} {bytes} {bytes_per_sec}",
-        )
+        self.styled(ProgressBar::new_spinner(), what.into(), "{spinner} {msg} {bytes} {bytes_per_sec}")
     }
 
     fn styled(self, bar: ProgressBar, what: Cow<'static, str>, template: &str) -> ProgressBar {
@@ -48,7 +42,6 @@ impl Progress {
             return ProgressBar::hidden();
         }
         let style = ProgressStyle::with_template(template);
-        bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-            .with_message(what)
+        bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(what)
     }
 }

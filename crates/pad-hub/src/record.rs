@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
 
 use crate::checksum::{self, Sha256Text};
 use crate::progress::Progress;
@@ -37,22 +38,13 @@ impl FileRecord {
     ///
     /// # Errors
     /// [`HubError::Io`].
-    pub(crate) fn of(
-        slot: &Path,
-        path: PathBuf,
-        sha256: Option<String>,
-    ) -> Result<Self, HubError> {
+    pub(crate) fn of(slot: &Path, path: PathBuf, sha256: Option<String>) -> Result<Self, HubError> {
         let file = slot.join(&path);
         let failed = || HubError::io("read", &file);
         let metadata = std::fs::metadata(&file).map_err(failed())?;
         let modified = metadata.modified().map_err(failed())?;
         let since = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
-        Ok(Self {
-            path,
-            bytes: metadata.len(),
-            modified: since.as_nanos() as u64,
-            sha256,
-        })
+        Ok(Self { path, bytes: metadata.len(), modified: since.as_nanos() as u64, sha256 })
     }
 
     /// The file as recorded, looked at again: the same record if size and time are unchanged; a
@@ -76,27 +68,22 @@ impl Record {
         serde_json::from_slice(&std::fs::read(path).ok()?).ok()
     }
 
-    /// Writes the record, whole or not at all.
+    /// Writes the record through a temporary file, so that it is whole or not there.
     ///
     /// # Errors
     /// [`HubError::Io`].
-    pub(crate) fn write(&self, path: &Path) -> Result<(), HubError> {
+    pub(crate) fn write(&self, mut unfinished: NamedTempFile, path: &Path) -> Result<(), HubError> {
         let failed = || HubError::io("write", path);
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed())?;
         let json = serde_json::to_vec_pretty(self).map_err(std::io::Error::from);
-        json.and_then(|json| file.write_all(&json)).map_err(failed())?;
-        file.persist(path).map_err(|error| failed()(error.error))?;
+        json.and_then(|json| unfinished.write_all(&json)).map_err(failed())?;
+        unfinished.persist(path).map_err(|error| failed()(error.error))?;
         Ok(())
     }
 
     /// The record with every file looked at again; `None` if one is missing or has changed.
     pub(crate) fn verified(&self, slot: &Path, progress: Progress) -> Option<Self> {
         let files = self.files.iter().map(|file| file.verified(slot, progress));
-        Some(Self {
-            files: files.collect::<Option<Vec<_>>>()?,
-            ..self.clone()
-        })
+        Some(Self { files: files.collect::<Option<Vec<_>>>()?, ..self.clone() })
     }
 
     /// Whether this is the file that is asked for.

@@ -31,11 +31,7 @@ impl Slot {
     /// The slot of a source. Nothing is created.
     pub(crate) fn new(root: &Path, source: &Source, progress: Progress) -> Self {
         let source = source.to_string();
-        Self {
-            folder: root.join(folder_name(&source)),
-            source,
-            progress,
-        }
+        Self { folder: root.join(folder_name(&source)), source, progress }
     }
 
     /// The folder.
@@ -47,10 +43,7 @@ impl Slot {
     ///
     /// # Errors
     /// [`HubError::ExpectedChecksum`] for a checksum of a folder.
-    pub(crate) fn cached(
-        &self,
-        expected: Option<&Sha256Text>,
-    ) -> Result<Option<ModelFiles>, HubError> {
+    pub(crate) fn cached(&self, expected: Option<&Sha256Text>) -> Result<Option<ModelFiles>, HubError> {
         let path = self.folder.join(RECORD);
         let Some(record) = Record::read(&path).filter(|record| record.source == self.source) else {
             return Ok(None);
@@ -65,7 +58,7 @@ impl Slot {
         };
         if verified != record {
             // Saves the next start the same work; a cache that cannot be written still serves.
-            let _ = verified.write(&path);
+            let _ = self.download_file().and_then(|file| verified.write(file, &path));
         }
         Ok(verified.model(&self.folder))
     }
@@ -112,7 +105,8 @@ impl Slot {
     pub(crate) fn download_file(&self) -> Result<NamedTempFile, HubError> {
         tempfile::Builder::new()
             .prefix(UNFINISHED)
-            .tempfile_in(&self.folder)
+            // Not `tempfile_in`, whose files only their owner may read.
+            .make_in(&self.folder, |path| File::create_new(path))
             .map_err(HubError::io("create a file in", &self.folder))
     }
 
@@ -121,11 +115,10 @@ impl Slot {
     /// # Errors
     /// [`HubError::Io`].
     pub(crate) fn keep(&self, record: &Record) -> Result<ModelFiles, HubError> {
-        record.write(&self.folder.join(RECORD))?;
-        record.model(&self.folder).ok_or_else(|| HubError::NotAModel {
-            path: self.folder.clone(),
-            problem: "nothing was downloaded".into(),
-        })
+        record.write(self.download_file()?, &self.folder.join(RECORD))?;
+        record
+            .model(&self.folder)
+            .ok_or_else(|| HubError::NotAModel { path: self.folder.clone(), problem: "nothing was downloaded".into() })
     }
 
     /// The source as text, as records hold it.
@@ -152,10 +145,7 @@ impl Slot {
 
 /// A readable folder name, and a few digits that make it this source's own.
 fn folder_name(source: &str) -> String {
-    let readable = source.replace(
-        |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-' | '='),
-        "-",
-    );
+    let readable = source.replace(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_' | '-' | '='), "-");
     let short: String = readable.chars().take(100).collect();
     format!("{short}-{}", &checksum::of_text(source)[..8])
 }

@@ -47,10 +47,7 @@ impl FromStr for Source {
         } else {
             Ok(Self::Path(PathBuf::from(given)))
         };
-        parsed.map_err(|problem| HubError::Source {
-            given: given.to_owned(),
-            problem: problem.to_owned(),
-        })
+        parsed.map_err(|problem| HubError::Source { given: given.to_owned(), problem: problem.to_owned() })
     }
 }
 
@@ -58,11 +55,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Path(path) => write!(f, "{}", path.display()),
-            Self::HuggingFace {
-                repository,
-                revision,
-                file,
-            } => {
+            Self::HuggingFace { repository, revision, file } => {
                 write!(f, "hf:{repository}")?;
                 if let Some(revision) = revision {
                     write!(f, "@{revision}")?;
@@ -72,11 +65,7 @@ impl fmt::Display for Source {
                     None => Ok(()),
                 }
             }
-            Self::PyPi {
-                name,
-                version,
-                member,
-            } => write!(f, "pypi:{name}=={version}!{member}"),
+            Self::PyPi { name, version, member } => write!(f, "pypi:{name}=={version}!{member}"),
         }
     }
 }
@@ -90,55 +79,37 @@ fn hugging_face(rest: &str) -> Result<Source, &'static str> {
         Some((repository, revision)) => (repository, Some(revision)),
         None => (rest, None),
     };
-    let (owner, name) = repository
-        .split_once('/')
-        .ok_or("a repository is `org/name`")?;
+    let (owner, name) = repository.split_once('/').ok_or("a repository is `org/name`")?;
     if !is_name(owner) || !is_name(name) {
         return Err("a repository is `org/name` of letters, digits, `.`, `_` and `-`");
     }
     if !revision.is_none_or(|revision| revision.split('/').all(is_name)) {
         return Err("a revision is a branch, a tag or a commit");
     }
-    Ok(Source::HuggingFace {
-        repository: repository.to_owned(),
-        revision: revision.map(str::to_owned),
-        file,
-    })
+    Ok(Source::HuggingFace { repository: repository.to_owned(), revision: revision.map(str::to_owned), file })
 }
 
 fn pypi(rest: &str) -> Result<Source, &'static str> {
-    let (requirement, member) = rest
-        .split_once('!')
-        .ok_or("the file in the wheel is missing")?;
-    let (name, version) = requirement
-        .split_once("==")
-        .ok_or("the version is missing")?;
+    let (requirement, member) = rest.split_once('!').ok_or("the file in the wheel is missing")?;
+    let (name, version) = requirement.split_once("==").ok_or("the version is missing")?;
     if !is_name(name) {
         return Err("a package's name is of letters, digits, `.`, `_` and `-`");
     }
     if !is_name(&version.replace('+', ".")) {
         return Err("a version is of letters, digits, `.`, `+`, `_` and `-`");
     }
-    Ok(Source::PyPi {
-        name: name.to_owned(),
-        version: version.to_owned(),
-        member: gguf_path(member)?,
-    })
+    Ok(Source::PyPi { name: name.to_owned(), version: version.to_owned(), member: gguf_path(member)? })
 }
 
 /// A name that starts with a letter or a digit: never an option of a command, never `..`.
 fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
 }
 
 /// The path of a GGUF file inside something: it must stay inside.
 fn gguf_path(text: &str) -> Result<String, &'static str> {
-    let inside = Path::new(text)
-        .components()
-        .all(|part| matches!(part, Component::Normal(_)));
+    let inside = Path::new(text).components().all(|part| matches!(part, Component::Normal(_)));
     if text.is_empty() || !inside {
         return Err("the path of a file must be relative and without `..`");
     }
@@ -150,8 +121,7 @@ fn gguf_path(text: &str) -> Result<String, &'static str> {
 
 /// Whether a path has the extension of a GGUF file.
 pub(crate) fn is_gguf(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"))
 }
 
 #[cfg(test)]
@@ -188,11 +158,7 @@ mod tests {
         );
         assert_eq!(
             "pypi:name==1.2!d/m.gguf".parse::<Source>().unwrap(),
-            Source::PyPi {
-                name: "name".into(),
-                version: "1.2".into(),
-                member: "d/m.gguf".into(),
-            }
+            Source::PyPi { name: "name".into(), version: "1.2".into(), member: "d/m.gguf".into() }
         );
     }
 

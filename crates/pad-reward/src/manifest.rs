@@ -1,12 +1,16 @@
 //! The description of a reward model: the `[reward]` table of the settings, or the `persrm.toml` in its folder.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
 use crate::dimension::{self, Dimension};
 use crate::error::RewardError;
 use crate::principle::{PrincipleTemplate, TEMPLATE};
+
+/// Numbers of candidates that the engine takes.
+const TOP_K: RangeInclusive<usize> = 1..=100;
 
 /// How a reward model turns a preference into lanes (method, section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +74,7 @@ pub struct Manifest {
     /// Guidance strength of a request that gives none; at least 0.
     #[serde(default = "default_beta")]
     pub beta: f32,
-    /// Candidates per step of a request that gives no number; at least 1.
+    /// Candidates per step of a request that gives no number; 1 to 100.
     #[serde(default = "default_top_k")]
     pub top_k: usize,
     /// Least and greatest weight that a request may give.
@@ -131,8 +135,9 @@ impl Manifest {
         if !(self.beta.is_finite() && self.beta >= 0.0) {
             return Err(RewardError::manifest("beta", &self.beta.to_string(), "a finite number, at least 0"));
         }
-        if self.top_k == 0 {
-            return Err(RewardError::manifest("top_k", "0", "at least 1"));
+        if !TOP_K.contains(&self.top_k) {
+            let allowed = format!("{} to {}", TOP_K.start(), TOP_K.end());
+            return Err(RewardError::manifest("top_k", &self.top_k.to_string(), &allowed));
         }
         if self.kind == Kind::Prompted && self.source.is_some() {
             let allowed = "no source with kind `prompted`, whose lanes run through the base model's weights";
@@ -205,6 +210,7 @@ mod tests {
         assert!(refused(|m| m.beta = f32::NAN).contains("beta is NaN"));
         assert!(refused(|m| m.beta = -1.0).contains("beta is -1"));
         assert!(refused(|m| m.top_k = 0).contains("top_k is 0"));
+        assert!(refused(|m| m.top_k = 101).contains("top_k is 101"));
         assert!(refused(|m| m.template = "{content}".into()).contains("template is without {principle}"));
         assert!(refused(|m| m.kind = Kind::Prompted).contains("source is set"));
         for range in [[1.0, 2.0], [0.0, 0.0], [f64::NAN, 1.0], [-1.0, f64::INFINITY], [-2.0, -1.0]] {

@@ -47,7 +47,7 @@ pub(crate) fn byte_token(tokenizer: &Tokenizer, byte: u8) -> u32 {
 /// A `SentencePiece` BPE vocabulary: three control tokens, the 256 bytes, a user-defined token,
 /// and ordinary tokens of falling score.
 pub(crate) fn sentencepiece_content(add_space_prefix: bool) -> Content {
-    let pieces = ["▁th", "th", "he", "▁the", "the", "▁", "t", "h", "e"];
+    let pieces = ["▁th", "th", "he", "▁the", "▁", "t", "h", "e"];
     let mut entries: Vec<(String, i32, f32)> = Vec::new();
     entries.push(("<unk>".into(), 2, 0.0));
     entries.extend(["<s>", "</s>"].map(|token| (token.into(), 3, 0.0)));

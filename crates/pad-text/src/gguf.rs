@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn sentencepiece_joins_the_best_score_first() {
-        // "the" could also be "t" + "he": the scores prefer "th".
+        // "he" would leave no way to "▁the", but the scores prefer "th".
         let tokenizer = fixture::sentencepiece(true);
         let id = |token| tokenizer.token_id(token).unwrap();
         assert_eq!(tokenizer.encode("the").unwrap(), [id("▁the")]);
