@@ -29,7 +29,8 @@ fn caller(keys: &ApiKeys, headers: &HeaderMap) -> Result<Caller, ApiError> {
     if keys.open() {
         return Ok(Caller(None));
     }
-    let secret = bearer(headers).ok_or_else(|| ApiError::unauthorized("send an API key as `Authorization: Bearer KEY`"))?;
+    let secret =
+        bearer(headers).ok_or_else(|| ApiError::unauthorized("send an API key as `Authorization: Bearer KEY`"))?;
     let key = keys.find(secret).ok_or_else(|| ApiError::unauthorized("this API key is not known"))?;
     Ok(Caller(Some(key.clone())))
 }
@@ -60,7 +61,9 @@ mod tests {
         let keys = ApiKeys::new([ApiKey::new("alpha")]);
         assert_eq!(status(&keys, Some("Bearer alpha")), 200);
         assert_eq!(status(&keys, Some("bearer  alpha ")), 200);
-        for wrong in [None, Some("Bearer beta"), Some("alpha"), Some("Basic alpha"), Some("Bearer "), Some("Bearer Alpha")] {
+        for wrong in
+            [None, Some("Bearer beta"), Some("alpha"), Some("Basic alpha"), Some("Bearer "), Some("Bearer Alpha")]
+        {
             assert_eq!(status(&keys, wrong), 401, "{wrong:?}");
         }
     }

@@ -27,10 +27,10 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use pad_api::{ChatChunk, ChatCompletion, ChatRequest, ErrorBody};
 
-use crate::ApiError;
 use crate::auth::Caller;
 use crate::body::JsonBody;
 use crate::state::Shared;
+use crate::{ApiError, ApiKey};
 use chunks::Chunks;
 use envelope::Envelope;
 use generation::Generation;
@@ -57,7 +57,7 @@ pub(crate) async fn create(
     JsonBody(request): JsonBody<ChatRequest>,
 ) -> Result<Response, ApiError> {
     let options = ChatOptions::read(request, &shared.state)?;
-    let permit = caller.0.as_ref().map_or(Ok(None), |key| key.acquire())?;
+    let permit = caller.0.as_ref().map_or(Ok(None), ApiKey::acquire)?;
     let mut plan = prompt::plan(&shared, &options).await?;
     let names = std::mem::take(&mut plan.dimensions);
     let request = submission::request(&shared.state, &options, plan)?;

@@ -1,16 +1,16 @@
 //! The one shape of every error, and the constructors of those that the server finds itself.
 
+use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use pad_api::{ErrorBody, ErrorDetail, ParseError};
 
 /// An error as a client sees it: `{"error": {"message", "type", "param", "code"}}` with a status and, for some, a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiError {
     status: StatusCode,
-    detail: ErrorDetail,
-    header: Option<(HeaderName, HeaderValue)>,
+    detail: Box<ErrorDetail>,
+    header: Option<(HeaderName, &'static str)>,
 }
 
 /// OpenAI's classes of errors, which SDKs show.
@@ -20,12 +20,13 @@ const UNAVAILABLE: &str = "service_unavailable_error";
 const SERVER: &str = "server_error";
 
 /// Seconds after which a refused client may try again.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+const RETRY_AFTER: &str = "1";
 
 impl ApiError {
     fn new(status: StatusCode, kind: &str, code: Option<&str>, message: impl Into<String>) -> Self {
-        let detail = ErrorDetail { message: message.into(), kind: kind.to_owned(), param: None, code: code.map(str::to_owned) };
-        Self { status, detail, header: None }
+        let detail =
+            ErrorDetail { message: message.into(), kind: kind.to_owned(), param: None, code: code.map(str::to_owned) };
+        Self { status, detail: Box::new(detail), header: None }
     }
 
     /// 400: the request's field `param` is wrong.
@@ -41,7 +42,7 @@ impl ApiError {
     /// 401: no key, or none that is known.
     pub fn unauthorized(message: &str) -> Self {
         let error = Self::new(StatusCode::UNAUTHORIZED, INVALID, Some("invalid_api_key"), message);
-        error.with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+        error.with_header(header::WWW_AUTHENTICATE, "Bearer")
     }
 
     /// 404: no model has this name.
@@ -70,7 +71,8 @@ impl ApiError {
 
     /// 429: the server or the key has as much to do as it may have.
     pub fn too_many_requests(code: &str, message: impl Into<String>) -> Self {
-        Self::new(StatusCode::TOO_MANY_REQUESTS, RATE, Some(code), message).with_header(header::RETRY_AFTER, RETRY_AFTER)
+        Self::new(StatusCode::TOO_MANY_REQUESTS, RATE, Some(code), message)
+            .with_header(header::RETRY_AFTER, RETRY_AFTER)
     }
 
     /// 503: nothing is taken, for now or for good.
@@ -91,7 +93,7 @@ impl ApiError {
         self
     }
 
-    fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+    fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
         self.header = Some((name, value));
         self
     }
@@ -103,7 +105,7 @@ impl ApiError {
 
     /// The body, which a stream that fails half-way sends as an event.
     pub fn body(&self) -> ErrorBody {
-        ErrorBody { error: self.detail.clone() }
+        ErrorBody { error: (*self.detail).clone() }
     }
 }
 
@@ -123,7 +125,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.body())).into_response();
         if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, value);
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
         }
         response
     }

@@ -55,10 +55,10 @@ pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoRespo
 }
 
 fn word(status: &Status) -> HealthStatus {
-    match (status.draining, status.ready) {
-        (true, _) => HealthStatus::Draining,
-        (false, true) => HealthStatus::Ok,
-        (false, false) => HealthStatus::Dead,
+    match (status.ready, status.draining) {
+        (false, _) => HealthStatus::Dead,
+        (true, true) => HealthStatus::Draining,
+        (true, false) => HealthStatus::Ok,
     }
 }
 

@@ -41,13 +41,11 @@ impl ApiKey {
     /// 429 where all of the key's places are taken.
     pub fn acquire(&self) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
         let Some(slots) = &self.slots else { return Ok(None) };
-        match Arc::clone(&slots.free).try_acquire_owned() {
-            Ok(permit) => Ok(Some(permit)),
-            Err(_) => {
-                let message = format!("this API key runs {} requests already, which is its limit", slots.limit);
-                Err(ApiError::too_many_requests("rate_limit_exceeded", message))
-            }
-        }
+        let Ok(permit) = Arc::clone(&slots.free).try_acquire_owned() else {
+            let message = format!("this API key runs {} requests already, which is its limit", slots.limit);
+            return Err(ApiError::too_many_requests("rate_limit_exceeded", message));
+        };
+        Ok(Some(permit))
     }
 }
 

@@ -1,1 +1,35 @@
-//! Routes, SSE, errors and limits.
+//! HTTP: OpenAI's chat completions, and what PAD adds to them.
+//!
+//! [`app`] makes a router from an [`AppState`]; [`run`] serves it until a shutdown was asked for and the running streams
+//! are finished. One request's way is told in `chat`; everything else is a small room beside it:
+//! keys, errors (`refusal` maps those of the other crates), the body, request ids, models, preferences, health, metrics.
+//!
+//! Nothing here knows tensors, and nothing that is logged holds a prompt or a key.
+
+mod app;
+mod auth;
+mod body;
+mod chat;
+mod engine_metrics;
+mod error;
+mod health;
+mod keys;
+mod metrics;
+mod models;
+mod openapi;
+mod preferences;
+mod refusal;
+mod request_id;
+mod run;
+mod state;
+mod unknown_fields;
+
+#[cfg(test)]
+mod tests;
+
+pub use app::app;
+pub use error::ApiError;
+pub use keys::{ApiKey, ApiKeys};
+pub use openapi::openapi;
+pub use run::run;
+pub use state::{AppState, Defaults, ModelCard, RequestLimits, Reward};

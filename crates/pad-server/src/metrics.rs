@@ -4,9 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use pad_api::FinishReason;
-use prometheus::{
-    Counter, Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
-};
+use prometheus::{Counter, Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
 
 use crate::engine_metrics::EngineMetrics;
 
@@ -55,7 +53,8 @@ impl Metrics {
             registry.register(Box::new(counters.clone()))?;
             Ok(counters)
         };
-        let kl = Counter::new("pad_kl_nats_total", "Sum over tokens of the KL divergence from the base model, in nats.")?;
+        let kl =
+            Counter::new("pad_kl_nats_total", "Sum over tokens of the KL divergence from the base model, in nats.")?;
         registry.register(Box::new(kl.clone()))?;
         let success = labelled("vllm:request_success_total", "Choices that ended well.", "finished_reason")?;
         for reason in [FinishReason::Stop, FinishReason::Length] {

@@ -43,7 +43,8 @@ impl fmt::Display for RequestId {
 /// Name the request, run it in a span of that name, log its outcome, and name it to the client.
 pub(crate) async fn name_request(request: Request, next: Next) -> Response {
     let id = RequestId::of(&request);
-    let span = tracing::info_span!("request", request_id = %id, method = %request.method(), path = request.uri().path());
+    let span =
+        tracing::info_span!("request", request_id = %id, method = %request.method(), path = request.uri().path());
     let begun = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     span.in_scope(|| {

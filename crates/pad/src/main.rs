@@ -1,3 +1,32 @@
-//! The PAD server.
+//! PAD Server: personalized decoding of language models.
 
-fn main() {}
+mod announcement;
+mod bench;
+mod cli;
+mod cores;
+mod fingerprint;
+mod flags;
+mod home;
+mod loading;
+mod logging;
+mod openapi;
+mod pull;
+mod reward;
+mod serve;
+mod settings;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // `{:#}` puts the causes behind the error, on one line.
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -58,9 +58,6 @@ impl Chunks {
 
     /// Opening before the first words, words with their explanations, the end in a chunk of its own.
     fn add(&mut self, index: usize, part: Part) {
-        if part.token.is_none() && part.end.is_none() {
-            return;
-        }
         if !std::mem::replace(&mut self.opened[index], true) {
             self.push(index, Delta::opening(), None, None);
         }
@@ -83,7 +80,13 @@ impl Chunks {
         self.ready.push_back(Frame::Done);
     }
 
-    fn push(&mut self, index: usize, delta: Delta, finish_reason: Option<FinishReason>, trace: Option<Vec<TokenTrace>>) {
+    fn push(
+        &mut self,
+        index: usize,
+        delta: Delta,
+        finish_reason: Option<FinishReason>,
+        trace: Option<Vec<TokenTrace>>,
+    ) {
         let pad = trace.map(|trace| ChoicePad { trace });
         let choice = ChunkChoice { index, delta, logprobs: None, finish_reason, pad };
         self.ready.push_back(Frame::Chunk(Box::new(self.envelope.chunk(choice))));

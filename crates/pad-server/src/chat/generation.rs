@@ -48,7 +48,6 @@ impl Generation {
         let prompt_tokens = request.lanes.first().map_or(0, |base| base.prompt.len());
         let tally = Tally::new(prompt_tokens, request.lanes.len().saturating_sub(1));
         let explain: Option<Arc<[String]>> = options.trace.then(|| names.into());
-        let timing = Timing::begin(Arc::clone(&shared.metrics), options.choices);
         let parts: Vec<BoxStream<'static, Indexed>> = if request.max_tokens == 0 {
             (0..options.choices).map(|index| stream::iter([(index, Ok(nothing()))]).boxed()).collect()
         } else {
@@ -60,6 +59,7 @@ impl Generation {
             choices.into_iter().map(reader).enumerate().map(|(index, reader)| read(index, reader)).collect()
         };
         shared.metrics.admitted(prompt_tokens);
+        let timing = Timing::new(Arc::clone(&shared.metrics), options.arrived, options.choices);
         let choices = parts.len();
         let parts = stream::select_all(parts);
         Ok(Self { parts, tally, timing, choices, ended: 0, _permit: permit, span: Span::current() })

@@ -2,14 +2,15 @@
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::time::Instant;
 
 use pad_api::{ChatMessage, ChatRequest, Content, PadOptions, Preference, Stop, StreamOptions};
 use pad_reward::PreferenceInput;
 use pad_text::Message;
 use serde_json::{Map, Value};
 
-use crate::state::AppState;
 use crate::ApiError;
+use crate::state::AppState;
 
 /// Guidance strengths that a request may ask for.
 pub(crate) const BETA: RangeInclusive<f64> = 0.0..=4.0;
@@ -23,6 +24,7 @@ const STOP_STRINGS: RangeInclusive<usize> = 1..=4;
 /// What a request asks for, defaults filled in.
 #[derive(Clone, Debug)]
 pub(crate) struct ChatOptions {
+    pub(crate) arrived: Instant,
     pub(crate) messages: Vec<Message>,
     pub(crate) preference: PreferenceInput,
     pub(crate) beta: f32,
@@ -57,6 +59,7 @@ impl ChatOptions {
         let max_tokens = request.max_completion_tokens.or(request.max_tokens);
         let choices = within("n", request.n.unwrap_or(1), &(1..=state.limits.choices as u64))?;
         Ok(Self {
+            arrived: Instant::now(),
             include_usage: include_usage(request.stream, request.stream_options)?,
             stream: request.stream.unwrap_or(false),
             messages: request.messages.into_iter().map(message).collect(),
@@ -76,7 +79,10 @@ impl ChatOptions {
 
 fn guidance(pad: PadOptions, state: &AppState) -> Result<(f32, usize), ApiError> {
     let (beta, top_k) = state.guidance();
-    let top_k = pad.top_k.map_or(Ok(top_k), |given| Ok(within("pad.top_k", given, &TOP_K)? as usize))?;
+    let top_k = match pad.top_k {
+        Some(given) => within("pad.top_k", given, &TOP_K)? as usize,
+        None => top_k,
+    };
     Ok((number("pad.beta", pad.beta, &BETA, beta)?, top_k))
 }
 

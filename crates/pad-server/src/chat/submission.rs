@@ -10,6 +10,9 @@ use super::options::ChatOptions;
 use crate::ApiError;
 use crate::state::{AppState, Reward};
 
+/// Longer answers than any context are asked for alike; the sum with a prompt must stay a number.
+const LONGEST: usize = u32::MAX as usize;
+
 /// What the engine is to do.
 ///
 /// # Errors
@@ -19,7 +22,7 @@ pub(crate) fn request(state: &AppState, options: &ChatOptions, plan: LanePlan) -
     for lane in plan.lanes {
         lanes.push(reward_lane(state.reward.as_ref(), lane)?);
     }
-    let max_tokens = options.max_tokens.unwrap_or_else(|| room(&state.engine.limits(), &lanes, options.choices));
+    let max_tokens = options.max_tokens.unwrap_or_else(|| room(&state.engine.limits(), &lanes));
     Ok(GenerateRequest {
         terms: plan.terms.into_iter().map(Into::into).collect(),
         rule: Rule {
@@ -31,7 +34,7 @@ pub(crate) fn request(state: &AppState, options: &ChatOptions, plan: LanePlan) -
         top_k: options.top_k,
         seed: options.seed,
         choices: options.choices,
-        max_tokens,
+        max_tokens: max_tokens.min(LONGEST),
         end_tokens: state.chat.end_tokens().into(),
         lanes,
     })
@@ -57,12 +60,32 @@ fn reward_lane(reward: Option<&Reward>, lane: RewardLane) -> Result<LaneSpec, Ap
     }
 }
 
+/// Positions of a KV block at most: every lane may leave as many of its last block unused.
+const BLOCK: usize = 16;
+
 /// Tokens that fit where a request names no number: what the context leaves to the longest lane, and the KV cache to all
-/// lanes of one choice. At least 1, so that a prompt that is too long is refused by name.
-fn room(limits: &Limits, lanes: &[LaneSpec], choices: usize) -> usize {
-    let lengths = || lanes.iter().map(|lane| lane.prompt.len());
-    let context = limits.context.saturating_sub(lengths().max().unwrap_or(0));
-    let prompts: usize = lengths().sum();
-    let kv = limits.kv_positions.saturating_sub(prompts) / (lanes.len() * choices).max(1);
-    context.min(kv).max(1)
+/// lanes of one choice (choices can run one after the other). At least 1, so that a prompt that is too long is refused by name.
+fn room(limits: &Limits, lanes: &[LaneSpec]) -> usize {
+    let longest = lanes.iter().map(|lane| lane.prompt.len()).max().unwrap_or(0);
+    let prompts: usize = lanes.iter().map(|lane| lane.prompt.len() + BLOCK).sum();
+    let kv = limits.kv_positions.saturating_sub(prompts) / lanes.len().max(1);
+    limits.context.saturating_sub(longest).min(kv).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lanes(lengths: &[usize]) -> Vec<LaneSpec> {
+        lengths.iter().map(|length| LaneSpec::base(vec![0; *length].into())).collect()
+    }
+
+    #[test]
+    fn an_answer_is_as_long_as_context_and_cache_allow() {
+        let limits = |context, kv_positions| Limits { context, kv_positions, queue: 1 };
+        assert_eq!(room(&limits(100, 1000), &lanes(&[60])), 40, "the context is short");
+        assert_eq!(room(&limits(100, 1000), &lanes(&[60, 70])), 30, "the longest lane counts");
+        assert_eq!(room(&limits(1000, 160), &lanes(&[16, 32])), (160 - 48 - 2 * BLOCK) / 2, "the cache is small");
+        assert_eq!(room(&limits(100, 1000), &lanes(&[100])), 1, "too long a prompt is the engine's to refuse");
+    }
 }

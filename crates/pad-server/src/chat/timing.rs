@@ -18,9 +18,9 @@ pub(crate) struct Timing {
 }
 
 impl Timing {
-    /// The request arrived now.
-    pub(crate) fn begin(metrics: Arc<Metrics>, choices: usize) -> Self {
-        Self { metrics, arrived: Instant::now(), last: vec![None; choices], over: false }
+    /// The clock of a request that was admitted.
+    pub(crate) fn new(metrics: Arc<Metrics>, arrived: Instant, choices: usize) -> Self {
+        Self { metrics, arrived, last: vec![None; choices], over: false }
     }
 
     /// A token of choice `index` came.

@@ -1,0 +1,89 @@
+//! The router: every route, and the layers around them.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::state::{AppState, Shared};
+use crate::{ApiError, auth, chat, health, models, openapi, preferences, request_id};
+
+/// All routes over `state`.
+pub fn app(state: AppState) -> Router {
+    let shared = Arc::new(Shared::new(state));
+    let body_bytes = shared.state.limits.body_bytes;
+    let for_key_holders = Router::new()
+        .route("/v1/chat/completions", post(chat::create))
+        .route("/v1/models", get(models::list))
+        // The rest of the path: ids of models have slashes.
+        .route("/v1/models/{*id}", get(models::get))
+        .route("/v1/preferences", get(preferences::list))
+        .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::serve))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(route_not_found)
+        .layer(from_fn_with_state(Arc::clone(&shared), auth::require_key));
+    let for_everyone = Router::new()
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .method_not_allowed_fallback(method_not_allowed);
+    for_key_holders
+        .merge(for_everyone)
+        .layer(DefaultBodyLimit::max(body_bytes))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(Arc::clone(&shared), count_answer))
+        .layer(from_fn(request_id::name_request))
+        .with_state(shared)
+}
+
+async fn route_not_found(request: Request) -> ApiError {
+    ApiError::route_not_found(request.uri().path())
+}
+
+async fn method_not_allowed(request: Request) -> ApiError {
+    ApiError::method_not_allowed(request.method().as_str(), request.uri().path())
+}
+
+async fn count_answer(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    shared.metrics.answered(response.status().as_u16());
+    response
+}
+
+/// What a panic says may quote the request: it goes to the client no more than to the log.
+fn panicked(_: Box<dyn Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    ApiError::internal("the server met a fault of its own").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn faulty() {
+        panic!("a secret");
+    }
+
+    #[tokio::test]
+    async fn a_panic_answers_in_the_one_shape() {
+        let router = Router::new().route("/", get(faulty)).layer(CatchPanicLayer::custom(panicked));
+        let response = router.oneshot(Request::new(Body::empty())).await.expect("routers do not fail");
+        assert_eq!(response.status().as_u16(), 500);
+        assert_eq!(response.headers()["content-type"], "application/json");
+        let body = to_bytes(response.into_body(), 1000).await.expect("the body is whole");
+        let body: serde_json::Value = serde_json::from_slice(&body).expect("it is JSON");
+        assert_eq!(
+            (&body["error"]["type"], &body["error"]["param"]),
+            (&"server_error".into(), &serde_json::Value::Null)
+        );
+        assert!(!body.to_string().contains("secret"), "{body}");
+    }
+}

@@ -1,0 +1,92 @@
+//! The `OpenAPI` document: collected from the handlers and wire types, so that it cannot drift from them.
+
+use std::sync::LazyLock;
+
+use axum::http::header;
+use axum::response::IntoResponse;
+use pad_api::ErrorBody;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{Modify, OpenApi, ToSchema};
+
+use crate::{chat, health, models, preferences};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "PAD Server",
+        description = "Personalized decoding of language models over OpenAI's chat completions: a `preference` in the request \
+            steers every token, and `pad.trace` tells why each was chosen.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+        contact(name = "PAD Server")
+    ),
+    paths(
+        chat::create, models::list, models::get, preferences::list,
+        health::health, health::ready, health::metrics, serve
+    ),
+    components(schemas(ErrorBody)),
+    // The empty one first: a server without keys is open.
+    security((), ("api_key" = [])),
+    tags(
+        (name = "Chat", description = "Steered chat completions."),
+        (name = "Models", description = "What is served."),
+        (name = "Preferences", description = "What can be preferred."),
+        (name = "Operation", description = "Health, readiness, figures, this document.")
+    ),
+    modifiers(&BearerKey, &ErrorsOfEveryRoute)
+)]
+struct Document;
+
+/// The `OpenAPI` document of all routes. Its order is fixed, so that its text can be compared.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+/// The document's text, the same for the life of the process.
+static TEXT: LazyLock<String> = LazyLock::new(|| openapi().to_pretty_json().unwrap_or_default());
+
+/// Describe the API.
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "Operation", operation_id = "openapi",
+    responses((status = 200, description = "This document.", body = Object))
+)]
+pub(crate) async fn serve() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], TEXT.as_str())
+}
+
+/// How to send a key.
+struct BearerKey;
+
+impl Modify for BearerKey {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.description = Some("One of the server's API keys. Without any, the server is open.".to_owned());
+        document.components.get_or_insert_default().add_security_scheme("api_key", SecurityScheme::Http(bearer));
+    }
+}
+
+/// Answers that every route can give.
+struct ErrorsOfEveryRoute;
+
+impl Modify for ErrorsOfEveryRoute {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for item in document.paths.paths.values_mut() {
+            for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+                let open = operation.security.is_some();
+                if !open {
+                    add(operation, "401", "The API key is missing or not known.");
+                }
+                add(operation, "500", "The server met a fault of its own.");
+            }
+        }
+    }
+}
+
+fn add(operation: &mut Operation, status: &str, description: &str) {
+    let schema = Ref::from_schema_name(ErrorBody::name());
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    let response: Response =
+        ResponseBuilder::new().description(description).content("application/json", content).build();
+    operation.responses.responses.insert(status.to_owned(), RefOr::T(response));
+}

@@ -1,0 +1,117 @@
+//! A made-up model: it says one thing, and a reward lane makes it say it in capitals.
+
+use std::sync::{Arc, Condvar, Mutex};
+
+use pad_decode::{Candidates, Readout};
+use pad_engine::{DecodeReadouts, DecodeRows, Runner, StepError, StepPlan};
+
+use super::tokenizer::{END, byte, token};
+
+/// What the model says, byte by byte after the line break that ends every prompt. No byte occurs twice, so that the last
+/// byte tells the next.
+pub(super) const ANSWER: &str = "hi, joe\u{1F600}!";
+/// The same, steered.
+pub(super) const STEERED: &str = "HI, JOE\u{1F600}!";
+/// A lane may have so many tokens.
+pub(super) const CONTEXT: usize = 512;
+
+/// How the model behaves.
+#[derive(Clone, Default)]
+pub(super) struct Behaviour {
+    /// Fail the step after this byte.
+    pub(super) fail_after: Option<u8>,
+    /// Steps wait here.
+    pub(super) gate: Gate,
+}
+
+/// Lets steps pass: all of them, or a counted few.
+#[derive(Clone)]
+pub(super) struct Gate(Arc<(Mutex<Option<usize>>, Condvar)>);
+
+impl Default for Gate {
+    fn default() -> Self {
+        Self(Arc::new((Mutex::new(None), Condvar::new())))
+    }
+}
+
+impl Gate {
+    /// A gate that lets `steps` steps that decode pass, and then waits.
+    pub(super) fn after(steps: usize) -> Self {
+        Self(Arc::new((Mutex::new(Some(steps)), Condvar::new())))
+    }
+
+    /// Let everything pass from now on.
+    pub(super) fn open(&self) {
+        *self.0.0.lock().expect("the gate") = None;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self) {
+        let left = self.0.0.lock().expect("the gate");
+        let mut left = self.0.1.wait_while(left, |left| *left == Some(0)).expect("the gate");
+        *left = left.map(|steps| steps - 1);
+    }
+}
+
+/// The model.
+pub(super) struct Parrot(pub(super) Behaviour);
+
+impl Runner for Parrot {
+    fn context(&self) -> usize {
+        CONTEXT
+    }
+
+    fn kv_blocks(&self) -> Vec<usize> {
+        vec![256]
+    }
+
+    fn step(&mut self, plan: &StepPlan) -> Result<Vec<DecodeReadouts>, StepError> {
+        if !plan.decodes.is_empty() {
+            self.0.gate.pass();
+        }
+        plan.decodes.iter().map(|rows| self.read(plan, rows)).collect()
+    }
+}
+
+impl Parrot {
+    fn read(&self, plan: &StepPlan, rows: &DecodeRows) -> Result<DecodeReadouts, StepError> {
+        let last = plan.rows[rows.base].tokens.last().copied().and_then(byte).unwrap_or(b'\n');
+        if self.0.fail_after == Some(last) {
+            return Err(StepError::Runner("the model broke".to_owned()));
+        }
+        let next = following(last);
+        let mut tokens = vec![next.map_or(END, token), next.map_or(END + 1, |byte| token(byte.to_ascii_uppercase()))];
+        if tokens[0] == tokens[1] {
+            tokens[1] = token(b'~');
+        }
+        let others = (0x80..=0xff).map(token).filter(|other| !tokens.contains(other)).collect::<Vec<_>>();
+        tokens.extend(others);
+        tokens.truncate(rows.top_k);
+        let letter = next.is_some_and(|byte| byte.is_ascii_lowercase());
+        let k = tokens.len();
+        let logits = |first: f32, second: f32| {
+            readout(k, |rank| [first, second].get(rank).copied().unwrap_or(0.0), rows.log_sum_exp)
+        };
+        // A reward lane likes capitals; of everything else it thinks as the base does.
+        let reward = || if letter { logits(10.0, 12.0) } else { logits(10.0, 9.0) };
+        let base = logits(10.0, 9.0);
+        let rewards = rows.rewards.iter().map(|_| reward()).collect();
+        Ok(DecodeReadouts { candidates: Candidates { tokens, base }, rewards })
+    }
+}
+
+fn readout(k: usize, logit: impl Fn(usize) -> f32, whole: bool) -> Readout {
+    let logits: Vec<f32> = (0..k).map(logit).collect();
+    let log_sum_exp = whole.then(|| logits.iter().map(|logit| logit.exp()).sum::<f32>().ln());
+    Readout { logits, log_sum_exp }
+}
+
+/// The byte of the answer after `last`, whatever its case; none after the end.
+fn following(last: u8) -> Option<u8> {
+    let answer = ANSWER.as_bytes();
+    if last == b'\n' {
+        return answer.first().copied();
+    }
+    let at = answer.iter().position(|byte| *byte == last.to_ascii_lowercase())?;
+    answer.get(at + 1).copied()
+}

@@ -1,0 +1,59 @@
+//! A server over the made-up model.
+
+use std::sync::Arc;
+
+use axum::Router;
+use pad_engine::{Engine, EngineConfig, Status};
+use pad_reward::{Manifest, RewardModel};
+
+use super::model::{Behaviour, Parrot};
+use super::tokenizer;
+use crate::{ApiKeys, AppState, Defaults, ModelCard, RequestLimits, Reward};
+
+const MANIFEST: &str = r#"
+    kind = "prompted"
+    dimensions = [
+        { name = "loud", principle = "speak in capitals", description = "Louder." },
+        { name = "kind", principle = "be kind" },
+    ]
+"#;
+
+/// The state of a server whose model behaves so: steered by two dimensions, greedy where a request does not say.
+pub(super) fn state(behaviour: Behaviour) -> AppState {
+    let manifest = Manifest::from_toml(MANIFEST).expect("the manifest is TOML");
+    let reward = RewardModel::new(manifest).expect("the manifest is right");
+    AppState {
+        model: ModelCard {
+            id: "lab/parrot".to_owned(),
+            aliases: vec!["default".to_owned()],
+            created: 1_700_000_000,
+            fingerprint: "pad-test".to_owned(),
+        },
+        chat: Arc::new(tokenizer::chat()),
+        reward: Some(Reward::prompted(Arc::new(reward))),
+        engine: engine(behaviour),
+        defaults: Defaults { temperature: 0.0, ..Defaults::default() },
+        keys: ApiKeys::default(),
+        limits: RequestLimits::default(),
+    }
+}
+
+/// Wait until the engine's figures, which it brings up to date after every step, are so.
+pub(super) async fn until(engine: &Engine, settled: impl Fn(&Status) -> bool) {
+    let wait = async {
+        while !settled(&engine.status()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    let patience = std::time::Duration::from_secs(30);
+    assert!(tokio::time::timeout(patience, wait).await.is_ok(), "still {:?}", engine.status());
+}
+
+/// A server that behaves well.
+pub(super) fn app() -> Router {
+    crate::app(state(Behaviour::default()))
+}
+
+fn engine(behaviour: Behaviour) -> Engine {
+    Engine::start(Parrot(behaviour), EngineConfig::default()).expect("a thread for the engine")
+}

@@ -1,0 +1,110 @@
+//! The figures as a table for people, or as JSON for programs.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::{Case, Figures};
+
+/// What was measured with.
+#[derive(Debug, Serialize)]
+pub struct About {
+    /// The model's name in the API.
+    pub model: String,
+    /// Arithmetic.
+    pub dtype: &'static str,
+    /// Threads that compute.
+    pub threads: usize,
+    /// Weights in memory.
+    pub weights_mib: usize,
+    /// Tokens in each lane's prompt.
+    pub prompt: usize,
+    /// Tokens decoded by each sequence.
+    pub tokens: usize,
+    /// Rounds over all cases.
+    pub rounds: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    #[serde(flatten)]
+    case: Case,
+    #[serde(flatten)]
+    median: Figures,
+    /// Median over rounds of decoding relative to the first case.
+    of_first: f64,
+    /// The same, relative to the same number of sequences without reward lanes; none where that was not measured.
+    of_plain: Option<f64>,
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// The medians of all cases.
+///
+/// # Errors
+///
+/// When the figures cannot be written as JSON.
+pub fn report(about: &About, cases: &[Case], rounds: &[Vec<Figures>], json: bool) -> serde_json::Result<String> {
+    let rows: Vec<Row> = cases.iter().zip(rounds).map(|(case, own)| row(*case, own, cases, rounds)).collect();
+    if json {
+        let all = serde_json::json!({ "about": about, "cases": rows });
+        return Ok(serde_json::to_string_pretty(&all)? + "\n");
+    }
+    let mut text = format!(
+        "{}, {}, {} MiB of weights, {} threads; prompts of {} tokens, {} decoded; medians of {} rounds\n\n\
+         | sequences | reward lanes | prefill tokens/s | decode tokens/s | of the first row | of plain | scheduler |\n\
+         |---:|---:|---:|---:|---:|---:|---:|\n",
+        about.model, about.dtype, about.weights_mib, about.threads, about.prompt, about.tokens, about.rounds
+    );
+    for Row { case, median, of_first, of_plain } in rows {
+        let of_plain = of_plain.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "| {} | {} | {:.0} | {:.0} | {of_first:.2} | {of_plain} | {:.1} % |",
+            case.sequences,
+            case.lanes,
+            median.prefill,
+            median.decode,
+            100.0 * median.scheduler
+        );
+    }
+    Ok(text)
+}
+
+fn row(case: Case, own: &[Figures], cases: &[Case], rounds: &[Vec<Figures>]) -> Row {
+    let of = |figure: fn(&Figures) -> f64| median(own.iter().map(figure).collect());
+    let relative = |other: &[Figures]| median(own.iter().zip(other).map(|(a, b)| a.decode / b.decode).collect());
+    let plain = cases.iter().position(|other| other.sequences == case.sequences && other.lanes == 0);
+    Row {
+        case,
+        median: Figures { prefill: of(|f| f.prefill), decode: of(|f| f.decode), scheduler: of(|f| f.scheduler) },
+        of_first: relative(&rounds[0]),
+        of_plain: plain.map(|at| relative(&rounds[at])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_are_taken_pair_by_pair() {
+        let case = |sequences, lanes| Case { sequences, lanes };
+        let figures = |decode: &[f64]| -> Vec<Figures> {
+            decode.iter().map(|&decode| Figures { prefill: 1.0, decode, scheduler: 0.01 }).collect()
+        };
+        let cases = [case(1, 0), case(1, 2)];
+        // The machine slows down from round to round; the ratio stays.
+        let rounds = [figures(&[100.0, 80.0, 20.0]), figures(&[70.0, 56.0, 14.0])];
+        let about = About { model: "m".into(), dtype: "auto", threads: 2, weights_mib: 1, prompt: 2, tokens: 3, rounds: 3 };
+        let json: serde_json::Value = serde_json::from_str(&report(&about, &cases, &rounds, true).unwrap()).unwrap();
+        assert!((json["cases"][1]["of_plain"].as_f64().unwrap() - 0.7).abs() < 1e-12);
+        assert_eq!(json["cases"][0]["decode"], 80.0);
+        let table = report(&about, &cases, &rounds, false).unwrap();
+        assert!(table.contains("| 1 | 2 | 1 | 56 | 0.70 | 0.70 | 1.0 % |"), "{table}");
+    }
+}

@@ -1,0 +1,78 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::flags::Flags;
+use crate::settings::{Environment, Settings};
+use crate::{bench, openapi, pull, serve};
+
+/// An OpenAI-compatible server whose answers follow each user's preferences, at decoding time.
+#[derive(Debug, Parser)]
+#[command(name = "pad", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a model over HTTP.
+    Serve(Flags),
+    /// Fetch a model, so that a later start needs no network; prints where it lies.
+    Pull(pull::PullArgs),
+    /// Measure how fast this machine decodes, plain and with reward lanes.
+    Bench(bench::BenchArgs),
+    /// Print the description of the HTTP interface, write it to a file, or check a file.
+    Openapi(openapi::OpenapiArgs),
+}
+
+/// Where settings come from besides flags.
+#[derive(Clone, Debug, Default, Args)]
+#[expect(clippy::doc_markdown, reason = "these comments are the help texts on the terminal")]
+pub struct ConfigFile {
+    /// Settings in TOML; see config/pad.toml [env: PAD_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    /// The file to read: the flag's, else the environment's, else none.
+    pub fn path(&self, environment: &Environment) -> Option<PathBuf> {
+        self.config.clone().or_else(|| environment.config().map(Into::into))
+    }
+}
+
+impl Cli {
+    /// Does what was asked.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the command meets, with its context.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Serve(flags) => {
+                let environment = Environment::of_process();
+                let file = flags.file.path(&environment);
+                let settings = Settings::load(file.as_deref(), &environment, flags.layer())?;
+                serve::run(&settings, &environment)
+            }
+            Command::Pull(args) => pull::run(&args, &Environment::of_process()),
+            Command::Bench(args) => bench::run(&args),
+            Command::Openapi(args) => openapi::run(&args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

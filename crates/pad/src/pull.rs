@@ -1,0 +1,68 @@
+//! `pad pull`: fetch a model without serving it.
+
+use clap::Args;
+use pad_hub::{Hub, ModelFiles, Source};
+
+use crate::cli::ConfigFile;
+use crate::home;
+use crate::settings::{Environment, Layer, Settings};
+
+/// What to fetch, and where to.
+#[derive(Debug, Args)]
+#[expect(clippy::doc_markdown, reason = "these comments are the help texts on the terminal")]
+pub struct PullArgs {
+    /// A model's source; the one in the settings if not given
+    source: Option<String>,
+    /// The SHA-256 that the file must have
+    #[arg(long, value_name = "HEX")]
+    sha256: Option<String>,
+    /// Folder of fetched models [env: PAD_HOME]
+    #[arg(long, value_name = "DIR")]
+    home: Option<String>,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+impl PullArgs {
+    fn layer(&self) -> Layer {
+        let mut layer = Layer::new("the flags");
+        layer.set_some("model.source", "the argument", self.source.clone());
+        layer.set_some("model.sha256", "the flag --sha256", self.sha256.clone());
+        layer.set_some("home", "the flag --home", self.home.clone());
+        layer
+    }
+}
+
+/// Fetches the model and prints its path on standard output.
+///
+/// # Errors
+///
+/// What the settings or the hub refuse.
+pub fn run(args: &PullArgs, environment: &Environment) -> anyhow::Result<()> {
+    let settings = Settings::load(args.file.path(environment).as_deref(), environment, args.layer())?;
+    let (ModelFiles::Gguf(path) | ModelFiles::Directory(path)) = base_model(&settings, environment)?;
+    println!("{}", path.display());
+    Ok(())
+}
+
+/// The files of the base model that the settings name, fetched if need be.
+///
+/// # Errors
+///
+/// What the hub refuses; see [`pad_hub::HubError`].
+pub fn base_model(settings: &Settings, environment: &Environment) -> anyhow::Result<ModelFiles> {
+    let source: Source = settings.model.source.parse()?;
+    let sha256 = Some(settings.model.sha256.as_str()).filter(|sha256| !sha256.is_empty());
+    Ok(hub(settings, environment)?.pull(&source, sha256)?)
+}
+
+/// The hub, as the settings and the environment have it.
+///
+/// # Errors
+///
+/// When no folder for models is known.
+pub fn hub(settings: &Settings, environment: &Environment) -> anyhow::Result<Hub> {
+    let home = home::home(settings, environment)?;
+    let hub = Hub::new(home, true).with_token(environment.hub_token().map(Into::into));
+    Ok(hub.with_endpoint(environment.hub_endpoint().map(Into::into)))
+}

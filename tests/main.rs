@@ -1,0 +1,24 @@
+//! Black-box tests: the real binary with the real default model, over real sockets.
+//!
+//! They need `python3` with pip: the default model is a file of a Python package, and the SDK's tests run the SDK.
+//! Servers are shared between tests where the settings allow it; see [`server`].
+
+mod bodies;
+mod chat;
+mod client;
+mod golden;
+mod http;
+mod keys;
+mod lifecycle;
+mod load;
+mod model;
+mod openapi;
+mod poll;
+mod props;
+mod sdk;
+mod server;
+mod sse;
+mod sse_controls;
+mod steering;
+mod stream;
+mod tidy;

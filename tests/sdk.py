@@ -1,0 +1,98 @@
+"""What a program sees that uses the OpenAI SDK: python sdk.py BASE_URL. Prints `ok` at its end."""
+
+import sys
+
+import openai
+
+client = openai.OpenAI(base_url=sys.argv[1], api_key="unused", max_retries=0, timeout=120)
+MODEL = "smollm2-135m-instruct"
+MESSAGES = [{"role": "user", "content": "What is the capital of France?"}]
+
+
+def create(**fields):
+    request = {"model": MODEL, "messages": MESSAGES, "max_tokens": 16, "temperature": 0, **fields}
+    return client.chat.completions.create(**request)
+
+
+def whole():
+    completion = create()
+    assert completion.object == "chat.completion" and completion.id.startswith("chatcmpl-"), completion
+    choice = completion.choices[0]
+    assert choice.message.role == "assistant" and choice.message.refusal is None, choice
+    assert choice.finish_reason == "stop" and "Paris" in choice.message.content, choice
+    usage = completion.usage
+    assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens, usage
+    assert usage.prompt_tokens_details.cached_tokens is not None, usage
+    assert completion.system_fingerprint, completion
+    return choice.message.content
+
+
+def streamed(**fields):
+    text, finishes, roles, usage, ids = "", [], [], None, set()
+    stream = create(stream=True, stream_options={"include_usage": True}, **fields)
+    for chunk in stream:
+        ids.add(chunk.id)
+        if not chunk.choices:
+            assert usage is None, "usage comes once"
+            usage = chunk.usage
+            continue
+        choice = chunk.choices[0]
+        text += choice.delta.content or ""
+        roles += [choice.delta.role] if choice.delta.role else []
+        finishes += [choice.finish_reason] if choice.finish_reason else []
+    assert len(ids) == 1 and roles == ["assistant"] and len(finishes) == 1 and usage, (ids, roles, finishes, usage)
+    return text, usage
+
+
+def accumulated():
+    """The SDK's own accumulation of a stream."""
+    request = {"model": MODEL, "messages": MESSAGES, "max_tokens": 16, "temperature": 0}
+    with client.chat.completions.stream(**request) as stream:
+        kinds = {event.type for event in stream}
+        final = stream.get_final_completion()
+    assert {"chunk", "content.delta", "content.done"} <= kinds, kinds
+    return final.choices[0].message.content
+
+
+def steered():
+    named = create(extra_body={"preference": {"humor": 1.5}, "pad": {"trace": True}})
+    ordered = create(extra_body={"preference": [0, 0, 1.5, 0, 0], "pad": {"trace": True}})
+    assert named.choices[0].message.content == ordered.choices[0].message.content, (named, ordered)
+    for completion in (named, ordered):
+        assert completion.usage.pad["reward_lanes"] == 1, completion.usage
+        trace = completion.choices[0].pad["trace"]
+        assert len(trace) == completion.usage.completion_tokens, trace
+        assert "humor" in trace[0]["rewards"], trace[0]
+    text, usage = streamed(extra_body={"preference": [0, 0, 1.5, 0, 0]})
+    assert text == named.choices[0].message.content and usage.pad["reward_lanes"] == 1, (text, usage)
+
+
+def refused():
+    for kind, param, fields in [
+        (openai.BadRequestError, "preference", {"extra_body": {"preference": {"humour": 1}}}),
+        (openai.BadRequestError, "preference", {"extra_body": {"preference": [1]}}),
+        (openai.BadRequestError, "temperature", {"temperature": 9}),
+        (openai.BadRequestError, "messages", {"messages": []}),
+        (openai.NotFoundError, "model", {"model": "gpt-9"}),
+    ]:
+        for stream in (False, True):
+            try:
+                create(stream=stream, **fields)
+            except kind as error:
+                assert error.param == param, (error.param, param)
+                assert error.type == "invalid_request_error" and error.message, error
+            else:
+                raise AssertionError(f"{fields} is refused")
+
+
+def models():
+    assert [model.id for model in client.models.list()] == [MODEL]
+    assert client.models.retrieve(MODEL).owned_by == "pad"
+
+
+text = whole()
+assert streamed()[0] == text and accumulated() == text, text
+steered()
+refused()
+models()
+print("ok")
