@@ -165,7 +165,7 @@ fn what_is_too_long() {
 fn a_large_body_is_refused_by_the_default_limit() {
     let client = Server::shared().client();
     let body = |bytes: usize| ask(&" ".repeat(bytes), 1);
-    check(&client.chat(&body(5 << 20)), 413, "", "body_too_large", "4194304");
+    check(&client.chat(&body(24 << 20)), 413, "", "body_too_large", "4194304");
     let within = client.chat(&body(1 << 20));
     assert_eq!((within.status, within.error()["code"].as_str()), (400, Some("context_length_exceeded")));
     still_answers(&client);

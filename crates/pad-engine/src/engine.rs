@@ -60,8 +60,7 @@ impl Engine {
         let kv_positions = kv_blocks.iter().min().copied().unwrap_or(0) * pad_model::BLOCK;
         let (inbox, receiver) = mpsc::channel(config.queue.max(1));
         let status = Arc::new(Mutex::new(Status { ready: true, ..Status::default() }));
-        let bounds =
-            StepBounds { sequences: config.max_sequences.max(1), rows: config.step_rows.max(1), context };
+        let bounds = StepBounds { sequences: config.max_sequences.max(1), rows: config.step_rows.max(1), context };
         let scheduler = Scheduler::new(bounds, &kv_blocks);
         let worker = Worker { runner, scheduler, inbox: receiver, status: Arc::clone(&status) };
         std::thread::Builder::new().name("pad-engine".to_owned()).spawn(move || worker.run())?;
@@ -99,8 +98,7 @@ impl Engine {
             let (running, waiting) = (status.running as usize, status.waiting as usize);
             SubmitError::QueueFull { running, waiting, limit: shared.limits.queue }
         };
-        let mut permits =
-            Arc::clone(&shared.permits).try_acquire_many_owned(choices as u32).map_err(full)?;
+        let mut permits = Arc::clone(&shared.permits).try_acquire_many_owned(choices as u32).map_err(full)?;
         let first = shared.next_id.fetch_add(choices as u64, Ordering::Relaxed);
         (0..choices)
             .map(|choice| {

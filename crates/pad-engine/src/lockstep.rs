@@ -41,9 +41,9 @@ impl LockstepRunner {
         let sizes: Vec<usize> = weights.iter().map(|w| w.model.config().vocabulary).collect();
         match sizes.first() {
             None => Err(StepError::Runner("a runner needs the base model's weights".to_owned())),
-            Some(first) if sizes.iter().any(|size| size != first) => {
-                Err(StepError::Runner(format!("base and reward models share a vocabulary, but the sizes are {sizes:?}")))
-            }
+            Some(first) if sizes.iter().any(|size| size != first) => Err(StepError::Runner(format!(
+                "base and reward models share a vocabulary, but the sizes are {sizes:?}"
+            ))),
             Some(_) => Ok(Self { weights }),
         }
     }
@@ -129,9 +129,10 @@ impl LockstepRunner {
             .iter()
             .zip(candidates)
             .flat_map(|(decode, candidates)| {
-                decode.rewards.iter().map(|(row, what)| {
-                    (*row, *what, Wanted::At(candidates.tokens.clone()), decode.log_sum_exp)
-                })
+                decode
+                    .rewards
+                    .iter()
+                    .map(|(row, what)| (*row, *what, Wanted::At(candidates.tokens.clone()), decode.log_sum_exp))
             })
             .collect();
         let mut readouts: Vec<Option<Readout>> = vec![None; all.len()];

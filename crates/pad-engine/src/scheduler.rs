@@ -199,9 +199,9 @@ impl Scheduler {
     /// The planned sequences with their shares: both are in order of admission.
     fn shares(&self) -> impl Iterator<Item = (&Sequence, &Share)> {
         let mut shares = self.planned.iter().peekable();
-        self.running
-            .iter()
-            .filter_map(move |sequence| shares.next_if(|share| share.sequence == sequence.id).map(|share| (sequence, share)))
+        self.running.iter().filter_map(move |sequence| {
+            shares.next_if(|share| share.sequence == sequence.id).map(|share| (sequence, share))
+        })
     }
 
     /// The planned step went well: lanes advance, decisions are made and told, finished sequences leave.
@@ -218,7 +218,8 @@ impl Scheduler {
                 tally.prefilled += (rows - usize::from(share.decodes)) as u64;
             }
             let Some(read) = share.decodes.then(|| readouts.next()).flatten() else { return true };
-            let decision = decide(&sequence.rule, read.candidates, &sequence.terms, &read.rewards, &mut sequence.sampler);
+            let decision =
+                decide(&sequence.rule, read.candidates, &sequence.terms, &read.rewards, &mut sequence.sampler);
             tally.generated += 1;
             tally.steered += u64::from(decision.steered());
             let done = sequence.choose(decision, context);

@@ -29,8 +29,9 @@ pub struct Sequence {
     events: Sender<Event>,
     /// Prompt tokens of the base lane that were found in the cache at first admission.
     cached: Option<usize>,
-    /// Given back when the sequence is dropped: admission counts what is queued and what runs.
-    _permit: OwnedSemaphorePermit,
+    /// Admission counts what is queued and what runs. Given back before the last word, so that a client that has heard it finds a
+    /// place, or when the sequence is dropped.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Sequence {
@@ -54,7 +55,7 @@ impl Sequence {
             end_tokens: Arc::clone(&request.end_tokens),
             events,
             cached: None,
-            _permit: permit,
+            permit: Some(permit),
         }
     }
 
@@ -118,12 +119,14 @@ impl Sequence {
     }
 
     /// The last word.
-    pub fn finish(&self, reason: FinishReason) {
+    fn finish(&mut self, reason: FinishReason) {
+        self.permit = None;
         self.tell(Event::Finished(Finish { reason, cached_tokens: self.cached.unwrap_or(0) }));
     }
 
     /// The last word about a failure.
-    pub fn fail(&self, why: &str) {
+    pub fn fail(&mut self, why: &str) {
+        self.permit = None;
         self.tell(Event::Failed(why.to_owned()));
     }
 

@@ -93,10 +93,15 @@ fn guarded(runner: &mut impl Runner, plan: &StepPlan) -> Result<Vec<DecodeReadou
     let outcome = catch_unwind(AssertUnwindSafe(|| runner.step(plan)))
         .unwrap_or_else(|_| Err(StepError::Runner("the runner panicked".to_owned())))?;
     let fits = outcome.len() == plan.decodes.len()
-        && outcome.iter().zip(&plan.decodes).all(|(read, decode)| {
-            !read.candidates.tokens.is_empty() && read.rewards.len() == decode.rewards.len()
-        });
-    if fits { Ok(outcome) } else { Err(StepError::Runner("the runner read something else than was planned".to_owned())) }
+        && outcome
+            .iter()
+            .zip(&plan.decodes)
+            .all(|(read, decode)| !read.candidates.tokens.is_empty() && read.rewards.len() == decode.rewards.len());
+    if fits {
+        Ok(outcome)
+    } else {
+        Err(StepError::Runner("the runner read something else than was planned".to_owned()))
+    }
 }
 
 /// Says that the worker is gone, however it went.

@@ -104,8 +104,7 @@ mod tests {
             let want: Vec<f32> =
                 q.dequantize(&candle_core::Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
             let data = q.data().unwrap();
-            let got: Vec<f32> =
-                data.chunks(format.bytes()).flat_map(|bytes| values(&format.read(bytes))).collect();
+            let got: Vec<f32> = data.chunks(format.bytes()).flat_map(|bytes| values(&format.read(bytes))).collect();
             for (g, w) in got.iter().zip(&want) {
                 assert!((g - w).abs() < 1e-5, "{format:?}: {g} against {w}");
             }

@@ -169,7 +169,12 @@ struct PackedLinear<'a> {
 }
 
 impl PackedLinear<'_> {
-    fn run(&self, x: &CpuStorage, layout: &Layout, residual: Option<(&CpuStorage, &Layout)>) -> Result<(CpuStorage, Shape)> {
+    fn run(
+        &self,
+        x: &CpuStorage,
+        layout: &Layout,
+        residual: Option<(&CpuStorage, &Layout)>,
+    ) -> Result<(CpuStorage, Shape)> {
         let (w, inputs, outputs) = (self.weights, self.weights.inputs(), self.weights.outputs());
         let width = self.input.width(inputs);
         let (rows, x) = rows_of("linear", x, layout, width)?;

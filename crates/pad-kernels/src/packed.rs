@@ -221,8 +221,7 @@ mod tests {
     #[test]
     fn rows_come_back() {
         for (outputs, inputs) in [(1, 1), (16, 32), (17, 33), (40, 96), (5, 80)] {
-            let source: Vec<f32> =
-                (0..outputs * inputs).map(|i| ((i * 7919 % 1009) as f32 - 500.0) / 250.0).collect();
+            let source: Vec<f32> = (0..outputs * inputs).map(|i| ((i * 7919 % 1009) as f32 - 500.0) / 250.0).collect();
             let exact = PackedWeights::from_f32(Format::F32, outputs, inputs, &source);
             assert_eq!(exact.to_f32(), source);
             let rounded = PackedWeights::from_f32(Format::Q8, outputs, inputs, &source).to_f32();

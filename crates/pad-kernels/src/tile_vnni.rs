@@ -128,8 +128,7 @@ mod tests {
                         w.set_block(row, block, &Block { scale, min: f16::from_f32(min), q });
                     }
                 }
-                let values: Vec<f32> =
-                    (0..8 * blocks * 32).map(|_| (random() % 4001) as f32 / 1000.0 - 2.0).collect();
+                let values: Vec<f32> = (0..8 * blocks * 32).map(|_| (random() % 4001) as f32 / 1000.0 - 2.0).collect();
                 let mut x = vec![QuantisedBlock { q: [0; 32], scale: 0.0, sum: 0.0 }; 8 * blocks];
                 quantise(Isa::Portable, &values, &mut x);
                 let (mut fast, mut plain) = ([[0.0; TILE]; 8], [[0.0; TILE]; 8]);

@@ -99,7 +99,8 @@ impl Linear {
 
     /// The twin of [`Self::logits`]: all logits by one matmul, then sorted on the host.
     fn logits_twin(&self, hidden: &Tensor, wanted: &[(Wanted, bool)]) -> Result<Vec<Logits>> {
-        let rows: Vec<Vec<f32>> = self.forward(hidden, Input::Plain, None)?.to_dtype(candle_core::DType::F32)?.to_vec2()?;
+        let rows: Vec<Vec<f32>> =
+            self.forward(hidden, Input::Plain, None)?.to_dtype(candle_core::DType::F32)?.to_vec2()?;
         let read = |(logits, (what, lse)): (&Vec<f32>, &(Wanted, bool))| {
             let ranked = match what {
                 Wanted::Best(k) => {
@@ -193,7 +194,9 @@ fn read_few(
         let activations = prepare(isa, pool_of_one(), w, hidden, &rows[i..=i]);
         let ranked = tokens.iter().map(|&token| {
             let mut logit = 0.0;
-            for_each_row(isa, w, token as usize / TILE, &activations, 1, &mut |_, sums| logit = sums[token as usize % TILE]);
+            for_each_row(isa, w, token as usize / TILE, &activations, 1, &mut |_, sums| {
+                logit = sums[token as usize % TILE]
+            });
             Ranked { token, logit }
         });
         *read[i].lock().unwrap_or_else(std::sync::PoisonError::into_inner) = ranked.collect();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use pad_kernels::{
-    BLOCK, BatchView, Format, Input, KvLayout, Linear, PackedWeights, Pool, RmsNorm, Rope, RopeScaling, Segment, Wanted,
-    attention, write_kv,
+    BLOCK, BatchView, Format, Input, KvLayout, Linear, PackedWeights, Pool, RmsNorm, Rope, RopeScaling, Segment,
+    Wanted, attention, write_kv,
 };
 
 /// A small generator, so that a failure repeats.
@@ -54,7 +54,8 @@ fn linear() {
         for (outputs, inputs) in [(576, 576), (192, 576), (1536, 64), (17, 33), (1, 1), (100, 48)] {
             let linear = packed(format, outputs, inputs, outputs % 2 == 0, &mut random, &pool);
             let twin = linear.twin().unwrap();
-            let weight = Tensor::from_vec((0..inputs).map(|_| random.next()).collect::<Vec<f32>>(), inputs, &Device::Cpu);
+            let weight =
+                Tensor::from_vec((0..inputs).map(|_| random.next()).collect::<Vec<f32>>(), inputs, &Device::Cpu);
             let norm = RmsNorm::new(weight.unwrap(), 1e-5).unwrap();
             for rows in [1, 2, 3, 7, 8, 15, 33] {
                 let (x, wide) = (random.tensor(rows, inputs), random.tensor(rows, 2 * inputs));

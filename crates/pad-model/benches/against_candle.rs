@@ -36,11 +36,8 @@ fn ours(model: &Model, lanes: usize) -> (f64, f64) {
     for step in 0..=TOKENS {
         let begun = Instant::now();
         let start = if step == 0 { 0 } else { PROMPT + step - 1 };
-        let chunks: Vec<LaneChunk> = next
-            .iter()
-            .zip(&blocks)
-            .map(|(tokens, blocks)| LaneChunk { tokens, start, blocks, read: true })
-            .collect();
+        let chunks: Vec<LaneChunk> =
+            next.iter().zip(&blocks).map(|(tokens, blocks)| LaneChunk { tokens, start, blocks, read: true }).collect();
         let hidden = model.forward(&chunks, &cache).expect("a forward");
         let best = model.logits(&hidden, None, &vec![(Wanted::Best(10), false); lanes]).expect("logits");
         next = best.iter().map(|logits| vec![logits.ranked[0].token]).collect();

@@ -29,8 +29,8 @@ impl GgufWeights {
     /// If it is no GGUF file, or of an architecture that is not supported.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         let mut reader = BufReader::new(File::open(path).map_err(ModelError::io(path))?);
-        let content =
-            Content::read(&mut reader).map_err(|e| ModelError::config(path, format!("not a readable GGUF file: {e}")))?;
+        let content = Content::read(&mut reader)
+            .map_err(|e| ModelError::config(path, format!("not a readable GGUF file: {e}")))?;
         let (config, interleaved) = config::from_gguf(path, &content)?;
         let mut file = Self { path: path.to_owned(), reader, content, config, interleaved };
         file.read_rope_factors()?;

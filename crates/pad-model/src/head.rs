@@ -60,7 +60,8 @@ type Read = (Vec<usize>, Vec<f32>);
 fn from_pickle(path: &Path) -> Result<(Read, Read), ModelError> {
     if !path.exists() {
         let directory = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
-        let message = "a reward model of kind \"checkpoint\" needs value_head.safetensors or value_head.bin, and neither is here";
+        let message =
+            "a reward model of kind \"checkpoint\" needs value_head.safetensors or value_head.bin, and neither is here";
         return Err(ModelError::weights(directory, message));
     }
     let tensors = candle_core::pickle::read_all(path)?;

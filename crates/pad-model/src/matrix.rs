@@ -90,8 +90,7 @@ impl Matrix {
 /// Stack matrices of the same width and pack them: a fused projection is one matrix.
 pub fn pack(parts: &[Matrix], dtype: Dtype) -> PackedWeights {
     let (outputs, inputs) = (parts.iter().map(|m| m.outputs).sum(), parts[0].inputs);
-    let four_bits =
-        |m: &Matrix| matches!(m.values, Values::Blocks(BlockFormat::Q4_0 | BlockFormat::Q4_1, _));
+    let four_bits = |m: &Matrix| matches!(m.values, Values::Blocks(BlockFormat::Q4_0 | BlockFormat::Q4_1, _));
     let format = match dtype {
         Dtype::F32 => Format::F32,
         Dtype::Auto if parts.iter().all(four_bits) => Format::Q4,

@@ -58,7 +58,8 @@ impl TensorFiles {
                     return Err(ModelError::weights(&path, format!("tensor {name} ends after the file does")));
                 }
                 let shape = info.shape.clone();
-                all.entries.insert(name, Entry { file: all.files.len(), start, len: to - from, kind: info.dtype, shape });
+                all.entries
+                    .insert(name, Entry { file: all.files.len(), start, len: to - from, kind: info.dtype, shape });
             }
             all.files.push((path, file));
         }

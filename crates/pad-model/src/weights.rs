@@ -33,9 +33,5 @@ pub trait Weights {
 /// # Errors
 /// If it cannot be read, or its architecture is not supported.
 pub fn open(path: &Path) -> Result<Box<dyn Weights>, ModelError> {
-    if path.is_dir() {
-        Ok(Box::new(SafetensorsWeights::open(path)?))
-    } else {
-        Ok(Box::new(GgufWeights::open(path)?))
-    }
+    if path.is_dir() { Ok(Box::new(SafetensorsWeights::open(path)?)) } else { Ok(Box::new(GgufWeights::open(path)?)) }
 }

@@ -158,10 +158,11 @@ fn bad_input_is_refused() {
     ] {
         assert!(model.forward(&[chunk], &cache).is_err());
     }
-    assert!(Model::open(Path::new("/nowhere/at/all"), &ModelOptions {
-        dtype: Dtype::F32,
-        device: Device::Cpu,
-        pool: Arc::new(Pool::new(1)),
-    })
-    .is_err());
+    assert!(
+        Model::open(
+            Path::new("/nowhere/at/all"),
+            &ModelOptions { dtype: Dtype::F32, device: Device::Cpu, pool: Arc::new(Pool::new(1)) }
+        )
+        .is_err()
+    );
 }

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -16,7 +16,6 @@ use crate::{ApiError, auth, chat, health, models, openapi, preferences, request_
 /// All routes over `state`.
 pub fn app(state: AppState) -> Router {
     let shared = Arc::new(Shared::new(state));
-    let body_bytes = shared.state.limits.body_bytes;
     let for_key_holders = Router::new()
         .route("/v1/chat/completions", post(chat::create))
         .route("/v1/models", get(models::list))
@@ -34,7 +33,6 @@ pub fn app(state: AppState) -> Router {
         .method_not_allowed_fallback(method_not_allowed);
     for_key_holders
         .merge(for_everyone)
-        .layer(DefaultBodyLimit::max(body_bytes))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(Arc::clone(&shared), count_answer))
         .layer(from_fn(request_id::name_request))

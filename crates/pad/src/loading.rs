@@ -31,7 +31,8 @@ pub fn options(settings: &ModelSettings) -> anyhow::Result<ModelOptions> {
     let device = match settings.cuda() {
         Some(index) => {
             // One engine thread: the device's default stream in place of one per thread.
-            Device::new_cuda_with_stream(index).with_context(|| format!("device `{}` cannot be used", settings.device))?
+            Device::new_cuda_with_stream(index)
+                .with_context(|| format!("device `{}` cannot be used", settings.device))?
         }
         None => Device::Cpu,
     };

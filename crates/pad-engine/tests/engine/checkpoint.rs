@@ -6,7 +6,8 @@ use std::sync::Arc;
 use candle_core::Device;
 use pad_decode::{Decision, Reference, Rule, Term};
 use pad_engine::{
-    Engine, EngineConfig, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec, LoadedWeights, LockstepRunner, WeightsId,
+    Engine, EngineConfig, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec, LoadedWeights, LockstepRunner,
+    WeightsId,
 };
 use pad_model::{Dtype, Model, ModelOptions, Pool, ValueHead};
 
@@ -117,8 +118,7 @@ fn the_released_form_alone_batched_and_chunked() {
     }
     for step_rows in [512, 7, 1] {
         let engine = start(step_rows);
-        let choices: Vec<_> =
-            golden.cases.iter().map(|case| engine.submit(request(case)).unwrap().remove(0)).collect();
+        let choices: Vec<_> = golden.cases.iter().map(|case| engine.submit(request(case)).unwrap().remove(0)).collect();
         for (case, choice) in golden.cases.iter().zip(choices) {
             check(case, &decisions(choice));
         }

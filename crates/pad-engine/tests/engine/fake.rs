@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use pad_decode::{Candidates, Readout, Reference, Rule, Term};
 use pad_engine::{
-    Choice, DecodeReadouts, Engine, EngineConfig, Event, Finish, GenerateRequest, LaneReadout, LaneRows, LaneSpec, Runner,
-    StepError, StepPlan, WeightsId,
+    Choice, DecodeReadouts, Engine, EngineConfig, Event, Finish, GenerateRequest, LaneReadout, LaneRows, LaneSpec,
+    Runner, StepError, StepPlan, WeightsId,
 };
 
 pub const BLOCK: usize = 16;
@@ -34,9 +34,9 @@ pub struct Fake {
 }
 
 fn mix(history: &[u32], salt: u64) -> u64 {
-    history.iter().fold(0x9E37_79B9_7F4A_7C15 ^ salt, |h, &t| {
-        (h ^ u64::from(t)).wrapping_mul(0x0100_0000_01B3).rotate_left(17)
-    })
+    history
+        .iter()
+        .fold(0x9E37_79B9_7F4A_7C15 ^ salt, |h, &t| (h ^ u64::from(t)).wrapping_mul(0x0100_0000_01B3).rotate_left(17))
 }
 
 impl Fake {

@@ -1,5 +1,7 @@
 //! A strict client: checks the shape of everything it reads.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
@@ -46,8 +48,13 @@ pub(super) fn post_chat(body: impl Into<Body>) -> Request<Body> {
     request.header("content-type", "application/json").body(body.into()).expect("a request")
 }
 
-/// Send a request, read the whole answer.
+/// Send a request, read the whole answer. An answer that does not come fails the test.
 pub(super) async fn send(app: &Router, request: Request<Body>) -> Answer {
+    let answer = tokio::time::timeout(Duration::from_secs(30), read(app, request)).await;
+    answer.expect("the answer comes to an end")
+}
+
+async fn read(app: &Router, request: Request<Body>) -> Answer {
     let response = app.clone().oneshot(request).await.expect("routers do not fail");
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, usize::MAX).await.expect("the body is whole");

@@ -70,7 +70,10 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let environment = Environment::of_process();
     let file = args.flags.file.path(&environment);
     let settings = Settings::load(file.as_deref(), &environment, args.flags.layer())?;
-    ensure!(args.tokens >= 2 && args.prompt >= 1 && args.rounds >= 1, "--tokens is at least 2, --prompt and --rounds 1");
+    ensure!(
+        args.tokens >= 2 && args.prompt >= 1 && args.rounds >= 1,
+        "--tokens is at least 2, --prompt and --rounds 1"
+    );
     let options = loading::options(&settings.model)?;
     let base = BaseModel::load(&pull::base_model(&settings, &environment)?, &options)?;
     let most = |values: &[usize]| values.iter().copied().max().unwrap_or(0);
@@ -80,7 +83,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     let blocks = sequences * (1 + lanes) * per_lane;
     let config = EngineConfig {
         max_sequences: sequences,
-        queue: sequences,
+        queue: 2 * sequences,
         step_rows: sequences * (1 + lanes) * args.prompt,
         context: 0,
     };

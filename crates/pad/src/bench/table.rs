@@ -100,7 +100,8 @@ mod tests {
         let cases = [case(1, 0), case(1, 2)];
         // The machine slows down from round to round; the ratio stays.
         let rounds = [figures(&[100.0, 80.0, 20.0]), figures(&[70.0, 56.0, 14.0])];
-        let about = About { model: "m".into(), dtype: "auto", threads: 2, weights_mib: 1, prompt: 2, tokens: 3, rounds: 3 };
+        let about =
+            About { model: "m".into(), dtype: "auto", threads: 2, weights_mib: 1, prompt: 2, tokens: 3, rounds: 3 };
         let json: serde_json::Value = serde_json::from_str(&report(&about, &cases, &rounds, true).unwrap()).unwrap();
         assert!((json["cases"][1]["of_plain"].as_f64().unwrap() - 0.7).abs() < 1e-12);
         assert_eq!(json["cases"][0]["decode"], 80.0);
