@@ -96,17 +96,17 @@ impl BlockPool {
 
     /// A block to write, held by the caller; the longest unused prefix is forgotten for it where none is empty.
     pub fn allocate(&mut self) -> Option<u32> {
-        let block = match self.empty.pop() {
-            Some(block) => block,
-            None => {
-                let (_, block) = self.idle.pop_first()?;
-                if let Some(key) = self.slots[block as usize].key.take() {
-                    self.registered.remove(&key);
-                }
-                block
-            }
-        };
+        let block = self.empty.pop().or_else(|| self.forget_oldest())?;
         self.slots[block as usize].holders = 1;
+        Some(block)
+    }
+
+    /// The longest unused block, emptied.
+    fn forget_oldest(&mut self) -> Option<u32> {
+        let (_, block) = self.idle.pop_first()?;
+        if let Some(key) = self.slots[block as usize].key.take() {
+            self.registered.remove(&key);
+        }
         Some(block)
     }
 

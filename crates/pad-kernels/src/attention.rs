@@ -62,8 +62,9 @@ impl CustomOp2 for BlockAttention<'_> {
                 }
                 // SAFETY: each item belongs to one range.
                 let out = unsafe { shared.part(item * group_len, group_len) };
+                let past = Past { cache, layout, kv_head, blocks, position };
                 for (query, out) in query.chunks_exact(layout.head_dim).zip(out.chunks_exact_mut(layout.head_dim)) {
-                    head(self.isa, query, cache, &layout, kv_head, blocks, position, out);
+                    head(self.isa, query, &past, out);
                 }
             }
         });
@@ -71,31 +72,26 @@ impl CustomOp2 for BlockAttention<'_> {
     }
 }
 
+/// What one query head looks back on.
+struct Past<'a> {
+    cache: &'a [f32],
+    layout: KvLayout,
+    kv_head: usize,
+    /// The lane's blocks, in order.
+    blocks: &'a [u32],
+    /// Its own position, the last one seen.
+    position: usize,
+}
+
 for_each_isa! {
-    #[expect(clippy::too_many_arguments, reason = "the innermost loop takes plain slices")]
-    fn head(
-        query: &[f32],
-        cache: &[f32],
-        layout: &KvLayout,
-        kv_head: usize,
-        blocks: &[u32],
-        position: usize,
-        out: &mut [f32],
-    ) = head_body
+    fn head(query: &[f32], past: &Past<'_>, out: &mut [f32]) = head_body
 }
 
 /// One query head over positions `0..=position`.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
-fn head_body<const FUSED: bool>(
-    query: &[f32],
-    cache: &[f32],
-    layout: &KvLayout,
-    kv_head: usize,
-    blocks: &[u32],
-    position: usize,
-    out: &mut [f32],
-) {
+fn head_body<const FUSED: bool>(query: &[f32], past: &Past<'_>, out: &mut [f32]) {
+    let Past { cache, layout, kv_head, blocks, position } = *past;
     let head_dim = query.len();
     let (mut max, mut sum) = (f32::NEG_INFINITY, 0.0_f32);
     for (index, block) in blocks.iter().enumerate().take(position / BLOCK + 1) {

@@ -17,7 +17,7 @@ impl Isa {
     /// The best set that this processor has.
     pub fn detect() -> Self {
         static FOUND: OnceLock<Isa> = OnceLock::new();
-        *FOUND.get_or_init(|| *Self::available().last().expect("the portable set is always there"))
+        *FOUND.get_or_init(|| Self::available().last().copied().unwrap_or(Self::Portable))
     }
 
     /// Every set that this processor has, the portable one first.

@@ -153,6 +153,7 @@ impl Pool {
         let shared = &*self.shared;
         // SAFETY: only the lifetime is erased; `run` does not return before every task is finished, and no thread reads the
         // pointer without holding an unfinished task.
+        #[expect(clippy::transmute_ptr_to_ptr, reason = "a cast cannot erase the lifetime")]
         let job: *const Task = unsafe { std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), *const Task>(task) };
         // SAFETY: all tasks of the previous generation are finished (the end of the previous `run`), so nobody reads `job`.
         unsafe { *shared.job.get() = Some(job) };

@@ -195,7 +195,7 @@ fn read_few(
         let ranked = tokens.iter().map(|&token| {
             let mut logit = 0.0;
             for_each_row(isa, w, token as usize / TILE, &activations, 1, &mut |_, sums| {
-                logit = sums[token as usize % TILE]
+                logit = sums[token as usize % TILE];
             });
             Ranked { token, logit }
         });

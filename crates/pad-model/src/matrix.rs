@@ -76,15 +76,17 @@ impl Matrix {
             let (half, j) = (at / (head_dim / 2), at % (head_dim / 2));
             head * head_dim + 2 * j + half
         };
-        fn reorder<T: Copy>(values: &mut Vec<T>, rows: usize, source: impl Fn(usize) -> usize) {
-            let len = values.len() / rows;
-            *values = (0..rows).flat_map(|row| &values[source(row) * len..(source(row) + 1) * len]).copied().collect();
-        }
         match &mut self.values {
             Values::Single(values) => reorder(values, self.outputs, source),
             Values::Blocks(_, bytes) => reorder(bytes, self.outputs, source),
         }
     }
+}
+
+/// Row `i` becomes what row `source(i)` was.
+fn reorder<T: Copy>(values: &mut Vec<T>, rows: usize, source: impl Fn(usize) -> usize) {
+    let len = values.len() / rows;
+    *values = (0..rows).flat_map(|row| &values[source(row) * len..(source(row) + 1) * len]).copied().collect();
 }
 
 /// Stack matrices of the same width and pack them: a fused projection is one matrix.

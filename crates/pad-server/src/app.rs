@@ -31,8 +31,12 @@ pub fn app(state: AppState) -> Router {
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .method_not_allowed_fallback(method_not_allowed);
-    for_key_holders
-        .merge(for_everyone)
+    layered(for_key_holders.merge(for_everyone), shared)
+}
+
+/// What every route has around it: a name, a count, and an answer even where a handler panics.
+fn layered(routes: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router {
+    routes
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(Arc::clone(&shared), count_answer))
         .layer(from_fn(request_id::name_request))
@@ -61,10 +65,12 @@ fn panicked(_: Box<dyn Any + Send>) -> Response {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::{Body, to_bytes};
-    use tower::ServiceExt;
+    use serde_json::Value;
 
     use super::*;
+    use crate::tests::client;
+    use crate::tests::model::Behaviour;
+    use crate::tests::server::state;
 
     async fn faulty() {
         panic!("a secret");
@@ -72,16 +78,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_answers_in_the_one_shape() {
-        let router = Router::new().route("/", get(faulty)).layer(CatchPanicLayer::custom(panicked));
-        let response = router.oneshot(Request::new(Body::empty())).await.expect("routers do not fail");
-        assert_eq!(response.status().as_u16(), 500);
-        assert_eq!(response.headers()["content-type"], "application/json");
-        let body = to_bytes(response.into_body(), 1000).await.expect("the body is whole");
-        let body: serde_json::Value = serde_json::from_slice(&body).expect("it is JSON");
+        let shared = Arc::new(Shared::new(state(Behaviour::default())));
+        let router = layered(Router::new().route("/", get(faulty)), shared);
+        let answer = client::get(&router, "/").await;
+        let error = answer.error();
         assert_eq!(
-            (&body["error"]["type"], &body["error"]["param"]),
-            (&"server_error".into(), &serde_json::Value::Null)
+            (answer.status.as_u16(), &error["type"], &error["param"]),
+            (500, &"server_error".into(), &Value::Null)
         );
-        assert!(!body.to_string().contains("secret"), "{body}");
+        assert!(!answer.text.contains("secret"), "{}", answer.text);
+        assert!(answer.headers.contains_key(request_id::HEADER), "it has a name");
     }
 }

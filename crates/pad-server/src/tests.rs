@@ -1,14 +1,14 @@
 //! The router as clients see it, over a real engine with a small made-up model.
 
 mod chat;
-mod client;
+pub(crate) mod client;
 mod errors;
 mod keys;
 mod logs;
 mod memory_listener;
-mod model;
+pub(crate) mod model;
 mod operation;
-mod server;
+pub(crate) mod server;
 mod shutdown;
 mod stream;
 mod tokenizer;

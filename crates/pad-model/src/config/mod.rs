@@ -65,10 +65,10 @@ impl ModelConfig {
         if let Some((name, _)) = figures.iter().find(|(_, value)| *value == 0) {
             return fail(format!("{name} is 0"));
         }
-        if self.heads % self.kv_heads != 0 {
+        if !self.heads.is_multiple_of(self.kv_heads) {
             return fail(format!("{} heads are not a multiple of {} KV heads", self.heads, self.kv_heads));
         }
-        if self.head_dim == 0 || self.head_dim % 2 != 0 {
+        if self.head_dim == 0 || !self.head_dim.is_multiple_of(2) {
             return fail(format!("head dimension {} is not a positive even number", self.head_dim));
         }
         Ok(self)

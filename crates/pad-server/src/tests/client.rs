@@ -9,20 +9,20 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 /// An answer that was read to its end.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) text: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Answer {
     /// The body as JSON.
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
     /// The `error` of an error, whose shape is checked: four keys, strings or null.
-    pub(super) fn error(&self) -> Value {
+    pub(crate) fn error(&self) -> Value {
         assert_eq!(self.headers["content-type"], "application/json");
         let body = self.json();
         assert_eq!(body.as_object().map(serde_json::Map::len), Some(1), "{body}");
@@ -38,18 +38,18 @@ impl Answer {
 }
 
 /// A request without a body.
-pub(super) fn bare(method: Method, path: &str) -> Request<Body> {
+pub(crate) fn bare(method: Method, path: &str) -> Request<Body> {
     Request::builder().method(method).uri(path).body(Body::empty()).expect("a request")
 }
 
 /// A chat request with this body.
-pub(super) fn post_chat(body: impl Into<Body>) -> Request<Body> {
+pub(crate) fn post_chat(body: impl Into<Body>) -> Request<Body> {
     let request = Request::builder().method(Method::POST).uri("/v1/chat/completions");
     request.header("content-type", "application/json").body(body.into()).expect("a request")
 }
 
 /// Send a request, read the whole answer. An answer that does not come fails the test.
-pub(super) async fn send(app: &Router, request: Request<Body>) -> Answer {
+pub(crate) async fn send(app: &Router, request: Request<Body>) -> Answer {
     let answer = tokio::time::timeout(Duration::from_secs(30), read(app, request)).await;
     answer.expect("the answer comes to an end")
 }
@@ -63,17 +63,17 @@ async fn read(app: &Router, request: Request<Body>) -> Answer {
 }
 
 /// GET a path.
-pub(super) async fn get(app: &Router, path: &str) -> Answer {
+pub(crate) async fn get(app: &Router, path: &str) -> Answer {
     send(app, bare(Method::GET, path)).await
 }
 
 /// Say "hello" with further fields.
-pub(super) async fn chat(app: &Router, fields: Value) -> Answer {
+pub(crate) async fn chat(app: &Router, fields: Value) -> Answer {
     send(app, post_chat(hello(fields).to_string())).await
 }
 
 /// A chat body that says "hello" and has further fields.
-pub(super) fn hello(fields: Value) -> Value {
+pub(crate) fn hello(fields: Value) -> Value {
     let mut body = json!({"messages": [{"role": "user", "content": "hello"}]});
     if let (Some(body), Value::Object(fields)) = (body.as_object_mut(), fields) {
         body.extend(fields);
@@ -82,14 +82,14 @@ pub(super) fn hello(fields: Value) -> Value {
 }
 
 /// A stream that was read strictly.
-pub(super) struct Stream {
+pub(crate) struct Stream {
     /// Everything but `[DONE]`.
-    pub(super) events: Vec<Value>,
+    pub(crate) events: Vec<Value>,
 }
 
 impl Stream {
     /// Read a stream's text: only `data:` lines and comments, each followed by an empty line, `[DONE]` last and once.
-    pub(super) fn read(answer: &Answer) -> Self {
+    pub(crate) fn read(answer: &Answer) -> Self {
         assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
         assert_eq!(answer.headers["content-type"], "text/event-stream");
         let text = answer.text.strip_suffix("\n\n").expect("the last event is complete");
@@ -107,7 +107,7 @@ impl Stream {
     }
 
     /// What choice `index` says: opened by the role once, ended by one finish of its own, in this order.
-    pub(super) fn choice(&self, index: usize) -> (String, String) {
+    pub(crate) fn choice(&self, index: usize) -> (String, String) {
         let choices: Vec<&Value> = self.choices(index).collect();
         let (opening, rest) = choices.split_first().expect("a choice has chunks");
         assert_eq!(opening["delta"], json!({"role": "assistant", "content": ""}));
@@ -124,7 +124,7 @@ impl Stream {
     }
 
     /// The chunks of choice `index`, whose constant fields are checked.
-    pub(super) fn choices(&self, index: usize) -> impl Iterator<Item = &Value> {
+    pub(crate) fn choices(&self, index: usize) -> impl Iterator<Item = &Value> {
         for chunk in &self.events {
             assert_eq!(chunk["object"], "chat.completion.chunk", "{chunk}");
             for key in ["id", "created", "model", "system_fingerprint"] {

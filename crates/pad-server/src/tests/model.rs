@@ -9,24 +9,24 @@ use super::tokenizer::{END, byte, token};
 
 /// What the model says, byte by byte after the line break that ends every prompt. No byte occurs twice, so that the last
 /// byte tells the next.
-pub(super) const ANSWER: &str = "hi, joe\u{1F600}!";
+pub(crate) const ANSWER: &str = "hi, joe\u{1F600}!";
 /// The same, steered.
-pub(super) const STEERED: &str = "HI, JOE\u{1F600}!";
+pub(crate) const STEERED: &str = "HI, JOE\u{1F600}!";
 /// A lane may have so many tokens.
-pub(super) const CONTEXT: usize = 512;
+pub(crate) const CONTEXT: usize = 512;
 
 /// How the model behaves.
 #[derive(Clone, Default)]
-pub(super) struct Behaviour {
+pub(crate) struct Behaviour {
     /// Fail the step after this byte.
-    pub(super) fail_after: Option<u8>,
+    pub(crate) fail_after: Option<u8>,
     /// Steps wait here.
-    pub(super) gate: Gate,
+    pub(crate) gate: Gate,
 }
 
 /// Lets steps pass: all of them, or a counted few.
 #[derive(Clone)]
-pub(super) struct Gate(Arc<(Mutex<Option<usize>>, Condvar)>);
+pub(crate) struct Gate(Arc<(Mutex<Option<usize>>, Condvar)>);
 
 impl Default for Gate {
     fn default() -> Self {
@@ -36,12 +36,12 @@ impl Default for Gate {
 
 impl Gate {
     /// A gate that lets `steps` steps that decode pass, and then waits.
-    pub(super) fn after(steps: usize) -> Self {
+    pub(crate) fn after(steps: usize) -> Self {
         Self(Arc::new((Mutex::new(Some(steps)), Condvar::new())))
     }
 
     /// Let everything pass from now on.
-    pub(super) fn open(&self) {
+    pub(crate) fn open(&self) {
         *self.0.0.lock().expect("the gate") = None;
         self.0.1.notify_all();
     }
@@ -54,7 +54,7 @@ impl Gate {
 }
 
 /// The model.
-pub(super) struct Parrot(pub(super) Behaviour);
+pub(crate) struct Parrot(pub(crate) Behaviour);
 
 impl Runner for Parrot {
     fn context(&self) -> usize {

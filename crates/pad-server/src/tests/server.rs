@@ -19,7 +19,7 @@ const MANIFEST: &str = r#"
 "#;
 
 /// The state of a server whose model behaves so: steered by two dimensions, greedy where a request does not say.
-pub(super) fn state(behaviour: Behaviour) -> AppState {
+pub(crate) fn state(behaviour: Behaviour) -> AppState {
     let manifest = Manifest::from_toml(MANIFEST).expect("the manifest is TOML");
     let reward = RewardModel::new(manifest).expect("the manifest is right");
     AppState {
@@ -39,7 +39,7 @@ pub(super) fn state(behaviour: Behaviour) -> AppState {
 }
 
 /// Wait until the engine's figures, which it brings up to date after every step, are so.
-pub(super) async fn until(engine: &Engine, settled: impl Fn(&Status) -> bool) {
+pub(crate) async fn until(engine: &Engine, settled: impl Fn(&Status) -> bool) {
     let wait = async {
         while !settled(&engine.status()) {
             tokio::task::yield_now().await;
@@ -50,7 +50,7 @@ pub(super) async fn until(engine: &Engine, settled: impl Fn(&Status) -> bool) {
 }
 
 /// A server that behaves well.
-pub(super) fn app() -> Router {
+pub(crate) fn app() -> Router {
     crate::app(state(Behaviour::default()))
 }
 
