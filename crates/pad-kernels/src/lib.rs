@@ -7,6 +7,7 @@
 //! | piece | what it does |
 //! |---|---|
 //! | [`Pool`] | threads for steps of a few milliseconds |
+//! | [`Arena`] | memory for weights, in huge pages |
 //! | [`PackedWeights`] | a weight matrix in tiles of 16 outputs by blocks of 32 inputs |
 //! | [`Linear`] | `y = f(x) W^T + b (+ residual)`, with norm or SwiGLU folded into the input |
 //! | [`RmsNorm`], [`Rope`] | normalisation and rotary positions |
@@ -14,10 +15,14 @@
 //! | [`attention`], [`write_kv`] | rotary embedding, cache write and attention over blocks |
 //! | [`Best`] | the k best logits of a row |
 //!
-//! `unsafe` is confined to this crate, to the thread pool, to slices shared between its threads, and to the tiles.
-#![expect(unsafe_code, reason = "threads share output slices, and tiles use the processor's vector instructions")]
+//! `unsafe` is confined to this crate: to the thread pool, to slices shared between its threads, to the arena, and to the tiles.
+#![expect(
+    unsafe_code,
+    reason = "threads share output slices, weights lie in huge pages, and tiles use the processor's vector instructions"
+)]
 
 mod activation;
+mod arena;
 mod attention;
 mod best;
 mod block;
@@ -34,6 +39,7 @@ mod tile;
 mod tile_vnni;
 mod unembed;
 
+pub use arena::Arena;
 pub use attention::attention;
 pub use best::{Best, Ranked};
 pub use block::{Block, BlockFormat};

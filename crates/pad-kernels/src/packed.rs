@@ -1,7 +1,9 @@
 //! A weight matrix in tiles: 16 outputs by blocks of 32 inputs, in the order in which the tile loops read it.
 
-use crate::block::{BLOCK_LEN, Block};
 use half::f16;
+
+use crate::arena::{Arena, Buffer, Line};
+use crate::block::{BLOCK_LEN, Block};
 
 /// Outputs in a tile.
 pub const TILE: usize = 16;
@@ -28,11 +30,6 @@ impl Format {
     }
 }
 
-/// Storage that starts on a cache line.
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([u8; 64]);
-
 /// Weights `[out, in]`, each tile's block laid out as
 ///
 /// * `F32`: `[32 inputs][16 outputs]` single precision;
@@ -45,7 +42,7 @@ pub struct PackedWeights {
     format: Format,
     outputs: usize,
     inputs: usize,
-    lines: Vec<Line>,
+    data: Buffer,
 }
 
 impl std::fmt::Debug for PackedWeights {
@@ -55,10 +52,10 @@ impl std::fmt::Debug for PackedWeights {
 }
 
 impl PackedWeights {
-    /// A matrix of zeros, to be filled row by row.
-    pub fn zeros(format: Format, outputs: usize, inputs: usize) -> Self {
+    /// A matrix of zeros in `arena`'s memory, to be filled row by row.
+    pub fn zeros(arena: &mut Arena, format: Format, outputs: usize, inputs: usize) -> Self {
         let bytes = outputs.div_ceil(TILE) * inputs.div_ceil(BLOCK_LEN) * format.block_bytes();
-        Self { format, outputs, inputs, lines: vec![Line([0; 64]); bytes.div_ceil(64)] }
+        Self { format, outputs, inputs, data: arena.take(bytes.div_ceil(size_of::<Line>())) }
     }
 
     /// Pack a row-major `[outputs, inputs]` matrix; with a quantised format the values are rounded to 8 bits.
@@ -67,7 +64,7 @@ impl PackedWeights {
     /// If `values` is not `outputs * inputs` long or the format is `Q4`, which only GGUF blocks fill.
     pub fn from_f32(format: Format, outputs: usize, inputs: usize, values: &[f32]) -> Self {
         assert_eq!(values.len(), outputs * inputs, "a row-major matrix");
-        let mut packed = Self::zeros(format, outputs, inputs);
+        let mut packed = Self::zeros(&mut Arena::default(), format, outputs, inputs);
         for (row, values) in values.chunks_exact(inputs.max(1)).enumerate() {
             packed.set_row(row, values);
         }
@@ -91,7 +88,7 @@ impl PackedWeights {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.lines.len() * 64
+        self.data.bytes().len()
     }
 
     pub(crate) fn tiles(&self) -> usize {
@@ -105,22 +102,14 @@ impl PackedWeights {
     /// The bytes of one tile, all its blocks.
     pub(crate) fn tile(&self, tile: usize) -> &[u8] {
         let len = self.blocks() * self.format.block_bytes();
-        &self.data()[tile * len..(tile + 1) * len]
-    }
-
-    fn data(&self) -> &[u8] {
-        // SAFETY: a `Line` is 64 bytes without padding, and any byte is a valid `u8`.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.lines.len() * 64) }
+        &self.data.bytes()[tile * len..(tile + 1) * len]
     }
 
     fn block_mut(&mut self, row: usize, block: usize) -> &mut [u8] {
         assert!(row < self.outputs && block < self.blocks(), "block ({row}, {block}) outside {self:?}");
         let len = self.format.block_bytes();
         let start = (row / TILE * self.blocks() + block) * len;
-        // SAFETY: as in `data`; the slice borrows `self` mutably.
-        let data: &mut [u8] =
-            unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.lines.len() * 64) };
-        &mut data[start..start + len]
+        &mut self.data.bytes_mut()[start..start + len]
     }
 
     /// Set a row from single-precision values; rounded to 8 bits if the format is `Q8`.
@@ -231,7 +220,7 @@ mod tests {
 
     #[test]
     fn four_bit_blocks_come_back() {
-        let mut packed = PackedWeights::zeros(Format::Q4, 20, 64);
+        let mut packed = PackedWeights::zeros(&mut Arena::default(), Format::Q4, 20, 64);
         let mut want = vec![0.0; 20 * 64];
         for row in 0..20 {
             for block in 0..2 {

@@ -119,7 +119,7 @@ mod tests {
         for q4 in [false, true] {
             for blocks in [1, 2, 18, 48] {
                 let format = if q4 { Format::Q4 } else { Format::Q8 };
-                let mut w = PackedWeights::zeros(format, TILE, blocks * 32);
+                let mut w = PackedWeights::zeros(&mut crate::Arena::default(), format, TILE, blocks * 32);
                 for row in 0..TILE {
                     for block in 0..blocks {
                         let scale = f16::from_f32((random() % 1000) as f32 / 1000.0);

@@ -1,6 +1,6 @@
 //! A weight matrix as a checkpoint has it, and how it is packed.
 
-use pad_kernels::{BlockFormat, Format, PackedWeights};
+use pad_kernels::{Arena, BlockFormat, Format, PackedWeights};
 
 /// How weights are kept in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,8 +89,8 @@ fn reorder<T: Copy>(values: &mut Vec<T>, rows: usize, source: impl Fn(usize) -> 
     *values = (0..rows).flat_map(|row| &values[source(row) * len..(source(row) + 1) * len]).copied().collect();
 }
 
-/// Stack matrices of the same width and pack them: a fused projection is one matrix.
-pub fn pack(parts: &[Matrix], dtype: Dtype) -> PackedWeights {
+/// Stack matrices of the same width and pack them into `arena`: a fused projection is one matrix.
+pub fn pack(arena: &mut Arena, parts: &[Matrix], dtype: Dtype) -> PackedWeights {
     let (outputs, inputs) = (parts.iter().map(|m| m.outputs).sum(), parts[0].inputs);
     let four_bits = |m: &Matrix| matches!(m.values, Values::Blocks(BlockFormat::Q4_0 | BlockFormat::Q4_1, _));
     let format = match dtype {
@@ -98,7 +98,7 @@ pub fn pack(parts: &[Matrix], dtype: Dtype) -> PackedWeights {
         Dtype::Auto if parts.iter().all(four_bits) => Format::Q4,
         Dtype::Auto => Format::Q8,
     };
-    let mut packed = PackedWeights::zeros(format, outputs, inputs);
+    let mut packed = PackedWeights::zeros(arena, format, outputs, inputs);
     let (mut at, mut row) = (0, Vec::with_capacity(inputs));
     for part in parts {
         for i in 0..part.outputs {
@@ -151,11 +151,12 @@ mod tests {
         let (a, b) = (q4(13), q4(91));
         let want: Vec<f32> = [a.clone().into_single(), b.clone().into_single()].concat();
         let parts = [a, b];
-        let fast = pack(&parts, Dtype::Auto);
+        let mut arena = Arena::default();
+        let fast = pack(&mut arena, &parts, Dtype::Auto);
         assert_eq!((fast.format(), fast.to_f32()), (Format::Q4, want.clone()));
-        assert_eq!(pack(&parts, Dtype::F32).to_f32(), want);
+        assert_eq!(pack(&mut arena, &parts, Dtype::F32).to_f32(), want);
         let single = Matrix { outputs: 1, inputs: 64, values: Values::Single(vec![0.25; 64]) };
-        let mixed = pack(&[parts[0].clone(), single], Dtype::Auto);
+        let mixed = pack(&mut arena, &[parts[0].clone(), single], Dtype::Auto);
         assert_eq!((mixed.format(), mixed.outputs()), (Format::Q8, 3));
         let close = mixed.to_f32().iter().zip(&want[..128]).all(|(a, b)| (a - b).abs() < 0.25);
         assert!(close);

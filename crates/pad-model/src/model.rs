@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use pad_kernels::{Linear, Logits, PackedWeights, Pool, RmsNorm, Rope, Wanted};
+use pad_kernels::{Arena, Linear, Logits, PackedWeights, Pool, RmsNorm, Rope, Wanted};
 
 use crate::embedding::Embedding;
 use crate::layer::Layer;
@@ -46,7 +46,7 @@ impl Model {
     /// If a tensor is missing or has another shape than the configuration says.
     pub fn load(weights: &mut dyn Weights, options: &ModelOptions) -> Result<Self, ModelError> {
         let config = weights.config().clone();
-        let mut loader = Loader { weights, options, config: &config };
+        let mut loader = Loader { weights, options, config: &config, arena: Arena::default() };
         let layers = (0..config.layers).map(|i| loader.layer(i)).collect::<Result<_, _>>()?;
         let norm = loader.norm(Part::OutputNorm)?;
         let shape = (config.vocabulary, config.hidden);
@@ -157,6 +157,7 @@ struct Loader<'a> {
     weights: &'a mut dyn Weights,
     options: &'a ModelOptions,
     config: &'a ModelConfig,
+    arena: Arena,
 }
 
 impl Loader<'_> {
@@ -210,7 +211,7 @@ impl Loader<'_> {
             let bias = bias.map(|b| Tensor::from_vec(b, outputs, &self.options.device)).transpose()?;
             return Ok(Linear::Dense { weight, bias });
         }
-        let weights: Arc<PackedWeights> = Arc::new(pack(&matrices, self.options.dtype));
+        let weights: Arc<PackedWeights> = Arc::new(pack(&mut self.arena, &matrices, self.options.dtype));
         Ok(Linear::Packed { weights, bias: bias.map(Into::into), pool: Arc::clone(&self.options.pool) })
     }
 

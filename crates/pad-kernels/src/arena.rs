@@ -1,0 +1,125 @@
+//! Memory for weights, in huge pages.
+//!
+//! A decode step reads every weight once, so with pages of 4 KiB it misses the translation cache at every step on every page. One
+//! matrix is often smaller than a huge page: an arena puts the matrices of a model side by side in slabs that are aligned to huge
+//! pages, and asks the system for them before the first touch.
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+/// Bytes of a huge page on the machines that have them.
+const HUGE_PAGE: usize = 2 << 20;
+/// Bytes reserved at a time. What is not handed out is never touched, so it takes no memory.
+const SLAB: usize = 64 << 20;
+
+/// 64 bytes that start on a cache line.
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+pub struct Line(pub [u8; 64]);
+
+/// Hands out zeroed memory from slabs; the memory lives as long as a buffer of its slab does.
+#[derive(Debug, Default)]
+pub struct Arena {
+    slab: Option<Arc<Slab>>,
+    used: usize,
+}
+
+#[derive(Debug)]
+struct Slab {
+    start: NonNull<u8>,
+    layout: Layout,
+}
+
+// SAFETY: a slab is memory and nothing else; who may touch which part of it is the buffers' business.
+unsafe impl Send for Slab {}
+// SAFETY: as above.
+unsafe impl Sync for Slab {}
+
+/// Some lines of a slab, owned by this buffer alone.
+#[derive(Debug)]
+pub struct Buffer {
+    start: NonNull<Line>,
+    lines: usize,
+    _slab: Arc<Slab>,
+}
+
+// SAFETY: the buffer is the only one that refers to its lines, as a `Vec` is to its elements.
+unsafe impl Send for Buffer {}
+// SAFETY: shared access is shared slices of bytes.
+unsafe impl Sync for Buffer {}
+
+impl Slab {
+    fn new(bytes: usize) -> Self {
+        let size = bytes.next_multiple_of(HUGE_PAGE);
+        let layout = Layout::from_size_align(size, HUGE_PAGE).expect("weights fit the address space");
+        // SAFETY: the size is not zero: it is a positive multiple of the page.
+        let Some(start) = NonNull::new(unsafe { alloc(layout) }) else { handle_alloc_error(layout) };
+        // SAFETY: the range is one allocation, aligned to the page. A system that refuses leaves small pages.
+        #[cfg(target_os = "linux")]
+        let _ = unsafe { libc::madvise(start.as_ptr().cast(), size, libc::MADV_HUGEPAGE) };
+        Self { start, layout }
+    }
+}
+
+impl Drop for Slab {
+    fn drop(&mut self) {
+        // SAFETY: allocated with this layout in `new`.
+        unsafe { dealloc(self.start.as_ptr(), self.layout) }
+    }
+}
+
+impl Arena {
+    /// `lines` zeroed lines.
+    pub(crate) fn take(&mut self, lines: usize) -> Buffer {
+        let bytes = lines * size_of::<Line>();
+        let room = |slab: &&Arc<Slab>| self.used + bytes <= slab.layout.size();
+        let slab = match self.slab.as_ref().filter(room) {
+            Some(slab) => Arc::clone(slab),
+            None => {
+                self.used = 0;
+                Arc::clone(self.slab.insert(Arc::new(Slab::new(bytes.max(SLAB)))))
+            }
+        };
+        // SAFETY: `used + bytes` is inside the slab, as checked above; `used` is a multiple of a line.
+        let start: NonNull<Line> = unsafe { slab.start.add(self.used) }.cast();
+        // SAFETY: these lines were never handed out, and zeroes are a valid line.
+        unsafe { start.write_bytes(0, lines) };
+        self.used += bytes;
+        Buffer { start, lines, _slab: slab }
+    }
+}
+
+impl Buffer {
+    /// All bytes.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: initialised in `take`; a line is 64 bytes without padding.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), self.lines * size_of::<Line>()) }
+    }
+
+    /// All bytes, to write.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `bytes`, and borrowed mutably.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.lines * size_of::<Line>()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn buffers_are_zeroed_aligned_and_apart() {
+        let mut arena = Arena::default();
+        let mut buffers: Vec<Buffer> = [1, 7, 1 << 20, 3, 0, 5].iter().map(|&lines| arena.take(lines)).collect();
+        drop(arena);
+        for (i, buffer) in buffers.iter_mut().enumerate() {
+            assert_eq!(buffer.bytes().as_ptr() as usize % 64, 0);
+            assert!(buffer.bytes().iter().all(|byte| *byte == 0));
+            buffer.bytes_mut().fill(i as u8 + 1);
+        }
+        for (i, buffer) in buffers.iter().enumerate() {
+            assert!(buffer.bytes().iter().all(|byte| *byte == i as u8 + 1), "buffer {i}");
+        }
+    }
+}
