@@ -33,7 +33,7 @@ pub(crate) struct ChatOptions {
     pub(crate) top_p: f32,
     pub(crate) seed: u64,
     pub(crate) choices: usize,
-    /// None means as many as fit.
+    /// What the request asks for; none means the server's default, or as many as fit.
     pub(crate) max_tokens: Option<usize>,
     pub(crate) stop: Vec<String>,
     pub(crate) stream: bool,
@@ -70,7 +70,8 @@ impl ChatOptions {
             top_p: top_p(request.top_p, state.defaults.top_p)?,
             seed: request.seed.map_or_else(rand::random, i64::cast_unsigned),
             choices: choices as usize,
-            max_tokens: max_tokens.map_or(state.defaults.max_tokens, |tokens| usize::try_from(tokens).ok()),
+            // More than can be counted is more than fits, and refused as such.
+            max_tokens: max_tokens.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
             stop: stop_strings(request.stop)?,
             trace: pad.trace.unwrap_or(false),
         })

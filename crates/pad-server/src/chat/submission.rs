@@ -22,7 +22,9 @@ pub(crate) fn request(state: &AppState, options: &ChatOptions, plan: LanePlan) -
     for lane in plan.lanes {
         lanes.push(reward_lane(state.reward.as_ref(), lane)?);
     }
-    let max_tokens = options.max_tokens.unwrap_or_else(|| room(&state.engine.limits(), &lanes));
+    // A default gives way to what fits; a number that was asked for is kept or refused.
+    let default = || room(&state.engine.limits(), &lanes).min(state.defaults.max_tokens.unwrap_or(LONGEST));
+    let max_tokens = options.max_tokens.unwrap_or_else(default);
     Ok(GenerateRequest {
         terms: plan.terms.into_iter().map(Into::into).collect(),
         rule: Rule {

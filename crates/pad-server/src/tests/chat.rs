@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::client::{Answer, chat, get, post_chat, send};
-use super::model::{ANSWER, STEERED};
-use super::server::app;
+use super::model::{ANSWER, Behaviour, CONTEXT, STEERED};
+use super::server::{app, state};
 
 fn content(answer: &Answer) -> String {
     assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
@@ -122,6 +122,15 @@ async fn the_number_of_tokens_is_kept() {
         let answer = chat(&app, fields.clone()).await;
         assert_eq!(content(&answer), text, "{fields}");
         assert_eq!(answer.json()["choices"][0]["finish_reason"], "length", "{fields}");
+    }
+}
+
+#[tokio::test]
+async fn a_default_length_gives_way_to_what_fits() {
+    for (default, text) in [(CONTEXT, ANSWER), (2, "hi")] {
+        let mut state = state(Behaviour::default());
+        state.defaults.max_tokens = Some(default);
+        assert_eq!(content(&chat(&crate::app(state), json!({})).await), text, "a default of {default} tokens");
     }
 }
 

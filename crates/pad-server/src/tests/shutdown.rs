@@ -71,7 +71,8 @@ async fn serving_ends_when_the_last_stream_has() {
     hear(&mut running, "assistant").await;
     stop.send(()).expect("the server listens");
     // The server still answers, and says why it takes nothing.
-    hear(&mut ask(&dialer).await, "HTTP/1.1 503").await;
+    let refused = async { hear(&mut ask(&dialer).await, "HTTP/1.1 503").await };
+    tokio::time::timeout(Duration::from_secs(30), refused).await.expect("new requests are not queued");
     assert!(!serving.is_finished());
     gate.open();
     hear(&mut running, "[DONE]").await;
