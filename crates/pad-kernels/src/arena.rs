@@ -74,12 +74,11 @@ impl Arena {
     pub(crate) fn take(&mut self, lines: usize) -> Buffer {
         let bytes = lines * size_of::<Line>();
         let room = |slab: &&Arc<Slab>| self.used + bytes <= slab.layout.size();
-        let slab = match self.slab.as_ref().filter(room) {
-            Some(slab) => Arc::clone(slab),
-            None => {
-                self.used = 0;
-                Arc::clone(self.slab.insert(Arc::new(Slab::new(bytes.max(SLAB)))))
-            }
+        let slab = if let Some(slab) = self.slab.as_ref().filter(room) {
+            Arc::clone(slab)
+        } else {
+            self.used = 0;
+            Arc::clone(self.slab.insert(Arc::new(Slab::new(bytes.max(SLAB)))))
         };
         // SAFETY: `used + bytes` is inside the slab, as checked above; `used` is a multiple of a line.
         let start: NonNull<Line> = unsafe { slab.start.add(self.used) }.cast();

@@ -6,7 +6,7 @@
 use half::f16;
 
 use crate::Isa;
-use crate::activation::{Activations, QuantisedBlock};
+use crate::activation::{Activations, HALF, QuantisedBlock};
 use crate::block::BLOCK_LEN;
 use crate::dispatch::{for_each_isa, mul_add};
 use crate::packed::{Format, PackedWeights, TILE};
@@ -133,16 +133,20 @@ fn quantised_body<const FUSED: bool, const M: usize, const Q4: bool>(
         }
         for m in 0..M {
             let a = &x[m * blocks + b];
-            let mut dot = [0_i32; TILE];
-            for (g, q) in q.iter().enumerate() {
-                for j in 0..TILE {
-                    for c in 0..4 {
-                        dot[j] += i32::from(q[4 * j + c]) * i32::from(a.q[4 * g + c]);
+            for (half, (q, x)) in q.chunks_exact(HALF / 4).zip(a.q.chunks_exact(HALF)).enumerate() {
+                let mut dot = [0_i32; TILE];
+                for (q, x) in q.iter().zip(x.chunks_exact(4)) {
+                    for j in 0..TILE {
+                        for c in 0..4 {
+                            dot[j] += i32::from(q[4 * j + c]) * i32::from(x[c]);
+                        }
                     }
+                }
+                for j in 0..TILE {
+                    acc[m][j] = mul_add::<FUSED>(dot[j] as f32, scales[j] * a.scale[half], acc[m][j]);
                 }
             }
             for j in 0..TILE {
-                acc[m][j] = mul_add::<FUSED>(dot[j] as f32, scales[j] * a.scale, acc[m][j]);
                 acc[m][j] = mul_add::<FUSED>(minima[j], a.sum, acc[m][j]);
             }
         }

@@ -3,9 +3,9 @@
 #![cfg(target_arch = "x86_64")]
 
 use std::arch::x86_64::{
-    __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_loadu_si256, _mm512_add_epi32, _mm512_and_si512, _mm512_cvtepi32_ps,
-    _mm512_cvtph_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi8,
-    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_srli_epi16, _mm512_storeu_ps,
+    __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_loadu_si256, _mm512_and_si512, _mm512_cvtepi32_ps, _mm512_cvtph_ps,
+    _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi8, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_srli_epi16, _mm512_storeu_ps,
 };
 
 use crate::activation::QuantisedBlock;
@@ -69,22 +69,15 @@ unsafe fn rows<const M: usize, const Q4: bool>(tile: &[u8], x: &[QuantisedBlock]
             for (m, acc) in acc.iter_mut().enumerate() {
                 let a = x.get_unchecked(m * blocks + b);
                 let four = |g: usize| _mm512_set1_epi32(a.q.as_ptr().add(4 * g).cast::<i32>().read_unaligned());
-                // Two chains where there are too few rows to hide the latency of one.
-                let mut dot = _mm512_setzero_si512();
-                if M >= 4 {
-                    for (g, q) in q.iter().enumerate() {
-                        dot = _mm512_dpbusd_epi32(dot, *q, four(g));
-                    }
-                } else {
-                    let mut other = _mm512_setzero_si512();
-                    for g in 0..4 {
-                        dot = _mm512_dpbusd_epi32(dot, q[g], four(g));
-                        other = _mm512_dpbusd_epi32(other, q[g + 4], four(g + 4));
-                    }
-                    dot = _mm512_add_epi32(dot, other);
+                let mut dot = [_mm512_setzero_si512(); 2];
+                for g in 0..4 {
+                    dot[0] = _mm512_dpbusd_epi32(dot[0], q[g], four(g));
+                    dot[1] = _mm512_dpbusd_epi32(dot[1], q[g + 4], four(g + 4));
                 }
-                let step = _mm512_mul_ps(scale, _mm512_set1_ps(a.scale));
-                *acc = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), step, *acc);
+                for (dot, a_scale) in dot.into_iter().zip(a.scale) {
+                    let step = _mm512_mul_ps(scale, _mm512_set1_ps(a_scale));
+                    *acc = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), step, *acc);
+                }
                 *acc = _mm512_fmadd_ps(min, _mm512_set1_ps(a.sum), *acc);
             }
             w = w.add(format.block_bytes());
@@ -129,7 +122,7 @@ mod tests {
                     }
                 }
                 let values: Vec<f32> = (0..8 * blocks * 32).map(|_| (random() % 4001) as f32 / 1000.0 - 2.0).collect();
-                let mut x = vec![QuantisedBlock { q: [0; 32], scale: 0.0, sum: 0.0 }; 8 * blocks];
+                let mut x = vec![QuantisedBlock { q: [0; 32], scale: [0.0; 2], sum: 0.0 }; 8 * blocks];
                 quantise(Isa::Portable, &values, &mut x);
                 let (mut fast, mut plain) = ([[0.0; TILE]; 8], [[0.0; TILE]; 8]);
                 product(q4, 8, w.tile(0), &x, &mut fast);
