@@ -117,7 +117,7 @@ impl Engine {
     fn check_room(&self, request: &GenerateRequest) -> Result<(), SubmitError> {
         let Limits { context, .. } = self.shared.limits;
         let prompt = request.lanes.iter().map(|lane| lane.prompt.len()).max().unwrap_or(0);
-        if prompt + request.max_tokens > context {
+        if prompt.saturating_add(request.max_tokens) > context {
             return Err(SubmitError::ContextExceeded { prompt, max_tokens: request.max_tokens, context });
         }
         let needed = blocks_needed(request, request.max_tokens, self.shared.kv_blocks.len());
