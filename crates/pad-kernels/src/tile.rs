@@ -43,6 +43,13 @@ pub fn for_each_row(
     }
 }
 
+/// One row's products with the tile's 16 outputs, exactly as [`for_each_row`] gives them.
+pub fn one_row(isa: Isa, weights: &PackedWeights, tile: usize, activations: &Activations, row: usize) -> [f32; TILE] {
+    let mut sums: Sums = [[0.0; TILE]; ROWS];
+    product(isa, weights, tile, activations, row, 1, &mut sums);
+    sums[0]
+}
+
 fn product(isa: Isa, w: &PackedWeights, tile: usize, a: &Activations, row: usize, count: usize, sums: &mut Sums) {
     let (bytes, blocks) = (w.tile(tile), w.blocks());
     match a {

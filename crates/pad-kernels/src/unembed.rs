@@ -1,13 +1,13 @@
 //! Reading the unembedding: the k best logits of a row, or the logits at given tokens, never the whole vocabulary in memory.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use candle_core::{Result, Tensor, bail};
 
 use crate::activation::Activations;
 use crate::best::{Best, Ranked};
 use crate::packed::{PackedWeights, TILE};
-use crate::tile::for_each_row;
+use crate::tile::{for_each_row, one_row};
 use crate::{Input, Isa, Linear, Pool};
 
 /// What is wanted of one row of hidden states.
@@ -89,8 +89,9 @@ impl Linear {
                 for (row, logits) in full.iter().zip(read_whole(isa, pool, weights, &hidden, &full, wanted)) {
                     read[*row] = Some(logits);
                 }
-                for (row, logits) in few.iter().zip(read_few(isa, pool, weights, &hidden, &few, wanted)) {
-                    read[*row] = Some(logits);
+                let activations = prepare(isa, pool, weights, &hidden, &few);
+                for (row, ranked) in few.iter().zip(read_at(isa, pool, weights, &activations, &few, wanted)) {
+                    read[*row] = Some(Logits { ranked, log_sum_exp: None });
                 }
                 Ok(read.into_iter().flatten().collect())
             }
@@ -159,7 +160,7 @@ fn read_whole(
                 }
             });
         }
-        *parts[stretch].lock().unwrap_or_else(std::sync::PoisonError::into_inner) = part;
+        *parts[stretch].lock().unwrap_or_else(PoisonError::into_inner) = part;
     });
     let mut all = empty();
     for part in parts {
@@ -168,46 +169,33 @@ fn read_whole(
             *mass = mass.join(m);
         }
     }
-    let few = read_few(isa, pool, w, hidden, rows, wanted);
+    let at = read_at(isa, pool, w, &activations, rows, wanted);
     all.into_iter()
-        .zip(few)
+        .zip(at)
         .zip(rows)
-        .map(|(((best, mass), few), &row)| Logits {
-            ranked: if matches!(wanted[row].0, Wanted::At(_)) { few.ranked } else { best.into_ranked() },
+        .map(|(((best, mass), at), &row)| Logits {
+            ranked: if matches!(wanted[row].0, Wanted::At(_)) { at } else { best.into_ranked() },
             log_sum_exp: wanted[row].1.then(|| mass.log_sum_exp()),
         })
         .collect()
 }
 
-/// Rows that need a few logits: one tile for each, computed exactly as the whole would be.
-fn read_few(
+/// The logits at the tokens that rows want, one tile for each, computed exactly as the whole would be; none for rows that want the
+/// best.
+fn read_at(
     isa: Isa,
     pool: &Pool,
     w: &PackedWeights,
-    hidden: &[Vec<f32>],
+    activations: &Activations,
     rows: &[usize],
     wanted: &[(Wanted, bool)],
-) -> Vec<Logits> {
+) -> Vec<Vec<Ranked>> {
     let read: Vec<Mutex<Vec<Ranked>>> = rows.iter().map(|_| Mutex::new(Vec::new())).collect();
-    pool.run(rows.len(), &|i| {
-        let Wanted::At(tokens) = &wanted[rows[i]].0 else { return };
-        let activations = prepare(isa, pool_of_one(), w, hidden, &rows[i..=i]);
-        let ranked = tokens.iter().map(|&token| {
-            let mut logit = 0.0;
-            for_each_row(isa, w, token as usize / TILE, &activations, 1, &mut |_, sums| {
-                logit = sums[token as usize % TILE];
-            });
-            Ranked { token, logit }
-        });
-        *read[i].lock().unwrap_or_else(std::sync::PoisonError::into_inner) = ranked.collect();
+    pool.run(rows.len(), &|row| {
+        let Wanted::At(tokens) = &wanted[rows[row]].0 else { return };
+        let logit = |token: usize| one_row(isa, w, token / TILE, activations, row)[token % TILE];
+        let ranked = tokens.iter().map(|&token| Ranked { token, logit: logit(token as usize) });
+        *read[row].lock().unwrap_or_else(PoisonError::into_inner) = ranked.collect();
     });
-    read.into_iter()
-        .map(|ranked| Logits { ranked: ranked.into_inner().unwrap_or_default(), log_sum_exp: None })
-        .collect()
-}
-
-/// A pool without workers, for work inside a task.
-fn pool_of_one() -> &'static Pool {
-    static ONE: std::sync::OnceLock<Pool> = std::sync::OnceLock::new();
-    ONE.get_or_init(|| Pool::new(1))
+    read.into_iter().map(|ranked| ranked.into_inner().unwrap_or_default()).collect()
 }
