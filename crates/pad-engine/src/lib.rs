@@ -26,6 +26,8 @@ pub use choice::Choice;
 pub use engine::{Engine, EngineConfig};
 pub use error::{StepError, SubmitError};
 pub use event::{Event, Finish, FinishReason, Token};
+pub use pad_model::BLOCK;
+
 pub use lockstep::{LoadedWeights, LockstepRunner};
 pub use request::{AdapterId, GenerateRequest, HeadId, LaneReadout, LaneSpec, WeightsId};
 pub use runner::{DecodeReadouts, DecodeRows, LaneRows, Runner, StepPlan};

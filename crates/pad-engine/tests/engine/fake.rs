@@ -7,11 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use pad_decode::{Candidates, Readout, Reference, Rule, Term};
 use pad_engine::{
-    Choice, DecodeReadouts, Engine, EngineConfig, Event, Finish, GenerateRequest, LaneReadout, LaneRows, LaneSpec,
-    Runner, StepError, StepPlan, WeightsId,
+    BLOCK, Choice, DecodeReadouts, Engine, EngineConfig, Event, Finish, GenerateRequest, LaneReadout, LaneRows,
+    LaneSpec, Runner, StepError, StepPlan, WeightsId,
 };
 
-pub const BLOCK: usize = 16;
 /// A token that makes the step it is run in fail.
 pub const POISON: u32 = 666;
 /// A token that makes the runner panic.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pad_decode::{Normalisation, Rule};
-use pad_engine::{GenerateRequest, LaneReadout, LaneSpec, Limits};
+use pad_engine::{BLOCK, GenerateRequest, LaneReadout, LaneSpec, Limits};
 use pad_reward::{LanePlan, LaneSource, RewardLane};
 
 use super::options::ChatOptions;
@@ -62,11 +62,8 @@ fn reward_lane(reward: Option<&Reward>, lane: RewardLane) -> Result<LaneSpec, Ap
     }
 }
 
-/// Positions of a KV block at most: every lane may leave as many of its last block unused.
-const BLOCK: usize = 16;
-
 /// Tokens that fit where a request names no number: what the context leaves to the longest lane, and the KV cache to all
-/// lanes of one choice (choices can run one after the other). At least 1, so that a prompt that is too long is refused by name.
+/// lanes of one choice (choices can run one after the other), each of which may leave up to a block unused. At least 1, so that a prompt that is too long is refused by name.
 fn room(limits: &Limits, lanes: &[LaneSpec]) -> usize {
     let longest = lanes.iter().map(|lane| lane.prompt.len()).max().unwrap_or(0);
     let prompts: usize = lanes.iter().map(|lane| lane.prompt.len() + BLOCK).sum();

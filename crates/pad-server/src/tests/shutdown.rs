@@ -1,5 +1,6 @@
 //! Going down: nothing new is taken, what runs is finished.
 
+use std::io;
 use std::time::Duration;
 
 use axum::http::header;
@@ -7,13 +8,14 @@ use futures::StreamExt;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
 use super::client::{chat, get, hello, post_chat};
 use super::memory_listener::{Dialer, listener};
 use super::model::{Behaviour, Gate};
 use super::server::state;
-use crate::RequestLimits;
+use crate::{AppState, RequestLimits};
 
 #[tokio::test]
 async fn a_draining_server_finishes_its_streams_and_takes_nothing() {
@@ -35,6 +37,16 @@ async fn a_draining_server_finishes_its_streams_and_takes_nothing() {
     let last = chunks.last().and_then(|chunk| chunk.as_ref().ok()).expect("a last chunk");
     assert_eq!(last.as_ref(), b"data: [DONE]\n\n");
     engine.idle().await;
+}
+
+/// A server over connections in memory: how to dial it, how to stop it, and its end.
+fn start(state: AppState) -> (Dialer, oneshot::Sender<()>, JoinHandle<io::Result<()>>) {
+    let (dialer, listener) = listener();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let shutdown = async {
+        let _ = stopped.await;
+    };
+    (dialer, stop, tokio::spawn(crate::run::serve(listener, state, shutdown)))
 }
 
 /// A connection on which a stream was asked for.
@@ -61,12 +73,7 @@ async fn hear(connection: &mut DuplexStream, words: &str) {
 async fn serving_ends_when_the_last_stream_has() {
     let gate = Gate::after(1);
     let state = state(Behaviour { gate: gate.clone(), ..Behaviour::default() });
-    let (dialer, listener) = listener();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let shutdown = async {
-        let _ = stopped.await;
-    };
-    let serving = tokio::spawn(crate::run::serve(listener, state, shutdown));
+    let (dialer, stop, serving) = start(state);
     let mut running = ask(&dialer).await;
     hear(&mut running, "assistant").await;
     stop.send(()).expect("the server listens");
@@ -85,12 +92,7 @@ async fn a_stream_that_never_ends_is_waited_for_so_long_and_no_longer() {
     let gate = Gate::after(1);
     let mut state = state(Behaviour { gate: gate.clone(), ..Behaviour::default() });
     state.limits = RequestLimits { drain: Duration::from_mins(1), ..state.limits };
-    let (dialer, listener) = listener();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let shutdown = async {
-        let _ = stopped.await;
-    };
-    let serving = tokio::spawn(crate::run::serve(listener, state, shutdown));
+    let (dialer, stop, serving) = start(state);
     let mut running = ask(&dialer).await;
     hear(&mut running, "assistant").await;
     let begun = tokio::time::Instant::now();
