@@ -8,13 +8,23 @@ use crate::client::ask;
 use crate::server::Server;
 
 /// Names that mean something, so that most of what is made up is read.
-const FIELDS: [&str; 19] = [
+const FIELDS: [&str; 29] = [
     "messages",
     "model",
     "max_tokens",
     "max_completion_tokens",
     "temperature",
     "top_p",
+    "min_p",
+    "logit_bias",
+    "presence_penalty",
+    "frequency_penalty",
+    "repetition_penalty",
+    "ignore_eos",
+    "min_tokens",
+    "logprobs",
+    "top_logprobs",
+    "42",
     "seed",
     "stop",
     "n",

@@ -3,6 +3,7 @@
 //! They need `python3` with pip: the default model is a file of a Python package, and the SDK's tests run the SDK.
 //! Servers are shared between tests where the settings allow it; see [`server`].
 
+mod bench;
 mod bodies;
 mod chat;
 mod client;
@@ -15,6 +16,7 @@ mod model;
 mod openapi;
 mod poll;
 mod props;
+mod sampling;
 mod sdk;
 mod server;
 mod sse;

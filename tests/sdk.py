@@ -54,6 +54,18 @@ def accumulated():
     return final.choices[0].message.content
 
 
+def with_logprobs():
+    choice = create(logprobs=True, top_logprobs=2, logit_bias={"42": -100}, frequency_penalty=0.1).choices[0]
+    entries = choice.logprobs.content
+    assert "".join(entry.token for entry in entries) == choice.message.content, choice
+    assert b"".join(bytes(entry.bytes) for entry in entries).decode() == choice.message.content, choice
+    assert all(len(entry.top_logprobs) == 2 and entry.logprob <= 0 for entry in entries), choice
+    request = {"model": MODEL, "messages": MESSAGES, "max_tokens": 16, "temperature": 0, "logprobs": True}
+    with client.chat.completions.stream(**request) as stream:
+        final = stream.get_final_completion().choices[0]
+    assert "".join(entry.token for entry in final.logprobs.content) == final.message.content, final
+
+
 def steered():
     named = create(extra_body={"preference": {"humor": 1.5}, "pad": {"trace": True}})
     ordered = create(extra_body={"preference": [0, 0, 1.5, 0, 0], "pad": {"trace": True}})
@@ -73,6 +85,8 @@ def refused():
         (openai.BadRequestError, "preference", {"extra_body": {"preference": [1]}}),
         (openai.BadRequestError, "temperature", {"temperature": 9}),
         (openai.BadRequestError, "messages", {"messages": []}),
+        (openai.BadRequestError, "top_logprobs", {"top_logprobs": 2}),
+        (openai.BadRequestError, "logit_bias", {"logit_bias": {"42": 101}}),
         (openai.NotFoundError, "model", {"model": "gpt-9"}),
     ]:
         for stream in (False, True):
@@ -92,6 +106,7 @@ def models():
 
 text = whole()
 assert streamed()[0] == text and accumulated() == text, text
+with_logprobs()
 steered()
 refused()
 models()

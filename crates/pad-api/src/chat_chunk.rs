@@ -37,7 +37,7 @@ pub struct ChunkChoice {
     pub index: usize,
     /// What is added.
     pub delta: Delta,
-    /// Log-probabilities, where asked for.
+    /// Log-probabilities of the tokens that this chunk completes, where `logprobs` asked for them.
     #[schema(required)]
     pub logprobs: Option<Logprobs>,
     /// Why the choice ended; null until then.

@@ -1,5 +1,7 @@
 //! The body of `POST /v1/chat/completions`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
@@ -33,9 +35,41 @@ pub struct ChatRequest {
     /// 0 chooses the best score always; higher values flatten the distribution.
     #[schema(minimum = 0, maximum = 2)]
     pub temperature: Option<f64>,
-    /// Sample from the smallest set of candidates that has this much probability.
+    /// Sample from the candidates that have at least this share of the best one's probability. Applied first of the three.
+    #[schema(minimum = 0, maximum = 1)]
+    pub min_p: Option<f64>,
+    /// Sample from so many candidates of the best scores; 0 and -1 mean all. Applied second. It narrows what is sampled from,
+    /// after steering; `pad.top_k` says how many of the base model's tokens are candidates in the first place, and a greater
+    /// number here changes nothing.
+    #[schema(minimum = -1)]
+    pub top_k: Option<i64>,
+    /// Sample from the smallest set of candidates that has this much of the probability that is left. Applied last.
     #[schema(exclusive_minimum = 0, maximum = 1)]
     pub top_p: Option<f64>,
+    /// Added to the base model's logits before its candidates are taken: from token ids (as strings) to -100 (a ban) up to 100
+    /// (no other). At most 1024 tokens; an entry of 0 is passed over.
+    pub logit_bias: Option<BTreeMap<String, f64>>,
+    /// Subtracted from a token's logit once it was generated. Penalties change the base model's logits, after `logit_bias` and
+    /// before its candidates are taken; rewards are measured without them.
+    #[schema(minimum = -2, maximum = 2)]
+    pub presence_penalty: Option<f64>,
+    /// Subtracted from a token's logit for every time it was generated.
+    #[schema(minimum = -2, maximum = 2)]
+    pub frequency_penalty: Option<f64>,
+    /// Divides a token's logit where that is positive, and multiplies it where it is not, if the token is in the prompt or was
+    /// generated; 1 changes nothing. Applied before the other two penalties.
+    #[schema(minimum = 0.01, maximum = 100)]
+    pub repetition_penalty: Option<f64>,
+    /// Generate until `max_tokens`: tokens that end an answer are no candidates.
+    pub ignore_eos: Option<bool>,
+    /// Tokens that end an answer are no candidates before so many tokens were generated. (A stop string still ends it.)
+    #[schema(minimum = 0)]
+    pub min_tokens: Option<u64>,
+    /// Report the tokens' log-probabilities in `choices[].logprobs`.
+    pub logprobs: Option<bool>,
+    /// Report so many of the most probable candidates in each token's place, as far as there are; refused without `logprobs`.
+    #[schema(minimum = 0, maximum = 20)]
+    pub top_logprobs: Option<u64>,
     /// Makes the request repeatable, whatever else the server does meanwhile.
     pub seed: Option<i64>,
     /// Up to four strings that end the answer; they are not part of it.
@@ -148,6 +182,9 @@ mod tests {
         assert_eq!(request.messages[0].role, Role::Developer);
         assert_eq!(request.seed, Some(-9_007_199_254_740_991));
         assert_eq!((request.max_tokens, request.max_completion_tokens), (Some(0), Some(0)));
+        assert_eq!((request.logprobs, request.top_logprobs), (Some(true), Some(0)));
+        assert_eq!((request.frequency_penalty, request.presence_penalty), (Some(-2.0), Some(-2.0)));
+        assert_eq!(request.logit_bias, Some(BTreeMap::from([("foo".to_owned(), 0.0)])));
         assert_eq!(request.stream_options, Some(StreamOptions { include_usage: Some(true) }));
         for name in ["audio", "tools", "stream_options.include_obfuscation", "user"] {
             assert!(parsed.ignored.iter().any(|ignored| ignored == name), "{name} is reported in {:?}", parsed.ignored);
@@ -159,8 +196,11 @@ mod tests {
     fn null_is_absent() {
         let request = read(&json!({
             "messages": [{"role": "user", "content": "hi"}], "model": null, "max_tokens": null, "temperature": null, "top_p": null,
+            "min_p": null, "top_k": null, "logit_bias": null, "presence_penalty": null, "frequency_penalty": null,
+            "repetition_penalty": null, "ignore_eos": null, "min_tokens": null, "logprobs": null, "top_logprobs": null,
             "seed": null, "stop": null, "n": null, "stream": null, "stream_options": null, "preference": null, "pad": null
         }));
+        assert!(request.logit_bias.is_none() && request.logprobs.is_none() && request.top_k.is_none());
         assert!(request.stop.is_none() && request.preference.is_none() && request.pad.is_none() && request.n.is_none());
     }
 

@@ -1,10 +1,9 @@
 //! The answer of `POST /v1/chat/completions` without `stream`.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{ChoicePad, ObjectKind, Role, Usage};
+use crate::{ChoicePad, Logprobs, ObjectKind, Role, Usage};
 
 /// A chat completion.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -44,7 +43,7 @@ pub struct ChatChoice {
     pub index: usize,
     /// What the model says.
     pub message: AssistantMessage,
-    /// Log-probabilities, where asked for.
+    /// Log-probabilities, where `logprobs` asked for them.
     #[schema(required)]
     pub logprobs: Option<Logprobs>,
     /// Why it ended.
@@ -65,14 +64,6 @@ pub struct AssistantMessage {
     /// Always null: a refusal is part of the text.
     #[schema(required)]
     pub refusal: Option<String>,
-}
-
-/// Log-probabilities of a choice's tokens, as OpenAI shapes them. Not computed yet: `logprobs` is always null.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct Logprobs {
-    /// One entry per token.
-    #[schema(value_type = Vec<Object>)]
-    pub content: Vec<Value>,
 }
 
 /// Why a choice ended.

@@ -78,3 +78,11 @@ pub struct Readiness {
     /// Always true; a server that is not ready answers 503 with an error.
     pub ready: bool,
 }
+
+/// `GET /version`: which version runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Version {
+    /// The server's version.
+    #[schema(example = "0.1.0")]
+    pub version: String,
+}

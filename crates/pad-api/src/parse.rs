@@ -82,11 +82,12 @@ fn missing_field(reason: &str) -> Option<&str> {
 
 /// Rust's names of types, in the words of JSON.
 fn in_plain_words(reason: &str) -> String {
-    const WORDS: [(&str, &str); 6] = [
+    const WORDS: [(&str, &str); 7] = [
         ("expected u64", "expected a whole number that is not negative"),
         ("expected i64", "expected a whole number"),
         ("expected f64", "expected a number"),
         ("expected a sequence", "expected an array"),
+        ("expected a map", "expected an object"),
         ("invalid type: map", "invalid type: object"),
         ("invalid type: sequence", "invalid type: array"),
     ];
@@ -119,6 +120,8 @@ mod tests {
         );
         check(r#"{"messages": [], "max_tokens": -1}"#, Some("max_tokens"), "whole number that is not negative");
         check(r#"{"messages": [], "temperature": "hot"}"#, Some("temperature"), "expected a number");
+        check(r#"{"messages": [], "logit_bias": [1]}"#, Some("logit_bias"), "expected an object");
+        check(r#"{"messages": [], "top_k": 0.5}"#, Some("top_k"), "expected a whole number");
         check(r#"{"messages": [], "stream": "yes"}"#, Some("stream"), "expected a boolean");
         check(r#"{"messages": [], "pad": {"beta": []}}"#, Some("pad.beta"), "expected a number");
         check(r#"{"messages": [], "pad": [1, 10]}"#, Some("pad"), "expected an object with `beta`");

@@ -28,15 +28,15 @@ pub struct TokenTrace {
     pub text: String,
     /// Its rank among the base model's candidates; 0 means that steering changed nothing.
     pub base_rank: usize,
-    /// Its log-probability under the base model, in nats.
+    /// Its log-probability under the base model, in nats, after `logit_bias` and penalties.
     pub base_logprob: f32,
-    /// Its reward in every dimension, unweighted.
+    /// Its reward in every dimension, unweighted; measured without bias and penalties.
     pub rewards: BTreeMap<String, f32>,
     /// The weighted sum of the rewards.
     pub reward: f32,
     /// `base_logprob + beta * reward`.
     pub score: f32,
-    /// All candidates, in the base model's order.
+    /// All candidates, in the base model's order after `logit_bias` and penalties.
     pub candidates: Vec<CandidateTrace>,
 }
 

@@ -36,6 +36,8 @@ impl Readout {
 pub struct Candidates {
     /// Token ids, shape [k], at least one.
     pub tokens: Vec<u32>,
-    /// The base lane's own readout at these tokens.
+    /// The base lane's own readout at these tokens: what rewards are measured against.
     pub base: Readout,
+    /// The same under penalties and biases, where there are any. The order is then this one's.
+    pub adjusted: Option<Readout>,
 }

@@ -14,7 +14,7 @@ pub struct Decision {
     pub chosen: usize,
     /// The candidates, shape [k].
     pub tokens: Vec<u32>,
-    /// `log pi_base` of each candidate, shape [k].
+    /// `log pi_base` of each candidate, shape [k]; under penalties and biases, of the base's logits after them.
     pub base_logprob: Vec<f32>,
     /// phi of each term at each candidate, shape `[terms][k]`, without the weights.
     pub rewards: Vec<Vec<f32>>,
@@ -37,6 +37,20 @@ impl Decision {
     pub fn steered(&self) -> bool {
         self.chosen != 0
     }
+
+    /// `log pi_PAD` of each candidate, shape [k] (equation 18): softmax(score) over the candidates, before temperature and
+    /// before `min_p`, `top_k` and `top_p`.
+    pub fn logprobs(&self) -> Vec<f32> {
+        logprob::log_softmax(&self.score)
+    }
+
+    /// The `n` candidates of the best scores, best first, as ranks in the base's order; equal scores keep that order.
+    pub fn best(&self, n: usize) -> Vec<usize> {
+        let mut ranks: Vec<usize> = (0..self.tokens.len()).collect();
+        ranks.sort_by(|a, b| self.score[*b].total_cmp(&self.score[*a]));
+        ranks.truncate(n);
+        ranks
+    }
 }
 
 /// Decides one step (equations 4, 13 and 18 of the paper).
@@ -57,10 +71,11 @@ pub fn decide(
     readouts: &[Readout],
     sampler: &mut Sampler,
 ) -> Decision {
-    let Candidates { tokens, base } = candidates;
+    let Candidates { tokens, base, adjusted } = candidates;
     assert!(!tokens.is_empty(), "a decision needs at least one candidate");
-    let base_logprob = base.log_probs(rule.normalisation);
-    let rewards = reward::features(terms, &base_logprob, readouts, rule.normalisation);
+    let reference = base.log_probs(rule.normalisation);
+    let rewards = reward::features(terms, &reference, readouts, rule.normalisation);
+    let base_logprob = adjusted.map_or(reference, |adjusted| adjusted.log_probs(rule.normalisation));
     let reward = reward::weighted(terms, &rewards, tokens.len());
     let unsteered = terms.is_empty() || rule.beta == 0.0;
     let (score, kl) = if unsteered {
@@ -97,7 +112,7 @@ mod tests {
 
     fn candidates(logits: &[f32]) -> Candidates {
         let tokens = (0..logits.len() as u32).map(|i| 100 + i).collect();
-        Candidates { tokens, base: readout(logits) }
+        Candidates { tokens, base: readout(logits), adjusted: None }
     }
 
     fn term(weight: f32, readout: usize) -> Term {
@@ -173,7 +188,24 @@ mod tests {
     fn under_the_vocabulary_the_base_is_reported_as_it_is() {
         let rule = Rule { normalisation: Normalisation::Vocabulary, ..Rule::default() };
         let base = Readout { logits: vec![2.0, 1.0], log_sum_exp: Some(5.0) };
-        let decision = decide(&rule, Candidates { tokens: vec![1, 2], base }, &[], &[], &mut Sampler::new(0, 0));
+        let candidates = Candidates { tokens: vec![1, 2], base, adjusted: None };
+        let decision = decide(&rule, candidates, &[], &[], &mut Sampler::new(0, 0));
         assert_eq!(decision.base_logprob, [-3.0, -4.0]);
+    }
+
+    /// The base's logits ln 1/2 and ln 1/2 are changed to ln 3/4 and ln 1/4; the lane's are ln 1/5 and ln 4/5. The reward is
+    /// measured against the base's own: ln 2/5 and ln 8/5, so that the scores are ln 3/10 and ln 4/10.
+    #[test]
+    fn penalties_change_the_base_and_no_reward() {
+        let ln = |p: f32| p.ln();
+        let candidates =
+            Candidates { adjusted: Some(readout(&[0.75, 0.25].map(ln))), ..candidates(&[0.5, 0.5].map(ln)) };
+        let lane = readout(&[0.2, 0.8].map(ln));
+        let decision = decide(&Rule::default(), candidates, &[term(1.0, 0)], &[lane], &mut Sampler::new(0, 0));
+        let close = |a: &[f32], b: [f32; 2]| a.iter().zip(b.map(ln)).all(|(a, b)| (a - b).abs() < 1e-6);
+        assert!(close(&decision.base_logprob, [0.75, 0.25]), "{decision:?}");
+        assert!(close(&decision.reward, [0.4, 1.6]) && close(&decision.score, [0.3, 0.4]), "{decision:?}");
+        assert!(close(&decision.logprobs(), [3.0 / 7.0, 4.0 / 7.0]), "{decision:?}");
+        assert_eq!((decision.chosen, decision.best(5), decision.best(1)), (1, vec![1, 0], vec![1]));
     }
 }

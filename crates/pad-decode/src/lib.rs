@@ -10,19 +10,25 @@
 //! greedy:    argmax score          sampling:  p(a) proportional to exp(score(a) / temperature)
 //! ```
 //!
-//! [`decide`] does all of it for one step of one sequence. There are no tensors here, only k
+//! A request may change the base's logits first ([`Penalties`]); [`Adjustments`] finds the k best tokens under the changes.
+//!
+//! [`decide`] does all of the rest for one step of one sequence. There are no tensors here, only k
 //! numbers per lane, in f32; sums of exponentials are accumulated in f64.
 
+mod adjustments;
 mod candidate;
 mod decision;
 mod logprob;
 mod nucleus;
+mod penalties;
 mod reward;
 mod rule;
 mod sampler;
 
+pub use adjustments::Adjustments;
 pub use candidate::{Candidates, Readout};
 pub use decision::{Decision, decide};
+pub use penalties::{Adjustment, History, Penalties};
 pub use reward::{Reference, Term};
 pub use rule::{Normalisation, Rule};
 pub use sampler::Sampler;

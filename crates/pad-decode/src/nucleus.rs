@@ -1,25 +1,34 @@
-//! Nucleus sampling (top-p) over the candidates.
+//! The candidates that are sampled from: min-p, top-k and nucleus (top-p).
 
 use crate::logprob;
 use crate::rule::Rule;
 use crate::sampler::Sampler;
 
-/// The smallest set of candidates whose probability reaches `top_p`, best score first.
+/// What `min_p`, `top_k` and `top_p` leave of the candidates, best score first.
 pub struct Nucleus {
     /// (rank in the base's order, probability before the cut)
     members: Vec<(usize, f64)>,
 }
 
 impl Nucleus {
-    /// Cuts softmax(score / temperature) at `top_p`; equal scores keep the base's order. The best
-    /// candidate is always in it.
+    /// Cuts softmax(score / temperature), in vLLM's order: at `min_p` times the best probability, then to `top_k` candidates,
+    /// then to the smallest set that has `top_p` of the probability that is left. Equal scores keep the base's order. The
+    /// best candidate is always in it.
     pub fn new(score: &[f32], rule: &Rule) -> Self {
         let probabilities = logprob::softmax(score, rule.temperature);
         let mut members: Vec<(usize, f64)> = probabilities.into_iter().enumerate().collect();
         members.sort_by(|a, b| score[b.0].total_cmp(&score[a.0]));
+        let all = members.len();
+        let least = f64::from(rule.min_p) * members.first().map_or(0.0, |(_, best)| *best);
+        members.truncate(members.partition_point(|(_, p)| *p >= least).max(1));
+        if rule.top_k > 0 {
+            members.truncate(rule.top_k);
+        }
+        let left = if members.len() == all { 1.0 } else { members.iter().map(|(_, p)| p).sum() };
+        let wanted = f64::from(rule.top_p) * left;
         let mut mass = 0.0;
         let below = members.iter().take_while(|(_, p)| {
-            let short = mass < f64::from(rule.top_p);
+            let short = mass < wanted;
             mass += p;
             short
         });
@@ -52,7 +61,6 @@ impl Nucleus {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rule::Normalisation;
 
     /// Probabilities 0.1, 0.5, 0.4 in the base's order.
     fn score() -> [f32; 3] {
@@ -60,7 +68,7 @@ mod tests {
     }
 
     fn rule(top_p: f32) -> Rule {
-        Rule { beta: 1.0, temperature: 1.0, top_p, normalisation: Normalisation::Candidates }
+        Rule { temperature: 1.0, top_p, ..Rule::default() }
     }
 
     #[test]
@@ -73,6 +81,17 @@ mod tests {
     #[test]
     fn a_set_that_reaches_top_p_exactly_is_enough() {
         assert_eq!(Nucleus::new(&[0.0, 0.0], &rule(0.5)).len(), 1);
+    }
+
+    #[test]
+    fn the_cuts_by_hand() {
+        let size = |min_p, top_k, top_p| Nucleus::new(&score(), &Rule { min_p, top_k, ..rule(top_p) }).len();
+        // 0.4 is 0.8 of the best, 0.1 is 0.2 of it.
+        assert_eq!([0.0, 0.19, 0.21, 0.79, 0.81, 1.0].map(|min_p| size(min_p, 0, 1.0)), [3, 3, 2, 2, 1, 1]);
+        assert_eq!([0, 1, 2, 3, 4].map(|top_k| size(0.0, top_k, 1.0)), [3, 1, 2, 3, 3]);
+        // Of two, the first has 5/9 of what is left, where it had 1/2 of the whole.
+        assert_eq!((size(0.0, 0, 0.52), size(0.0, 2, 0.52), size(0.5, 0, 0.52)), (2, 1, 1));
+        assert_eq!(size(0.5, 2, 0.6), 2);
     }
 
     #[test]

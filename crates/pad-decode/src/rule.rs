@@ -1,5 +1,7 @@
 //! The rule of a request: how strongly to steer, and how to choose.
 
+use crate::penalties::Penalties;
+
 /// Over which tokens a log-softmax is taken.
 ///
 /// With the base model as the reference both readings lead to the same choice, because they
@@ -15,12 +17,20 @@ pub enum Normalisation {
 }
 
 /// How one request chooses its tokens.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
+    /// What is changed about the base's logits before its candidates are taken.
+    pub penalties: Penalties,
+    /// End tokens are no candidates until so many tokens were generated; `usize::MAX` means never.
+    pub min_tokens: usize,
     /// Guidance strength; 0 gives the base model's own choice.
     pub beta: f32,
     /// Divides the scores before sampling; 0 (or less) is greedy.
     pub temperature: f32,
+    /// Sample from the candidates that have at least this share of the best one's probability; 0 keeps all.
+    pub min_p: f32,
+    /// Sample from so many candidates of the best scores; 0 keeps all. (How many candidates there are is another matter.)
+    pub top_k: usize,
     /// Sample from the smallest set of candidates whose probability reaches this; 1 keeps all.
     pub top_p: f32,
     /// Over which tokens log-probabilities are normalised.
@@ -37,6 +47,15 @@ impl Rule {
 impl Default for Rule {
     /// The paper's setting: beta 1, greedy, normalised over the candidates.
     fn default() -> Self {
-        Self { beta: 1.0, temperature: 0.0, top_p: 1.0, normalisation: Normalisation::default() }
+        Self {
+            penalties: Penalties::default(),
+            min_tokens: 0,
+            beta: 1.0,
+            temperature: 0.0,
+            min_p: 0.0,
+            top_k: 0,
+            top_p: 1.0,
+            normalisation: Normalisation::default(),
+        }
     }
 }

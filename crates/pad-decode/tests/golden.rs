@@ -36,7 +36,8 @@ fn check(step: &Step, weight: f32, normalisation: Normalisation) {
     let lane = step.base_logprob.iter().zip(&step.reward).map(|(b, r)| b + r / weight).collect();
     // The recorded values are log-probabilities already: the sum over the whole is exp(0).
     let readout = |logits: Vec<f32>| Readout { logits, log_sum_exp: Some(0.0) };
-    let candidates = Candidates { tokens: step.candidates.clone(), base: readout(step.base_logprob.clone()) };
+    let candidates =
+        Candidates { tokens: step.candidates.clone(), base: readout(step.base_logprob.clone()), adjusted: None };
     let rule = Rule { beta: step.beta, normalisation, ..Rule::default() };
     let term = Term { weight, readout: 0, reference: Reference::Base };
     let decision = decide(&rule, candidates, &[term], &[readout(lane)], &mut Sampler::new(0, 0));

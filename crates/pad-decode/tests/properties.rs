@@ -18,7 +18,7 @@ impl Step {
             Readout { logits: logits.to_vec(), log_sum_exp: Some((sum + extra).ln()) }
         };
         let tokens = (0..self.base.len() as u32).collect();
-        let candidates = Candidates { tokens, base: readout(&self.base, 3.0) };
+        let candidates = Candidates { tokens, base: readout(&self.base, 3.0), adjusted: None };
         let readouts: Vec<Readout> = self.lanes.iter().map(|lane| readout(lane, 0.5)).collect();
         let terms: Vec<Term> =
             (0..).zip(weights).map(|(i, &weight)| Term { weight, readout: i, reference: Reference::Base }).collect();
@@ -41,11 +41,11 @@ prop_compose! {
     fn sampling()(
         beta in 0f32..2.0,
         temperature in 0.05f32..2.0,
-        top_p in 0f32..=1.0,
+        (min_p, top_k, top_p) in (prop_oneof![Just(0f32), 0f32..=1.0], 0usize..8, 0f32..=1.0),
         vocabulary in any::<bool>(),
     ) -> Rule {
         let normalisation = if vocabulary { Normalisation::Vocabulary } else { Normalisation::Candidates };
-        Rule { beta, temperature, top_p, normalisation }
+        Rule { beta, temperature, min_p, top_k, top_p, normalisation, ..Rule::default() }
     }
 }
 
@@ -70,7 +70,7 @@ proptest! {
     #[test]
     fn beta_zero_is_the_base_bit_for_bit(step in step(), rule in sampling(), w in weights(), seed: u64) {
         let base = step.decide(&rule, &[], seed);
-        let steered = step.decide(&Rule { beta: 0.0, ..rule }, &w, seed);
+        let steered = step.decide(&Rule { beta: 0.0, ..rule.clone() }, &w, seed);
         prop_assert_eq!(bits(&steered.score), bits(&base.base_logprob));
         prop_assert_eq!(steered.chosen, base.chosen);
     }
@@ -95,7 +95,7 @@ proptest! {
         let decision = step.decide(&rule, &w, seed);
         prop_assert!(decision.kl >= 0.0 && decision.kl.is_finite());
         // Where rounding outweighs the divergence, too.
-        let hardly = step.decide(&Rule { beta: 1e-6 * rule.beta, ..rule }, &w, seed);
+        let hardly = step.decide(&Rule { beta: 1e-6 * rule.beta, ..rule.clone() }, &w, seed);
         prop_assert!(hardly.kl >= 0.0, "{}", hardly.kl);
     }
 
@@ -125,8 +125,8 @@ proptest! {
 
     #[test]
     fn top_p_zero_is_greedy(step in step(), rule in sampling(), w in weights(), seed: u64) {
-        let one = step.decide(&Rule { top_p: 0.0, ..rule }, &w, seed);
-        let best = step.decide(&Rule { temperature: 0.0, ..rule }, &w, seed);
+        let one = step.decide(&Rule { top_p: 0.0, ..rule.clone() }, &w, seed);
+        let best = step.decide(&Rule { temperature: 0.0, ..rule.clone() }, &w, seed);
         prop_assert_eq!(one.chosen, best.chosen);
     }
 

@@ -1,6 +1,5 @@
 //! The runner over real models: base and reward rows of the same weights in one batch, rewards read at the candidates only.
 
-use candle_core::Device;
 use pad_decode::{Candidates, Readout};
 use pad_model::{Hidden, KvCache, LaneChunk, Logits, Model, ModelError, ValueHead, Wanted};
 
@@ -20,8 +19,7 @@ impl LoadedWeights {
     /// # Errors
     /// If the device has not that much memory.
     pub fn new(model: Model, heads: Vec<ValueHead>, kv_blocks: usize) -> Result<Self, ModelError> {
-        let device: &Device = model.device();
-        let cache = KvCache::new(model.config(), kv_blocks, device)?;
+        let cache = KvCache::new(&model, kv_blocks)?;
         Ok(Self { model, cache, heads })
     }
 }
@@ -101,20 +99,57 @@ impl LockstepRunner {
         Ok(StepHidden { hidden, place })
     }
 
-    /// The k best tokens of every base row.
+    /// The k best tokens of every base row, under its sequence's adjustments.
     fn candidates(&self, plan: &StepPlan, states: &StepHidden) -> Result<Vec<Candidates>, StepError> {
         if plan.decodes.is_empty() {
             return Ok(Vec::new());
         }
         let rows: Vec<usize> = plan.decodes.iter().map(|decode| decode.base).collect();
         let wanted: Vec<(Wanted, bool)> =
-            plan.decodes.iter().map(|decode| (Wanted::Best(decode.top_k), decode.log_sum_exp)).collect();
-        let read = self.read(states, WeightsId::BASE, LaneReadout::Plain, &rows, &wanted)?;
-        let candidates = |logits: Logits| Candidates {
-            tokens: logits.ranked.iter().map(|r| r.token).collect(),
-            base: readout(&logits),
+            plan.decodes.iter().map(|d| (Wanted::Best(d.adjustments.reach(d.top_k)), d.log_sum_exp)).collect();
+        let mut read = self.read(states, WeightsId::BASE, LaneReadout::Plain, &rows, &wanted)?;
+        let deeper = |decode: &DecodeRows, best: &[u32]| {
+            decode.adjustments.deeper(decode.top_k, best).map(|count| (Wanted::Best(count), decode.log_sum_exp))
         };
-        Ok(read.into_iter().map(candidates).collect())
+        for (i, deeper) in self.read_again(plan, states, &read, deeper)? {
+            read[i] = deeper;
+        }
+        let vocabulary = self.weights[WeightsId::BASE.0].model.config().vocabulary;
+        let missing = |decode: &DecodeRows, best: &[u32]| {
+            let mut unread = decode.adjustments.unread(best, decode.log_sum_exp);
+            unread.retain(|token| (*token as usize) < vocabulary);
+            (!unread.is_empty()).then_some((Wanted::At(unread), false))
+        };
+        for (i, more) in self.read_again(plan, states, &read, missing)? {
+            read[i].ranked.extend(more.ranked);
+        }
+        let candidates = |(logits, decode): (Logits, &DecodeRows)| {
+            decode.adjustments.candidates(decode.top_k, tokens(&logits), readout(&logits))
+        };
+        Ok(read.into_iter().zip(&plan.decodes).map(candidates).collect())
+    }
+
+    /// Read the base rows again of sequences of which more is wanted than was read; with their indices.
+    fn read_again(
+        &self,
+        plan: &StepPlan,
+        states: &StepHidden,
+        read: &[Logits],
+        wanted: impl Fn(&DecodeRows, &[u32]) -> Option<(Wanted, bool)>,
+    ) -> Result<Vec<(usize, Logits)>, StepError> {
+        let adjusted = plan.decodes.iter().zip(read).enumerate().filter(|(_, (d, _))| !d.adjustments.is_empty());
+        let again = adjusted.filter_map(|(i, (decode, best))| Some((i, decode.base, wanted(decode, &tokens(best))?)));
+        let (mut which, mut rows, mut all) = (Vec::new(), Vec::new(), Vec::new());
+        for (i, row, wanted) in again {
+            which.push(i);
+            rows.push(row);
+            all.push(wanted);
+        }
+        if which.is_empty() {
+            return Ok(Vec::new());
+        }
+        let more = self.read(states, WeightsId::BASE, LaneReadout::Plain, &rows, &all)?;
+        Ok(which.into_iter().zip(more).collect())
     }
 
     /// Every reward readout at its sequence's candidates, in the plan's order; rows of the same weights and head together.
@@ -173,6 +208,10 @@ impl LockstepRunner {
         let places: Vec<usize> = rows.iter().map(|row| states.place[*row]).collect();
         Ok(loaded.model.logits(&hidden.rows(&places)?, head, wanted)?)
     }
+}
+
+fn tokens(logits: &Logits) -> Vec<u32> {
+    logits.ranked.iter().map(|r| r.token).collect()
 }
 
 fn readout(logits: &Logits) -> Readout {

@@ -59,7 +59,7 @@ pub struct GenerateRequest {
     pub lanes: Vec<LaneSpec>,
     /// How the reward lanes' readouts become rewards. `Term::readout` counts the readouts of `lanes[1..]` in order.
     pub terms: Vec<Term>,
-    /// Guidance strength, temperature, nucleus, normalisation.
+    /// Penalties, guidance strength, temperature, cuts, normalisation.
     pub rule: Rule,
     /// Number of candidates per step, 1 to 100.
     pub top_k: usize,

@@ -1,6 +1,6 @@
 //! The narrow trait between scheduler and model: the scheduler is tested with a fake.
 
-use pad_decode::{Candidates, Readout};
+use pad_decode::{Adjustments, Candidates, Readout};
 
 use crate::{AdapterId, LaneReadout, StepError, WeightsId};
 
@@ -28,6 +28,8 @@ pub struct DecodeRows {
     pub rewards: Vec<(usize, LaneReadout)>,
     /// Number of candidates.
     pub top_k: usize,
+    /// What is changed about the base's logits before the candidates are taken.
+    pub adjustments: Adjustments,
     /// Whether readouts carry the log-sum-exp over the vocabulary.
     pub log_sum_exp: bool,
 }

@@ -189,6 +189,7 @@ impl Scheduler {
                     base: first,
                     rewards: rewards.collect(),
                     top_k: sequence.top_k,
+                    adjustments: sequence.adjustments(),
                     log_sum_exp: sequence.rule.normalisation == pad_decode::Normalisation::Vocabulary,
                 });
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pad_decode::{Decision, Rule, Sampler, Term};
+use pad_decode::{Adjustments, Decision, History, Rule, Sampler, Term};
 use pad_model::BLOCK;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Sender;
@@ -23,6 +23,10 @@ pub struct Sequence {
     pub rule: Rule,
     pub top_k: usize,
     pub sampler: Sampler,
+    /// What penalties look back on: the base lane's tokens.
+    history: History,
+    /// Tokens to be chosen before an end token is a candidate.
+    endless: usize,
     /// Tokens that may still be chosen.
     remaining: usize,
     end_tokens: Arc<[u32]>,
@@ -48,9 +52,14 @@ impl Sequence {
             leader: (choice > 0).then(|| id - choice as u64),
             lanes: request.lanes.iter().cloned().map(Lane::new).collect(),
             terms: request.terms.clone(),
-            rule: request.rule,
+            rule: request.rule.clone(),
             top_k: request.top_k,
             sampler: Sampler::new(request.seed, choice as u64),
+            history: History::new(
+                &request.rule.penalties,
+                request.lanes.first().map_or(&[], |base| base.prompt.as_ref()),
+            ),
+            endless: request.rule.min_tokens,
             remaining: request.max_tokens,
             end_tokens: Arc::clone(&request.end_tokens),
             events,
@@ -103,11 +112,19 @@ impl Sequence {
         }
     }
 
+    /// What is changed about the base's logits at the next step.
+    pub fn adjustments(&self) -> Adjustments {
+        let excluded: &[u32] = if self.endless > 0 { &self.end_tokens } else { &[] };
+        Adjustments::new(&self.rule.penalties, &self.history, excluded)
+    }
+
     /// Take a decision's token into every lane and tell the client; true if that was the last one.
     pub fn choose(&mut self, decision: Decision, context: usize) -> bool {
         let id = decision.token();
         let end = self.end_tokens.contains(&id);
         self.remaining -= 1;
+        self.endless = self.endless.saturating_sub(1);
+        self.history.push(id);
         self.lanes.iter_mut().for_each(|lane| lane.push(id));
         self.tell(Event::Token(Token { id, end, decision }));
         let full = self.remaining == 0 || self.lanes.iter().any(|lane| lane.len() >= context);

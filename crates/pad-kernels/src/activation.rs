@@ -17,12 +17,14 @@ pub struct QuantisedBlock {
     pub q: [i8; BLOCK_LEN],
     /// max |x| / 127 of each half.
     pub scale: [f32; 2],
-    /// The sum of all `scale * q`: what a weight block's minimum is multiplied with.
+    /// The sum of all `scale * q`: what a 4-bit block's minimum is multiplied with.
     pub sum: f32,
+    /// -128 times the sum of each half's `q`: where the integer sums with an 8-bit block start, whose bytes have that offset.
+    pub start: [i32; 2],
 }
 
 impl QuantisedBlock {
-    const ZERO: Self = Self { q: [0; BLOCK_LEN], scale: [0.0; 2], sum: 0.0 };
+    pub(crate) const ZERO: Self = Self { q: [0; BLOCK_LEN], scale: [0.0; 2], sum: 0.0, start: [0; 2] };
 }
 
 /// Inputs under one scale.
@@ -86,18 +88,24 @@ for_each_isa! {
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
 fn quantise_body<const FUSED: bool>(values: &[f32], out: &mut [QuantisedBlock]) {
+    // Adding this rounds to the nearest integer, ties to even, and leaves it in the low bits: vector arithmetic everywhere,
+    // where a conversion that checks for overflow is not.
+    const MAGIC: f32 = 12_582_912.0;
     for (values, out) in values.chunks_exact(BLOCK_LEN).zip(out) {
         let mut total = 0.0;
         for (half, (values, q)) in values.chunks_exact(HALF).zip(out.q.chunks_exact_mut(HALF)).enumerate() {
-            let max = values.iter().fold(0.0_f32, |max, v| if v.abs() > max { v.abs() } else { max });
+            // Without their sign floats order as integers do, and the greatest integer may be looked for in any order.
+            let bits = values.iter().fold(0_u32, |max, v| max.max(v.abs().to_bits()));
+            let max = f32::from_bits(bits);
             let inverse = if max > 0.0 { 127.0 / max } else { 0.0 };
             let mut sum = 0_i32;
             for (q, v) in q.iter_mut().zip(values) {
-                let rounded = (v * inverse).round_ties_even() as i32;
-                *q = rounded as i8;
-                sum += rounded;
+                let rounded = (v * inverse + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits()) as i8;
+                *q = rounded;
+                sum += i32::from(rounded);
             }
             out.scale[half] = max / 127.0;
+            out.start[half] = -128 * sum;
             total += out.scale[half] * sum as f32;
         }
         out.sum = total;
@@ -125,10 +133,12 @@ mod tests {
                 sum += f32::from(*q) * scale;
             }
             assert!((block.sum - sum).abs() < 1e-4);
+            let whole: i32 = block.q.iter().map(|q| i32::from(*q)).sum();
+            assert_eq!(block.start.iter().sum::<i32>(), -128 * whole);
         }
         for isa in Isa::available() {
             for (a, b) in quantised(isa).iter().zip(&plain) {
-                assert_eq!((a.q, a.scale, a.sum), (b.q, b.scale, b.sum), "{isa:?}");
+                assert_eq!((a.q, a.scale, a.sum, a.start), (b.q, b.scale, b.sum, b.start), "{isa:?}");
             }
         }
     }

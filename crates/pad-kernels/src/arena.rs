@@ -18,6 +18,20 @@ const SLAB: usize = 64 << 20;
 #[repr(C, align(64))]
 pub struct Line(pub [u8; 64]);
 
+/// Tell the allocator to keep what is freed: a step takes and frees the same buffers again and again, and pages that go back to
+/// the system in between must be cleared every time. Only glibc's allocator has to be told.
+pub fn keep_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        const KEPT: libc::c_int = 1 << 30;
+        // SAFETY: the calls only set thresholds of the allocator.
+        unsafe {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
+            libc::mallopt(libc::M_TRIM_THRESHOLD, KEPT);
+        }
+    }
+}
+
 /// Hands out zeroed memory from slabs; the memory lives as long as a buffer of its slab does.
 #[derive(Debug, Default)]
 pub struct Arena {

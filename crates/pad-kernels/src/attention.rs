@@ -2,8 +2,9 @@
 
 use candle_core::{CpuStorage, CustomOp2, D, Device, Layout, Result, Shape, Tensor, bail};
 
-use crate::dispatch::{for_each_isa, mul_add};
-use crate::exp::exp;
+use crate::cell::Cell;
+use crate::dispatch::for_each_isa;
+use crate::head_group::{Past, attend};
 use crate::kv::{self, BLOCK, BatchView, KvLayout};
 use crate::linear::rows_of;
 use crate::rope::rotate;
@@ -18,7 +19,7 @@ use crate::{Isa, Pool};
 /// If the shapes do not agree.
 pub fn attention(qkv: &Tensor, cache: &Tensor, layout: KvLayout, view: &BatchView, pool: &Pool) -> Result<Tensor> {
     match qkv.device() {
-        Device::Cpu => qkv.apply_op2_no_bwd(cache, &BlockAttention { layout, view, pool, isa: Isa::detect() }),
+        Device::Cpu => qkv.apply_op2_no_bwd(cache, &BlockAttention { layout, view, pool, isa: pool.isa() }),
         _ => twin(qkv, cache, layout, view),
     }
 }
@@ -36,12 +37,24 @@ impl CustomOp2 for BlockAttention<'_> {
     }
 
     fn cpu_fwd(&self, qkv: &CpuStorage, lq: &Layout, cache: &CpuStorage, lc: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (layout, width) = (self.layout, self.layout.qkv_width());
-        let (rows, qkv) = rows_of("attention", qkv, lq, width)?;
-        let (blocks, cache) = rows_of("attention's cache", cache, lc, layout.block_len())?;
+        let (rows, qkv) = rows_of("attention", qkv, lq, self.layout.qkv_width())?;
         if rows != self.view.rows() {
             bail!("attention: {rows} rows of a batch of {}", self.view.rows())
         }
+        let Some((start, end)) = lc.contiguous_offsets() else { bail!("attention: the cache is contiguous") };
+        let out = match cache {
+            CpuStorage::F32(cache) => self.run(qkv, &cache[start..end])?,
+            CpuStorage::F16(cache) => self.run(qkv, &cache[start..end])?,
+            _ => bail!("attention: the cache is single or half precision"),
+        };
+        Ok((CpuStorage::F32(out), Shape::from((rows, self.layout.heads * self.layout.head_dim))))
+    }
+}
+
+impl BlockAttention<'_> {
+    fn run<C: Cell>(&self, qkv: &[f32], cache: &[C]) -> Result<Vec<f32>> {
+        let (layout, rows) = (self.layout, self.view.rows());
+        let blocks = cache.len() / layout.block_len();
         if let Some(block) = self.view.segments().iter().flat_map(|s| &s.blocks).find(|b| **b as usize >= blocks) {
             bail!("attention: block {block} of a cache of {blocks}")
         }
@@ -50,84 +63,35 @@ impl CustomOp2 for BlockAttention<'_> {
         let shared = SharedSlice::new(&mut out);
         // One item is one row's group of query heads that share a KV head; groups lie one after another in `out`.
         self.pool.run_ranges(rows * layout.kv_heads, 1, &|first, last| {
-            let mut query = vec![0.0; group_len];
+            let (mut query, mut scores) = (vec![0.0; group_len], Vec::new());
             for item in first..last {
                 let (row, kv_head) = (item / layout.kv_heads, item % layout.kv_heads);
                 let (position, blocks) = self.view.row(row);
                 let (cos, sin) = self.view.rotation(row);
-                query.copy_from_slice(&qkv[row * width + kv_head * group_len..][..group_len]);
-                for head in query.chunks_exact_mut(layout.head_dim) {
-                    rotate(head, cos, sin);
-                    head.iter_mut().for_each(|q| *q *= 1.0 / (layout.head_dim as f32).sqrt());
-                }
+                query.copy_from_slice(&qkv[row * layout.qkv_width() + kv_head * group_len..][..group_len]);
+                rotate_queries(self.isa, &mut query, layout.head_dim, cos, sin);
                 // SAFETY: each item belongs to one range.
                 let out = unsafe { shared.part(item * group_len, group_len) };
-                let past = Past { cache, layout, kv_head, blocks, position };
-                for (query, out) in query.chunks_exact(layout.head_dim).zip(out.chunks_exact_mut(layout.head_dim)) {
-                    head(self.isa, query, &past, out);
-                }
+                attend(self.isa, &query, &Past { cache, layout, kv_head, blocks, position }, &mut scores, out);
             }
         });
-        Ok((CpuStorage::F32(out), Shape::from((rows, layout.heads * layout.head_dim))))
+        Ok(out)
     }
-}
-
-/// What one query head looks back on.
-struct Past<'a> {
-    cache: &'a [f32],
-    layout: KvLayout,
-    kv_head: usize,
-    /// The lane's blocks, in order.
-    blocks: &'a [u32],
-    /// Its own position, the last one seen.
-    position: usize,
 }
 
 for_each_isa! {
-    fn head(query: &[f32], past: &Past<'_>, out: &mut [f32]) = head_body
+    /// Rotate heads and scale them by `1 / sqrt(head_dim)`.
+    fn rotate_queries(queries: &mut [f32], head_dim: usize, cos: &[f32], sin: &[f32]) = rotate_queries_body
 }
 
-/// One query head over positions `0..=position`.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
-fn head_body<const FUSED: bool>(query: &[f32], past: &Past<'_>, out: &mut [f32]) {
-    let Past { cache, layout, kv_head, blocks, position } = *past;
-    let head_dim = query.len();
-    let (mut max, mut sum) = (f32::NEG_INFINITY, 0.0_f32);
-    for (index, block) in blocks.iter().enumerate().take(position / BLOCK + 1) {
-        let start = *block as usize * layout.block_len() + kv_head * layout.head_len();
-        let (keys, values) = cache[start..start + layout.head_len()].split_at(head_dim * BLOCK);
-        let seen = BLOCK.min(position + 1 - index * BLOCK);
-
-        let mut scores = [0.0_f32; BLOCK];
-        for (q, keys) in query.iter().zip(keys.chunks_exact(BLOCK)) {
-            for (score, key) in scores.iter_mut().zip(keys) {
-                *score = mul_add::<FUSED>(*q, *key, *score);
-            }
-        }
-        let mut block_max = max;
-        for (j, score) in scores.iter_mut().enumerate() {
-            *score = if j < seen { *score } else { f32::NEG_INFINITY };
-            block_max = if *score > block_max { *score } else { block_max };
-        }
-        let shrink = exp(max - block_max);
-        scores.iter_mut().for_each(|score| *score = exp(*score - block_max));
-        sum = sum * shrink + scores.iter().sum::<f32>();
-        max = block_max;
-
-        for (chunk, out) in out.chunks_mut(BLOCK).enumerate() {
-            let mut acc = [0.0_f32; BLOCK];
-            acc[..out.len()].copy_from_slice(out);
-            acc.iter_mut().for_each(|a| *a *= shrink);
-            for (weight, value) in scores.iter().zip(values.chunks_exact(head_dim)).take(seen) {
-                for (a, v) in acc.iter_mut().zip(&value[chunk * BLOCK..][..out.len()]) {
-                    *a = mul_add::<FUSED>(*weight, *v, *a);
-                }
-            }
-            out.copy_from_slice(&acc[..out.len()]);
-        }
+fn rotate_queries_body<const FUSED: bool>(queries: &mut [f32], head_dim: usize, cos: &[f32], sin: &[f32]) {
+    let scale = 1.0 / (head_dim as f32).sqrt();
+    for head in queries.chunks_exact_mut(head_dim) {
+        rotate(head, cos, sin);
+        head.iter_mut().for_each(|q| *q *= scale);
     }
-    out.iter_mut().for_each(|o| *o /= sum);
 }
 
 /// The twin of [`attention()`]: lane by lane, blocks gathered, one softmax.
@@ -144,7 +108,8 @@ pub fn twin(qkv: &Tensor, cache: &Tensor, layout: KvLayout, view: &BatchView) ->
         let end = segment.start + segment.rows;
         let used = &segment.blocks[..end.div_ceil(BLOCK)];
         let index = Tensor::from_slice(used, used.len(), cache.device())?;
-        let blocks = cache.index_select(&index, 0)?.reshape((used.len(), kv_heads, 2, head_dim * BLOCK))?;
+        let blocks = cache.index_select(&index, 0)?.to_dtype(qkv.dtype())?;
+        let blocks = blocks.reshape((used.len(), kv_heads, 2, head_dim * BLOCK))?;
         let half = |i: usize| blocks.narrow(2, i, 1)?.squeeze(2)?.contiguous();
         let keys = half(0)?.reshape((used.len(), kv_heads, head_dim, BLOCK))?.permute((1, 2, 0, 3))?.contiguous()?;
         let keys = keys.reshape((kv_heads, head_dim, used.len() * BLOCK))?;

@@ -1,5 +1,7 @@
 //! The k best logits of a row: the candidates.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 /// A token and its logit.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ranked {
@@ -7,6 +9,29 @@ pub struct Ranked {
     pub token: u32,
     /// Its logit.
     pub logit: f32,
+}
+
+/// A logit that the k best of a row reach at least, as far as is known; shared by those who look at different tokens. It only
+/// rises, and what it lets pass does not depend on when.
+#[derive(Debug)]
+pub struct Bar(AtomicU32);
+
+impl Default for Bar {
+    fn default() -> Self {
+        Self(AtomicU32::new(f32::NEG_INFINITY.to_bits()))
+    }
+}
+
+impl Bar {
+    fn get(&self) -> f32 {
+        f32::from_bits(self.0.load(Ordering::Relaxed))
+    }
+
+    fn raise(&self, logit: f32) {
+        let higher = |bits| (f32::from_bits(bits) < logit).then_some(logit.to_bits());
+        // An error says that the bar is as high already.
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, higher);
+    }
 }
 
 /// Keeps the `k` best of the logits it is shown: higher first, and of equal ones the lower token. The result does not depend
@@ -24,9 +49,22 @@ impl Best {
         Self { k, kept: Vec::with_capacity(k + 1) }
     }
 
-    /// The logit that the next one has to beat; minus infinity while there is room.
-    pub fn bar(&self) -> f32 {
-        if self.kept.len() < self.k { f32::NEG_INFINITY } else { self.kept.last().map_or(f32::INFINITY, |r| r.logit) }
+    /// Show the logits of consecutive tokens from `first` on. What is below `bar` may be passed over; it is raised where these make
+    /// the k-th best better.
+    pub fn show_all(&mut self, first: u32, logits: &[f32], bar: &Bar) {
+        let lowest = bar.get();
+        // Nearly always nothing is good enough, which is one comparison of vectors. NaN is never good enough.
+        if !logits.iter().fold(false, |any, logit| any | (*logit >= lowest)) && lowest > f32::NEG_INFINITY {
+            return;
+        }
+        for (token, &logit) in (first..).zip(logits) {
+            if logit >= lowest || lowest == f32::NEG_INFINITY {
+                self.show(token, logit);
+            }
+        }
+        if let (Some(last), true) = (self.kept.last(), self.kept.len() == self.k) {
+            bar.raise(last.logit);
+        }
     }
 
     /// Show one logit. A NaN is worse than everything.
@@ -66,11 +104,14 @@ mod tests {
             logits.iter().enumerate().map(|(i, &logit)| Ranked { token: i as u32, logit }).collect();
         want.sort_by(|a, b| b.logit.total_cmp(&a.logit).then(a.token.cmp(&b.token)));
         for k in [1, 10, 100, 499, 500, 700] {
-            let (mut forward, mut parts) = (Best::new(k), Best::new(k));
-            logits.iter().enumerate().for_each(|(i, &l)| forward.show(i as u32, l));
+            let (mut forward, mut parts, bar) = (Best::new(k), Best::new(k), Bar::default());
+            for (i, part) in logits.chunks(16).enumerate() {
+                forward.show_all(16 * i as u32, part, &bar);
+            }
+            let shared = Bar::default();
             for chunk in (0..500).rev().collect::<Vec<_>>().chunks(64) {
                 let mut part = Best::new(k);
-                chunk.iter().for_each(|&i| part.show(i as u32, logits[i]));
+                chunk.iter().for_each(|&i| part.show_all(i as u32, &logits[i..=i], &shared));
                 parts.merge(&part);
             }
             assert_eq!(forward.into_ranked(), want[..k.min(500)]);

@@ -22,6 +22,11 @@ impl Isa {
 
     /// Every set that this processor has, the portable one first.
     pub fn available() -> Vec<Self> {
+        static FOUND: OnceLock<Vec<Isa>> = OnceLock::new();
+        FOUND.get_or_init(Self::look).clone()
+    }
+
+    fn look() -> Vec<Self> {
         #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "only x86-64 has more than one set"))]
         let mut sets = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]

@@ -4,9 +4,11 @@ use std::sync::OnceLock;
 
 use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, Tensor, bail};
 
-use crate::Rope;
+use crate::cell::Cell;
 use crate::linear::rows_of;
 use crate::rope::rotate;
+use crate::shared::SharedSlice;
+use crate::{Pool, Rope};
 
 /// Positions in a KV block.
 pub const BLOCK: usize = 16;
@@ -20,6 +22,13 @@ pub struct Segment {
     pub rows: usize,
     /// The lane's blocks, in order, covering at least positions `0..start + rows`.
     pub blocks: Vec<u32>,
+}
+
+impl Segment {
+    /// The blocks that hold its rows.
+    fn written(&self) -> &[u32] {
+        if self.rows == 0 { &[] } else { &self.blocks[self.start / BLOCK..(self.start + self.rows).div_ceil(BLOCK)] }
+    }
 }
 
 /// Rows of different lanes at different positions in one forward: no padding.
@@ -90,7 +99,7 @@ impl BatchView {
 
 /// The shape of attention and of its cache.
 ///
-/// A layer's cache is `[blocks, block_len]` in single precision. A block holds, for each KV head, the keys transposed
+/// A layer's cache is `[blocks, block_len]` in half or single precision. A block holds, for each KV head, the keys transposed
 /// `[head_dim][BLOCK]` (so that 16 positions' scores are computed side by side) and then the values `[BLOCK][head_dim]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KvLayout {
@@ -128,9 +137,9 @@ impl KvLayout {
 ///
 /// # Errors
 /// If the shapes do not agree.
-pub fn write_kv(cache: &Tensor, qkv: &Tensor, layout: KvLayout, view: &BatchView) -> Result<()> {
+pub fn write_kv(cache: &Tensor, qkv: &Tensor, layout: KvLayout, view: &BatchView, pool: &Pool) -> Result<()> {
     match cache.device() {
-        Device::Cpu => cache.inplace_op2(qkv, &WriteKv { layout, view }),
+        Device::Cpu => cache.inplace_op2(qkv, &WriteKv { layout, view, pool }),
         _ => twin(cache, qkv, layout, view),
     }
 }
@@ -138,6 +147,7 @@ pub fn write_kv(cache: &Tensor, qkv: &Tensor, layout: KvLayout, view: &BatchView
 struct WriteKv<'a> {
     layout: KvLayout,
     view: &'a BatchView,
+    pool: &'a Pool,
 }
 
 impl InplaceOp2 for WriteKv<'_> {
@@ -146,36 +156,70 @@ impl InplaceOp2 for WriteKv<'_> {
     }
 
     fn cpu_fwd(&self, cache: &mut CpuStorage, lc: &Layout, qkv: &CpuStorage, lq: &Layout) -> Result<()> {
-        let KvLayout { heads, kv_heads, head_dim } = self.layout;
         let (rows, qkv) = rows_of("write-kv", qkv, lq, self.layout.qkv_width())?;
-        let (CpuStorage::F32(cache), Some((start, end))) = (cache, lc.contiguous_offsets()) else {
-            bail!("write-kv: the cache is contiguous and single precision")
-        };
         if rows != self.view.rows() {
             bail!("write-kv: {rows} rows of a batch of {}", self.view.rows())
         }
-        let (cache, block_len) = (&mut cache[start..end], self.layout.block_len());
-        let mut key = vec![0.0; head_dim];
-        for (row, qkv) in qkv.chunks_exact(self.layout.qkv_width()).enumerate() {
-            let (position, blocks) = self.view.row(row);
-            let (cos, sin) = self.view.rotation(row);
-            let (block, slot) = (blocks[position / BLOCK] as usize, position % BLOCK);
-            let Some(block) = cache.get_mut(block * block_len..(block + 1) * block_len) else {
-                bail!("write-kv: block {block} is outside the cache")
-            };
-            let (keys, values) = qkv[heads * head_dim..].split_at(kv_heads * head_dim);
-            for (head, block) in block.chunks_exact_mut(self.layout.head_len()).enumerate() {
-                let (block_keys, block_values) = block.split_at_mut(head_dim * BLOCK);
-                key.copy_from_slice(&keys[head * head_dim..(head + 1) * head_dim]);
-                rotate(&mut key, cos, sin);
-                for (k, out) in key.iter().zip(block_keys.chunks_exact_mut(BLOCK)) {
-                    out[slot] = *k;
-                }
-                block_values[slot * head_dim..(slot + 1) * head_dim]
-                    .copy_from_slice(&values[head * head_dim..(head + 1) * head_dim]);
-            }
+        let Some((start, end)) = lc.contiguous_offsets() else { bail!("write-kv: the cache is contiguous") };
+        match cache {
+            CpuStorage::F32(cache) => self.run(&mut cache[start..end], qkv),
+            CpuStorage::F16(cache) => self.run(&mut cache[start..end], qkv),
+            _ => bail!("write-kv: the cache is single or half precision"),
         }
+    }
+}
+
+impl WriteKv<'_> {
+    fn run<C: Cell>(&self, cache: &mut [C], qkv: &[f32]) -> Result<()> {
+        let (layout, view) = (self.layout, self.view);
+        let mut written: Vec<u32> = view.segments.iter().flat_map(Segment::written).copied().collect();
+        written.sort_unstable();
+        if let Some(pair) = written.windows(2).find(|pair| pair[0] == pair[1]) {
+            bail!("write-kv: two segments write block {}", pair[0])
+        }
+        let blocks = cache.len() / layout.block_len();
+        if let Some(block) = written.last().filter(|block| **block as usize >= blocks) {
+            bail!("write-kv: block {block} of a cache of {blocks}")
+        }
+        let firsts = view.segments.iter().scan(0, |row, segment| {
+            *row += segment.rows;
+            Some(*row - segment.rows)
+        });
+        let firsts: Vec<usize> = firsts.collect();
+        let shared = SharedSlice::new(cache);
+        // One item is one KV head of one segment.
+        self.pool.run_ranges(firsts.len() * layout.kv_heads, 1, &|start, end| {
+            let mut key = vec![0.0; layout.head_dim];
+            for item in start..end {
+                let (index, head) = (item / layout.kv_heads, item % layout.kv_heads);
+                let segment = &view.segments[index];
+                for at in 0..segment.rows {
+                    let (row, position) = (firsts[index] + at, segment.start + at);
+                    let from =
+                        segment.blocks[position / BLOCK] as usize * layout.block_len() + head * layout.head_len();
+                    // SAFETY: no other segment writes this block, and no other item this head of it.
+                    let block = unsafe { shared.part(from, layout.head_len()) };
+                    let qkv = &qkv[row * layout.qkv_width()..][..layout.qkv_width()];
+                    let part = |from: usize| &qkv[(from + head) * layout.head_dim..][..layout.head_dim];
+                    key.copy_from_slice(part(layout.heads));
+                    let (cos, sin) = view.rotation(row);
+                    rotate(&mut key, cos, sin);
+                    write_position(&key, part(layout.heads + layout.kv_heads), position % BLOCK, block);
+                }
+            }
+        });
         Ok(())
+    }
+}
+
+/// Put a key and a value `[head_dim]` at `slot` of a head's part of a block.
+fn write_position<C: Cell>(key: &[f32], value: &[f32], slot: usize, block: &mut [C]) {
+    let (keys, values) = block.split_at_mut(key.len() * BLOCK);
+    for (k, out) in key.iter().zip(keys.chunks_exact_mut(BLOCK)) {
+        out[slot] = C::of(*k);
+    }
+    for (v, out) in value.iter().zip(&mut values[slot * value.len()..]) {
+        *out = C::of(*v);
     }
 }
 
@@ -213,7 +257,7 @@ pub fn twin(cache: &Tensor, qkv: &Tensor, layout: KvLayout, view: &BatchView) ->
     let flat = cache.flatten_all()?;
     for (at, values) in [(key_at, keys), (value_at, values)] {
         let at = Tensor::from_vec(at, rows * kv_heads * head_dim, cache.device())?;
-        flat.scatter_set(&at, &values.contiguous()?.flatten_all()?, 0)?;
+        flat.scatter_set(&at, &values.contiguous()?.flatten_all()?.to_dtype(cache.dtype())?, 0)?;
     }
     Ok(())
 }

@@ -53,7 +53,7 @@ impl Linear {
     pub fn forward(&self, x: &Tensor, input: Input<'_>, residual: Option<&Tensor>) -> Result<Tensor> {
         match self {
             Self::Packed { weights, bias, pool } => {
-                let op = PackedLinear { weights, bias: bias.as_deref(), pool, input, isa: Isa::detect() };
+                let op = PackedLinear { weights, bias: bias.as_deref(), pool, input, isa: pool.isa() };
                 match residual {
                     None => x.apply_op1_no_bwd(&op),
                     Some(residual) => x.apply_op2_no_bwd(residual, &op),
@@ -194,24 +194,32 @@ impl PackedLinear<'_> {
         let mut out = vec![0.0_f32; rows * outputs];
         let shared = SharedSlice::new(&mut out);
         self.pool.run_ranges(w.tiles(), 1, &|first, last| {
-            for tile in first..last {
+            for_each_row(self.isa, w, first..last, &activations, rows, &mut |tile, row, sums| {
                 let start = tile * TILE;
                 let len = TILE.min(outputs - start);
-                for_each_row(self.isa, w, tile, &activations, rows, &mut |row, sums| {
-                    // SAFETY: each tile belongs to one range, so its outputs in each row are written by one task.
-                    let out = unsafe { shared.part(row * outputs + start, len) };
-                    out.copy_from_slice(&sums[..len]);
-                    let add = |out: &mut [f32], values: &[f32]| out.iter_mut().zip(values).for_each(|(o, v)| *o += v);
-                    if let Some(bias) = self.bias {
-                        add(out, &bias[start..start + len]);
-                    }
-                    if let Some(residual) = residual {
-                        add(out, &residual[row * outputs + start..][..len]);
-                    }
-                });
-            }
+                let at = row * outputs + start;
+                // SAFETY: each tile belongs to one range, so its outputs in each row are written by one task.
+                let out = unsafe { shared.part(at, len) };
+                let bias = self.bias.map(|bias| &bias[start..start + len]);
+                let residual = residual.map(|residual| &residual[at..at + len]);
+                match out.as_mut_array::<TILE>() {
+                    // Of a known length: a few vector instructions.
+                    Some(out) => store(out, sums, bias, residual),
+                    None => store(out, &sums[..len], bias, residual),
+                }
+            });
         });
         Ok((CpuStorage::F32(out), Shape::from((rows, outputs))))
+    }
+}
+
+/// `out = sums (+ bias) (+ residual)`, all of one length.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "the length is known where this is called")]
+fn store(out: &mut [f32], sums: &[f32], bias: Option<&[f32]>, residual: Option<&[f32]>) {
+    out.copy_from_slice(sums);
+    for values in [bias, residual].into_iter().flatten() {
+        out.iter_mut().zip(values).for_each(|(out, value)| *out += value);
     }
 }
 

@@ -12,14 +12,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
+use crate::Isa;
+
 /// How long a worker looks for the next operation before it parks: longer than the gap between two operations of a step.
 const SPIN: Duration = Duration::from_micros(100);
 
 type Task = dyn Fn(usize) + Sync;
 
-/// A fixed set of threads; the caller of [`Pool::run`] is one of them.
+/// Who computes: a fixed set of threads, the caller of [`Pool::run`] being one of them, and the instructions they use.
 #[derive(Debug)]
 pub struct Pool {
+    isa: Isa,
     shared: Arc<Shared>,
     workers: Vec<(Thread, Option<JoinHandle<()>>)>,
     /// One operation at a time.
@@ -112,8 +115,18 @@ impl Shared {
 }
 
 impl Pool {
-    /// A pool of `threads` threads, the caller included; 0 counts as the machine's parallelism.
+    /// A pool of `threads` threads, the caller included; 0 counts as the machine's parallelism. It uses the best instructions
+    /// that the processor has.
     pub fn new(threads: usize) -> Self {
+        Self::with(threads, Isa::detect())
+    }
+
+    /// A pool that uses the instructions of `isa`, for comparisons.
+    ///
+    /// # Panics
+    /// If the processor does not have them.
+    pub fn with(threads: usize, isa: Isa) -> Self {
+        assert!(Isa::available().contains(&isa), "{isa:?} on a processor that has {:?}", Isa::available());
         let threads = if threads == 0 { thread::available_parallelism().map_or(1, usize::from) } else { threads };
         let shared = Arc::new(Shared {
             state: AtomicU64::new(0),
@@ -131,7 +144,12 @@ impl Pool {
                 Some((handle.thread().clone(), Some(handle)))
             })
             .collect();
-        Self { shared, workers, turn: Mutex::new(()) }
+        Self { isa, shared, workers, turn: Mutex::new(()) }
+    }
+
+    /// The instructions that are used.
+    pub fn isa(&self) -> Isa {
+        self.isa
     }
 
     /// Number of threads, the caller included.

@@ -1,7 +1,9 @@
-//! The product of up to eight rows with one tile of 16 outputs: the inner loops of every linear.
+//! The product of rows with one tile of 16 outputs: the inner loops of every linear.
 //!
 //! A row's sums run over the blocks in order, whatever the number of rows computed beside it, so its result does not depend on
 //! the batch.
+
+use std::ops::Range;
 
 use half::f16;
 
@@ -11,35 +13,39 @@ use crate::block::BLOCK_LEN;
 use crate::dispatch::{for_each_isa, mul_add};
 use crate::packed::{Format, PackedWeights, TILE};
 
-/// Rows computed together: their sums stay in registers while the tile streams by.
-pub const ROWS: usize = 8;
+/// Rows computed together while the tile streams by, at most.
+pub const ROWS: usize = 16;
 
 /// Sums of up to [`ROWS`] rows with a tile's 16 outputs.
 pub type Sums = [[f32; TILE]; ROWS];
 
-/// Call `store(row, sums)` for every row in `0..rows`, with that row's products with the tile's 16 outputs.
+/// Call `store(tile, row, sums)` for every tile of `tiles` and every row in `0..rows`, with that row's products with the tile's
+/// 16 outputs.
 pub fn for_each_row(
     isa: Isa,
     weights: &PackedWeights,
-    tile: usize,
+    tiles: Range<usize>,
     activations: &Activations,
     rows: usize,
-    store: &mut dyn FnMut(usize, &[f32; TILE]),
+    store: &mut dyn FnMut(usize, usize, &[f32; TILE]),
 ) {
     let mut sums: Sums = [[0.0; TILE]; ROWS];
-    let mut row = 0;
-    while row < rows {
-        let count = match rows - row {
-            8.. => 8,
-            4.. => 4,
-            2.. => 2,
-            _ => 1,
-        };
-        product(isa, weights, tile, activations, row, count, &mut sums);
-        for (i, sums) in sums[..count].iter().enumerate() {
-            store(row + i, sums);
+    for tile in tiles {
+        let mut row = 0;
+        while row < rows {
+            let count = match rows - row {
+                ROWS.. => ROWS,
+                8.. => 8,
+                4.. => 4,
+                2.. => 2,
+                _ => 1,
+            };
+            product(isa, weights, tile, activations, row, count, &mut sums);
+            for (i, sums) in sums[..count].iter().enumerate() {
+                store(tile, row + i, sums);
+            }
+            row += count;
         }
-        row += count;
     }
 }
 
@@ -56,6 +62,7 @@ fn product(isa: Isa, w: &PackedWeights, tile: usize, a: &Activations, row: usize
         Activations::Single(values) => {
             let x = &values[row * blocks * BLOCK_LEN..(row + count) * blocks * BLOCK_LEN];
             match count {
+                ROWS => single::<ROWS>(isa, bytes, x, sums),
                 8 => single::<8>(isa, bytes, x, sums),
                 4 => single::<4>(isa, bytes, x, sums),
                 2 => single::<2>(isa, bytes, x, sums),
@@ -70,10 +77,12 @@ fn product(isa: Isa, w: &PackedWeights, tile: usize, a: &Activations, row: usize
                 return crate::tile_vnni::product(q4, count, bytes, x, sums);
             }
             match (q4, count) {
+                (true, ROWS) => quantised_rows::<ROWS, true>(isa, bytes, x, sums),
                 (true, 8) => quantised_rows::<8, true>(isa, bytes, x, sums),
                 (true, 4) => quantised_rows::<4, true>(isa, bytes, x, sums),
                 (true, 2) => quantised_rows::<2, true>(isa, bytes, x, sums),
                 (true, _) => quantised_rows::<1, true>(isa, bytes, x, sums),
+                (false, ROWS) => quantised_rows::<ROWS, false>(isa, bytes, x, sums),
                 (false, 8) => quantised_rows::<8, false>(isa, bytes, x, sums),
                 (false, 4) => quantised_rows::<4, false>(isa, bytes, x, sums),
                 (false, 2) => quantised_rows::<2, false>(isa, bytes, x, sums),
@@ -124,7 +133,7 @@ fn quantised_body<const FUSED: bool, const M: usize, const Q4: bool>(
     for (b, bytes) in tile.chunks_exact(format.block_bytes()).enumerate().take(blocks) {
         let half = |at: usize| f16::from_ne_bytes([bytes[at], bytes[at + 1]]).to_f32();
         let scales: [f32; TILE] = std::array::from_fn(|j| half(2 * j));
-        let minima: [f32; TILE] = std::array::from_fn(|j| if Q4 { half(2 * (TILE + j)) } else { scales[j] * -128.0 });
+        let minima: [f32; TILE] = std::array::from_fn(|j| if Q4 { half(2 * (TILE + j)) } else { 0.0 });
         let mut q = [[0_u8; 4 * TILE]; BLOCK_LEN / 4];
         if Q4 {
             for (g, packed) in bytes[TILE * 4..].chunks_exact(64).enumerate() {
@@ -140,21 +149,24 @@ fn quantised_body<const FUSED: bool, const M: usize, const Q4: bool>(
         }
         for m in 0..M {
             let a = &x[m * blocks + b];
-            for (half, (q, x)) in q.chunks_exact(HALF / 4).zip(a.q.chunks_exact(HALF)).enumerate() {
-                let mut dot = [0_i32; TILE];
+            let mut dots = a.start.map(|start| [if Q4 { 0 } else { start }; TILE]);
+            for ((q, x), dots) in q.chunks_exact(HALF / 4).zip(a.q.chunks_exact(HALF)).zip(&mut dots) {
                 for (q, x) in q.iter().zip(x.chunks_exact(4)) {
                     for j in 0..TILE {
                         for c in 0..4 {
-                            dot[j] += i32::from(q[4 * j + c]) * i32::from(x[c]);
+                            dots[j] += i32::from(q[4 * j + c]) * i32::from(x[c]);
                         }
                     }
                 }
-                for j in 0..TILE {
-                    acc[m][j] = mul_add::<FUSED>(dot[j] as f32, scales[j] * a.scale[half], acc[m][j]);
-                }
             }
             for j in 0..TILE {
-                acc[m][j] = mul_add::<FUSED>(minima[j], a.sum, acc[m][j]);
+                let both = mul_add::<FUSED>(dots[1][j] as f32, a.scale[1], dots[0][j] as f32 * a.scale[0]);
+                acc[m][j] = mul_add::<FUSED>(both, scales[j], acc[m][j]);
+            }
+            if Q4 {
+                for j in 0..TILE {
+                    acc[m][j] = mul_add::<FUSED>(minima[j], a.sum, acc[m][j]);
+                }
             }
         }
     }

@@ -15,17 +15,19 @@ use crate::tile::Sums;
 /// Bytes ahead of the present block to ask for: about what one block's arithmetic hides.
 const AHEAD: usize = 1024;
 
-/// `count` rows (8, 4, 2 or 1), `x` being `[count, blocks]`.
+/// `count` rows (16, 8, 4, 2 or 1), `x` being `[count, blocks]`.
 pub fn product(q4: bool, count: usize, tile: &[u8], x: &[QuantisedBlock], sums: &mut Sums) {
     let format = if q4 { Format::Q4 } else { Format::Q8 };
     assert_eq!(tile.len() * count, x.len() * format.block_bytes(), "one weight block for each block of a row");
     // SAFETY: only called for `Isa::Avx512`, which `Isa::available` found on this processor; the lengths agree as asserted.
     unsafe {
         match (q4, count) {
+            (true, 16) => rows::<16, true>(tile, x, sums),
             (true, 8) => rows::<8, true>(tile, x, sums),
             (true, 4) => rows::<4, true>(tile, x, sums),
             (true, 2) => rows::<2, true>(tile, x, sums),
             (true, _) => rows::<1, true>(tile, x, sums),
+            (false, 16) => rows::<16, false>(tile, x, sums),
             (false, 8) => rows::<8, false>(tile, x, sums),
             (false, 4) => rows::<4, false>(tile, x, sums),
             (false, 2) => rows::<2, false>(tile, x, sums),
@@ -57,10 +59,7 @@ unsafe fn rows<const M: usize, const Q4: bool>(tile: &[u8], x: &[QuantisedBlock]
                     }),
                 )
             } else {
-                (
-                    _mm512_mul_ps(scale, _mm512_set1_ps(-128.0)),
-                    std::array::from_fn(|i| _mm512_loadu_si512(w.add(32 + 64 * i).cast())),
-                )
+                (scale, std::array::from_fn(|i| _mm512_loadu_si512(w.add(32 + 64 * i).cast())))
             };
             for line in 0..format.block_bytes().div_ceil(64) {
                 // A prefetch of an address that is not there does nothing.
@@ -69,16 +68,18 @@ unsafe fn rows<const M: usize, const Q4: bool>(tile: &[u8], x: &[QuantisedBlock]
             for (m, acc) in acc.iter_mut().enumerate() {
                 let a = x.get_unchecked(m * blocks + b);
                 let four = |g: usize| _mm512_set1_epi32(a.q.as_ptr().add(4 * g).cast::<i32>().read_unaligned());
-                let mut dot = [_mm512_setzero_si512(); 2];
+                let mut dot =
+                    if Q4 { [_mm512_setzero_si512(); 2] } else { a.start.map(|start| _mm512_set1_epi32(start)) };
                 for g in 0..4 {
                     dot[0] = _mm512_dpbusd_epi32(dot[0], q[g], four(g));
                     dot[1] = _mm512_dpbusd_epi32(dot[1], q[g + 4], four(g + 4));
                 }
-                for (dot, a_scale) in dot.into_iter().zip(a.scale) {
-                    let step = _mm512_mul_ps(scale, _mm512_set1_ps(a_scale));
-                    *acc = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), step, *acc);
+                let first = _mm512_mul_ps(_mm512_cvtepi32_ps(dot[0]), _mm512_set1_ps(a.scale[0]));
+                let both = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[1]), _mm512_set1_ps(a.scale[1]), first);
+                *acc = _mm512_fmadd_ps(both, scale, *acc);
+                if Q4 {
+                    *acc = _mm512_fmadd_ps(min, _mm512_set1_ps(a.sum), *acc);
                 }
-                *acc = _mm512_fmadd_ps(min, _mm512_set1_ps(a.sum), *acc);
             }
             w = w.add(format.block_bytes());
         }
@@ -96,7 +97,7 @@ mod tests {
     use crate::activation::quantise;
     use crate::block::Block;
     use crate::packed::{PackedWeights, TILE};
-    use crate::tile::quantised_rows;
+    use crate::tile::{ROWS, quantised_rows};
     use half::f16;
 
     #[test]
@@ -121,19 +122,20 @@ mod tests {
                         w.set_block(row, block, &Block { scale, min: f16::from_f32(min), q });
                     }
                 }
-                let values: Vec<f32> = (0..8 * blocks * 32).map(|_| (random() % 4001) as f32 / 1000.0 - 2.0).collect();
-                let mut x = vec![QuantisedBlock { q: [0; 32], scale: [0.0; 2], sum: 0.0 }; 8 * blocks];
+                let values: Vec<f32> =
+                    (0..ROWS * blocks * 32).map(|_| (random() % 4001) as f32 / 1000.0 - 2.0).collect();
+                let mut x = vec![QuantisedBlock::ZERO; ROWS * blocks];
                 quantise(Isa::Portable, &values, &mut x);
-                let (mut fast, mut plain) = ([[0.0; TILE]; 8], [[0.0; TILE]; 8]);
-                product(q4, 8, w.tile(0), &x, &mut fast);
+                let (mut fast, mut plain) = ([[0.0; TILE]; ROWS], [[0.0; TILE]; ROWS]);
+                product(q4, ROWS, w.tile(0), &x, &mut fast);
                 if q4 {
-                    quantised_rows::<8, true>(Isa::Avx512, w.tile(0), &x, &mut plain);
+                    quantised_rows::<ROWS, true>(Isa::Avx512, w.tile(0), &x, &mut plain);
                 } else {
-                    quantised_rows::<8, false>(Isa::Avx512, w.tile(0), &x, &mut plain);
+                    quantised_rows::<ROWS, false>(Isa::Avx512, w.tile(0), &x, &mut plain);
                 }
                 assert_eq!(fast, plain, "q4 {q4}, {blocks} blocks");
-                for count in [1, 2, 4] {
-                    let mut few = [[0.0; TILE]; 8];
+                for count in [1, 2, 4, 8] {
+                    let mut few = [[0.0; TILE]; ROWS];
                     product(q4, count, w.tile(0), &x[..count * blocks], &mut few);
                     assert_eq!(few[..count], plain[..count], "q4 {q4}, {count} rows");
                 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use candle_core::{Result, Tensor, bail};
 
 use crate::activation::Activations;
-use crate::best::{Best, Ranked};
+use crate::best::{Bar, Best, Ranked};
 use crate::packed::{PackedWeights, TILE};
 use crate::tile::{for_each_row, one_row};
 use crate::{Input, Isa, Linear, Pool};
@@ -82,7 +82,7 @@ impl Linear {
             Self::Dense { .. } => self.logits_twin(hidden, wanted),
             Self::Packed { weights, pool, .. } => {
                 let hidden: Vec<Vec<f32>> = hidden.to_vec2()?;
-                let isa = Isa::detect();
+                let isa = pool.isa();
                 let whole = |(what, lse): &(Wanted, bool)| *lse || matches!(what, Wanted::Best(_));
                 let (full, few): (Vec<usize>, Vec<usize>) = (0..wanted.len()).partition(|&i| whole(&wanted[i]));
                 let mut read: Vec<Option<Logits>> = vec![None; wanted.len()];
@@ -142,24 +142,20 @@ fn read_whole(
     let k_of = |row: usize| if let Wanted::Best(k) = wanted[rows[row]].0 { k } else { 0 };
     let stretches = w.tiles().div_ceil(STRETCH);
     let empty = || rows.iter().enumerate().map(|(row, _)| (Best::new(k_of(row)), Mass::NONE)).collect::<Vec<_>>();
+    // The k-th best of any stretch bounds the k-th best of all: what is below it need not be looked at.
+    let bars: Vec<Bar> = rows.iter().map(|_| Bar::default()).collect();
     let parts: Vec<Mutex<Vec<(Best, Mass)>>> = (0..stretches).map(|_| Mutex::new(Vec::new())).collect();
     pool.run(stretches, &|stretch| {
         let mut part = empty();
-        for tile in stretch * STRETCH..((stretch + 1) * STRETCH).min(w.tiles()) {
-            let len = TILE.min(w.outputs() - tile * TILE);
-            for_each_row(isa, w, tile, &activations, rows.len(), &mut |row, sums| {
-                let (best, mass) = &mut part[row];
-                let bar = best.bar();
-                for (j, &logit) in sums[..len].iter().enumerate() {
-                    if logit >= bar {
-                        best.show((tile * TILE + j) as u32, logit);
-                    }
-                }
-                if wanted[rows[row]].1 {
-                    *mass = sums[..len].iter().fold(*mass, |mass, &logit| mass.add(logit));
-                }
-            });
-        }
+        let tiles = stretch * STRETCH..((stretch + 1) * STRETCH).min(w.tiles());
+        for_each_row(isa, w, tiles, &activations, rows.len(), &mut |tile, row, sums| {
+            let (best, mass) = &mut part[row];
+            let sums = &sums[..TILE.min(w.outputs() - tile * TILE)];
+            best.show_all((tile * TILE) as u32, sums, &bars[row]);
+            if wanted[rows[row]].1 {
+                *mass = sums.iter().fold(*mass, |mass, &logit| mass.add(logit));
+            }
+        });
         *parts[stretch].lock().unwrap_or_else(PoisonError::into_inner) = part;
     });
     let mut all = empty();

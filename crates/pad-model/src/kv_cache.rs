@@ -1,9 +1,9 @@
 //! The memory of keys and values.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::Tensor;
 use pad_kernels::BLOCK;
 
-use crate::{ModelConfig, ModelError};
+use crate::{Model, ModelError};
 
 /// Blocks of keys and values for every layer of one set of weights. Which lane owns which block is the engine's business.
 #[derive(Debug)]
@@ -13,13 +13,14 @@ pub struct KvCache {
 }
 
 impl KvCache {
-    /// Memory for `blocks` blocks of [`BLOCK`] positions.
+    /// Memory for `blocks` blocks of [`BLOCK`] positions of `model`.
     ///
     /// # Errors
     /// If the device has not that much memory.
-    pub fn new(config: &ModelConfig, blocks: usize, device: &Device) -> Result<Self, ModelError> {
+    pub fn new(model: &Model, blocks: usize) -> Result<Self, ModelError> {
+        let config = model.config();
         let shape = (blocks, config.kv_layout().block_len());
-        let layer = |_| Tensor::zeros(shape, DType::F32, device);
+        let layer = |_| Tensor::zeros(shape, model.kv_dtype(), model.device());
         Ok(Self { layers: (0..config.layers).map(layer).collect::<candle_core::Result<_>>()?, blocks })
     }
 

@@ -27,7 +27,7 @@ impl Layer {
         pool: &Pool,
     ) -> candle_core::Result<Tensor> {
         let qkv = self.qkv.forward(x, Input::Norm(&self.attention_norm), None)?;
-        write_kv(cache, &qkv, layout, view)?;
+        write_kv(cache, &qkv, layout, view, pool)?;
         let attended = attention(&qkv, cache, layout, view, pool)?;
         let x = self.attention_output.forward(&attended, Input::Plain, Some(x))?;
         let gate_up = self.gate_up.forward(&x, Input::Norm(&self.feed_forward_norm), None)?;

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
-use pad_kernels::{Arena, Linear, Logits, PackedWeights, Pool, RmsNorm, Rope, Wanted};
+use candle_core::{DType, Device, Tensor};
+use pad_kernels::{Arena, Input, Linear, Logits, PackedWeights, Pool, RmsNorm, Rope, Wanted};
 
 use crate::embedding::Embedding;
 use crate::layer::Layer;
@@ -26,6 +26,7 @@ pub struct ModelOptions {
 #[derive(Debug)]
 pub struct Model {
     config: ModelConfig,
+    dtype: Dtype,
     device: Device,
     pool: Arc<Pool>,
     rope: Rope,
@@ -59,7 +60,7 @@ impl Model {
         };
         let rope = Rope::new(config.head_dim, config.rope_theta, &config.rope_scaling);
         let (device, pool) = (options.device.clone(), Arc::clone(&options.pool));
-        Ok(Self { config, device, pool, rope, embedding, layers, norm, unembedding })
+        Ok(Self { config, dtype: options.dtype, device, pool, rope, embedding, layers, norm, unembedding })
     }
 
     /// Open and load a `.gguf` file or a directory in Hugging Face layout.
@@ -83,6 +84,17 @@ impl Model {
     /// Where it runs.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// How numbers are kept in its KV cache: half precision where weights are quantised too, else single.
+    pub(crate) fn kv_dtype(&self) -> DType {
+        if self.device.is_cpu() && self.dtype == Dtype::Auto { DType::F16 } else { DType::F32 }
+    }
+
+    /// Bytes of its KV cache per position, all layers together.
+    pub fn kv_bytes_per_position(&self) -> usize {
+        let ModelConfig { layers, kv_heads, head_dim, .. } = self.config;
+        layers * 2 * kv_heads * head_dim * self.kv_dtype().size_in_bytes()
     }
 
     /// Bytes of weights in memory, tied embeddings counted once.
@@ -137,6 +149,16 @@ impl Model {
     ) -> Result<Vec<Logits>, ModelError> {
         let Some(head) = head else { return Ok(self.unembedding.logits(&hidden.0, wanted)?) };
         Ok(self.unembedding.logits(&head.forward(&hidden.0)?, wanted)?)
+    }
+}
+
+impl Model {
+    /// All logits of hidden states, `[rows, vocabulary]`: for measuring; decoding reads fewer by [`Self::logits`].
+    ///
+    /// # Errors
+    /// If an operation fails.
+    pub fn all_logits(&self, hidden: &Hidden) -> Result<Tensor, ModelError> {
+        Ok(self.unembedding.forward(&hidden.0, Input::Plain, None)?)
     }
 }
 

@@ -44,7 +44,7 @@ fn every_position_as_in_python() {
     for name in ["llama", "llama-tied", "llama3-rope", "qwen2"] {
         let (model, golden) = load(name, Dtype::F32);
         for (p, (prompt, want)) in golden.prompts.iter().zip(&golden.logits).enumerate() {
-            let cache = KvCache::new(model.config(), 1, &Device::Cpu).unwrap();
+            let cache = KvCache::new(&model, 1).unwrap();
             for (at, want) in want.iter().enumerate() {
                 let chunk = LaneChunk { tokens: &prompt[at..=at], start: at, blocks: &[0], read: true };
                 close(&logits(&model, &[chunk], &cache)[0], want, &format!("{name}, prompt {p}, position {at}"));
@@ -58,7 +58,7 @@ fn ragged_batches_and_chunks_give_the_same_bits() {
     for dtype in [Dtype::F32, Dtype::Auto] {
         for name in ["llama", "llama-tied", "llama3-rope", "qwen2"] {
             let (model, golden) = load(name, dtype);
-            let cache = || KvCache::new(model.config(), 6, &Device::Cpu).unwrap();
+            let cache = || KvCache::new(&model, 6).unwrap();
             let blocks = [[4, 0], [3, 5], [1, 2]];
             let last = |prompt: &[u32], blocks: &[u32], cache: &KvCache| {
                 logits(&model, &[LaneChunk { tokens: prompt, start: 0, blocks, read: true }], cache).remove(0)
@@ -99,7 +99,7 @@ fn ragged_batches_and_chunks_give_the_same_bits() {
 #[test]
 fn equal_lengths_in_one_batch() {
     let (model, golden) = load("llama", Dtype::F32);
-    let cache = KvCache::new(model.config(), 4, &Device::Cpu).unwrap();
+    let cache = KvCache::new(&model, 4).unwrap();
     let prompt = &golden.prompts[1];
     let blocks: Vec<[u32; 1]> = (0..4).map(|block| [block]).collect();
     let chunks: Vec<LaneChunk> =
@@ -139,7 +139,7 @@ fn the_oracle_agrees_beyond_a_block() {
     let mut state = Cache::new(true, candle_core::DType::F32, &config, &Device::Cpu).unwrap();
     let input = candle_core::Tensor::new(tokens.as_slice(), &Device::Cpu).unwrap().unsqueeze(0).unwrap();
     let want: Vec<f32> = oracle.forward(&input, 0, &mut state).unwrap().squeeze(0).unwrap().to_vec1().unwrap();
-    let cache = KvCache::new(shape, 8, &Device::Cpu).unwrap();
+    let cache = KvCache::new(&model, 8).unwrap();
     let chunk = LaneChunk { tokens: &tokens, start: 0, blocks: &[7, 2, 5, 0, 1, 3], read: true };
     close(&logits(&model, &[chunk], &cache)[0], &want, "oracle");
 }
@@ -147,7 +147,7 @@ fn the_oracle_agrees_beyond_a_block() {
 #[test]
 fn bad_input_is_refused() {
     let (model, _) = load("llama", Dtype::F32);
-    let cache = KvCache::new(model.config(), 2, &Device::Cpu).unwrap();
+    let cache = KvCache::new(&model, 2).unwrap();
     let chunk = |tokens, start, blocks| LaneChunk { tokens, start, blocks, read: true };
     for chunk in [
         chunk(&[96][..], 0, &[0][..]),

@@ -11,7 +11,7 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::state::{AppState, Shared};
-use crate::{ApiError, auth, chat, health, models, openapi, preferences, request_id};
+use crate::{ApiError, auth, chat, health, models, openapi, preferences, request_id, tokens};
 
 /// All routes over `state`.
 pub fn app(state: AppState) -> Router {
@@ -22,6 +22,8 @@ pub fn app(state: AppState) -> Router {
         // The rest of the path: ids of models have slashes.
         .route("/v1/models/{*id}", get(models::get))
         .route("/v1/preferences", get(preferences::list))
+        .route("/tokenize", post(tokens::tokenize))
+        .route("/detokenize", post(tokens::detokenize))
         .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(openapi::serve))
         .method_not_allowed_fallback(method_not_allowed)
@@ -30,6 +32,7 @@ pub fn app(state: AppState) -> Router {
     let for_everyone = Router::new()
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
+        .route("/version", get(health::version))
         .method_not_allowed_fallback(method_not_allowed);
     layered(for_key_holders.merge(for_everyone), shared)
 }

@@ -11,9 +11,12 @@ mod chunks;
 mod collect;
 mod envelope;
 mod generation;
+mod logprobs;
 pub(crate) mod options;
 mod prompt;
+mod range;
 mod reader;
+mod sampling;
 mod sse;
 mod submission;
 mod tally;
@@ -64,8 +67,8 @@ pub(crate) async fn create(
     let generation = Generation::start(&shared, &options, names, request, permit)?;
     let envelope = Envelope::new(&shared.state.model);
     if options.stream {
-        let chunks = Chunks::new(generation, envelope, options.include_usage, options.trace);
+        let chunks = Chunks::new(generation, envelope, options.include_usage, options.details);
         return Ok(sse::respond(chunks, shared.state.limits.keep_alive));
     }
-    Ok(Json(collect::collect(generation, envelope, options.trace).await?).into_response())
+    Ok(Json(collect::collect(generation, envelope, options.details).await?).into_response())
 }

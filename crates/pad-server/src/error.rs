@@ -113,8 +113,9 @@ impl From<ParseError> for ApiError {
     fn from(error: ParseError) -> Self {
         let bad = Self::new(StatusCode::BAD_REQUEST, INVALID, None, error.message);
         match error.param {
-            // A weight is part of the preference: clients look for that one name.
+            // A weight is part of the preference, an entry part of the map: clients look for that one name.
             Some(param) if param.starts_with("preference") => bad.about("preference"),
+            Some(param) if param.starts_with("logit_bias") => bad.about("logit_bias"),
             Some(param) => bad.about(&param),
             None => bad,
         }

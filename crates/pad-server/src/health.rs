@@ -1,4 +1,4 @@
-//! `GET /health`, `GET /ready`, `GET /metrics`: for those who run the server.
+//! `GET /health`, `GET /ready`, `GET /version`, `GET /metrics`: for those who run the server.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use pad_api::{EngineHealth, ErrorBody, Health, HealthStatus, KvBlocks, Readiness};
+use pad_api::{EngineHealth, ErrorBody, Health, HealthStatus, KvBlocks, Readiness, Version};
 use pad_engine::Status;
 
 use crate::ApiError;
@@ -42,6 +42,15 @@ pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Result<Json<Read
         HealthStatus::Draining => Err(ApiError::unavailable("draining", "the server is shutting down")),
         HealthStatus::Dead => Err(ApiError::unavailable("engine_dead", "the engine has stopped")),
     }
+}
+
+/// Tell which version runs. No key is needed.
+#[utoipa::path(
+    get, path = "/version", tag = "Operation", operation_id = "version", security(()),
+    responses((status = 200, description = "The version.", body = Version))
+)]
+pub(crate) async fn version() -> Json<Version> {
+    Json(Version { version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
 /// Report figures in Prometheus' text format.

@@ -2,7 +2,7 @@
 //!
 //! [`app`] makes a router from an [`AppState`]; [`run`] serves it until a shutdown was asked for and the running streams
 //! are finished. One request's way is told in `chat`; everything else is a small room beside it:
-//! keys, errors (`refusal` maps those of the other crates), the body, request ids, models, preferences, health, metrics.
+//! keys, errors (`refusal` maps those of the other crates), the body, request ids, models, preferences, tokens, health, metrics.
 //!
 //! Nothing here knows tensors, and nothing that is logged holds a prompt or a key.
 
@@ -22,6 +22,7 @@ mod refusal;
 mod request_id;
 mod run;
 mod state;
+mod tokens;
 mod unknown_fields;
 
 #[cfg(test)]

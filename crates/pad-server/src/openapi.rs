@@ -10,7 +10,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use crate::{chat, health, models, preferences};
+use crate::{chat, health, models, preferences, tokens};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,8 +22,8 @@ use crate::{chat, health, models, preferences};
         contact(name = "PAD Server")
     ),
     paths(
-        chat::create, models::list, models::get, preferences::list,
-        health::health, health::ready, health::metrics, serve
+        chat::create, models::list, models::get, preferences::list, tokens::tokenize, tokens::detokenize,
+        health::health, health::ready, health::version, health::metrics, serve
     ),
     components(schemas(ErrorBody)),
     // The empty one first: a server without keys is open.
@@ -32,6 +32,7 @@ use crate::{chat, health, models, preferences};
         (name = "Chat", description = "Steered chat completions."),
         (name = "Models", description = "What is served."),
         (name = "Preferences", description = "What can be preferred."),
+        (name = "Tokens", description = "Text to tokens and back."),
         (name = "Operation", description = "Health, readiness, figures, this document.")
     ),
     modifiers(&BearerKey, &ErrorsOfEveryRoute)

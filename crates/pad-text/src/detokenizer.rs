@@ -10,7 +10,7 @@ use crate::Tokenizer;
 /// A character can be spread over several tokens (an emoji often is), so bytes are held back
 /// until they make whole characters. The texts of all calls, joined, are the bytes of all
 /// tokens read as UTF-8, with U+FFFD for what is not UTF-8.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Detokenizer {
     tokenizer: Arc<Tokenizer>,
     /// The beginning of a character: at most three bytes.
@@ -43,6 +43,11 @@ impl Detokenizer {
         }
         self.held.drain(..self.held.len() - unfinished);
         text
+    }
+
+    /// Whether the last token left a character incomplete.
+    pub fn is_midway(&self) -> bool {
+        !self.held.is_empty()
     }
 
     /// The end of the text: bytes still held back never became a character and give U+FFFD.
@@ -80,6 +85,9 @@ mod tests {
         let tokenizer = Arc::new(fixture::byte_level());
         let tokens = byte_tokens(&tokenizer, "a😀b".as_bytes());
         assert_eq!(texts(&tokenizer, &tokens), ["a", "", "", "", "😀", "b", ""]);
+        let mut detokenizer = Detokenizer::new(Arc::clone(&tokenizer));
+        let midway = tokens.iter().map(|&id| (detokenizer.push(id), detokenizer.is_midway()).1);
+        assert_eq!(midway.collect::<Vec<_>>(), [false, true, true, true, false, false]);
     }
 
     #[test]

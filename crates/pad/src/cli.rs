@@ -22,8 +22,8 @@ enum Command {
     Serve(Flags),
     /// Fetch a model, so that a later start needs no network; prints where it lies.
     Pull(pull::PullArgs),
-    /// Measure how fast this machine decodes, plain and with reward lanes.
-    Bench(bench::BenchArgs),
+    /// Measure how fast this machine decodes, plain and with reward lanes, or how fast servers answer.
+    Bench(Box<bench::BenchArgs>),
     /// Print the description of the HTTP interface, write it to a file, or check a file.
     Openapi(openapi::OpenapiArgs),
 }

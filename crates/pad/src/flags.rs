@@ -50,6 +50,16 @@ pub struct Flags {
 }
 
 impl Flags {
+    /// The model that was asked for.
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// The first of the keys that were given.
+    pub fn api_key(&self) -> Option<&str> {
+        self.api_key.first().map(String::as_str)
+    }
+
     /// The flags that were given, as settings.
     pub fn layer(&self) -> Layer {
         let mut layer = Layer::new("the flags");

@@ -138,7 +138,7 @@ fn served_reward(model: Arc<RewardModel>, own_weights: bool) -> Reward {
 fn start_engine(settings: &Settings, base: pad_model::Model, checkpoint: Option<Checkpoint>) -> anyhow::Result<Engine> {
     let models = [Some((base, Vec::new())), checkpoint.map(|c| (c.model, vec![c.head]))];
     let models: Vec<_> = models.into_iter().flatten().collect();
-    let bytes = models.iter().map(|(model, _)| model.config().kv_bytes_per_position()).sum();
+    let bytes = models.iter().map(|(model, _)| model.kv_bytes_per_position()).sum();
     let blocks = settings.engine.positions(bytes) / BLOCK;
     ensure!(blocks > 0, "engine.kv_memory is too small: one block of {BLOCK} positions takes {} bytes", bytes * BLOCK);
     tracing::info!(positions = blocks * BLOCK, mib = (blocks * BLOCK * bytes) >> 20, "KV cache");

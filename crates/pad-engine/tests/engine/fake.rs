@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use pad_decode::{Candidates, Readout, Reference, Rule, Term};
+use pad_decode::{Adjustments, Candidates, Readout, Reference, Rule, Term};
 use pad_engine::{
     BLOCK, Choice, DecodeReadouts, Engine, EngineConfig, Event, Finish, GenerateRequest, LaneReadout, LaneRows,
     LaneSpec, Runner, StepError, StepPlan, WeightsId,
@@ -55,6 +55,23 @@ impl Fake {
     }
 }
 
+/// The best of 500 tokens, which fall by a tenth from one to the next, in an order that `base` gives.
+fn proposed(base: u64, k: usize, adjustments: &Adjustments) -> Candidates {
+    let logit = |i: u64| 2.0 - 0.1 * i as f32;
+    let token = |i: u64| (((base >> 7) + i * 37) % 500) as u32;
+    let mut tokens: Vec<u32> = (0..adjustments.reach(k) as u64).map(token).collect();
+    if let Some(count) = adjustments.deeper(k, &tokens) {
+        tokens = (0..count as u64).map(token).collect();
+    }
+    let mut logits: Vec<f32> = (0..tokens.len() as u64).map(logit).collect();
+    for unread in adjustments.unread(&tokens, false) {
+        let at = (0..500).find(|i| token(*i) == unread);
+        tokens.push(unread);
+        logits.push(at.map_or(f32::NEG_INFINITY, logit));
+    }
+    adjustments.candidates(k, tokens, Readout { logits, log_sum_exp: None })
+}
+
 impl Runner for Fake {
     fn context(&self) -> usize {
         200
@@ -82,15 +99,15 @@ impl Runner for Fake {
         }
         let read = plan.decodes.iter().map(|decode| {
             let base = mix(&self.history(&plan.rows[decode.base]), 0);
-            let tokens: Vec<u32> = (0..decode.top_k as u64).map(|i| ((base >> 7) + i * 37) as u32 % 500).collect();
-            let logits = (0..decode.top_k).map(|i| 2.0 - 0.1 * i as f32).collect();
+            let candidates = proposed(base, decode.top_k, &decode.adjustments);
+            let tokens = &candidates.tokens;
             let rewards = decode.rewards.iter().map(|(row, _)| {
                 let lane = mix(&self.history(&plan.rows[*row]), 1 + plan.rows[*row].weights.0 as u64);
                 let logits = tokens.iter().map(|t| (lane.rotate_left(*t % 64) % 1000) as f32 / 250.0).collect();
                 Readout { logits, log_sum_exp: None }
             });
             let rewards = rewards.collect();
-            DecodeReadouts { candidates: Candidates { tokens, base: Readout { logits, log_sum_exp: None } }, rewards }
+            DecodeReadouts { candidates, rewards }
         });
         Ok(read.collect())
     }

@@ -1,5 +1,6 @@
 //! The engine over a fake runner that keeps tokens where a model keeps keys and values, and over small real models.
 
+mod adjustment;
 mod checkpoint;
 mod fake;
 mod life;

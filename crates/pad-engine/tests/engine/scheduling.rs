@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pad_decode::Rule;
+use pad_decode::{Penalties, Rule};
 use pad_engine::{EngineConfig, FinishReason, GenerateRequest};
 
 use crate::fake::{Fake, alone, collect, engine, request, settled};
@@ -15,6 +15,11 @@ fn mixture() -> Vec<GenerateRequest> {
             let weights = [&[][..], &[1.0], &[0.5, -1.5], &[2.0, 0.0, 1.0]][i as usize % 4];
             let mut request = request(&prompt, weights, 20 + i as usize);
             request.rule = Rule { temperature: (i % 3) as f32 * 0.5, top_p: 0.9, ..Rule::default() };
+            if i % 5 == 0 {
+                let (bias, penalty) = ([(i, 1.9), (90 + i, 2.1)].into(), 0.1 * i as f32);
+                let (frequency, presence, repetition) = (penalty, penalty - 0.5, 1.0 + penalty);
+                request.rule.penalties = Penalties { bias, repetition, frequency, presence };
+            }
             request.seed = u64::from(i);
             request
         })

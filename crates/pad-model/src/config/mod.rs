@@ -45,11 +45,6 @@ impl ModelConfig {
         KvLayout { heads: self.heads, kv_heads: self.kv_heads, head_dim: self.head_dim }
     }
 
-    /// Bytes of KV cache per position, all layers together.
-    pub fn kv_bytes_per_position(&self) -> usize {
-        self.layers * 2 * self.kv_heads * self.head_dim * size_of::<f32>()
-    }
-
     /// Refuse a shape that cannot be run, naming the figure.
     fn check(self, path: &Path) -> Result<Self, ModelError> {
         let fail = |message: String| Err(ModelError::config(path, message));

@@ -47,13 +47,13 @@ impl Generation {
         let state = &shared.state;
         let prompt_tokens = request.lanes.first().map_or(0, |base| base.prompt.len());
         let tally = Tally::new(prompt_tokens, request.lanes.len().saturating_sub(1));
-        let explain: Option<Arc<[String]>> = options.trace.then(|| names.into());
+        let explain: Option<Arc<[String]>> = options.details.trace.then(|| names.into());
         let parts: Vec<BoxStream<'static, Indexed>> = if request.max_tokens == 0 {
             (0..options.choices).map(|index| stream::iter([(index, Ok(nothing()))]).boxed()).collect()
         } else {
             let reader = |choice| {
                 let (tokenizer, stop) = (Arc::clone(state.chat.tokenizer()), options.stop.clone());
-                ChoiceReader::new(choice, tokenizer, stop, explain.clone())
+                ChoiceReader::new(choice, tokenizer, stop, explain.clone(), options.details.logprobs)
             };
             let choices: Vec<Choice> = state.engine.submit(request)?;
             choices.into_iter().map(reader).enumerate().map(|(index, reader)| read(index, reader)).collect()

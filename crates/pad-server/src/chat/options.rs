@@ -1,6 +1,5 @@
 //! A chat request whose every value was checked.
 
-use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Instant;
 
@@ -9,6 +8,8 @@ use pad_reward::PreferenceInput;
 use pad_text::Message;
 use serde_json::{Map, Value};
 
+use super::range::{number, within};
+use super::sampling::Sampling;
 use crate::ApiError;
 use crate::state::AppState;
 
@@ -16,8 +17,8 @@ use crate::state::AppState;
 pub(crate) const BETA: RangeInclusive<f64> = 0.0..=4.0;
 /// Numbers of candidates that a request may ask for.
 pub(crate) const TOP_K: RangeInclusive<u64> = 1..=100;
-/// Temperatures that a request may ask for.
-const TEMPERATURE: RangeInclusive<f64> = 0.0..=2.0;
+/// Candidates that may be shown in each token's place.
+const TOP_LOGPROBS: RangeInclusive<u64> = 0..=20;
 /// Stop strings that a request may give.
 const STOP_STRINGS: RangeInclusive<usize> = 1..=4;
 
@@ -29,8 +30,7 @@ pub(crate) struct ChatOptions {
     pub(crate) preference: PreferenceInput,
     pub(crate) beta: f32,
     pub(crate) top_k: usize,
-    pub(crate) temperature: f32,
-    pub(crate) top_p: f32,
+    pub(crate) sampling: Sampling,
     pub(crate) seed: u64,
     pub(crate) choices: usize,
     /// What the request asks for; none means the server's default, or as many as fit.
@@ -39,7 +39,16 @@ pub(crate) struct ChatOptions {
     pub(crate) stream: bool,
     /// Send `usage` at the end of the stream.
     pub(crate) include_usage: bool,
+    pub(crate) details: Details,
+}
+
+/// What is told beside the text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Details {
+    /// Why every token was chosen.
     pub(crate) trace: bool,
+    /// The tokens' log-probabilities, with those of so many candidates each.
+    pub(crate) logprobs: Option<usize>,
 }
 
 impl ChatOptions {
@@ -55,6 +64,8 @@ impl ChatOptions {
             return Err(ApiError::invalid("messages", "`messages` is empty; allowed: one message or more"));
         }
         let pad = request.pad.unwrap_or_default();
+        let sampling = Sampling::read(&request, state)?;
+        let logprobs = logprobs(request.logprobs, request.top_logprobs)?;
         let (beta, top_k) = guidance(pad, state)?;
         let max_tokens = request.max_completion_tokens.or(request.max_tokens);
         let choices = within("n", request.n.unwrap_or(1), &(1..=state.limits.choices as u64))?;
@@ -66,14 +77,13 @@ impl ChatOptions {
             preference: preference(request.preference),
             beta,
             top_k,
-            temperature: number("temperature", request.temperature, &TEMPERATURE, state.defaults.temperature)?,
-            top_p: top_p(request.top_p, state.defaults.top_p)?,
+            sampling,
             seed: request.seed.map_or_else(rand::random, i64::cast_unsigned),
             choices: choices as usize,
             // More than can be counted is more than fits, and refused as such.
             max_tokens: max_tokens.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
             stop: stop_strings(request.stop)?,
-            trace: pad.trace.unwrap_or(false),
+            details: Details { trace: pad.trace.unwrap_or(false), logprobs },
         })
     }
 }
@@ -87,26 +97,15 @@ fn guidance(pad: PadOptions, state: &AppState) -> Result<(f32, usize), ApiError>
     Ok((number("pad.beta", pad.beta, &BETA, beta)?, top_k))
 }
 
-fn within<T: PartialOrd + Display>(param: &str, value: T, allowed: &RangeInclusive<T>) -> Result<T, ApiError> {
-    if allowed.contains(&value) {
-        return Ok(value);
+fn logprobs(asked: Option<bool>, top: Option<u64>) -> Result<Option<usize>, ApiError> {
+    let asked = asked.unwrap_or(false);
+    let Some(top) = top else { return Ok(asked.then_some(0)) };
+    let top = within("top_logprobs", top, &TOP_LOGPROBS)?;
+    if asked {
+        return Ok(Some(top as usize));
     }
-    let (low, high) = (allowed.start(), allowed.end());
-    Err(ApiError::invalid(param, format!("`{param}` is {value}; allowed: {low} to {high}")))
-}
-
-fn number(param: &str, value: Option<f64>, allowed: &RangeInclusive<f64>, default: f32) -> Result<f32, ApiError> {
-    value.map_or(Ok(default), |value| Ok(within(param, value, allowed)? as f32))
-}
-
-/// An open range at 0: a nucleus without probability has no token.
-fn top_p(value: Option<f64>, default: f32) -> Result<f32, ApiError> {
-    let Some(value) = value else { return Ok(default) };
-    if value > 0.0 && value <= 1.0 {
-        // A value so small that it rounds to 0 still means the best token alone.
-        return Ok((value as f32).max(f32::MIN_POSITIVE));
-    }
-    Err(ApiError::invalid("top_p", format!("`top_p` is {value}; allowed: above 0, and 1 at most")))
+    let message = "`top_logprobs` is given without `logprobs`; allowed: with `logprobs` true";
+    Err(ApiError::invalid("top_logprobs", message))
 }
 
 /// An explicit `stream: false` beside `stream_options` is let pass: OpenAI's SDKs send both when given both.
@@ -141,7 +140,7 @@ fn preference(given: Option<Preference>) -> PreferenceInput {
 }
 
 /// The message as templates see it.
-fn message(message: ChatMessage) -> Message {
+pub(crate) fn message(message: ChatMessage) -> Message {
     let optional = [
         ("name", message.name.map(Value::from)),
         ("tool_calls", message.tool_calls.map(Value::from)),

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use pad_api::{FinishReason, TokenTrace};
+use pad_api::{FinishReason, TokenLogprob, TokenTrace};
 use pad_engine::{Choice, Event, Token};
 use pad_text::{Detokenizer, StopStrings, Tokenizer};
 
+use super::logprobs::LogprobQueue;
 use super::trace;
 
 /// What one event of a choice adds to the answer.
@@ -15,6 +16,8 @@ pub(crate) struct Part {
     pub(crate) text: String,
     /// Why the tokens since the last part with text were chosen, where asked for; only with text or an end.
     pub(crate) trace: Vec<TokenTrace>,
+    /// Log-probabilities of the tokens that the text completes, where asked for; only with text or an end.
+    pub(crate) logprobs: Vec<TokenLogprob>,
     /// The token of this event, if it had one.
     pub(crate) token: Option<TokenFacts>,
     /// Set in the last part.
@@ -47,6 +50,8 @@ pub(crate) struct ChoiceReader {
     explain: Option<Arc<[String]>>,
     /// Explanations of tokens whose text is held back.
     held: Vec<TokenTrace>,
+    /// Log-probabilities of tokens whose text is held back, where they are asked for.
+    logprobs: Option<LogprobQueue>,
 }
 
 impl ChoiceReader {
@@ -55,9 +60,11 @@ impl ChoiceReader {
         tokenizer: Arc<Tokenizer>,
         stop: Vec<String>,
         explain: Option<Arc<[String]>>,
+        logprobs: Option<usize>,
     ) -> Self {
+        let logprobs = logprobs.map(|top| LogprobQueue::new(Arc::clone(&tokenizer), top));
         let (detokenizer, stop) = (Detokenizer::new(tokenizer), StopStrings::new(stop));
-        Self { choice, detokenizer, stop, explain, held: Vec::new() }
+        Self { choice, detokenizer, stop, explain, held: Vec::new(), logprobs }
     }
 
     /// The next part. Nothing may be read after an end or an error.
@@ -80,8 +87,11 @@ impl ChoiceReader {
     }
 
     fn token(&mut self, token: &Token) -> Part {
-        let text = if token.end { String::new() } else { self.detokenizer.push(token.id) };
+        let text = if token.end { String::new() } else { self.text(token) };
         let stopped = self.stop.push(&text);
+        let (sent, midway) = (stopped.emit.len(), self.detokenizer.is_midway());
+        let queue = self.logprobs.as_mut();
+        let logprobs = queue.map(|queue| if stopped.hit { queue.cut(sent) } else { queue.release(sent, midway) });
         if let Some(names) = &self.explain {
             self.held.push(trace::explain(token, text, names));
         }
@@ -89,7 +99,16 @@ impl ChoiceReader {
         let steered = decision.steered() && !decision.rewards.is_empty();
         let facts = TokenFacts { steered, kl: f64::from(decision.kl) };
         let end = stopped.hit.then_some(End { reason: FinishReason::Stop, cached_tokens: None });
-        self.part(stopped.emit, Some(facts), end)
+        Part { logprobs: logprobs.unwrap_or_default(), ..self.part(stopped.emit, Some(facts), end) }
+    }
+
+    /// The text that a token completes.
+    fn text(&mut self, token: &Token) -> String {
+        let Some(queue) = &mut self.logprobs else { return self.detokenizer.push(token.id) };
+        let before = self.detokenizer.clone();
+        let text = self.detokenizer.push(token.id);
+        queue.push(token, &before, &text);
+        text
     }
 
     /// What was held back comes out, unless it completes a stop string after all.
@@ -103,12 +122,18 @@ impl ChoiceReader {
         } else {
             text.push_str(&self.stop.finish());
         }
-        self.part(text, None, Some(End { reason, cached_tokens: Some(cached_tokens) }))
+        let queue = self.logprobs.as_mut();
+        let logprobs = queue.map(|queue| {
+            queue.attach(&rest);
+            if stopped.hit { queue.cut(text.len()) } else { queue.finish() }
+        });
+        let end = End { reason, cached_tokens: Some(cached_tokens) };
+        Part { logprobs: logprobs.unwrap_or_default(), ..self.part(text, None, Some(end)) }
     }
 
     fn part(&mut self, text: String, token: Option<TokenFacts>, end: Option<End>) -> Part {
         let sent = !text.is_empty() || end.is_some();
         let trace = if sent { std::mem::take(&mut self.held) } else { Vec::new() };
-        Part { text, trace, token, end }
+        Part { text, trace, token, end, ..Part::default() }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pad_decode::{Normalisation, Rule};
+use pad_decode::Normalisation;
 use pad_engine::{BLOCK, GenerateRequest, LaneReadout, LaneSpec, Limits};
 use pad_reward::{LanePlan, LaneSource, RewardLane};
 
@@ -27,12 +27,7 @@ pub(crate) fn request(state: &AppState, options: &ChatOptions, plan: LanePlan) -
     let max_tokens = options.max_tokens.unwrap_or_else(default);
     Ok(GenerateRequest {
         terms: plan.terms.into_iter().map(Into::into).collect(),
-        rule: Rule {
-            beta: options.beta,
-            temperature: options.temperature,
-            top_p: options.top_p,
-            normalisation: normalisation(state),
-        },
+        rule: options.sampling.rule(options.beta, normalisation(state)),
         top_k: options.top_k,
         seed: options.seed,
         choices: options.choices,

@@ -37,7 +37,8 @@ fn rewards(names: &[String], rewards: &[Vec<f32>], rank: usize) -> BTreeMap<Stri
     names.iter().zip(rewards).map(|(name, of_candidates)| (name.clone(), finite(of_candidates[rank]))).collect()
 }
 
-fn finite(value: f32) -> f32 {
+/// The value as JSON can hold it.
+pub(super) fn finite(value: f32) -> f32 {
     if value.is_nan() { NEVER } else { value.clamp(NEVER, -NEVER) }
 }
 

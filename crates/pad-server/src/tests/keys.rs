@@ -30,7 +30,7 @@ fn refused(answer: &Answer) {
 }
 
 #[tokio::test]
-async fn keys_open_everything_but_health_and_readiness_which_are_open() {
+async fn keys_open_everything_but_health_readiness_and_version_which_are_open() {
     let app = app([ApiKey::new("alpha"), ApiKey::new("beta")]);
     for path in ["/v1/models", "/v1/preferences", "/metrics", "/openapi.json", "/v1/nothing"] {
         refused(&get(&app, path).await);
@@ -39,7 +39,7 @@ async fn keys_open_everything_but_health_and_readiness_which_are_open() {
         assert_eq!(answer.status.as_u16(), if path == "/v1/nothing" { 404 } else { 200 }, "{path}");
     }
     refused(&send(&app, post_chat("not even JSON")).await);
-    for path in ["/health", "/ready"] {
+    for path in ["/health", "/ready", "/version"] {
         assert_eq!(get(&app, path).await.status.as_u16(), 200, "{path}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex};
 
-use pad_decode::{Candidates, Readout};
+use pad_decode::Readout;
 use pad_engine::{DecodeReadouts, DecodeRows, Runner, StepError, StepPlan};
 
 use super::tokenizer::{END, byte, token};
@@ -84,24 +84,32 @@ impl Parrot {
         if tokens[0] == tokens[1] {
             tokens[1] = token(b'~');
         }
-        let others = (0x80..=0xff).map(token).filter(|other| !tokens.contains(other)).collect::<Vec<_>>();
+        let [first, second] = [tokens[0], tokens[1]];
+        let bytes = (0x80..=0xff).chain(0..0x80).map(token);
+        let others = bytes.chain([END]).filter(|other| !tokens.contains(other)).collect::<Vec<_>>();
         tokens.extend(others);
-        tokens.truncate(rows.top_k);
+        if rows.adjustments.is_empty() {
+            tokens.truncate(rows.top_k);
+        }
         let letter = next.is_some_and(|byte| byte.is_ascii_lowercase());
-        let k = tokens.len();
-        let logits = |first: f32, second: f32| {
-            readout(k, |rank| [first, second].get(rank).copied().unwrap_or(0.0), rows.log_sum_exp)
+        let logits = |tokens: &[u32], first_logit: f32, second_logit: f32| {
+            let logit = |token: u32| match token {
+                token if token == first => first_logit,
+                token if token == second => second_logit,
+                _ => 0.0,
+            };
+            readout(tokens.iter().map(|token| logit(*token)).collect(), rows.log_sum_exp)
         };
+        let base = logits(&tokens, 10.0, 9.0);
+        let candidates = rows.adjustments.candidates(rows.top_k, tokens, base);
         // A reward lane likes capitals; of everything else it thinks as the base does.
-        let reward = || if letter { logits(10.0, 12.0) } else { logits(10.0, 9.0) };
-        let base = logits(10.0, 9.0);
+        let reward = || logits(&candidates.tokens, 10.0, if letter { 12.0 } else { 9.0 });
         let rewards = rows.rewards.iter().map(|_| reward()).collect();
-        Ok(DecodeReadouts { candidates: Candidates { tokens, base }, rewards })
+        Ok(DecodeReadouts { candidates, rewards })
     }
 }
 
-fn readout(k: usize, logit: impl Fn(usize) -> f32, whole: bool) -> Readout {
-    let logits: Vec<f32> = (0..k).map(logit).collect();
+fn readout(logits: Vec<f32>, whole: bool) -> Readout {
     let log_sum_exp = whole.then(|| logits.iter().map(|logit| logit.exp()).sum::<f32>().ln());
     Readout { logits, log_sum_exp }
 }

@@ -19,7 +19,7 @@ pub(super) fn byte(token: u32) -> Option<u8> {
 }
 
 /// The tokenizer with a template of its own, in which the user's words may not be "refuse".
-pub(super) fn chat() -> Chat {
+pub(crate) fn chat() -> Chat {
     let folder = tempfile::tempdir().expect("a folder for the tokenizer");
     let write = |name: &str, value: &Value| {
         std::fs::write(folder.path().join(name), value.to_string()).expect("the tokenizer is written");

@@ -5,37 +5,80 @@ use std::time::Instant;
 
 use anyhow::{bail, ensure};
 use pad_engine::{Choice, Engine, Event, GenerateRequest, LaneSpec};
+use serde::Serialize;
 
-use super::{Case, Figures};
+use super::draws::Draws;
 
-/// Decode `tokens` tokens of every sequence of a case. Prompts differ between rounds and lanes, so that none is found in the
-/// prefix cache.
-pub fn measure(engine: &Engine, case: Case, prompt: usize, tokens: usize, round: u32) -> anyhow::Result<Figures> {
-    let begun = Instant::now();
-    let before = engine.status();
-    let mut choices = Vec::with_capacity(case.sequences);
-    for sequence in 0..case.sequences {
-        choices.append(&mut engine.submit(request(case, sequence, prompt, tokens, round))?);
+/// A number of sequences, each with a number of reward lanes and a length of prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Case {
+    /// Sequences side by side.
+    pub sequences: usize,
+    /// Reward lanes of each.
+    #[serde(rename = "lanes")]
+    pub rewards: usize,
+    /// Tokens in each lane's prompt.
+    pub prompt: usize,
+}
+
+impl Case {
+    /// All lanes of all sequences.
+    pub fn lanes(&self) -> usize {
+        self.sequences * (1 + self.rewards)
     }
-    // Every sequence chooses one token per step: when all have told their first, the prompts are read.
+
+    /// All tokens of all prompts.
+    pub fn rows(&self) -> usize {
+        self.lanes() * self.prompt
+    }
+}
+
+/// What one round found of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Figures {
+    /// Prompt tokens read per second, all lanes together.
+    pub prefill: f64,
+    /// Tokens chosen per second, all sequences together.
+    pub decode: f64,
+    /// Share of the time that planning and committing took.
+    pub scheduler: f64,
+}
+
+/// Read the prompts of a case, then decode `tokens` tokens of every sequence.
+///
+/// Long prompts are read in several steps, and a sequence whose prompt is read would run ahead of the others. So the prompts
+/// are asked about twice: once for one token, and once, when the prefix cache holds all but their last few tokens, for all.
+pub fn measure(engine: &Engine, case: Case, tokens: usize, round: usize) -> anyhow::Result<Figures> {
+    let before = engine.status();
+    let begun = Instant::now();
+    let mut choices = submitted(engine, case, 1, round)?;
     next(&mut choices)?;
-    let prefilled = Instant::now();
+    let prefill = case.rows() as f64 / begun.elapsed().as_secs_f64();
+    finished(&mut choices)?;
+
+    let mut choices = submitted(engine, case, tokens, round)?;
+    next(&mut choices)?;
+    // Every sequence chooses one token per step: when all have told their first, all decode.
+    let begun = Instant::now();
     for _ in 1..tokens {
         next(&mut choices)?;
     }
-    let done = Instant::now();
-    for choice in &mut choices {
-        ensure!(matches!(choice.blocking_next(), Some(Event::Finished(_))), "a sequence did not finish");
-    }
+    let decode = (case.sequences * (tokens - 1)) as f64 / begun.elapsed().as_secs_f64();
+    finished(&mut choices)?;
+
     let after = engine.status();
+    ensure!(after.preempted == before.preempted, "a sequence was preempted: the figures would be of something else");
     let scheduler = (after.scheduler_micros - before.scheduler_micros) as f64;
     let model = (after.model_micros - before.model_micros) as f64;
-    let rows = (case.sequences * (1 + case.lanes) * prompt) as f64;
-    Ok(Figures {
-        prefill: rows / (prefilled - begun).as_secs_f64(),
-        decode: (case.sequences * (tokens - 1)) as f64 / (done - prefilled).as_secs_f64(),
-        scheduler: scheduler / (scheduler + model).max(1.0),
-    })
+    Ok(Figures { prefill, decode, scheduler: scheduler / (scheduler + model).max(1.0) })
+}
+
+fn submitted(engine: &Engine, case: Case, tokens: usize, round: usize) -> anyhow::Result<Vec<Choice>> {
+    let mut choices = Vec::with_capacity(case.sequences);
+    for sequence in 0..case.sequences {
+        choices.append(&mut engine.submit(request(case, sequence, tokens, round))?);
+    }
+    Ok(choices)
 }
 
 fn next(choices: &mut [Choice]) -> anyhow::Result<()> {
@@ -48,16 +91,26 @@ fn next(choices: &mut [Choice]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn request(case: Case, sequence: usize, prompt: usize, tokens: usize, round: u32) -> GenerateRequest {
+fn finished(choices: &mut [Choice]) -> anyhow::Result<()> {
+    for choice in choices {
+        ensure!(matches!(choice.blocking_next(), Some(Event::Finished(_))), "a sequence did not finish");
+    }
+    Ok(())
+}
+
+/// Prompts differ between cases, rounds, sequences and lanes, so that no other's is found in the prefix cache.
+fn request(case: Case, sequence: usize, tokens: usize, round: usize) -> GenerateRequest {
     let lane = |lane: usize| {
-        let salt = (sequence * 31 + lane * 7 + case.sequences + 100 * case.lanes) as u32 + 997 * round;
-        let tokens: Arc<[u32]> = (0..prompt as u32).map(|i| 100 + (salt * 131 + i * 17) % 900).collect();
+        let which = [case.sequences, case.rewards, case.prompt, round, sequence, lane];
+        let mut draws = Draws::of(&which.map(|number| number as u64));
+        // Ids that are words in any vocabulary.
+        let tokens: Arc<[u32]> = (0..case.prompt).map(|_| 100 + draws.below(900) as u32).collect();
         LaneSpec::base(tokens)
     };
     let term = |readout| pad_decode::Term { weight: 1.0, readout, reference: pad_decode::Reference::Base };
     GenerateRequest {
-        lanes: (0..=case.lanes).map(lane).collect(),
-        terms: (0..case.lanes).map(term).collect(),
+        lanes: (0..=case.rewards).map(lane).collect(),
+        terms: (0..case.rewards).map(term).collect(),
         rule: pad_decode::Rule::default(),
         top_k: 10,
         seed: 0,

@@ -1,20 +1,21 @@
-//! `pad bench`: how fast the engine decodes, in this process, without HTTP.
+//! `pad bench`: how fast this machine decodes in this process, or how fast servers answer over HTTP.
 //!
 //! All cases take turns within each round, and what is reported are medians over rounds: the machine's speed drifts, and cases
 //! that are measured side by side drift together.
 
 mod decode;
+mod draws;
+mod in_process;
+mod load;
+mod memory;
+mod quantile;
 mod table;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::Args;
-use pad_engine::{Engine, EngineConfig, LoadedWeights, LockstepRunner};
-use pad_model::BLOCK;
 
 use crate::flags::Flags;
-use crate::loading::{self, BaseModel};
-use crate::pull;
-use crate::settings::{Environment, Settings};
+use load::LoadArgs;
 
 /// What to measure.
 #[derive(Debug, Args)]
@@ -22,99 +23,45 @@ pub struct BenchArgs {
     #[command(flatten)]
     flags: Flags,
     /// Sequences decoded side by side
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 16])]
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32], conflicts_with = "against")]
     sequences: Vec<usize>,
     /// Reward lanes of each sequence
-    #[arg(long, value_delimiter = ',', default_values_t = [0, 2])]
+    #[arg(long, value_delimiter = ',', default_values_t = [0, 2], conflicts_with = "against")]
     lanes: Vec<usize>,
-    /// Tokens in each lane's prompt
-    #[arg(long, default_value_t = 64)]
-    prompt: usize,
-    /// Tokens decoded by each sequence
-    #[arg(long, default_value_t = 64)]
-    tokens: usize,
+    /// Tokens in each prompt, one case per length; `--sequences 1 --lanes 0 --prompt 512` shows how fast one prompt is read
+    /// [default: 64; against servers 132]
+    #[arg(long, value_delimiter = ',', value_name = "TOKENS")]
+    prompt: Vec<usize>,
+    /// Tokens decoded by each sequence, at most [default: 64; against servers 128]
+    #[arg(long)]
+    tokens: Option<usize>,
     /// Rounds over all cases
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
+    // Last: its heading holds for all flags that follow.
+    #[command(flatten)]
+    load: LoadArgs,
 }
 
-/// A number of sequences, each with a number of reward lanes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Case {
-    /// Sequences side by side.
-    pub sequences: usize,
-    /// Reward lanes of each.
-    pub lanes: usize,
-}
-
-/// What one round found of a case.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct Figures {
-    /// Prompt tokens read per second, all lanes together.
-    pub prefill: f64,
-    /// Tokens chosen per second, all sequences together.
-    pub decode: f64,
-    /// Share of the time that planning and committing took.
-    pub scheduler: f64,
+impl BenchArgs {
+    /// The lengths of prompts, where none are given this one.
+    fn prompts(&self, default: usize) -> Vec<usize> {
+        if self.prompt.is_empty() { vec![default] } else { self.prompt.clone() }
+    }
 }
 
 /// Measures and prints.
 ///
 /// # Errors
 ///
-/// When the model cannot be loaded, or a case fits neither context nor memory.
+/// When the model cannot be loaded, a case fits neither context nor memory, or a server does not answer.
 pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
-    let environment = Environment::of_process();
-    let file = args.flags.file.path(&environment);
-    let settings = Settings::load(file.as_deref(), &environment, args.flags.layer())?;
-    ensure!(
-        args.tokens >= 2 && args.prompt >= 1 && args.rounds >= 1,
-        "--tokens is at least 2, --prompt and --rounds 1"
-    );
-    let options = loading::options(&settings.model)?;
-    let base = BaseModel::load(&pull::base_model(&settings, &environment)?, &options)?;
-    let most = |values: &[usize]| values.iter().copied().max().unwrap_or(0);
-    let (sequences, lanes) = (most(&args.sequences), most(&args.lanes));
-    // One block more than the tokens fill: nothing is preempted, and nothing found in the cache.
-    let per_lane = (args.prompt + args.tokens).div_ceil(BLOCK) + 1;
-    let blocks = sequences * (1 + lanes) * per_lane;
-    let config = EngineConfig {
-        max_sequences: sequences,
-        queue: 2 * sequences,
-        step_rows: sequences * (1 + lanes) * args.prompt,
-        context: 0,
-    };
-    let (threads, bytes) = (options.pool.threads(), base.model.bytes());
-    let runner = LockstepRunner::new(vec![LoadedWeights::new(base.model, Vec::new(), blocks)?])?;
-    let engine = Engine::start(runner, config)?;
-    let cases: Vec<Case> = args
-        .sequences
-        .iter()
-        .flat_map(|&sequences| args.lanes.iter().map(move |&lanes| Case { sequences, lanes }))
-        .collect();
-    let mut rounds: Vec<Vec<Figures>> = vec![Vec::new(); cases.len()];
-    for round in 0..=args.rounds {
-        for (case, figures) in cases.iter().zip(&mut rounds) {
-            let found = decode::measure(&engine, *case, args.prompt, args.tokens, round as u32)
-                .with_context(|| format!("{} sequences with {} reward lanes", case.sequences, case.lanes))?;
-            // The first round warms caches and clocks.
-            if round > 0 {
-                figures.push(found);
-            }
-        }
-    }
-    let about = table::About {
-        model: settings.model.served_name(),
-        dtype: settings.model.dtype.name(),
-        threads,
-        weights_mib: bytes >> 20,
-        prompt: args.prompt,
-        tokens: args.tokens,
-        rounds: args.rounds,
-    };
-    print!("{}", table::report(&about, &cases, &rounds, args.json)?);
+    ensure!(args.rounds >= 1, "--rounds is at least 1");
+    ensure!(!args.prompt.contains(&0), "--prompt is at least 1");
+    let report = if args.load.is_wanted() { load::run(args)? } else { in_process::run(args)? };
+    print!("{report}");
     Ok(())
 }

@@ -1,10 +1,11 @@
-//! The figures as a table for people, or as JSON for programs.
+//! The engine's figures as a table for people, or as JSON for programs.
 
 use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::{Case, Figures};
+use super::decode::{Case, Figures};
+use super::quantile::median;
 
 /// What was measured with.
 #[derive(Debug, Serialize)]
@@ -17,8 +18,10 @@ pub struct About {
     pub threads: usize,
     /// Weights in memory.
     pub weights_mib: usize,
-    /// Tokens in each lane's prompt.
-    pub prompt: usize,
+    /// KV cache, as large as the largest case needs.
+    pub kv_mib: usize,
+    /// RAM that the process holds; none where the system does not say.
+    pub resident_mib: Option<u64>,
     /// Tokens decoded by each sequence.
     pub tokens: usize,
     /// Rounds over all cases.
@@ -33,13 +36,8 @@ struct Row {
     median: Figures,
     /// Median over rounds of decoding relative to the first case.
     of_first: f64,
-    /// The same, relative to the same number of sequences without reward lanes; none where that was not measured.
+    /// The same, relative to the same sequences and prompts without reward lanes; none where that was not measured.
     of_plain: Option<f64>,
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// The medians of all cases.
@@ -53,20 +51,22 @@ pub fn report(about: &About, cases: &[Case], rounds: &[Vec<Figures>], json: bool
         let all = serde_json::json!({ "about": about, "cases": rows });
         return Ok(serde_json::to_string_pretty(&all)? + "\n");
     }
+    let resident = about.resident_mib.map_or_else(String::new, |mib| format!(", {mib} MiB resident"));
     let mut text = format!(
-        "{}, {}, {} MiB of weights, {} threads; prompts of {} tokens, {} decoded; medians of {} rounds\n\n\
-         | sequences | reward lanes | prefill tokens/s | decode tokens/s | of the first row | of plain | scheduler |\n\
-         |---:|---:|---:|---:|---:|---:|---:|\n",
-        about.model, about.dtype, about.weights_mib, about.threads, about.prompt, about.tokens, about.rounds
+        "{}, {}, {} threads; {} MiB of weights, {} MiB of KV cache{resident}; {} tokens decoded; medians of {} rounds\n\n\
+         | sequences | reward lanes | prompt | prefill tokens/s | decode tokens/s | of the first row | of plain | scheduler |\n\
+         |---:|---:|---:|---:|---:|---:|---:|---:|\n",
+        about.model, about.dtype, about.threads, about.weights_mib, about.kv_mib, about.tokens, about.rounds
     );
     for Row { case, median, of_first, of_plain } in rows {
         let of_plain = of_plain.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "| {} | {} | {:.0} | {:.0} | {of_first:.2} | {of_plain} | {:.1} % |",
+            "| {} | {} | {} | {:.0} | {:.0} | {of_first:.2} | {of_plain} | {:.1} % |",
             case.sequences,
-            case.lanes,
+            case.rewards,
+            case.prompt,
             median.prefill,
             median.decode,
             100.0 * median.scheduler
@@ -76,9 +76,10 @@ pub fn report(about: &About, cases: &[Case], rounds: &[Vec<Figures>], json: bool
 }
 
 fn row(case: Case, own: &[Figures], cases: &[Case], rounds: &[Vec<Figures>]) -> Row {
-    let of = |figure: fn(&Figures) -> f64| median(own.iter().map(figure).collect());
-    let relative = |other: &[Figures]| median(own.iter().zip(other).map(|(a, b)| a.decode / b.decode).collect());
-    let plain = cases.iter().position(|other| other.sequences == case.sequences && other.lanes == 0);
+    let middle = |values: Vec<f64>| median(&values).unwrap_or(f64::NAN);
+    let of = |figure: fn(&Figures) -> f64| middle(own.iter().map(figure).collect());
+    let relative = |other: &[Figures]| middle(own.iter().zip(other).map(|(a, b)| a.decode / b.decode).collect());
+    let plain = cases.iter().position(|other| *other == Case { rewards: 0, ..case });
     Row {
         case,
         median: Figures { prefill: of(|f| f.prefill), decode: of(|f| f.decode), scheduler: of(|f| f.scheduler) },
@@ -93,19 +94,30 @@ mod tests {
 
     #[test]
     fn ratios_are_taken_pair_by_pair() {
-        let case = |sequences, lanes| Case { sequences, lanes };
+        let case = |sequences, rewards, prompt| Case { sequences, rewards, prompt };
         let figures = |decode: &[f64]| -> Vec<Figures> {
             decode.iter().map(|&decode| Figures { prefill: 1.0, decode, scheduler: 0.01 }).collect()
         };
-        let cases = [case(1, 0), case(1, 2)];
+        let cases = [case(1, 0, 2), case(1, 0, 9), case(1, 2, 9)];
         // The machine slows down from round to round; the ratio stays.
-        let rounds = [figures(&[100.0, 80.0, 20.0]), figures(&[70.0, 56.0, 14.0])];
-        let about =
-            About { model: "m".into(), dtype: "auto", threads: 2, weights_mib: 1, prompt: 2, tokens: 3, rounds: 3 };
+        let rounds = [figures(&[100.0, 80.0, 20.0]), figures(&[50.0, 40.0, 10.0]), figures(&[35.0, 28.0, 7.0])];
+        let about = About {
+            model: "m".into(),
+            dtype: "auto",
+            threads: 2,
+            weights_mib: 91,
+            kv_mib: 7,
+            resident_mib: Some(120),
+            tokens: 3,
+            rounds: 3,
+        };
         let json: serde_json::Value = serde_json::from_str(&report(&about, &cases, &rounds, true).unwrap()).unwrap();
-        assert!((json["cases"][1]["of_plain"].as_f64().unwrap() - 0.7).abs() < 1e-12);
+        assert!((json["cases"][2]["of_plain"].as_f64().unwrap() - 0.7).abs() < 1e-12, "plain has the same prompts");
         assert_eq!(json["cases"][0]["decode"], 80.0);
+        assert_eq!(json["cases"][2]["prompt"], 9);
+        assert_eq!(json["about"]["resident_mib"], 120);
         let table = report(&about, &cases, &rounds, false).unwrap();
-        assert!(table.contains("| 1 | 2 | 1 | 56 | 0.70 | 0.70 | 1.0 % |"), "{table}");
+        assert!(table.contains("| 1 | 2 | 9 | 1 | 28 | 0.35 | 0.70 | 1.0 % |"), "{table}");
+        assert!(table.contains("91 MiB of weights, 7 MiB of KV cache, 120 MiB resident;"), "{table}");
     }
 }

@@ -1,0 +1,164 @@
+//! The query heads of one row that share a KV head, over everything the row looks back on.
+
+use crate::Isa;
+use crate::cell::Cell;
+use crate::dispatch::mul_add;
+use crate::exp::exp;
+use crate::kv::{BLOCK, KvLayout};
+
+/// Sums that a score is added up in: enough to hide the latency of a multiply-add.
+pub const CHAINS: usize = 4;
+
+/// What a row looks back on, at one KV head.
+#[derive(Clone, Copy)]
+pub struct Past<'a, C> {
+    /// The layer's cache, `[blocks, block_len]`.
+    pub cache: &'a [C],
+    /// Its shape.
+    pub layout: KvLayout,
+    /// The KV head.
+    pub kv_head: usize,
+    /// The lane's blocks, in order.
+    pub blocks: &'a [u32],
+    /// The row's own position, the last one seen.
+    pub position: usize,
+}
+
+impl<'a, C: Cell> Past<'a, C> {
+    /// Number of blocks that hold seen positions.
+    pub fn len(&self) -> usize {
+        self.position / BLOCK + 1
+    }
+
+    /// Positions seen in block `index` of the lane.
+    pub fn seen(&self, index: usize) -> usize {
+        BLOCK.min(self.position + 1 - index * BLOCK)
+    }
+
+    /// Keys `[head_dim][BLOCK]` and values `[BLOCK][head_dim]` of block `index` of the lane.
+    pub fn block(&self, index: usize) -> (&'a [C], &'a [C]) {
+        let start = self.blocks[index] as usize * self.layout.block_len() + self.kv_head * self.layout.head_len();
+        self.cache[start..start + self.layout.head_len()].split_at(self.layout.head_dim * BLOCK)
+    }
+}
+
+/// `out = softmax(queries keys^T) values` for some heads: `queries` and `out` are `[heads, head_dim]`, the queries rotated and
+/// scaled; `scores` is scratch. Every sum has an order that depends on the row's position alone.
+pub fn attend<C: Cell>(isa: Isa, queries: &[f32], past: &Past<'_, C>, scores: &mut Vec<f32>, out: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        #[target_feature(enable = "avx2,fma")]
+        fn avx2<C: Cell>(queries: &[f32], past: &Past<'_, C>, scores: &mut Vec<f32>, out: &mut [f32]) {
+            body::<C, true>(queries, past, scores, out);
+        }
+        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
+        fn avx512<C: Cell>(queries: &[f32], past: &Past<'_, C>, scores: &mut Vec<f32>, out: &mut [f32]) {
+            body::<C, true>(queries, past, scores, out);
+        }
+        match isa {
+            Isa::Avx512 if past.layout.head_dim.is_multiple_of(16) => {
+                return crate::head_group_avx512::attend(queries, past, scores, out);
+            }
+            // SAFETY: `Isa` values other than `Portable` come from `Isa::available`, which checked the processor.
+            Isa::Avx512 => return unsafe { avx512(queries, past, scores, out) },
+            // SAFETY: as above.
+            Isa::Avx2 => return unsafe { avx2(queries, past, scores, out) },
+            Isa::Portable => {}
+        }
+    }
+    let _ = isa;
+    body::<C, false>(queries, past, scores, out);
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
+fn body<C: Cell, const FUSED: bool>(queries: &[f32], past: &Past<'_, C>, scores: &mut Vec<f32>, out: &mut [f32]) {
+    let head_dim = past.layout.head_dim;
+    scores.resize(past.len() * BLOCK, 0.0);
+    for (query, out) in queries.chunks_exact(head_dim).zip(out.chunks_exact_mut(head_dim)) {
+        for (index, scores) in scores.chunks_exact_mut(BLOCK).enumerate() {
+            let mut chains = [[0.0_f32; BLOCK]; CHAINS];
+            for (d, (q, keys)) in query.iter().zip(past.block(index).0.chunks_exact(BLOCK)).enumerate() {
+                for (sum, key) in chains[d % CHAINS].iter_mut().zip(keys) {
+                    *sum = mul_add::<FUSED>(*q, key.value(), *sum);
+                }
+            }
+            for (j, score) in scores.iter_mut().enumerate() {
+                *score = (chains[0][j] + chains[1][j]) + (chains[2][j] + chains[3][j]);
+            }
+        }
+        let sum = weigh(scores, past.position);
+        out.fill(0.0);
+        for (index, weights) in scores.chunks_exact(BLOCK).enumerate() {
+            let values = past.block(index).1.chunks_exact(head_dim);
+            for (weight, values) in weights.iter().zip(values).take(past.seen(index)) {
+                for (out, value) in out.iter_mut().zip(values) {
+                    *out = mul_add::<FUSED>(*weight, value.value(), *out);
+                }
+            }
+        }
+        out.iter_mut().for_each(|out| *out /= sum);
+    }
+}
+
+/// Turn scores into `exp(score - max)`, 0 behind `position`; their sum.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
+pub fn weigh(scores: &mut [f32], position: usize) -> f32 {
+    scores[position + 1..].fill(f32::NEG_INFINITY);
+    let mut max = [f32::NEG_INFINITY; BLOCK];
+    for scores in scores.chunks_exact(BLOCK) {
+        for (max, score) in max.iter_mut().zip(scores) {
+            *max = if *score > *max { *score } else { *max };
+        }
+    }
+    let max = max.iter().fold(f32::NEG_INFINITY, |max, m| if *m > max { *m } else { max });
+    let mut sums = [0.0_f32; BLOCK];
+    for scores in scores.chunks_exact_mut(BLOCK) {
+        for (sum, score) in sums.iter_mut().zip(scores) {
+            *score = exp(*score - max);
+            *sum += *score;
+        }
+    }
+    sums.iter().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use half::f16;
+
+    /// Heads of 3, 4 and 7 to a group, several blocks, the last one partly seen.
+    fn same_on_every_set<C: Cell>() {
+        for (group, head_dim, position) in
+            [(3, 64, 70), (4, 128, 15), (7, 64, 16), (1, 16, 0), (2, 80, 33), (2, 24, 40)]
+        {
+            let layout = KvLayout { heads: 2 * group, kv_heads: 2, head_dim };
+            let blocks = [3, 0, 4, 1, 2];
+            let number = |i: usize| ((i * 7919 % 2003) as f32 - 1000.0) / 700.0;
+            let cache: Vec<C> = (0..5 * layout.block_len()).map(|i| C::of(number(i))).collect();
+            let queries: Vec<f32> = (0..group * head_dim).map(|i| number(3 * i) / 4.0).collect();
+            let past = Past { cache: &cache, layout, kv_head: 1, blocks: &blocks, position };
+            let run = |isa| {
+                let (mut out, mut scores) = (vec![0.0; queries.len()], vec![9.0; 3]);
+                attend(isa, &queries, &past, &mut scores, &mut out);
+                out
+            };
+            let sets = Isa::available();
+            if let Some(fused) = sets.get(1) {
+                let want = run(*fused);
+                for isa in &sets[1..] {
+                    assert_eq!(run(*isa), want, "{isa:?}, {group} heads of {head_dim}");
+                }
+                let close = run(Isa::Portable).iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-5);
+                assert!(close, "{group} heads of {head_dim}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_bit_for_bit_in_single_and_half_precision() {
+        same_on_every_set::<f32>();
+        same_on_every_set::<f16>();
+    }
+}

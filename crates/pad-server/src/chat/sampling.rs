@@ -1,0 +1,114 @@
+//! How a request samples: temperature and cuts, biases and penalties, the least number of tokens.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use pad_api::ChatRequest;
+use pad_decode::{Normalisation, Penalties, Rule};
+
+use super::range::{number, within};
+use crate::ApiError;
+use crate::state::AppState;
+
+/// Temperatures that a request may ask for.
+const TEMPERATURE: RangeInclusive<f64> = 0.0..=2.0;
+/// Shares of the best candidate's probability.
+const MIN_P: RangeInclusive<f64> = 0.0..=1.0;
+/// What may be added to a logit.
+const BIAS: RangeInclusive<f64> = -100.0..=100.0;
+/// Tokens that may have a bias: each one more is one more to read at every step.
+const MOST_BIASES: usize = 1024;
+/// Presence and frequency penalties.
+const PENALTY: RangeInclusive<f64> = -2.0..=2.0;
+/// Repetition penalties: above 0, and such that no logit overflows.
+const REPETITION: RangeInclusive<f64> = 0.01..=100.0;
+
+/// What a request asks for, defaults filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Sampling {
+    temperature: f32,
+    min_p: f32,
+    /// 0 keeps all.
+    top_k: usize,
+    top_p: f32,
+    penalties: Penalties,
+    /// The largest number means that end tokens never end.
+    min_tokens: usize,
+}
+
+impl Sampling {
+    /// Check the values.
+    ///
+    /// # Errors
+    /// 400 naming the field that is wrong, its value and what is allowed.
+    pub(crate) fn read(request: &ChatRequest, state: &AppState) -> Result<Self, ApiError> {
+        Ok(Self {
+            temperature: number("temperature", request.temperature, &TEMPERATURE, state.defaults.temperature)?,
+            min_p: number("min_p", request.min_p, &MIN_P, 0.0)?,
+            top_k: top_k(request.top_k.unwrap_or(0))?,
+            top_p: top_p(request.top_p, state.defaults.top_p)?,
+            penalties: Penalties {
+                bias: bias(request.logit_bias.as_ref(), state.chat.tokenizer().vocab_size())?,
+                repetition: number("repetition_penalty", request.repetition_penalty, &REPETITION, 1.0)?,
+                frequency: number("frequency_penalty", request.frequency_penalty, &PENALTY, 0.0)?,
+                presence: number("presence_penalty", request.presence_penalty, &PENALTY, 0.0)?,
+            },
+            min_tokens: min_tokens(request)?,
+        })
+    }
+
+    /// The rule of the request at this strength of guidance.
+    pub(crate) fn rule(&self, beta: f32, normalisation: Normalisation) -> Rule {
+        let Self { temperature, min_p, top_k, top_p, min_tokens, .. } = *self;
+        Rule { penalties: self.penalties.clone(), min_tokens, beta, temperature, min_p, top_k, top_p, normalisation }
+    }
+}
+
+/// -1 means all, as 0 does.
+fn top_k(value: i64) -> Result<usize, ApiError> {
+    match usize::try_from(value) {
+        Ok(top_k) => Ok(top_k),
+        Err(_) if value == -1 => Ok(0),
+        Err(_) => Err(ApiError::invalid("top_k", format!("`top_k` is {value}; allowed: -1 or 0 for all, or more"))),
+    }
+}
+
+/// An open range at 0: a nucleus without probability has no token.
+fn top_p(value: Option<f64>, default: f32) -> Result<f32, ApiError> {
+    let Some(value) = value else { return Ok(default) };
+    if value > 0.0 && value <= 1.0 {
+        // A value so small that it rounds to 0 still means the best token alone.
+        return Ok((value as f32).max(f32::MIN_POSITIVE));
+    }
+    Err(ApiError::invalid("top_p", format!("`top_p` is {value}; allowed: above 0, and 1 at most")))
+}
+
+/// A bias of 0 changes nothing, and is passed over whatever it is for.
+fn bias(given: Option<&BTreeMap<String, f64>>, vocabulary: usize) -> Result<BTreeMap<u32, f32>, ApiError> {
+    let invalid = |message: String| ApiError::invalid("logit_bias", message);
+    let given: Vec<(&String, f64)> =
+        given.into_iter().flatten().map(|(token, bias)| (token, *bias)).filter(|(_, bias)| *bias != 0.0).collect();
+    if given.len() > MOST_BIASES {
+        return Err(invalid(format!("`logit_bias` has {} tokens; allowed: {MOST_BIASES} at most", given.len())));
+    }
+    let entry = |(token, bias): (&String, f64)| {
+        let id = token.parse::<u32>().ok().filter(|id| (*id as usize) < vocabulary).ok_or_else(|| {
+            let last = vocabulary.saturating_sub(1);
+            invalid(format!("`logit_bias` is given for `{token}`; allowed: ids of tokens, 0 to {last}"))
+        })?;
+        within("logit_bias", bias, &BIAS).map(|bias| (id, bias as f32))
+    };
+    given.into_iter().map(entry).collect()
+}
+
+fn min_tokens(request: &ChatRequest) -> Result<usize, ApiError> {
+    let min_tokens = request.min_tokens.unwrap_or(0);
+    match request.max_completion_tokens.or(request.max_tokens) {
+        Some(most) if min_tokens > most => {
+            let message = format!("`min_tokens` is {min_tokens}; allowed: `max_tokens`, which is {most}, at most");
+            Err(ApiError::invalid("min_tokens", message))
+        }
+        _ if request.ignore_eos.unwrap_or(false) => Ok(usize::MAX),
+        _ => Ok(usize::try_from(min_tokens).unwrap_or(usize::MAX)),
+    }
+}

@@ -1,0 +1,106 @@
+//! `POST /tokenize` and `POST /detokenize`: text to tokens and back.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use pad_api::{ChatMessage, Detokenization, DetokenizeRequest, ErrorBody, Tokenization, TokenizeRequest};
+use pad_text::{Chat, Message};
+
+use crate::ApiError;
+use crate::body::JsonBody;
+use crate::chat::options;
+use crate::state::{ModelCard, Shared};
+
+/// Turn a text or a conversation into tokens.
+#[utoipa::path(
+    post, path = "/tokenize", tag = "Tokens", operation_id = "tokenize", request_body = TokenizeRequest,
+    responses(
+        (status = 200, description = "The tokens.", body = Tokenization),
+        (status = 400, description = "A value is wrong (`param` names the field).", body = ErrorBody),
+        (status = 404, description = "No such model.", body = ErrorBody),
+        (status = 413, description = "The body is too large.", body = ErrorBody),
+    )
+)]
+pub(crate) async fn tokenize(
+    State(shared): State<Arc<Shared>>,
+    JsonBody(request): JsonBody<TokenizeRequest>,
+) -> Result<Json<Tokenization>, ApiError> {
+    check_model(&shared.state.model, request.model.as_deref())?;
+    let source = Source::of(request)?;
+    let chat = Arc::clone(&shared.state.chat);
+    // A long text takes a while, in which other requests of the same thread would wait.
+    let read = tokio::task::spawn_blocking(move || source.tokens(&chat)).await;
+    let tokens = read.map_err(|_| ApiError::internal("the text could not be read"))??;
+    let max_model_len = shared.state.engine.limits().context as u64;
+    Ok(Json(Tokenization { count: tokens.len() as u64, max_model_len, tokens }))
+}
+
+/// Turn tokens into the text that they spell.
+#[utoipa::path(
+    post, path = "/detokenize", tag = "Tokens", operation_id = "detokenize", request_body = DetokenizeRequest,
+    responses(
+        (status = 200, description = "The text.", body = Detokenization),
+        (status = 400, description = "A value is wrong (`param` names the field).", body = ErrorBody),
+        (status = 404, description = "No such model.", body = ErrorBody),
+        (status = 413, description = "The body is too large.", body = ErrorBody),
+    )
+)]
+pub(crate) async fn detokenize(
+    State(shared): State<Arc<Shared>>,
+    JsonBody(request): JsonBody<DetokenizeRequest>,
+) -> Result<Json<Detokenization>, ApiError> {
+    check_model(&shared.state.model, request.model.as_deref())?;
+    let tokenizer = shared.state.chat.tokenizer();
+    let size = tokenizer.vocab_size();
+    if let Some(token) = request.tokens.iter().find(|token| **token as usize >= size) {
+        let message = format!("`tokens` has {token}; allowed: ids of tokens, 0 to {}", size.saturating_sub(1));
+        return Err(ApiError::invalid("tokens", message));
+    }
+    let bytes: Vec<u8> = request.tokens.iter().flat_map(|token| tokenizer.token_bytes(*token)).copied().collect();
+    Ok(Json(Detokenization { prompt: String::from_utf8_lossy(&bytes).into_owned() }))
+}
+
+fn check_model(served: &ModelCard, name: Option<&str>) -> Result<(), ApiError> {
+    match name {
+        Some(name) if !served.answers_to(name) => Err(ApiError::model_not_found(name, &served.id)),
+        _ => Ok(()),
+    }
+}
+
+/// What is to be turned into tokens.
+enum Source {
+    Text(String),
+    Messages(Vec<Message>),
+}
+
+impl Source {
+    fn of(request: TokenizeRequest) -> Result<Self, ApiError> {
+        match (request.messages, request.prompt, request.content) {
+            (Some(messages), None, None) => Self::conversation(messages),
+            (None, Some(text), None) | (None, None, Some(text)) => Ok(Self::Text(text)),
+            (None, None, None) => Err(ApiError::invalid(
+                "prompt",
+                "there is nothing to read; allowed: one of `messages`, `prompt` and `content`",
+            )),
+            _ => Err(ApiError::invalid(
+                "prompt",
+                "there is too much to read; allowed: one of `messages`, `prompt` and `content`",
+            )),
+        }
+    }
+
+    fn conversation(messages: Vec<ChatMessage>) -> Result<Self, ApiError> {
+        if messages.is_empty() {
+            return Err(ApiError::invalid("messages", "`messages` is empty; allowed: one message or more"));
+        }
+        Ok(Self::Messages(messages.into_iter().map(options::message).collect()))
+    }
+
+    fn tokens(&self, chat: &Chat) -> Result<Vec<u32>, ApiError> {
+        Ok(match self {
+            Self::Text(text) => chat.tokenizer().encode(text)?,
+            Self::Messages(messages) => chat.encode(messages)?,
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! The engine in this process, without HTTP.
+
+use anyhow::{Context, ensure};
+use pad_engine::{Engine, EngineConfig, LoadedWeights, LockstepRunner};
+use pad_model::BLOCK;
+
+use super::decode::{self, Case, Figures};
+use super::{BenchArgs, memory, table};
+use crate::loading::{self, BaseModel};
+use crate::pull;
+use crate::settings::{Environment, Settings};
+
+/// Rows in a step at most, so that long prompts of many sequences do not need activations without bound.
+const MOST_STEP_ROWS: usize = 2048;
+
+/// Tokens in a prompt where nothing is said.
+const PROMPT: usize = 64;
+
+/// Tokens decoded where nothing is said.
+const TOKENS: usize = 64;
+
+/// Loads the model, measures all cases and reports.
+///
+/// # Errors
+///
+/// When the model cannot be loaded, or a case fits neither context nor memory.
+pub fn run(args: &BenchArgs) -> anyhow::Result<String> {
+    let tokens = args.tokens.unwrap_or(TOKENS);
+    ensure!(tokens >= 2, "--tokens is at least 2: the first one belongs to reading the prompt");
+    ensure!(!args.sequences.contains(&0), "--sequences is at least 1");
+    let environment = Environment::of_process();
+    let file = args.flags.file.path(&environment);
+    let settings = Settings::load(file.as_deref(), &environment, args.flags.layer())?;
+    let options = loading::options(&settings.model)?;
+    let base = BaseModel::load(&pull::base_model(&settings, &environment)?, &options)?;
+
+    let cases = cases(args);
+    let most = |of: &dyn Fn(&Case) -> usize| cases.iter().map(of).max().unwrap_or(0);
+    // One block more than the tokens fill: nothing is preempted.
+    let blocks = most(&|case| case.lanes() * ((case.prompt + tokens).div_ceil(BLOCK) + 1));
+    let sequences = most(&|case| case.sequences);
+    let config = EngineConfig {
+        max_sequences: sequences,
+        queue: 2 * sequences,
+        step_rows: most(&Case::rows).min(MOST_STEP_ROWS),
+        context: 0,
+    };
+    let (weights, kv) = (base.model.bytes(), blocks * BLOCK * base.model.kv_bytes_per_position());
+    let runner = LockstepRunner::new(vec![LoadedWeights::new(base.model, Vec::new(), blocks)?])?;
+    let engine = Engine::start(runner, config)?;
+    let rounds = measured(&engine, &cases, tokens, args.rounds)?;
+    let about = table::About {
+        model: settings.model.served_name(),
+        dtype: settings.model.dtype.name(),
+        threads: options.pool.threads(),
+        weights_mib: weights >> 20,
+        kv_mib: kv >> 20,
+        resident_mib: memory::resident().map(|bytes| bytes >> 20),
+        tokens,
+        rounds: args.rounds,
+    };
+    Ok(table::report(&about, &cases, &rounds, args.json)?)
+}
+
+fn cases(args: &BenchArgs) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for prompt in args.prompts(PROMPT) {
+        for &sequences in &args.sequences {
+            cases.extend(args.lanes.iter().map(|&rewards| Case { sequences, rewards, prompt }));
+        }
+    }
+    cases
+}
+
+/// The figures of each case by rounds.
+fn measured(engine: &Engine, cases: &[Case], tokens: usize, rounds: usize) -> anyhow::Result<Vec<Vec<Figures>>> {
+    let mut found: Vec<Vec<Figures>> = vec![Vec::new(); cases.len()];
+    for round in 0..=rounds {
+        for (case, figures) in cases.iter().zip(&mut found) {
+            let figure = decode::measure(engine, *case, tokens, round).with_context(|| {
+                let Case { sequences, rewards, prompt } = case;
+                format!("{sequences} sequences with {rewards} reward lanes and prompts of {prompt} tokens")
+            })?;
+            // The first round warms caches and clocks.
+            if round > 0 {
+                figures.push(figure);
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,128 @@
+//! One level of load on one server: so many streams side by side.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use ureq::Agent;
+
+use super::answer::Answer;
+use super::plan::Plan;
+use super::server::Server;
+
+/// How many streams, and the length of their prompts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Level {
+    /// Streams side by side.
+    pub concurrency: usize,
+    /// Tokens in each prompt, about.
+    pub prompt: usize,
+}
+
+/// What became of the requests of a level.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The measured requests.
+    pub streams: Vec<anyhow::Result<Answer>>,
+    /// The long prompts that were sent meanwhile.
+    pub long_prompts: Vec<anyhow::Result<Answer>>,
+    /// From the first request to the end of the last measured stream.
+    pub wall: Duration,
+}
+
+/// What tells a level's prompts from all others.
+#[derive(Clone, Copy)]
+enum Kind {
+    WarmUp,
+    Stream,
+    Long,
+}
+
+/// A level's requests, in one round.
+struct Turn<'a> {
+    server: &'a Server,
+    level: Level,
+    plan: &'a Plan,
+    round: usize,
+    agent: Agent,
+}
+
+/// One stream of a level, as a test.
+///
+/// # Errors
+///
+/// When it fails.
+pub fn warm_up(server: &Server, level: Level, plan: &Plan) -> anyhow::Result<Answer> {
+    let turn = Turn { server, level, plan, round: 0, agent: server.agent(1) };
+    server.ask(&turn.agent, turn.body(Kind::WarmUp, 0), || ())
+}
+
+/// Send all requests of a level, as many at once as it says, and the long prompts beside them.
+pub fn run(server: &Server, level: Level, plan: &Plan, round: usize) -> Outcome {
+    let turn = Turn { server, level, plan, round, agent: server.agent(level.concurrency + 1) };
+    let (turn, sent, over) = (&turn, &AtomicUsize::new(0), &AtomicBool::new(false));
+    let (spoke, speaks) = mpsc::channel();
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        let stream = |_| {
+            let spoke = spoke.clone();
+            let first_words = move || {
+                // The long prompts may be through: then nobody listens.
+                let _ = spoke.send(());
+            };
+            scope.spawn(move || turn.streams(sent, first_words))
+        };
+        let streams: Vec<_> = (0..level.concurrency).map(stream).collect();
+        drop(spoke);
+        let long = scope.spawn(move || turn.long_prompts(&speaks, over));
+        let streams = streams.into_iter().flat_map(joined).collect();
+        let wall = begun.elapsed();
+        over.store(true, Ordering::Relaxed);
+        Outcome { streams, wall, long_prompts: joined(long) }
+    })
+}
+
+/// What a thread found; its panic is this one's.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+impl Turn<'_> {
+    /// One client: ask, listen to the end, ask again, until all clients together have asked enough.
+    fn streams(&self, sent: &AtomicUsize, first_words: impl Fn()) -> Vec<anyhow::Result<Answer>> {
+        let requests = self.plan.requests(self.level.concurrency);
+        let numbers = std::iter::from_fn(|| Some(sent.fetch_add(1, Ordering::Relaxed)));
+        numbers
+            .take_while(|number| *number < requests)
+            .map(|number| self.server.ask(&self.agent, self.body(Kind::Stream, number), &first_words))
+            .collect()
+    }
+
+    /// Long prompts one after the other, from the first words of a measured stream on; none any more once all streams have
+    /// ended.
+    fn long_prompts(&self, speaks: &Receiver<()>, over: &AtomicBool) -> Vec<anyhow::Result<Answer>> {
+        let mut answers = Vec::new();
+        if self.plan.long_prompts.count == 0 || speaks.recv().is_err() {
+            return answers;
+        }
+        for number in 0..self.plan.long_prompts.count {
+            answers.push(self.server.ask(&self.agent, self.body(Kind::Long, number), || ()));
+            if over.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        answers
+    }
+
+    fn body(&self, kind: Kind, number: usize) -> String {
+        let (prompt, tokens) = match kind {
+            Kind::Long => (self.plan.long_prompts.tokens, 1),
+            Kind::WarmUp | Kind::Stream => (self.level.prompt, self.plan.tokens),
+        };
+        let Level { concurrency, prompt: length } = self.level;
+        let which = [kind as usize, self.round, concurrency, length, number].map(|part| part as u64);
+        self.plan.body(self.server.model(), prompt, tokens, &[&which[..], &[self.server.turn()]].concat())
+    }
+}

@@ -1,0 +1,187 @@
+//! `pad bench --against URL`: the same load over HTTP on any OpenAI-compatible servers.
+//!
+//! Servers take turns within each round at each level, and begin in turn: figures of one round are a pair, and ratios are taken
+//! pair by pair. Figures are medians over rounds, but for counts, which are sums.
+
+mod answer;
+mod figures;
+mod level;
+mod plan;
+mod server;
+mod sse;
+mod table;
+mod words;
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use serde_json::Value;
+
+use super::BenchArgs;
+use figures::{Figures, Pace};
+use level::Level;
+use plan::{LongPrompts, Plan};
+use server::Server;
+
+/// Tokens in a prompt where nothing is said.
+const PROMPT: usize = 132;
+
+/// Tokens of an answer where nothing is said.
+const TOKENS: usize = 128;
+
+/// What to ask of servers.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Against servers")]
+pub struct LoadArgs {
+    /// Measure a server over HTTP in place of this process: the address of an OpenAI-compatible API, such as
+    /// `http://127.0.0.1:8080/v1`. Given several times, the servers take turns. `--model` is then the name to ask for (the first
+    /// that a server lists if not given), `--api-key` the key to send
+    #[arg(long, value_name = "URL")]
+    against: Vec<String>,
+    /// Streams side by side, one case each
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32], requires = "against")]
+    concurrency: Vec<usize>,
+    /// Requests of each case and round [default: two for each stream, and at least 4]
+    #[arg(long, requires = "against")]
+    requests: Option<usize>,
+    /// A preference to send with each request, as JSON: '{"concise": 1}'
+    #[arg(long, value_name = "JSON", value_parser = json, requires = "against")]
+    preference: Option<Value>,
+    /// Seed of the prompts; another one in each run if not given, so that no server has seen them
+    #[arg(long, requires = "against")]
+    seed: Option<u64>,
+    /// Long prompts that arrive one after the other while the streams of a case run
+    #[arg(long, value_name = "N", default_value_t = 0, requires = "against")]
+    long_prompts: usize,
+    /// Tokens in each long prompt
+    #[arg(long, value_name = "TOKENS", default_value_t = 1500, requires = "against")]
+    long_prompt_tokens: usize,
+    /// Longest wait for the first token of a good answer, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 1000.0, requires = "against")]
+    slo_ttft_ms: f64,
+    /// Longest mean time between the tokens of a good answer, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 100.0, requires = "against")]
+    slo_itl_ms: f64,
+    /// Seconds after which a request has failed
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "against")]
+    timeout: u64,
+}
+
+/// Without it, clap would take the text for a JSON string.
+fn json(text: &str) -> serde_json::Result<Value> {
+    serde_json::from_str(text)
+}
+
+impl LoadArgs {
+    /// Whether servers are measured at all.
+    pub fn is_wanted(&self) -> bool {
+        !self.against.is_empty()
+    }
+
+    fn plan(&self, tokens: usize) -> Plan {
+        let clock = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        Plan {
+            tokens,
+            requests: self.requests,
+            preference: self.preference.clone(),
+            seed: self.seed.unwrap_or_else(clock),
+            long_prompts: LongPrompts { count: self.long_prompts, tokens: self.long_prompt_tokens },
+        }
+    }
+}
+
+/// Loads the servers and reports.
+///
+/// # Errors
+///
+/// When a server does not answer a first request. Requests that fail later are counted.
+pub fn run(args: &BenchArgs) -> anyhow::Result<String> {
+    let load = &args.load;
+    ensure!(!load.concurrency.contains(&0), "--concurrency is at least 1");
+    ensure!(load.requests != Some(0), "--requests is at least 1");
+    ensure!(args.tokens != Some(0), "--tokens is at least 1");
+    ensure!(load.timeout >= 1, "--timeout is at least 1 second");
+    let plan = load.plan(args.tokens.unwrap_or(TOKENS));
+    let levels: Vec<Level> = args
+        .prompts(PROMPT)
+        .into_iter()
+        .flat_map(|prompt| load.concurrency.iter().map(move |&concurrency| Level { concurrency, prompt }))
+        .collect();
+    let servers = servers(args)?;
+    for server in &servers {
+        // One stream warms what a server does at its first request, and finds out whether it answers at all.
+        let stream = level::warm_up(server, levels[0], &plan);
+        stream.with_context(|| format!("{} does not answer", server.address()))?;
+    }
+    let good = Pace { ttft_ms: load.slo_ttft_ms, itl_ms: load.slo_itl_ms };
+    let mut rounds = vec![vec![Vec::with_capacity(args.rounds); servers.len()]; levels.len()];
+    for round in 1..=args.rounds {
+        for (level, found) in levels.iter().zip(&mut rounds) {
+            let mut turns: Vec<usize> = (0..servers.len()).collect();
+            turns.rotate_left(round % servers.len());
+            for at in turns {
+                found[at].push(Figures::of(&level::run(&servers[at], *level, &plan, round), good));
+            }
+        }
+    }
+    let about = table::About { plan, good, rounds: args.rounds };
+    Ok(table::report(&about, &servers, &levels, &rounds, args.json)?)
+}
+
+fn servers(args: &BenchArgs) -> anyhow::Result<Vec<Server>> {
+    let timeout = Duration::from_secs(args.load.timeout);
+    let addresses: Vec<&str> = args.load.against.iter().map(|address| address.trim_end_matches('/')).collect();
+    let server = |(at, address): (usize, &&str)| {
+        // A server that is measured against itself is asked other things each time.
+        let turn = addresses[..at].iter().filter(|earlier| *earlier == address).count();
+        Server::new(address, args.flags.model(), args.flags.api_key(), timeout, turn as u64)
+    };
+    addresses.iter().enumerate().map(server).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: BenchArgs,
+    }
+
+    fn parsed(flags: &[&str]) -> Result<BenchArgs, clap::Error> {
+        Line::try_parse_from([&["bench"], flags].concat()).map(|line| line.args)
+    }
+
+    #[test]
+    fn a_preference_is_json() {
+        let preference =
+            |text| parsed(&["--against", "http://one/v1", "--preference", text]).map(|a| a.load.preference);
+        assert_eq!(preference(r#"{"concise": 1}"#).unwrap(), Some(json!({"concise": 1})));
+        assert_eq!(preference("\"like a pirate\"").unwrap(), Some(json!("like a pirate")));
+        assert!(preference("concise").unwrap_err().to_string().contains("--preference"));
+    }
+
+    #[test]
+    fn flags_of_one_way_do_not_go_with_the_other() {
+        assert!(parsed(&["--concurrency", "4"]).unwrap_err().to_string().contains("--against"));
+        assert!(parsed(&["--against", "http://one/v1", "--lanes", "2"]).is_err());
+        let both = parsed(&["--against", "http://one/v1", "--prompt", "9,99", "--tokens", "3"]).unwrap();
+        assert_eq!((both.prompts(PROMPT), both.load.concurrency), (vec![9, 99], vec![1, 8, 32]));
+        assert!(!parsed(&["--lanes", "2"]).unwrap().load.is_wanted());
+    }
+
+    #[test]
+    fn a_server_that_is_measured_against_itself_gets_other_prompts() {
+        let flags = ["http://one/v1", "http://two/v1", "http://one/v1/"].map(|address| ["--against", address]);
+        let mut args = parsed(&[flags.as_flattened(), &["--model", "m"]].concat()).unwrap();
+        let servers = servers(&args).unwrap();
+        assert_eq!(servers.iter().map(Server::turn).collect::<Vec<_>>(), [0, 0, 1]);
+        args.load.against = vec!["localhost:8080".to_owned()];
+        assert!(super::servers(&args).err().unwrap().to_string().contains("must begin with http://"));
+    }
+}
