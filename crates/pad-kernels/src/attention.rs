@@ -6,7 +6,7 @@ use crate::cell::Cell;
 use crate::dispatch::for_each_isa;
 use crate::head_group::{Past, attend};
 use crate::kv::{self, BLOCK, BatchView, KvLayout};
-use crate::linear::rows_of;
+use crate::product::rows_of;
 use crate::rope::rotate;
 use crate::shared::SharedSlice;
 use crate::{Isa, Pool};

@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, Tensor, bail};
 
 use crate::cell::Cell;
-use crate::linear::rows_of;
+use crate::product::rows_of;
 use crate::rope::rotate;
 use crate::shared::SharedSlice;
 use crate::{Pool, Rope};

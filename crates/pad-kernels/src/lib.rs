@@ -9,7 +9,8 @@
 //! | [`Pool`] | threads for steps of a few milliseconds |
 //! | [`Arena`] | memory for weights, in huge pages |
 //! | [`PackedWeights`] | a weight matrix in tiles of 16 outputs by blocks of 32 inputs |
-//! | [`Linear`] | `y = f(x) W^T + b (+ residual)`, with norm or SwiGLU folded into the input |
+//! | [`Linear`] | `y = f(x) W^T + b (+ residual)`, with the norm folded into the input |
+//! | [`Gated`] | `silu(f(x) G^T) * (f(x) U^T)`, likewise |
 //! | [`RmsNorm`], [`Rope`] | normalisation and rotary positions |
 //! | [`BatchView`], [`KvLayout`] | the ragged batch and the cache it reads and writes |
 //! | [`attention`], [`write_kv`] | rotary embedding, cache write and attention over blocks |
@@ -29,6 +30,7 @@ mod block;
 mod cell;
 mod dispatch;
 mod exp;
+mod gated;
 mod head_group;
 mod head_group_avx512;
 mod kv;
@@ -36,6 +38,7 @@ mod linear;
 mod norm;
 mod packed;
 mod pool;
+mod product;
 mod rope;
 mod shared;
 mod tile;
@@ -47,6 +50,7 @@ pub use attention::attention;
 pub use best::{Best, Ranked};
 pub use block::{Block, BlockFormat};
 pub use dispatch::Isa;
+pub use gated::Gated;
 pub use kv::{BLOCK, BatchView, KvLayout, Segment, write_kv};
 pub use linear::{Input, Linear};
 pub use norm::RmsNorm;

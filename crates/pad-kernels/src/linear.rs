@@ -1,26 +1,21 @@
-//! `y = f(x) W^T + b (+ residual)`: every weight matrix of the model.
+//! `y = f(x) W^T + b (+ residual)`.
 
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
-use crate::activation::Activations;
 use crate::dispatch::for_each_isa;
-use crate::exp::silu;
 use crate::packed::{PackedWeights, TILE};
-use crate::shared::SharedSlice;
-use crate::tile::for_each_row;
+use crate::product::{Place, Product, rows_of};
 use crate::{Isa, Pool, RmsNorm};
 
 /// What is done to a row before it meets the weights.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {
-    /// Nothing: `x` is `[rows, inputs]`.
+    /// Nothing.
     Plain,
-    /// Normalised: `x` is `[rows, inputs]`.
+    /// Normalised.
     Norm(&'a RmsNorm),
-    /// `silu(gate) * up`: `x` is `[rows, 2 * inputs]`, the gates first.
-    SwiGlu,
 }
 
 /// A weight matrix `[outputs, inputs]` with an optional bias.
@@ -45,15 +40,14 @@ pub enum Linear {
 }
 
 impl Linear {
-    /// `[rows, inputs]` (or `[rows, 2 * inputs]` with [`Input::SwiGlu`]) to `[rows, outputs]`, plus `residual`
-    /// `[rows, outputs]` where given.
+    /// `[rows, inputs]` to `[rows, outputs]`, plus `residual` `[rows, outputs]` where given.
     ///
     /// # Errors
     /// If a shape does not agree.
     pub fn forward(&self, x: &Tensor, input: Input<'_>, residual: Option<&Tensor>) -> Result<Tensor> {
         match self {
             Self::Packed { weights, bias, pool } => {
-                let op = PackedLinear { weights, bias: bias.as_deref(), pool, input, isa: pool.isa() };
+                let op = PackedLinear { product: Product { weights, pool, input }, bias: bias.as_deref() };
                 match residual {
                     None => x.apply_op1_no_bwd(&op),
                     Some(residual) => x.apply_op2_no_bwd(residual, &op),
@@ -103,81 +97,31 @@ impl Linear {
 }
 
 impl Input<'_> {
-    fn twin(self, x: &Tensor) -> Result<Tensor> {
+    pub(crate) fn twin(self, x: &Tensor) -> Result<Tensor> {
         match self {
             Self::Plain => Ok(x.clone()),
             Self::Norm(norm) => norm.twin(x),
-            Self::SwiGlu => {
-                let half = x.dim(D::Minus1)? / 2;
-                let gate = x.narrow(D::Minus1, 0, half)?.contiguous()?;
-                gate.silu()? * x.narrow(D::Minus1, half, half)?.contiguous()?
-            }
         }
-    }
-
-    /// Values of `x` in a row that gives `inputs` inputs.
-    fn width(self, inputs: usize) -> usize {
-        if matches!(self, Self::SwiGlu) { 2 * inputs } else { inputs }
     }
 
     pub(crate) fn row(self, isa: Isa, x: &[f32], out: &mut [f32]) {
         match self {
             Self::Plain => out.copy_from_slice(x),
             Self::Norm(norm) => norm.row(isa, x, out),
-            Self::SwiGlu => {
-                let (gate, up) = x.split_at(out.len());
-                swiglu_row(isa, gate, up, out);
-            }
         }
     }
 }
 
-for_each_isa! {
-    fn swiglu_row(gate: &[f32], up: &[f32], out: &mut [f32]) = swiglu_body
-}
-
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
-fn swiglu_body<const FUSED: bool>(gate: &[f32], up: &[f32], out: &mut [f32]) {
-    for ((out, g), u) in out.iter_mut().zip(gate).zip(up) {
-        *out = silu(*g) * u;
-    }
-}
-
-/// The values of a contiguous single-precision `[rows, width]` argument.
-pub(crate) fn rows_of<'s>(
-    name: &str,
-    storage: &'s CpuStorage,
-    layout: &Layout,
-    width: usize,
-) -> Result<(usize, &'s [f32])> {
-    let (Some((start, end)), [rows, columns]) = (layout.contiguous_offsets(), layout.dims()) else {
-        bail!("{name}: a contiguous matrix is expected, not {layout:?}")
-    };
-    if *columns != width {
-        bail!("{name}: rows of {width} values are expected, not {columns}")
-    }
-    Ok((*rows, &storage.as_slice::<f32>()?[start..end]))
-}
-
 struct PackedLinear<'a> {
-    weights: &'a PackedWeights,
+    product: Product<'a>,
     bias: Option<&'a [f32]>,
-    pool: &'a Pool,
-    input: Input<'a>,
-    isa: Isa,
 }
 
 impl PackedLinear<'_> {
-    fn run(
-        &self,
-        x: &CpuStorage,
-        layout: &Layout,
-        residual: Option<(&CpuStorage, &Layout)>,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (w, inputs, outputs) = (self.weights, self.weights.inputs(), self.weights.outputs());
-        let width = self.input.width(inputs);
-        let (rows, x) = rows_of("linear", x, layout, width)?;
+    fn run(&self, x: &CpuStorage, lx: &Layout, residual: Option<(&CpuStorage, &Layout)>) -> Result<(CpuStorage, Shape)> {
+        let (weights, isa) = (self.product.weights, self.product.pool.isa());
+        let outputs = weights.outputs();
+        let (rows, x) = rows_of("linear", x, lx, weights.inputs())?;
         let residual = match residual {
             Some((storage, layout)) => {
                 let (count, values) = rows_of("linear's residual", storage, layout, outputs)?;
@@ -188,38 +132,47 @@ impl PackedLinear<'_> {
             }
             None => None,
         };
-        let activations = Activations::prepare(self.isa, self.pool, w.format(), rows, inputs, &|row, out| {
-            self.input.row(self.isa, &x[row * width..(row + 1) * width], out);
-        });
-        let mut out = vec![0.0_f32; rows * outputs];
-        let shared = SharedSlice::new(&mut out);
-        self.pool.run_ranges(w.tiles(), 1, &|first, last| {
-            for_each_row(self.isa, w, first..last, &activations, rows, &mut |tile, row, sums| {
-                let start = tile * TILE;
-                let len = TILE.min(outputs - start);
-                let at = row * outputs + start;
-                // SAFETY: each tile belongs to one range, so its outputs in each row are written by one task.
-                let out = unsafe { shared.part(at, len) };
-                let bias = self.bias.map(|bias| &bias[start..start + len]);
-                let residual = residual.map(|residual| &residual[at..at + len]);
-                match out.as_mut_array::<TILE>() {
-                    // Of a known length: a few vector instructions.
-                    Some(out) => store(out, sums, bias, residual),
-                    None => store(out, &sums[..len], bias, residual),
-                }
-            });
-        });
+        let store = |place: &Place<'_, '_>, [sums]: [&[[f32; TILE]]; 1]| {
+            let bias = self.bias.map(|bias| &bias[place.start..place.start + place.len]);
+            let residual = residual.map(|residual| (&residual[place.row * outputs + place.start..], outputs));
+            add_up(isa, place, sums, bias, residual);
+        };
+        // SAFETY: `add_up` writes every row of the sums.
+        let out = unsafe { self.product.run(rows, x, outputs, &store) };
         Ok((CpuStorage::F32(out), Shape::from((rows, outputs))))
     }
 }
 
-/// `out = sums (+ bias) (+ residual)`, all of one length.
+for_each_isa! {
+    /// Sums, plus a bias, plus a residual that is as many values from row to row as is said beside it.
+    fn add_up(place: &Place<'_, '_>, sums: &[[f32; TILE]], bias: Option<&[f32]>, residual: Option<(&[f32], usize)>)
+        = add_up_body
+}
+
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "the length is known where this is called")]
-fn store(out: &mut [f32], sums: &[f32], bias: Option<&[f32]>, residual: Option<&[f32]>) {
-    out.copy_from_slice(sums);
-    for values in [bias, residual].into_iter().flatten() {
-        out.iter_mut().zip(values).for_each(|(out, value)| *out += value);
+#[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
+fn add_up_body<const FUSED: bool>(
+    place: &Place<'_, '_>,
+    sums: &[[f32; TILE]],
+    bias: Option<&[f32]>,
+    residual: Option<(&[f32], usize)>,
+) {
+    let mut padded = [0.0; TILE];
+    if let Some(bias) = bias {
+        padded[..bias.len()].copy_from_slice(bias);
+    }
+    for (i, sums) in sums.iter().enumerate() {
+        match residual {
+            None if bias.is_none() => place.write(i, |j| sums[j]),
+            None => place.write(i, |j| sums[j] + padded[j]),
+            Some((residual, stride)) => {
+                let residual = &residual[i * stride..i * stride + place.len];
+                match residual.as_array::<TILE>() {
+                    Some(residual) => place.write(i, |j| sums[j] + padded[j] + residual[j]),
+                    None => place.write(i, |j| sums[j] + padded[j] + residual[j]),
+                }
+            }
+        }
     }
 }
 

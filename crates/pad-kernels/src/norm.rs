@@ -4,7 +4,7 @@ use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
 
 use crate::Isa;
 use crate::dispatch::{for_each_isa, mul_add};
-use crate::linear::rows_of;
+use crate::product::rows_of;
 
 /// `x / sqrt(mean(x^2) + eps) * weight`, over the last dimension.
 #[derive(Clone, Debug)]

@@ -1,6 +1,19 @@
 //! A slice that several threads write at disjoint places.
 
 use std::marker::PhantomData;
+use std::mem::MaybeUninit;
+
+/// `len` numbers that `fill` writes, without clearing them before.
+///
+/// # Safety
+/// `fill` writes every one of them.
+pub unsafe fn filled(len: usize, fill: impl FnOnce(&SharedSlice<'_, MaybeUninit<f32>>)) -> Vec<f32> {
+    let mut out: Vec<f32> = Vec::with_capacity(len);
+    fill(&SharedSlice::new(&mut out.spare_capacity_mut()[..len]));
+    // SAFETY: all of them are written, by the caller's promise.
+    unsafe { out.set_len(len) };
+    out
+}
 
 /// A mutable slice shared by the tasks of one [`crate::Pool::run`], each of which writes its own part.
 pub struct SharedSlice<'a, T> {

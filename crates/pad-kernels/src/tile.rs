@@ -19,18 +19,18 @@ pub const ROWS: usize = 16;
 /// Sums of up to [`ROWS`] rows with a tile's 16 outputs.
 pub type Sums = [[f32; TILE]; ROWS];
 
-/// Call `store(tile, row, sums)` for every tile of `tiles` and every row in `0..rows`, with that row's products with the tile's
-/// 16 outputs.
-pub fn for_each_row(
+/// Call `store(group, first row, sums)` for every group of `T` tiles and every group of rows in `0..rows`, with these rows' products
+/// with the 16 outputs of each tile.
+pub fn for_each_group<const T: usize>(
     isa: Isa,
     weights: &PackedWeights,
-    tiles: Range<usize>,
+    groups: Range<usize>,
     activations: &Activations,
     rows: usize,
-    store: &mut dyn FnMut(usize, usize, &[f32; TILE]),
+    store: &mut dyn FnMut(usize, usize, [&[[f32; TILE]]; T]),
 ) {
-    let mut sums: Sums = [[0.0; TILE]; ROWS];
-    for tile in tiles {
+    let mut sums: [Sums; T] = [[[0.0; TILE]; ROWS]; T];
+    for group in groups {
         let mut row = 0;
         while row < rows {
             let count = match rows - row {
@@ -40,16 +40,16 @@ pub fn for_each_row(
                 2.. => 2,
                 _ => 1,
             };
-            product(isa, weights, tile, activations, row, count, &mut sums);
-            for (i, sums) in sums[..count].iter().enumerate() {
-                store(tile, row + i, sums);
+            for (t, sums) in sums.iter_mut().enumerate() {
+                product(isa, weights, group * T + t, activations, row, count, sums);
             }
+            store(group, row, sums.each_ref().map(|sums| &sums[..count]));
             row += count;
         }
     }
 }
 
-/// One row's products with the tile's 16 outputs, exactly as [`for_each_row`] gives them.
+/// One row's products with the tile's 16 outputs, exactly as [`for_each_group`] gives them.
 pub fn one_row(isa: Isa, weights: &PackedWeights, tile: usize, activations: &Activations, row: usize) -> [f32; TILE] {
     let mut sums: Sums = [[0.0; TILE]; ROWS];
     product(isa, weights, tile, activations, row, 1, &mut sums);

@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor, bail};
 use crate::activation::Activations;
 use crate::best::{Bar, Best, Ranked};
 use crate::packed::{PackedWeights, TILE};
-use crate::tile::{for_each_row, one_row};
+use crate::tile::{for_each_group, one_row};
 use crate::{Input, Isa, Linear, Pool};
 
 /// What is wanted of one row of hidden states.
@@ -148,12 +148,14 @@ fn read_whole(
     pool.run(stretches, &|stretch| {
         let mut part = empty();
         let tiles = stretch * STRETCH..((stretch + 1) * STRETCH).min(w.tiles());
-        for_each_row(isa, w, tiles, &activations, rows.len(), &mut |tile, row, sums| {
-            let (best, mass) = &mut part[row];
-            let sums = &sums[..TILE.min(w.outputs() - tile * TILE)];
-            best.show_all((tile * TILE) as u32, sums, &bars[row]);
-            if wanted[rows[row]].1 {
-                *mass = sums.iter().fold(*mass, |mass, &logit| mass.add(logit));
+        for_each_group(isa, w, tiles, &activations, rows.len(), &mut |tile, first, [sums]| {
+            for (row, sums) in (first..).zip(sums) {
+                let (best, mass) = &mut part[row];
+                let sums = &sums[..TILE.min(w.outputs() - tile * TILE)];
+                best.show_all((tile * TILE) as u32, sums, &bars[row]);
+                if wanted[rows[row]].1 {
+                    *mass = sums.iter().fold(*mass, |mass, &logit| mass.add(logit));
+                }
             }
         });
         *parts[stretch].lock().unwrap_or_else(PoisonError::into_inner) = part;

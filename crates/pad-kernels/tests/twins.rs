@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use pad_kernels::{
-    BLOCK, BatchView, Format, Input, KvLayout, Linear, PackedWeights, Pool, RmsNorm, Rope, RopeScaling, Segment,
+    Arena, BLOCK, BatchView, Format, Gated, Input, KvLayout, Linear, PackedWeights, Pool, RmsNorm, Rope, RopeScaling, Segment,
     Wanted, attention, write_kv,
 };
 
@@ -58,15 +58,47 @@ fn linear() {
                 Tensor::from_vec((0..inputs).map(|_| random.next()).collect::<Vec<f32>>(), inputs, &Device::Cpu);
             let norm = RmsNorm::new(weight.unwrap(), 1e-5).unwrap();
             for rows in [1, 2, 3, 7, 8, 15, 33] {
-                let (x, wide) = (random.tensor(rows, inputs), random.tensor(rows, 2 * inputs));
+                let x = random.tensor(rows, inputs);
                 let residual = random.tensor(rows, outputs);
-                for (x, input) in [(&x, Input::Plain), (&x, Input::Norm(&norm)), (&wide, Input::SwiGlu)] {
+                for input in [Input::Plain, Input::Norm(&norm)] {
                     for residual in [None, Some(&residual)] {
-                        let got = linear.forward(x, input, residual).unwrap();
-                        let want = twin.forward(x, input, residual).unwrap();
+                        let got = linear.forward(&x, input, residual).unwrap();
+                        let want = twin.forward(&x, input, residual).unwrap();
                         let distance = distance(&got, &want);
                         assert!(distance < tolerance, "{format:?} [{outputs}, {inputs}] {rows} rows: {distance}");
                     }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn gated_linears() {
+    let mut random = Random(8);
+    let pool = Arc::new(Pool::new(2));
+    for (format, tolerance) in [(Format::F32, 1e-5), (Format::Q8, 0.05)] {
+        for (width, inputs) in [(48, 64), (17, 40), (5, 33)] {
+            for biased in [false, true] {
+                let outputs = Gated::packed_outputs(width);
+                let mut weights = PackedWeights::zeros(&mut Arena::default(), format, outputs, inputs);
+                let mut bias = vec![0.0; outputs];
+                for part in 0..2 {
+                    for i in 0..width {
+                        weights.set_row(Gated::place(part, i), &values(&random.tensor(1, inputs)));
+                        bias[Gated::place(part, i)] = values(&random.tensor(1, 1))[0];
+                    }
+                }
+                let bias = biased.then(|| bias.into());
+                let gated = Gated::Packed { weights: Arc::new(weights), bias, width, pool: Arc::clone(&pool) };
+                let twin = gated.twin().unwrap();
+                for rows in [1, 3, 16, 21] {
+                    let x = random.tensor(rows, inputs);
+                    let got = gated.forward(&x, Input::Plain).unwrap();
+                    let want = twin.forward(&x, Input::Plain).unwrap();
+                    assert_eq!(got.dims(), [rows, width]);
+                    let distance = distance(&got, &want);
+                    assert!(distance < tolerance, "{format:?} [{width}, {inputs}] {rows} rows: {distance}");
                 }
             }
         }

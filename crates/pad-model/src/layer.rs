@@ -1,7 +1,7 @@
 //! One layer of the transformer.
 
 use candle_core::Tensor;
-use pad_kernels::{BatchView, Input, KvLayout, Linear, Pool, RmsNorm, attention, write_kv};
+use pad_kernels::{BatchView, Gated, Input, KvLayout, Linear, Pool, RmsNorm, attention, write_kv};
 
 /// A layer's weights; projections that read the same input are one matrix.
 #[derive(Debug)]
@@ -11,8 +11,7 @@ pub struct Layer {
     pub qkv: Linear,
     pub attention_output: Linear,
     pub feed_forward_norm: RmsNorm,
-    /// Gates, then ups.
-    pub gate_up: Linear,
+    pub gate_up: Gated,
     pub down: Linear,
 }
 
@@ -30,12 +29,13 @@ impl Layer {
         write_kv(cache, &qkv, layout, view, pool)?;
         let attended = attention(&qkv, cache, layout, view, pool)?;
         let x = self.attention_output.forward(&attended, Input::Plain, Some(x))?;
-        let gate_up = self.gate_up.forward(&x, Input::Norm(&self.feed_forward_norm), None)?;
-        self.down.forward(&gate_up, Input::SwiGlu, Some(&x))
+        let gated = self.gate_up.forward(&x, Input::Norm(&self.feed_forward_norm))?;
+        self.down.forward(&gated, Input::Plain, Some(&x))
     }
 
     /// Bytes of weights.
     pub fn bytes(&self) -> usize {
-        [&self.qkv, &self.attention_output, &self.gate_up, &self.down].iter().map(|linear| linear.bytes()).sum()
+        let linears = [&self.qkv, &self.attention_output, &self.down];
+        linears.iter().map(|linear| linear.bytes()).sum::<usize>() + self.gate_up.bytes()
     }
 }

@@ -1,6 +1,6 @@
 //! A weight matrix as a checkpoint has it, and how it is packed.
 
-use pad_kernels::{Arena, BlockFormat, Format, PackedWeights};
+use pad_kernels::{Arena, BlockFormat, Format, Gated, PackedWeights};
 
 /// How weights are kept in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,9 +89,30 @@ fn reorder<T: Copy>(values: &mut Vec<T>, rows: usize, source: impl Fn(usize) -> 
     *values = (0..rows).flat_map(|row| &values[source(row) * len..(source(row) + 1) * len]).copied().collect();
 }
 
-/// Stack matrices of the same width and pack them into `arena`: a fused projection is one matrix.
-pub fn pack(arena: &mut Arena, parts: &[Matrix], dtype: Dtype) -> PackedWeights {
-    let (outputs, inputs) = (parts.iter().map(|m| m.outputs).sum(), parts[0].inputs);
+/// Where a row of a part goes in a packed matrix.
+pub struct Order {
+    /// Outputs of the packed matrix.
+    pub outputs: usize,
+    /// The output that is row `.1` of part `.0`.
+    pub place: fn(&[Matrix], usize, usize) -> usize,
+}
+
+impl Order {
+    /// One part after the other.
+    pub fn stacked(parts: &[Matrix]) -> Self {
+        let place = |parts: &[Matrix], part: usize, row| parts[..part].iter().map(|m| m.outputs).sum::<usize>() + row;
+        Self { outputs: parts.iter().map(|m| m.outputs).sum(), place }
+    }
+
+    /// Gates and ups in turns.
+    pub fn gated(parts: &[Matrix]) -> Self {
+        Self { outputs: Gated::packed_outputs(parts[0].outputs), place: |_, part, row| Gated::place(part, row) }
+    }
+}
+
+/// Pack matrices of the same width into `arena`, in this order: projections that read the same input are one matrix.
+pub fn pack(arena: &mut Arena, parts: &[Matrix], order: &Order, dtype: Dtype) -> PackedWeights {
+    let (outputs, inputs) = (order.outputs, parts[0].inputs);
     let four_bits = |m: &Matrix| matches!(m.values, Values::Blocks(BlockFormat::Q4_0 | BlockFormat::Q4_1, _));
     let format = match dtype {
         Dtype::F32 => Format::F32,
@@ -99,9 +120,10 @@ pub fn pack(arena: &mut Arena, parts: &[Matrix], dtype: Dtype) -> PackedWeights 
         Dtype::Auto => Format::Q8,
     };
     let mut packed = PackedWeights::zeros(arena, format, outputs, inputs);
-    let (mut at, mut row) = (0, Vec::with_capacity(inputs));
-    for part in parts {
+    let mut row = Vec::with_capacity(inputs);
+    for (index, part) in parts.iter().enumerate() {
         for i in 0..part.outputs {
+            let at = (order.place)(parts, index, i);
             match (&part.values, format) {
                 (Values::Blocks(BlockFormat::Q8_0, _), Format::Q8) => {
                     for (b, bytes) in part.blocks(i, BlockFormat::Q8_0).enumerate() {
@@ -118,7 +140,6 @@ pub fn pack(arena: &mut Arena, parts: &[Matrix], dtype: Dtype) -> PackedWeights 
                     packed.set_row(at, &row);
                 }
             }
-            at += 1;
         }
     }
     packed
@@ -152,11 +173,12 @@ mod tests {
         let want: Vec<f32> = [a.clone().into_single(), b.clone().into_single()].concat();
         let parts = [a, b];
         let mut arena = Arena::default();
-        let fast = pack(&mut arena, &parts, Dtype::Auto);
+        let fast = pack(&mut arena, &parts, &Order::stacked(&parts), Dtype::Auto);
         assert_eq!((fast.format(), fast.to_f32()), (Format::Q4, want.clone()));
-        assert_eq!(pack(&mut arena, &parts, Dtype::F32).to_f32(), want);
+        assert_eq!(pack(&mut arena, &parts, &Order::stacked(&parts), Dtype::F32).to_f32(), want);
         let single = Matrix { outputs: 1, inputs: 64, values: Values::Single(vec![0.25; 64]) };
-        let mixed = pack(&mut arena, &[parts[0].clone(), single], Dtype::Auto);
+        let parts = [parts[0].clone(), single];
+        let mixed = pack(&mut arena, &parts, &Order::stacked(&parts), Dtype::Auto);
         assert_eq!((mixed.format(), mixed.outputs()), (Format::Q8, 3));
         let close = mixed.to_f32().iter().zip(&want[..128]).all(|(a, b)| (a - b).abs() < 0.25);
         assert!(close);

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use pad_kernels::{Arena, Input, Linear, Logits, PackedWeights, Pool, RmsNorm, Rope, Wanted};
+use pad_kernels::{Arena, Gated, Input, Linear, Logits, Pool, RmsNorm, Rope, Wanted};
 
 use crate::embedding::Embedding;
 use crate::layer::Layer;
-use crate::matrix::{Dtype, Matrix, pack};
+use crate::matrix::{Dtype, Matrix, Order, pack};
 use crate::{Batch, KvCache, LaneChunk, LayerPart, ModelConfig, ModelError, Part, ValueHead, Weights};
 
 /// How a model is loaded.
@@ -196,8 +196,7 @@ impl Loader<'_> {
             qkv: self.linear(&qkv, hidden)?,
             attention_output: self.linear(&[(part(LayerPart::AttentionOutput), hidden)], heads * head_dim)?,
             feed_forward_norm: self.norm(part(LayerPart::FeedForwardNorm))?,
-            gate_up: self
-                .linear(&[(part(LayerPart::Gate), intermediate), (part(LayerPart::Up), intermediate)], hidden)?,
+            gate_up: self.gated([part(LayerPart::Gate), part(LayerPart::Up)], intermediate, hidden)?,
             down: self.linear(&[(part(LayerPart::Down), hidden)], intermediate)?,
         })
     }
@@ -211,6 +210,38 @@ impl Loader<'_> {
 
     /// The parts, each with its number of outputs, stacked into one matrix of `inputs` columns.
     fn linear(&mut self, parts: &[(Part, usize)], inputs: usize) -> Result<Linear, ModelError> {
+        let (matrices, bias) = self.read(parts, inputs)?;
+        if !self.options.device.is_cpu() {
+            return self.dense(matrices, bias);
+        }
+        let weights = Arc::new(pack(&mut self.arena, &matrices, &Order::stacked(&matrices), self.options.dtype));
+        Ok(Linear::Packed { weights, bias: bias.map(Into::into), pool: Arc::clone(&self.options.pool) })
+    }
+
+    /// Gate and up, `[width, inputs]` each.
+    fn gated(&mut self, parts: [Part; 2], width: usize, inputs: usize) -> Result<Gated, ModelError> {
+        let (matrices, bias) = self.read(&parts.map(|part| (part, width)), inputs)?;
+        if !self.options.device.is_cpu() {
+            return Ok(Gated::Dense { linear: self.dense(matrices, bias)? });
+        }
+        let order = Order::gated(&matrices);
+        let bias = bias.map(|bias| {
+            let mut ordered = vec![0.0; order.outputs];
+            for (i, value) in bias.into_iter().enumerate() {
+                ordered[Gated::place(i / width, i % width)] = value;
+            }
+            ordered.into()
+        });
+        let weights = Arc::new(pack(&mut self.arena, &matrices, &order, self.options.dtype));
+        Ok(Gated::Packed { weights, bias, width, pool: Arc::clone(&self.options.pool) })
+    }
+
+    /// Matrices of these numbers of outputs, and their biases one after the other if they have any.
+    fn read(
+        &mut self,
+        parts: &[(Part, usize)],
+        inputs: usize,
+    ) -> Result<(Vec<Matrix>, Option<Vec<f32>>), ModelError> {
         let (mut matrices, mut bias): (Vec<Matrix>, Vec<f32>) = (Vec::new(), Vec::new());
         for &(part, outputs) in parts {
             let matrix = self.weights.matrix(part)?;
@@ -226,15 +257,16 @@ impl Loader<'_> {
         if !bias.is_empty() && bias.len() != outputs {
             self.expect(parts[0].0, &[bias.len()], &[outputs])?;
         }
-        let bias = (!bias.is_empty()).then_some(bias);
-        if !self.options.device.is_cpu() {
-            let values: Vec<f32> = matrices.into_iter().flat_map(Matrix::into_single).collect();
-            let weight = Tensor::from_vec(values, (outputs, inputs), &self.options.device)?;
-            let bias = bias.map(|b| Tensor::from_vec(b, outputs, &self.options.device)).transpose()?;
-            return Ok(Linear::Dense { weight, bias });
-        }
-        let weights: Arc<PackedWeights> = Arc::new(pack(&mut self.arena, &matrices, self.options.dtype));
-        Ok(Linear::Packed { weights, bias: bias.map(Into::into), pool: Arc::clone(&self.options.pool) })
+        Ok((matrices, (!bias.is_empty()).then_some(bias)))
+    }
+
+    /// The matrices stacked, in single precision on the device.
+    fn dense(&self, matrices: Vec<Matrix>, bias: Option<Vec<f32>>) -> Result<Linear, ModelError> {
+        let (outputs, inputs) = (matrices.iter().map(|m| m.outputs).sum::<usize>(), matrices[0].inputs);
+        let values: Vec<f32> = matrices.into_iter().flat_map(Matrix::into_single).collect();
+        let weight = Tensor::from_vec(values, (outputs, inputs), &self.options.device)?;
+        let bias = bias.map(|b| Tensor::from_vec(b, outputs, &self.options.device)).transpose()?;
+        Ok(Linear::Dense { weight, bias })
     }
 
     fn expect(&self, part: Part, found: &[usize], wanted: &[usize]) -> Result<(), ModelError> {
