@@ -3,7 +3,7 @@
 #![cfg(target_arch = "x86_64")]
 
 use std::arch::x86_64::{
-    __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_loadu_si256, _mm512_and_si512, _mm512_cvtepi32_ps, _mm512_cvtph_ps,
+    __m512i, _MM_HINT_T1, _mm_prefetch, _mm256_loadu_si256, _mm512_and_si512, _mm512_cvtepi32_ps, _mm512_cvtph_ps,
     _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_set1_epi8, _mm512_set1_epi32,
     _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_srli_epi16, _mm512_storeu_ps,
 };
@@ -12,8 +12,9 @@ use crate::activation::QuantisedBlock;
 use crate::packed::Format;
 use crate::tile::Sums;
 
-/// Bytes ahead of the present block to ask for: about what one block's arithmetic hides.
-const AHEAD: usize = 1024;
+/// Bytes ahead of the present block to ask for, into the second-level cache: far enough to hide the memory's latency, and the
+/// first level's few outstanding misses are left to what is needed next.
+const AHEAD: usize = 8192;
 
 /// `count` rows (16, 8, 4, 2 or 1), `x` being `[count, blocks]`.
 pub fn product(q4: bool, count: usize, tile: &[u8], x: &[QuantisedBlock], sums: &mut Sums) {
@@ -63,7 +64,7 @@ unsafe fn rows<const M: usize, const Q4: bool>(tile: &[u8], x: &[QuantisedBlock]
             };
             for line in 0..format.block_bytes().div_ceil(64) {
                 // A prefetch of an address that is not there does nothing.
-                _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add(AHEAD + 64 * line).cast());
+                _mm_prefetch::<_MM_HINT_T1>(w.wrapping_add(AHEAD + 64 * line).cast());
             }
             for (m, acc) in acc.iter_mut().enumerate() {
                 let a = x.get_unchecked(m * blocks + b);
