@@ -118,7 +118,12 @@ struct PackedLinear<'a> {
 }
 
 impl PackedLinear<'_> {
-    fn run(&self, x: &CpuStorage, lx: &Layout, residual: Option<(&CpuStorage, &Layout)>) -> Result<(CpuStorage, Shape)> {
+    fn run(
+        &self,
+        x: &CpuStorage,
+        lx: &Layout,
+        residual: Option<(&CpuStorage, &Layout)>,
+    ) -> Result<(CpuStorage, Shape)> {
         let (weights, isa) = (self.product.weights, self.product.pool.isa());
         let outputs = weights.outputs();
         let (rows, x) = rows_of("linear", x, lx, weights.inputs())?;

@@ -33,19 +33,22 @@ pub fn for_each_group<const T: usize>(
     for group in groups {
         let mut row = 0;
         while row < rows {
-            let count = match rows - row {
-                ROWS.. => ROWS,
-                8.. => 8,
-                4.. => 4,
-                2.. => 2,
-                _ => 1,
-            };
+            let count = together(rows - row);
             for (t, sums) in sums.iter_mut().enumerate() {
                 product(isa, weights, group * T + t, activations, row, count, sums);
             }
             store(group, row, sums.each_ref().map(|sums| &sums[..count]));
             row += count;
         }
+    }
+}
+
+/// How many of `left` rows are computed at once.
+pub fn together(left: usize) -> usize {
+    match left {
+        ROWS.. => ROWS,
+        8.. => 8,
+        few => few,
     }
 }
 
@@ -61,75 +64,57 @@ fn product(isa: Isa, w: &PackedWeights, tile: usize, a: &Activations, row: usize
     match a {
         Activations::Single(values) => {
             let x = &values[row * blocks * BLOCK_LEN..(row + count) * blocks * BLOCK_LEN];
-            match count {
-                ROWS => single::<ROWS>(isa, bytes, x, sums),
-                8 => single::<8>(isa, bytes, x, sums),
-                4 => single::<4>(isa, bytes, x, sums),
-                2 => single::<2>(isa, bytes, x, sums),
-                _ => single::<1>(isa, bytes, x, sums),
-            }
+            single(isa, bytes, x, &mut sums[..count]);
         }
         Activations::Quantised(quantised) => {
             let x = &quantised[row * blocks..(row + count) * blocks];
             let q4 = w.format() == Format::Q4;
             #[cfg(target_arch = "x86_64")]
             if isa == Isa::Avx512 {
-                return crate::tile_vnni::product(q4, count, bytes, x, sums);
+                return crate::tile_vnni::product(q4, bytes, x, &mut sums[..count]);
             }
-            match (q4, count) {
-                (true, ROWS) => quantised_rows::<ROWS, true>(isa, bytes, x, sums),
-                (true, 8) => quantised_rows::<8, true>(isa, bytes, x, sums),
-                (true, 4) => quantised_rows::<4, true>(isa, bytes, x, sums),
-                (true, 2) => quantised_rows::<2, true>(isa, bytes, x, sums),
-                (true, _) => quantised_rows::<1, true>(isa, bytes, x, sums),
-                (false, ROWS) => quantised_rows::<ROWS, false>(isa, bytes, x, sums),
-                (false, 8) => quantised_rows::<8, false>(isa, bytes, x, sums),
-                (false, 4) => quantised_rows::<4, false>(isa, bytes, x, sums),
-                (false, 2) => quantised_rows::<2, false>(isa, bytes, x, sums),
-                (false, _) => quantised_rows::<1, false>(isa, bytes, x, sums),
+            if q4 {
+                quantised_rows::<true>(isa, bytes, x, &mut sums[..count]);
+            } else {
+                quantised_rows::<false>(isa, bytes, x, &mut sums[..count]);
             }
         }
     }
 }
 
 for_each_isa! {
-    fn single<const M: usize>(tile: &[u8], x: &[f32], sums: &mut Sums) = single_body
+    fn single(tile: &[u8], x: &[f32], sums: &mut [[f32; TILE]]) = single_body
 }
 
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
-fn single_body<const FUSED: bool, const M: usize>(tile: &[u8], x: &[f32], sums: &mut Sums) {
-    let inputs = x.len() / M;
-    let rows: [&[f32]; M] = std::array::from_fn(|m| &x[m * inputs..(m + 1) * inputs]);
-    let mut acc = [[0.0_f32; TILE]; M];
+fn single_body<const FUSED: bool>(tile: &[u8], x: &[f32], sums: &mut [[f32; TILE]]) {
+    let inputs = x.len() / sums.len();
+    sums.fill([0.0; TILE]);
     for (i, w) in tile.chunks_exact(TILE * 4).enumerate().take(inputs) {
-        let w: [f32; TILE] =
-            std::array::from_fn(|j| f32::from_ne_bytes([w[4 * j], w[4 * j + 1], w[4 * j + 2], w[4 * j + 3]]));
-        for m in 0..M {
-            let v = rows[m][i];
-            for j in 0..TILE {
-                acc[m][j] = mul_add::<FUSED>(w[j], v, acc[m][j]);
+        let mut weights = [0.0; TILE];
+        for (weight, bytes) in weights.iter_mut().zip(w.chunks_exact(4)) {
+            *weight = f32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        }
+        for (sums, x) in sums.iter_mut().zip(x.chunks_exact(inputs)) {
+            for (sum, w) in sums.iter_mut().zip(&weights) {
+                *sum = mul_add::<FUSED>(*w, x[i], *sum);
             }
         }
     }
-    sums[..M].copy_from_slice(&acc);
 }
 
 for_each_isa! {
-    pub fn quantised_rows<const M: usize, const Q4: bool>(tile: &[u8], x: &[QuantisedBlock], sums: &mut Sums)
-        = quantised_body
+    /// Sums of as many rows as `sums` has, `x` being `[rows, blocks]`.
+    pub fn quantised_rows<const Q4: bool>(tile: &[u8], x: &[QuantisedBlock], sums: &mut [[f32; TILE]]) = quantised_body
 }
 
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
-fn quantised_body<const FUSED: bool, const M: usize, const Q4: bool>(
-    tile: &[u8],
-    x: &[QuantisedBlock],
-    sums: &mut Sums,
-) {
+fn quantised_body<const FUSED: bool, const Q4: bool>(tile: &[u8], x: &[QuantisedBlock], sums: &mut [[f32; TILE]]) {
     let format = if Q4 { Format::Q4 } else { Format::Q8 };
-    let blocks = x.len() / M;
-    let mut acc = [[0.0_f32; TILE]; M];
+    let blocks = x.len() / sums.len();
+    sums.fill([0.0; TILE]);
     for (b, bytes) in tile.chunks_exact(format.block_bytes()).enumerate().take(blocks) {
         let half = |at: usize| f16::from_ne_bytes([bytes[at], bytes[at + 1]]).to_f32();
         let scales: [f32; TILE] = std::array::from_fn(|j| half(2 * j));
@@ -147,8 +132,8 @@ fn quantised_body<const FUSED: bool, const M: usize, const Q4: bool>(
                 q.copy_from_slice(packed);
             }
         }
-        for m in 0..M {
-            let a = &x[m * blocks + b];
+        for (acc, x) in sums.iter_mut().zip(x.chunks_exact(blocks)) {
+            let a = &x[b];
             let mut dots = a.start.map(|start| [if Q4 { 0 } else { start }; TILE]);
             for ((q, x), dots) in q.chunks_exact(HALF / 4).zip(a.q.chunks_exact(HALF)).zip(&mut dots) {
                 for (q, x) in q.iter().zip(x.chunks_exact(4)) {
@@ -161,14 +146,13 @@ fn quantised_body<const FUSED: bool, const M: usize, const Q4: bool>(
             }
             for j in 0..TILE {
                 let both = mul_add::<FUSED>(dots[1][j] as f32, a.scale[1], dots[0][j] as f32 * a.scale[0]);
-                acc[m][j] = mul_add::<FUSED>(both, scales[j], acc[m][j]);
+                acc[j] = mul_add::<FUSED>(both, scales[j], acc[j]);
             }
             if Q4 {
                 for j in 0..TILE {
-                    acc[m][j] = mul_add::<FUSED>(minima[j], a.sum, acc[m][j]);
+                    acc[j] = mul_add::<FUSED>(minima[j], a.sum, acc[j]);
                 }
             }
         }
     }
-    sums[..M].copy_from_slice(&acc);
 }

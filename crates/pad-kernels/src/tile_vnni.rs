@@ -9,38 +9,34 @@ use std::arch::x86_64::{
 };
 
 use crate::activation::QuantisedBlock;
-use crate::packed::Format;
-use crate::tile::Sums;
+use crate::packed::{Format, TILE};
 
 /// Bytes ahead of the present block to ask for, into the second-level cache: far enough to hide the memory's latency, and the
 /// first level's few outstanding misses are left to what is needed next.
 const AHEAD: usize = 8192;
 
-/// `count` rows (16, 8, 4, 2 or 1), `x` being `[count, blocks]`.
-pub fn product(q4: bool, count: usize, tile: &[u8], x: &[QuantisedBlock], sums: &mut Sums) {
+/// As many rows as `sums` has, a number that [`crate::tile::together`] gives; `x` is `[rows, blocks]`. The number is known to the
+/// compiler, which is worth 10 to 15 % from 8 rows on.
+pub fn product(q4: bool, tile: &[u8], x: &[QuantisedBlock], sums: &mut [[f32; TILE]]) {
     let format = if q4 { Format::Q4 } else { Format::Q8 };
-    assert_eq!(tile.len() * count, x.len() * format.block_bytes(), "one weight block for each block of a row");
-    // SAFETY: only called for `Isa::Avx512`, which `Isa::available` found on this processor; the lengths agree as asserted.
-    unsafe {
-        match (q4, count) {
-            (true, 16) => rows::<16, true>(tile, x, sums),
-            (true, 8) => rows::<8, true>(tile, x, sums),
-            (true, 4) => rows::<4, true>(tile, x, sums),
-            (true, 2) => rows::<2, true>(tile, x, sums),
-            (true, _) => rows::<1, true>(tile, x, sums),
-            (false, 16) => rows::<16, false>(tile, x, sums),
-            (false, 8) => rows::<8, false>(tile, x, sums),
-            (false, 4) => rows::<4, false>(tile, x, sums),
-            (false, 2) => rows::<2, false>(tile, x, sums),
-            (false, _) => rows::<1, false>(tile, x, sums),
-        }
+    assert_eq!(tile.len() * sums.len(), x.len() * format.block_bytes(), "one weight block for each block of a row");
+    macro_rules! of {
+        ($($m:literal)+) => {
+            match (q4, sums.len()) {
+                $((true, $m) => rows::<$m, true>(tile, x, sums),)+
+                $((false, $m) => rows::<$m, false>(tile, x, sums),)+
+                _ => unreachable!("`together` gives one of these"),
+            }
+        };
     }
+    // SAFETY: only called for `Isa::Avx512`, which `Isa::available` found on this processor; the lengths agree as asserted.
+    unsafe { of!(1 2 3 4 5 6 7 8 16) }
 }
 
 /// # Safety
-/// `tile` holds `x.len() / M` blocks of its format.
+/// `tile` holds `x.len() / M` blocks of its format, and `sums` has `M` rows.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx2,fma,f16c")]
-unsafe fn rows<const M: usize, const Q4: bool>(tile: &[u8], x: &[QuantisedBlock], sums: &mut Sums) {
+unsafe fn rows<const M: usize, const Q4: bool>(tile: &[u8], x: &[QuantisedBlock], sums: &mut [[f32; TILE]]) {
     let format = if Q4 { Format::Q4 } else { Format::Q8 };
     let blocks = x.len() / M;
     let mut acc = [_mm512_setzero_ps(); M];
@@ -97,8 +93,8 @@ mod tests {
     use crate::Isa;
     use crate::activation::quantise;
     use crate::block::Block;
-    use crate::packed::{PackedWeights, TILE};
-    use crate::tile::{ROWS, quantised_rows};
+    use crate::packed::PackedWeights;
+    use crate::tile::{ROWS, quantised_rows, together};
     use half::f16;
 
     #[test]
@@ -127,18 +123,17 @@ mod tests {
                     (0..ROWS * blocks * 32).map(|_| (random() % 4001) as f32 / 1000.0 - 2.0).collect();
                 let mut x = vec![QuantisedBlock::ZERO; ROWS * blocks];
                 quantise(Isa::Portable, &values, &mut x);
-                let (mut fast, mut plain) = ([[0.0; TILE]; ROWS], [[0.0; TILE]; ROWS]);
-                product(q4, ROWS, w.tile(0), &x, &mut fast);
-                if q4 {
-                    quantised_rows::<ROWS, true>(Isa::Avx512, w.tile(0), &x, &mut plain);
-                } else {
-                    quantised_rows::<ROWS, false>(Isa::Avx512, w.tile(0), &x, &mut plain);
-                }
-                assert_eq!(fast, plain, "q4 {q4}, {blocks} blocks");
-                for count in [1, 2, 4, 8] {
-                    let mut few = [[0.0; TILE]; ROWS];
-                    product(q4, count, w.tile(0), &x[..count * blocks], &mut few);
-                    assert_eq!(few[..count], plain[..count], "q4 {q4}, {count} rows");
+                for count in [1, 2, 3, 4, 5, 6, 7, 8, 16] {
+                    assert_eq!(together(count), count);
+                    let x = &x[..count * blocks];
+                    let (mut fast, mut plain) = (vec![[0.0; TILE]; count], vec![[0.0; TILE]; count]);
+                    product(q4, w.tile(0), x, &mut fast);
+                    if q4 {
+                        quantised_rows::<true>(Isa::Avx512, w.tile(0), x, &mut plain);
+                    } else {
+                        quantised_rows::<false>(Isa::Avx512, w.tile(0), x, &mut plain);
+                    }
+                    assert_eq!(fast, plain, "q4 {q4}, {count} rows of {blocks} blocks");
                 }
             }
         }

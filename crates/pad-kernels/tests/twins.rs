@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use pad_kernels::{
-    Arena, BLOCK, BatchView, Format, Gated, Input, KvLayout, Linear, PackedWeights, Pool, RmsNorm, Rope, RopeScaling, Segment,
-    Wanted, attention, write_kv,
+    Arena, BLOCK, BatchView, Format, Gated, Input, KvLayout, Linear, PackedWeights, Pool, RmsNorm, Rope, RopeScaling,
+    Segment, Wanted, attention, write_kv,
 };
 
 /// A small generator, so that a failure repeats.

@@ -237,11 +237,7 @@ impl Loader<'_> {
     }
 
     /// Matrices of these numbers of outputs, and their biases one after the other if they have any.
-    fn read(
-        &mut self,
-        parts: &[(Part, usize)],
-        inputs: usize,
-    ) -> Result<(Vec<Matrix>, Option<Vec<f32>>), ModelError> {
+    fn read(&mut self, parts: &[(Part, usize)], inputs: usize) -> Result<(Vec<Matrix>, Option<Vec<f32>>), ModelError> {
         let (mut matrices, mut bias): (Vec<Matrix>, Vec<f32>) = (Vec::new(), Vec::new());
         for &(part, outputs) in parts {
             let matrix = self.weights.matrix(part)?;
