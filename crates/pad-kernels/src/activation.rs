@@ -27,6 +27,10 @@ impl QuantisedBlock {
     pub(crate) const ZERO: Self = Self { q: [0; BLOCK_LEN], scale: [0.0; 2], sum: 0.0, start: [0; 2] };
 }
 
+/// Adding this rounds to the nearest integer, ties to even, and leaves it in the low bits: vector arithmetic everywhere, where a
+/// conversion that checks for overflow is not.
+const MAGIC: f32 = 12_582_912.0;
+
 /// Inputs under one scale.
 pub const HALF: usize = BLOCK_LEN / 2;
 
@@ -80,17 +84,22 @@ impl Activations {
     }
 }
 
+/// Quantise a row, block by block.
+pub fn quantise(isa: Isa, values: &[f32], out: &mut [QuantisedBlock]) {
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Avx512 {
+        return crate::activation_avx512::quantise(values, out);
+    }
+    quantise_plain(isa, values, out);
+}
+
 for_each_isa! {
-    /// Quantise a row, block by block.
-    pub fn quantise(values: &[f32], out: &mut [QuantisedBlock]) = quantise_body
+    fn quantise_plain(values: &[f32], out: &mut [QuantisedBlock]) = quantise_body
 }
 
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
 fn quantise_body<const FUSED: bool>(values: &[f32], out: &mut [QuantisedBlock]) {
-    // Adding this rounds to the nearest integer, ties to even, and leaves it in the low bits: vector arithmetic everywhere,
-    // where a conversion that checks for overflow is not.
-    const MAGIC: f32 = 12_582_912.0;
     for (values, out) in values.chunks_exact(BLOCK_LEN).zip(out) {
         let mut total = 0.0;
         for (half, (values, q)) in values.chunks_exact(HALF).zip(out.q.chunks_exact_mut(HALF)).enumerate() {

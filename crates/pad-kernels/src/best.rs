@@ -51,6 +51,7 @@ impl Best {
 
     /// Show the logits of consecutive tokens from `first` on. What is below `bar` may be passed over; it is raised where these make
     /// the k-th best better.
+    #[expect(clippy::needless_bitwise_bool, reason = "without a branch it is one comparison of vectors")]
     pub fn show_all(&mut self, first: u32, logits: &[f32], bar: &Bar) {
         let lowest = bar.get();
         // Nearly always nothing is good enough, which is one comparison of vectors. NaN is never good enough.

@@ -1,4 +1,5 @@
 //! One number of the KV cache.
+#![expect(clippy::inline_always, reason = "must take the caller's instruction set")]
 
 use half::f16;
 

@@ -7,10 +7,14 @@ use std::sync::OnceLock;
 pub enum Isa {
     /// The target's baseline.
     Portable,
-    /// x86-64 with AVX2 and FMA.
+    /// x86-64 with AVX2, FMA and F16C.
     Avx2,
-    /// x86-64 with AVX-512 (F, BW, VL, VNNI) and FMA.
+    /// These and AVX-VNNI.
+    AvxVnni,
+    /// x86-64 with AVX-512 (F, BW, VL, VNNI), AVX2, FMA and F16C.
     Avx512,
+    /// 64-bit ARM, which always has NEON, with the dot products of four bytes.
+    Neon,
 }
 
 impl Isa {
@@ -27,21 +31,32 @@ impl Isa {
     }
 
     fn look() -> Vec<Self> {
-        #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "only x86-64 has more than one set"))]
+        #[cfg_attr(
+            not(any(target_arch = "x86_64", target_arch = "aarch64")),
+            expect(unused_mut, reason = "this architecture has one set")
+        )]
         let mut sets = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
         {
-            let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            let avx2 =
+                is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
             if avx2 {
                 sets.push(Self::Avx2);
+            }
+            if avx2 && is_x86_feature_detected!("avxvnni") {
+                sets.push(Self::AvxVnni);
             }
             let avx512 = is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512vnni");
-            if avx2 && avx512 && is_x86_feature_detected!("f16c") {
+            if avx2 && avx512 {
                 sets.push(Self::Avx512);
             }
+        }
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("dotprod") {
+            sets.push(Self::Neon);
         }
         sets
     }
@@ -74,11 +89,18 @@ macro_rules! for_each_isa {
                 }
                 match isa {
                     // SAFETY: `Isa` values other than `Portable` come from `Isa::available`, which checked the processor.
-                    $crate::dispatch::Isa::Avx2 => return unsafe { avx2 $(::<$($c),+>)? ($($arg),*) },
+                    $crate::dispatch::Isa::Avx2 | $crate::dispatch::Isa::AvxVnni => {
+                        return unsafe { avx2 $(::<$($c),+>)? ($($arg),*) };
+                    }
                     // SAFETY: as above.
                     $crate::dispatch::Isa::Avx512 => return unsafe { avx512 $(::<$($c),+>)? ($($arg),*) },
-                    $crate::dispatch::Isa::Portable => {}
+                    $crate::dispatch::Isa::Neon | $crate::dispatch::Isa::Portable => {}
                 }
+            }
+            // Its instructions are in the baseline; that they are used fused is what sets it apart.
+            #[cfg(target_arch = "aarch64")]
+            if isa == $crate::dispatch::Isa::Neon {
+                return $body::<true $(, $($c),+)?>($($arg),*);
             }
             let _ = isa;
             $body::<false $(, $($c),+)?>($($arg),*);

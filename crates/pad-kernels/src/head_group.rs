@@ -62,9 +62,13 @@ pub fn attend<C: Cell>(isa: Isa, queries: &[f32], past: &Past<'_, C>, scores: &m
             // SAFETY: `Isa` values other than `Portable` come from `Isa::available`, which checked the processor.
             Isa::Avx512 => return unsafe { avx512(queries, past, scores, out) },
             // SAFETY: as above.
-            Isa::Avx2 => return unsafe { avx2(queries, past, scores, out) },
-            Isa::Portable => {}
+            Isa::Avx2 | Isa::AvxVnni => return unsafe { avx2(queries, past, scores, out) },
+            Isa::Neon | Isa::Portable => {}
         }
+    }
+    #[cfg(target_arch = "aarch64")]
+    if isa == Isa::Neon {
+        return body::<C, true>(queries, past, scores, out);
     }
     let _ = isa;
     body::<C, false>(queries, past, scores, out);

@@ -85,6 +85,7 @@ unsafe fn group<C: Cell, const G: usize>(queries: &[f32], past: &Past<'_, C>, sc
 
 /// Ask for the cache lines of a slice.
 #[inline(always)]
+#[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
 fn prefetch<C>(slice: &[C]) {
     let from = slice.as_ptr().cast::<i8>();
     for line in (0..size_of_val(slice)).step_by(64) {

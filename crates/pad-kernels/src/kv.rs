@@ -174,8 +174,8 @@ impl WriteKv<'_> {
         let (layout, view) = (self.layout, self.view);
         let mut written: Vec<u32> = view.segments.iter().flat_map(Segment::written).copied().collect();
         written.sort_unstable();
-        if let Some(pair) = written.windows(2).find(|pair| pair[0] == pair[1]) {
-            bail!("write-kv: two segments write block {}", pair[0])
+        if let Some([block, _]) = written.array_windows::<2>().find(|[a, b]| a == b) {
+            bail!("write-kv: two segments write block {block}")
         }
         let blocks = cache.len() / layout.block_len();
         if let Some(block) = written.last().filter(|block| **block as usize >= blocks) {
@@ -187,8 +187,10 @@ impl WriteKv<'_> {
         });
         let firsts: Vec<usize> = firsts.collect();
         let shared = SharedSlice::new(cache);
-        // One item is one KV head of one segment.
-        self.pool.run_ranges(firsts.len() * layout.kv_heads, 1, &|start, end| {
+        // One item is one KV head of one segment. A few rows are written faster than they are handed out.
+        let items = firsts.len() * layout.kv_heads;
+        let grain = if view.rows() <= 4 { items } else { 1 };
+        self.pool.run_ranges(items, grain, &|start, end| {
             let mut key = vec![0.0; layout.head_dim];
             for item in start..end {
                 let (index, head) = (item / layout.kv_heads, item % layout.kv_heads);

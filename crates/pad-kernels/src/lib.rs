@@ -23,6 +23,7 @@
 )]
 
 mod activation;
+mod activation_avx512;
 mod arena;
 mod attention;
 mod best;
@@ -42,6 +43,8 @@ mod product;
 mod rope;
 mod shared;
 mod tile;
+mod tile_avx2;
+mod tile_neon;
 mod tile_vnni;
 mod unembed;
 

@@ -44,6 +44,9 @@ impl Place<'_, '_> {
     }
 }
 
+/// Writes `T` tiles' sums of some rows to their place.
+pub type PlaceSums<'a, const T: usize> = dyn Fn(&Place<'_, '_>, [&[[f32; TILE]]; T]) + Sync + 'a;
+
 impl Product<'_> {
     /// `[rows, width]`, where each group of `T` tiles gives 16 outputs: `store(place, sums)` writes those of some rows, all of them.
     ///
@@ -54,7 +57,7 @@ impl Product<'_> {
         rows: usize,
         x: &[f32],
         width: usize,
-        store: &(dyn Fn(&Place<'_, '_>, [&[[f32; TILE]]; T]) + Sync),
+        store: &PlaceSums<'_, T>,
     ) -> Vec<f32> {
         let (w, isa) = (self.weights, self.pool.isa());
         let x_width = x.len() / rows.max(1);
