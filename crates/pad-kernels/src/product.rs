@@ -23,6 +23,8 @@ pub struct Place<'a, 'o> {
     width: usize,
     /// The first of the rows.
     pub row: usize,
+    /// Number of rows.
+    rows: usize,
     /// The first of the outputs.
     pub start: usize,
     /// Number of outputs.
@@ -34,7 +36,9 @@ impl Place<'_, '_> {
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
     pub fn write(&self, i: usize, value: impl Fn(usize) -> f32) {
-        // SAFETY: `Product::run` makes one place for each group of tiles and of rows, and the groups do not overlap.
+        assert!(i < self.rows, "row {i} of {}", self.rows);
+        // SAFETY: `Product::run` makes one place for each group of tiles and of rows, the groups do not overlap, and this row
+        // is one of the group's.
         let out = unsafe { self.out.part((self.row + i) * self.width + self.start, self.len) };
         match out.as_mut_array::<TILE>() {
             // Of a known length: a few vector instructions.
@@ -68,7 +72,8 @@ impl Product<'_> {
             self.pool.run_ranges(w.tiles() / T, 1, &|first, last| {
                 for_each_group::<T>(isa, w, first..last, &activations, rows, &mut |group, row, sums| {
                     let start = group * TILE;
-                    store(&Place { out, width, row, start, len: TILE.min(width - start) }, sums);
+                    let (rows, len) = (sums[0].len(), TILE.min(width - start));
+                    store(&Place { out, width, row, rows, start, len }, sums);
                 });
             });
         };

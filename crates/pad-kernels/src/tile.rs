@@ -92,33 +92,16 @@ fn quantised_rows(isa: Isa, q4: bool, tile: &[u8], x: &[QuantisedBlock], sums: &
     }
 }
 
-/// The body of a `product` in vector instructions: `$rows::<M, Q4>(tile, x, sums)` with as many rows as `sums` has, a number that
-/// [`together`] gives. It is known to the compiler, which is worth 10 to 15 % from 8 rows on.
-///
-/// `$rows` may rely on the lengths of its slices, and on the instructions of the set that `product` is for: [`quantised_rows`] only
-/// calls it for a set that `Isa::available` found on this processor.
-macro_rules! with_known_count {
-    ($rows:ident($q4:ident, $tile:ident, $x:ident, $sums:ident)) => {
-        $crate::tile::with_known_count!($rows($q4, $tile, $x, $sums) 1 2 3 4 5 6 7 8 16)
-    };
-    ($rows:ident($q4:ident, $tile:ident, $x:ident, $sums:ident) $($m:literal)+) => {{
-        let format = if $q4 { $crate::packed::Format::Q4 } else { $crate::packed::Format::Q8 };
-        assert!(
-            $x.len().is_multiple_of($sums.len()) && $tile.len() * $sums.len() == $x.len() * format.block_bytes(),
-            "one weight block for each block of a row"
-        );
-        match ($q4, $sums.len()) {
-            $(
-                // SAFETY: the processor has the instructions, and the lengths agree as asserted.
-                (true, $m) => unsafe { $rows::<$m, true>($tile, $x, $sums) },
-                // SAFETY: as above.
-                (false, $m) => unsafe { $rows::<$m, false>($tile, $x, $sums) },
-            )+
-            _ => unreachable!("`together` gives one of these"),
-        }
-    }};
+/// That `tile` and `x` have one block of weights for each block of a row of inputs, for at most [`ROWS`] rows of sums.
+pub fn assert_lengths(q4: bool, tile: &[u8], x: &[QuantisedBlock], sums: &[[f32; TILE]]) {
+    let (format, rows) = (if q4 { Format::Q4 } else { Format::Q8 }, sums.len());
+    assert!(
+        (1..=ROWS).contains(&rows)
+            && x.len().is_multiple_of(rows)
+            && tile.len() == x.len() / rows * format.block_bytes(),
+        "one weight block for each block of a row"
+    );
 }
-pub(crate) use with_known_count;
 
 for_each_isa! {
     fn single(tile: &[u8], x: &[f32], sums: &mut [[f32; TILE]]) = single_body

@@ -8,14 +8,15 @@
 
 use std::arch::x86_64::{
     __m256, __m256i, _MM_HINT_T1, _mm_loadu_si128, _mm_prefetch, _mm256_add_epi16, _mm256_add_epi32, _mm256_and_si256,
-    _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_dpbusd_avx_epi32, _mm256_fmadd_ps, _mm256_loadu_si256,
+    _mm256_cvtepi32_ps, _mm256_cvtph_ps, _mm256_dpbusd_avx_epi32, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
     _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
     _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_srli_epi16, _mm256_storeu_ps,
 };
+use std::mem::MaybeUninit;
 
 use crate::activation::{HALF, QuantisedBlock};
 use crate::packed::{Format, TILE};
-use crate::tile::with_known_count;
+use crate::tile::{ROWS, assert_lengths};
 use crate::tile_vnni::AHEAD;
 
 /// Outputs in a vector.
@@ -28,51 +29,63 @@ const GROUPS: usize = HALF / 4;
 /// Weights of half a block: `[group][side]`, each vector 8 outputs by 4 inputs.
 type Weights = [[__m256i; SIDES]; GROUPS];
 
-/// As many rows as `sums` has, a number that [`crate::tile::together`] gives; `x` is `[rows, blocks]`. `VNNI` on a processor that
-/// has AVX-VNNI.
+/// At most [`ROWS`] rows, as many as `sums` has; `x` is `[rows, blocks]`. `VNNI` on a processor that has AVX-VNNI.
 pub fn product<const VNNI: bool>(q4: bool, tile: &[u8], x: &[QuantisedBlock], sums: &mut [[f32; TILE]]) {
-    if VNNI {
-        with_known_count!(rows_vnni(q4, tile, x, sums));
-    } else {
-        with_known_count!(rows(q4, tile, x, sums));
+    assert_lengths(q4, tile, x, sums);
+    // SAFETY: only called for a set that `Isa::available` found on this processor; the lengths agree as asserted.
+    unsafe {
+        match (q4, VNNI, sums.len()) {
+            (true, true, 1) => rows_vnni::<1, true>(tile, x, sums),
+            (true, true, _) => rows_vnni::<ROWS, true>(tile, x, sums),
+            (true, false, 1) => rows::<1, true>(tile, x, sums),
+            (true, false, _) => rows::<ROWS, true>(tile, x, sums),
+            (false, true, 1) => rows_vnni::<1, false>(tile, x, sums),
+            (false, true, _) => rows_vnni::<ROWS, false>(tile, x, sums),
+            (false, false, 1) => rows::<1, false>(tile, x, sums),
+            (false, false, _) => rows::<ROWS, false>(tile, x, sums),
+        }
     }
 }
 
 /// # Safety
 /// As for [`body`].
 #[target_feature(enable = "avx2,fma,f16c")]
-unsafe fn rows<const M: usize, const Q4: bool>(tile: &[u8], x: &[QuantisedBlock], sums: &mut [[f32; TILE]]) {
+unsafe fn rows<const MOST: usize, const Q4: bool>(tile: &[u8], x: &[QuantisedBlock], sums: &mut [[f32; TILE]]) {
     // SAFETY: the caller's.
-    unsafe { body::<M, Q4, false>(tile, x, sums) }
+    unsafe { body::<MOST, Q4, false>(tile, x, sums) }
 }
 
 /// # Safety
 /// As for [`body`].
 #[target_feature(enable = "avx2,avxvnni,fma,f16c")]
-unsafe fn rows_vnni<const M: usize, const Q4: bool>(tile: &[u8], x: &[QuantisedBlock], sums: &mut [[f32; TILE]]) {
+unsafe fn rows_vnni<const MOST: usize, const Q4: bool>(tile: &[u8], x: &[QuantisedBlock], sums: &mut [[f32; TILE]]) {
     // SAFETY: the caller's.
-    unsafe { body::<M, Q4, true>(tile, x, sums) }
+    unsafe { body::<MOST, Q4, true>(tile, x, sums) }
 }
 
-/// Half a block at a time for all rows: its weights and one row's sums fit into the sixteen registers.
+/// Half a block at a time for all rows: its weights and one row's sums fit into the sixteen registers. One row is a case of its own,
+/// whose sums stay in registers; more are counted at run time, or the compiler would compute several at once, for which the registers
+/// are too few.
 ///
 /// # Safety
-/// The processor has AVX2, FMA and F16C, and AVX-VNNI if `VNNI`; `tile` holds `x.len() / M` blocks of its format, and `sums` has `M`
-/// rows.
+/// The processor has AVX2, FMA and F16C, and AVX-VNNI if `VNNI`; `sums` has at most `MOST` rows, and `tile` holds
+/// `x.len() / sums.len()` blocks of its format.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
-unsafe fn body<const M: usize, const Q4: bool, const VNNI: bool>(
+unsafe fn body<const MOST: usize, const Q4: bool, const VNNI: bool>(
     tile: &[u8],
     x: &[QuantisedBlock],
     sums: &mut [[f32; TILE]],
 ) {
     let format = if Q4 { Format::Q4 } else { Format::Q8 };
-    let blocks = x.len() / M;
-    // SAFETY: `w` points at block `b` of the tile, whose `block_bytes` are read below and nothing beyond them; a row of sums is
-    // `SIDES` vectors. The instructions are the caller's promise.
+    let sums = if MOST == 1 { &mut sums[..1] } else { sums };
+    let blocks = x.len() / sums.len();
+    sums.fill([0.0; TILE]);
+    // SAFETY: `w` points at block `b` of the tile, whose `block_bytes` are read below and nothing beyond them; every row has a
+    // block `b`, its sums are `SIDES` vectors, and the second half of a block reads as many of `first` as the first has written.
+    // The instructions are the caller's promise.
     unsafe {
-        let mut acc = [[_mm256_setzero_ps(); SIDES]; M];
-        let mut first = acc;
+        let mut first = [[MaybeUninit::uninit(); SIDES]; MOST];
         let mut w = tile.as_ptr();
         for b in 0..blocks {
             let scale = halves(w);
@@ -82,31 +95,28 @@ unsafe fn body<const M: usize, const Q4: bool, const VNNI: bool>(
                 _mm_prefetch::<_MM_HINT_T1>(w.wrapping_add(AHEAD + 64 * line).cast());
             }
             let q = weights::<Q4, VNNI>(w, 0);
-            for m in 0..M {
+            for (m, first) in first.iter_mut().enumerate().take(sums.len()) {
                 let a = x.get_unchecked(m * blocks + b);
                 let dot = dot::<Q4, VNNI>(&q, a, 0);
                 for side in 0..SIDES {
-                    first[m][side] = _mm256_mul_ps(dot[side], _mm256_set1_ps(a.scale[0]));
+                    first[side].write(_mm256_mul_ps(dot[side], _mm256_set1_ps(a.scale[0])));
                 }
             }
             let q = weights::<Q4, VNNI>(w, 1);
-            for m in 0..M {
+            for (m, (sums, first)) in sums.iter_mut().zip(&first).enumerate() {
                 let a = x.get_unchecked(m * blocks + b);
                 let dot = dot::<Q4, VNNI>(&q, a, 1);
                 for side in 0..SIDES {
-                    let both = _mm256_fmadd_ps(dot[side], _mm256_set1_ps(a.scale[1]), first[m][side]);
-                    acc[m][side] = _mm256_fmadd_ps(both, scale[side], acc[m][side]);
+                    let place = sums.as_mut_ptr().add(side * LANES);
+                    let both = _mm256_fmadd_ps(dot[side], _mm256_set1_ps(a.scale[1]), first[side].assume_init());
+                    let mut sum = _mm256_fmadd_ps(both, scale[side], _mm256_loadu_ps(place));
                     if Q4 {
-                        acc[m][side] = _mm256_fmadd_ps(min[side], _mm256_set1_ps(a.sum), acc[m][side]);
+                        sum = _mm256_fmadd_ps(min[side], _mm256_set1_ps(a.sum), sum);
                     }
+                    _mm256_storeu_ps(place, sum);
                 }
             }
             w = w.add(format.block_bytes());
-        }
-        for (sums, acc) in sums.iter_mut().zip(acc) {
-            for (side, acc) in acc.into_iter().enumerate() {
-                _mm256_storeu_ps(sums.as_mut_ptr().add(side * LANES), acc);
-            }
         }
     }
 }
@@ -137,9 +147,9 @@ unsafe fn weights<const Q4: bool, const VNNI: bool>(w: *const u8, half: usize) -
     unsafe {
         let from = w.add(if Q4 { 4 * TILE } else { 2 * TILE + half * HALF * TILE });
         let mut q = [[_mm256_setzero_si256(); SIDES]; GROUPS];
-        for g in 0..GROUPS {
-            for side in 0..SIDES {
-                q[g][side] = _mm256_loadu_si256(from.add((g * SIDES + side) * 32).cast());
+        for (g, q) in q.iter_mut().enumerate() {
+            for (side, q) in q.iter_mut().enumerate() {
+                *q = _mm256_loadu_si256(from.add((g * SIDES + side) * 32).cast());
             }
         }
         match (Q4, VNNI) {

@@ -7,14 +7,15 @@
 
 use std::arch::aarch64::{
     float32x4_t, int8x16_t, int32x4_t, vandq_u8, vcvt_f32_f16, vcvtq_f32_s32, vdupq_n_f32, vdupq_n_s32, vdupq_n_u8,
-    veorq_u8, vfmaq_f32, vfmaq_n_f32, vld1_u16, vld1q_s8, vld1q_u8, vmulq_n_f32, vreinterpret_f16_u16,
+    veorq_u8, vfmaq_f32, vfmaq_n_f32, vld1_u16, vld1q_f32, vld1q_s8, vld1q_u8, vmulq_n_f32, vreinterpret_f16_u16,
     vreinterpretq_s8_u8, vshrq_n_u8, vst1q_f32,
 };
 use std::arch::asm;
+use std::mem::MaybeUninit;
 
 use crate::activation::{HALF, QuantisedBlock};
 use crate::packed::{Format, TILE};
-use crate::tile::with_known_count;
+use crate::tile::{ROWS, assert_lengths};
 
 /// Outputs in a vector.
 const LANES: usize = 4;
@@ -26,55 +27,63 @@ const GROUPS: usize = HALF / 4;
 /// Weights of half a block: `[group][side]`, each vector 4 outputs by 4 inputs.
 type Weights = [[int8x16_t; SIDES]; GROUPS];
 
-/// As many rows as `sums` has, a number that [`crate::tile::together`] gives; `x` is `[rows, blocks]`.
+/// At most [`ROWS`] rows, as many as `sums` has; `x` is `[rows, blocks]`.
 pub fn product(q4: bool, tile: &[u8], x: &[QuantisedBlock], sums: &mut [[f32; TILE]]) {
-    with_known_count!(rows(q4, tile, x, sums));
+    assert_lengths(q4, tile, x, sums);
+    // SAFETY: only called for `Isa::Neon`, which `Isa::available` found on this processor; the lengths agree as asserted.
+    unsafe {
+        match (q4, sums.len()) {
+            (true, 1) => rows::<1, true>(tile, x, sums),
+            (true, _) => rows::<ROWS, true>(tile, x, sums),
+            (false, 1) => rows::<1, false>(tile, x, sums),
+            (false, _) => rows::<ROWS, false>(tile, x, sums),
+        }
+    }
 }
 
-/// Half a block at a time for all rows: its weights and one row's sums fit into the registers.
+/// Half a block at a time for all rows: its weights and one row's sums fit into the registers. One row is a case of its own, whose
+/// sums stay in registers; more are counted at run time, or the compiler would compute several at once, for which the registers are
+/// too few.
 ///
 /// # Safety
-/// The processor has these instructions; `tile` holds `x.len() / M` blocks of its format, and `sums` has `M` rows.
+/// The processor has these instructions; `sums` has at most `MOST` rows, and `tile` holds `x.len() / sums.len()` blocks of its format.
 #[target_feature(enable = "neon,dotprod")]
-unsafe fn rows<const M: usize, const Q4: bool>(tile: &[u8], x: &[QuantisedBlock], sums: &mut [[f32; TILE]]) {
+unsafe fn rows<const MOST: usize, const Q4: bool>(tile: &[u8], x: &[QuantisedBlock], sums: &mut [[f32; TILE]]) {
     let format = if Q4 { Format::Q4 } else { Format::Q8 };
-    let blocks = x.len() / M;
-    let mut acc = [[vdupq_n_f32(0.0); SIDES]; M];
-    let mut first = acc;
+    let sums = if MOST == 1 { &mut sums[..1] } else { sums };
+    let blocks = x.len() / sums.len();
+    sums.fill([0.0; TILE]);
+    let mut first = [[MaybeUninit::uninit(); SIDES]; MOST];
     let mut w = tile.as_ptr();
     for b in 0..blocks {
-        // SAFETY: `w` points at block `b` of the tile, whose `block_bytes` are read below and nothing beyond them; every row has
-        // a block `b`.
+        // SAFETY: `w` points at block `b` of the tile, whose `block_bytes` are read below and nothing beyond them; every row has a
+        // block `b`, its sums are `SIDES` vectors, and the second half of a block reads as many of `first` as the first has written.
         unsafe {
             let scale = halves(w);
             let min = if Q4 { halves(w.add(2 * TILE)) } else { scale };
             let q = weights::<Q4, 0>(w);
-            for m in 0..M {
+            for (m, first) in first.iter_mut().enumerate().take(sums.len()) {
                 let a = x.get_unchecked(m * blocks + b);
                 let dot = dot(&q, vld1q_s8(a.q.as_ptr()));
                 for side in 0..SIDES {
-                    first[m][side] = vmulq_n_f32(dot[side], a.scale[0]);
+                    first[side].write(vmulq_n_f32(dot[side], a.scale[0]));
                 }
             }
             let q = weights::<Q4, 1>(w);
-            for m in 0..M {
+            for (m, (sums, first)) in sums.iter_mut().zip(&first).enumerate() {
                 let a = x.get_unchecked(m * blocks + b);
                 let dot = dot(&q, vld1q_s8(a.q.as_ptr().add(HALF)));
                 for side in 0..SIDES {
-                    let both = vfmaq_n_f32(first[m][side], dot[side], a.scale[1]);
-                    acc[m][side] = vfmaq_f32(acc[m][side], both, scale[side]);
+                    let place = sums.as_mut_ptr().add(side * LANES);
+                    let both = vfmaq_n_f32(first[side].assume_init(), dot[side], a.scale[1]);
+                    let mut sum = vfmaq_f32(vld1q_f32(place), both, scale[side]);
                     if Q4 {
-                        acc[m][side] = vfmaq_n_f32(acc[m][side], min[side], a.sum);
+                        sum = vfmaq_n_f32(sum, min[side], a.sum);
                     }
+                    vst1q_f32(place, sum);
                 }
             }
             w = w.add(format.block_bytes());
-        }
-    }
-    for (sums, acc) in sums.iter_mut().zip(acc) {
-        for (side, acc) in acc.into_iter().enumerate() {
-            // SAFETY: a row of sums is `SIDES` vectors.
-            unsafe { vst1q_f32(sums.as_mut_ptr().add(side * LANES), acc) };
         }
     }
 }

@@ -10,15 +10,27 @@ use std::arch::x86_64::{
 
 use crate::activation::QuantisedBlock;
 use crate::packed::{Format, TILE};
-use crate::tile::with_known_count;
+use crate::tile::assert_lengths;
 
 /// Bytes ahead of the present block to ask for, into the second-level cache: far enough to hide the memory's latency, and the
 /// first level's few outstanding misses are left to what is needed next.
 pub const AHEAD: usize = 8192;
 
-/// As many rows as `sums` has, a number that [`crate::tile::together`] gives; `x` is `[rows, blocks]`.
+/// As many rows as `sums` has, a number that [`crate::tile::together`] gives; `x` is `[rows, blocks]`. The number is known to the
+/// compiler, which is worth 10 to 15 % from 8 rows on.
 pub fn product(q4: bool, tile: &[u8], x: &[QuantisedBlock], sums: &mut [[f32; TILE]]) {
-    with_known_count!(rows(q4, tile, x, sums));
+    assert_lengths(q4, tile, x, sums);
+    macro_rules! of {
+        ($($m:literal)+) => {
+            match (q4, sums.len()) {
+                $((true, $m) => rows::<$m, true>(tile, x, sums),)+
+                $((false, $m) => rows::<$m, false>(tile, x, sums),)+
+                _ => unreachable!("`together` gives one of these"),
+            }
+        };
+    }
+    // SAFETY: only called for `Isa::Avx512`, which `Isa::available` found on this processor; the lengths agree as asserted.
+    unsafe { of!(1 2 3 4 5 6 7 8 16) }
 }
 
 /// # Safety
