@@ -1,6 +1,8 @@
 //! The memory of keys and values.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
+use half::f16;
+use half::vec::HalfBitsVecExt;
 use pad_kernels::BLOCK;
 
 use crate::{Model, ModelError};
@@ -20,7 +22,14 @@ impl KvCache {
     pub fn new(model: &Model, blocks: usize) -> Result<Self, ModelError> {
         let config = model.config();
         let shape = (blocks, config.kv_layout().block_len());
-        let layer = |_| Tensor::zeros(shape, model.kv_dtype(), model.device());
+        let layer = |_| match model.kv_dtype() {
+            // Zeros that the system hands out page by page when they are first written: what is not used takes no memory.
+            DType::F16 => {
+                let zeros: Vec<f16> = vec![0_u16; shape.0 * shape.1].reinterpret_into();
+                Tensor::from_vec(zeros, shape, model.device())
+            }
+            dtype => Tensor::zeros(shape, dtype, model.device()),
+        };
         Ok(Self { layers: (0..config.layers).map(layer).collect::<candle_core::Result<_>>()?, blocks })
     }
 
