@@ -93,6 +93,50 @@ pub fn quantise(isa: Isa, values: &[f32], out: &mut [QuantisedBlock]) {
     quantise_plain(isa, values, out);
 }
 
+/// Prepared rows in the making, for whoever computes them block by block.
+pub struct Preparing<'a> {
+    isa: Isa,
+    blocks: usize,
+    to: Filling<'a>,
+}
+
+enum Filling<'a> {
+    Single(SharedSlice<'a, f32>),
+    Quantised(SharedSlice<'a, QuantisedBlock>),
+}
+
+impl Activations {
+    /// Prepare `rows` rows of `inputs` values for a matrix of `format`, as `fill` puts them.
+    pub fn fill(isa: Isa, format: Format, rows: usize, inputs: usize, fill: impl FnOnce(&Preparing<'_>)) -> Self {
+        let blocks = inputs.div_ceil(BLOCK_LEN);
+        if format == Format::F32 {
+            let mut values = vec![0.0; rows * blocks * BLOCK_LEN];
+            fill(&Preparing { isa, blocks, to: Filling::Single(SharedSlice::new(&mut values)) });
+            return Self::Single(values);
+        }
+        let mut quantised = vec![QuantisedBlock::ZERO; rows * blocks];
+        fill(&Preparing { isa, blocks, to: Filling::Quantised(SharedSlice::new(&mut quantised)) });
+        Self::Quantised(quantised)
+    }
+}
+
+impl Preparing<'_> {
+    /// Put the values of one block of one row.
+    ///
+    /// # Safety
+    /// Nobody puts the same block of the same row at the same time.
+    pub unsafe fn put(&self, row: usize, block: usize, values: &[f32; BLOCK_LEN]) {
+        let at = row * self.blocks + block;
+        // SAFETY: the caller's.
+        unsafe {
+            match &self.to {
+                Filling::Single(to) => to.part(at * BLOCK_LEN, BLOCK_LEN).copy_from_slice(values),
+                Filling::Quantised(to) => quantise(self.isa, values, to.part(at, 1)),
+            }
+        }
+    }
+}
+
 for_each_isa! {
     fn quantise_plain(values: &[f32], out: &mut [QuantisedBlock]) = quantise_body
 }

@@ -10,7 +10,7 @@
 //! | [`Arena`] | memory for weights, in huge pages |
 //! | [`PackedWeights`] | a weight matrix in tiles of 16 outputs by blocks of 32 inputs |
 //! | [`Linear`] | `y = f(x) W^T + b (+ residual)`, with the norm folded into the input |
-//! | [`Gated`] | `silu(f(x) G^T) * (f(x) U^T)`, likewise |
+//! | [`FeedForward`] | `x + D (silu(G f(x)) * U f(x))` |
 //! | [`RmsNorm`], [`Rope`] | normalisation and rotary positions |
 //! | [`BatchView`], [`KvLayout`] | the ragged batch and the cache it reads and writes |
 //! | [`attention`], [`write_kv`] | rotary embedding, cache write and attention over blocks |
@@ -31,7 +31,7 @@ mod block;
 mod cell;
 mod dispatch;
 mod exp;
-mod gated;
+mod feed_forward;
 mod head_group;
 mod head_group_avx512;
 mod kv;
@@ -53,7 +53,7 @@ pub use attention::attention;
 pub use best::{Best, Ranked};
 pub use block::{Block, BlockFormat};
 pub use dispatch::Isa;
-pub use gated::Gated;
+pub use feed_forward::FeedForward;
 pub use kv::{BLOCK, BatchView, KvLayout, Segment, write_kv};
 pub use linear::{Input, Linear};
 pub use norm::RmsNorm;

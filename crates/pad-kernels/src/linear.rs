@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tensor, bail};
 
+use crate::activation::Activations;
 use crate::dispatch::for_each_isa;
 use crate::packed::{PackedWeights, TILE};
 use crate::product::{Place, Product, rows_of};
@@ -124,7 +125,7 @@ impl PackedLinear<'_> {
         lx: &Layout,
         residual: Option<(&CpuStorage, &Layout)>,
     ) -> Result<(CpuStorage, Shape)> {
-        let (weights, isa) = (self.product.weights, self.product.pool.isa());
+        let weights = self.product.weights;
         let outputs = weights.outputs();
         let (rows, x) = rows_of("linear", x, lx, weights.inputs())?;
         let residual = match residual {
@@ -137,15 +138,27 @@ impl PackedLinear<'_> {
             }
             None => None,
         };
-        let store = |place: &Place<'_, '_>, [sums]: [&[[f32; TILE]]; 1]| {
-            let bias = self.bias.map(|bias| &bias[place.start..place.start + place.len]);
-            let residual = residual.map(|residual| (&residual[place.row * outputs + place.start..], outputs));
-            add_up(isa, place, sums, bias, residual);
-        };
-        // SAFETY: `add_up` writes every row of the sums.
-        let out = unsafe { self.product.run(rows, x, outputs, &store) };
+        let out = add_all(&self.product, rows, &self.product.prepare(rows, x), self.bias, residual);
         Ok((CpuStorage::F32(out), Shape::from((rows, outputs))))
     }
+}
+
+/// `[rows, outputs]`: the products, plus `bias` `[outputs]`, plus `residual` `[rows, outputs]`.
+pub(crate) fn add_all(
+    product: &Product<'_>,
+    rows: usize,
+    activations: &Activations,
+    bias: Option<&[f32]>,
+    residual: Option<&[f32]>,
+) -> Vec<f32> {
+    let (outputs, isa) = (product.weights.outputs(), product.pool.isa());
+    let store = |place: &Place<'_, '_>, sums: &[[f32; TILE]]| {
+        let bias = bias.map(|bias| &bias[place.start..place.start + place.len]);
+        let residual = residual.map(|residual| (&residual[place.row * outputs + place.start..], outputs));
+        add_up(isa, place, sums, bias, residual);
+    };
+    // SAFETY: `add_up` writes every row of the sums.
+    unsafe { product.run(rows, activations, &store) }
 }
 
 for_each_isa! {

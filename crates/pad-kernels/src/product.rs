@@ -1,4 +1,4 @@
-//! Rows prepared, met with the tiles of a matrix, and stored: what a plain and a gated linear have in common.
+//! Rows prepared, met with the tiles of a matrix, and stored.
 
 use std::mem::MaybeUninit;
 
@@ -17,7 +17,7 @@ pub struct Product<'a> {
     pub input: Input<'a>,
 }
 
-/// Where `T` tiles' sums of some rows go.
+/// Where a tile's sums of some rows go.
 pub struct Place<'a, 'o> {
     out: &'a SharedSlice<'o, MaybeUninit<f32>>,
     width: usize,
@@ -48,31 +48,29 @@ impl Place<'_, '_> {
     }
 }
 
-/// Writes `T` tiles' sums of some rows to their place.
-pub type PlaceSums<'a, const T: usize> = dyn Fn(&Place<'_, '_>, [&[[f32; TILE]]; T]) + Sync + 'a;
+/// Writes a tile's sums of some rows to their place.
+pub type PlaceSums<'a> = dyn Fn(&Place<'_, '_>, &[[f32; TILE]]) + Sync + 'a;
 
 impl Product<'_> {
-    /// `[rows, width]`, where each group of `T` tiles gives 16 outputs: `store(place, sums)` writes those of some rows, all of them.
+    /// The rows of `x` `[rows, inputs]`, made ready for the tiles.
+    pub fn prepare(&self, rows: usize, x: &[f32]) -> Activations {
+        let (w, isa) = (self.weights, self.pool.isa());
+        Activations::prepare(isa, self.pool, w.format(), rows, w.inputs(), &|row, out| {
+            self.input.row(isa, &x[row * w.inputs()..(row + 1) * w.inputs()], out);
+        })
+    }
+
+    /// `[rows, outputs]`: `store(place, sums)` writes the 16 outputs of a tile, or fewer, for some rows, all of them.
     ///
     /// # Safety
     /// `store` calls [`Place::write`] for every row of its sums.
-    pub unsafe fn run<const T: usize>(
-        &self,
-        rows: usize,
-        x: &[f32],
-        width: usize,
-        store: &PlaceSums<'_, T>,
-    ) -> Vec<f32> {
-        let (w, isa) = (self.weights, self.pool.isa());
-        let x_width = x.len() / rows.max(1);
-        let activations = Activations::prepare(isa, self.pool, w.format(), rows, w.inputs(), &|row, out| {
-            self.input.row(isa, &x[row * x_width..(row + 1) * x_width], out);
-        });
+    pub unsafe fn run(&self, rows: usize, activations: &Activations, store: &PlaceSums<'_>) -> Vec<f32> {
+        let (w, isa, width) = (self.weights, self.pool.isa(), self.weights.outputs());
         let fill = |out: &SharedSlice<'_, MaybeUninit<f32>>| {
-            self.pool.run_ranges(w.tiles() / T, 1, &|first, last| {
-                for_each_group::<T>(isa, w, first..last, &activations, rows, &mut |group, row, sums| {
-                    let start = group * TILE;
-                    let (rows, len) = (sums[0].len(), TILE.min(width - start));
+            self.pool.run_ranges(w.tiles(), 1, &|first, last| {
+                for_each_group(isa, w, first..last, activations, rows, &mut |tile, row, [sums]| {
+                    let start = tile * TILE;
+                    let (rows, len) = (sums.len(), TILE.min(width - start));
                     store(&Place { out, width, row, rows, start, len }, sums);
                 });
             });

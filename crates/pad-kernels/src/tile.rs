@@ -103,26 +103,44 @@ pub fn assert_lengths(q4: bool, tile: &[u8], x: &[QuantisedBlock], sums: &[[f32;
     );
 }
 
+/// The same in single precision, `x` being `[rows, inputs]`; up to eight rows at once, whose sums stay in registers.
+fn single(isa: Isa, tile: &[u8], x: &[f32], sums: &mut [[f32; TILE]]) {
+    let inputs = x.len() / sums.len();
+    let mut row = 0;
+    while row < sums.len() {
+        let count = 1 << (sums.len() - row).min(8).ilog2();
+        let (x, sums) = (&x[row * inputs..(row + count) * inputs], &mut sums[row..row + count]);
+        match count {
+            8 => single_rows::<8>(isa, tile, x, sums),
+            4 => single_rows::<4>(isa, tile, x, sums),
+            2 => single_rows::<2>(isa, tile, x, sums),
+            _ => single_rows::<1>(isa, tile, x, sums),
+        }
+        row += count;
+    }
+}
+
 for_each_isa! {
-    fn single(tile: &[u8], x: &[f32], sums: &mut [[f32; TILE]]) = single_body
+    fn single_rows<const M: usize>(tile: &[u8], x: &[f32], sums: &mut [[f32; TILE]]) = single_body
 }
 
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
-fn single_body<const FUSED: bool>(tile: &[u8], x: &[f32], sums: &mut [[f32; TILE]]) {
-    let inputs = x.len() / sums.len();
-    sums.fill([0.0; TILE]);
+fn single_body<const FUSED: bool, const M: usize>(tile: &[u8], x: &[f32], sums: &mut [[f32; TILE]]) {
+    let inputs = x.len() / M;
+    let rows: [&[f32]; M] = std::array::from_fn(|m| &x[m * inputs..(m + 1) * inputs]);
+    let mut acc = [[0.0_f32; TILE]; M];
     for (i, w) in tile.chunks_exact(TILE * 4).enumerate().take(inputs) {
-        let mut weights = [0.0; TILE];
-        for (weight, bytes) in weights.iter_mut().zip(w.chunks_exact(4)) {
-            *weight = f32::from_ne_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-        }
-        for (sums, x) in sums.iter_mut().zip(x.chunks_exact(inputs)) {
-            for (sum, w) in sums.iter_mut().zip(&weights) {
-                *sum = mul_add::<FUSED>(*w, x[i], *sum);
+        let w: [f32; TILE] =
+            std::array::from_fn(|j| f32::from_ne_bytes([w[4 * j], w[4 * j + 1], w[4 * j + 2], w[4 * j + 3]]));
+        for m in 0..M {
+            let v = rows[m][i];
+            for j in 0..TILE {
+                acc[m][j] = mul_add::<FUSED>(w[j], v, acc[m][j]);
             }
         }
     }
+    sums.copy_from_slice(&acc);
 }
 
 /// [`quantised_rows`] in plain loops: what the vector instructions must give bit for bit, `FUSED`.

@@ -1,7 +1,7 @@
 //! One layer of the transformer.
 
 use candle_core::Tensor;
-use pad_kernels::{BatchView, Gated, Input, KvLayout, Linear, Pool, RmsNorm, attention, write_kv};
+use pad_kernels::{BatchView, FeedForward, Input, KvLayout, Linear, Pool, RmsNorm, attention, write_kv};
 
 /// A layer's weights; projections that read the same input are one matrix.
 #[derive(Debug)]
@@ -11,8 +11,7 @@ pub struct Layer {
     pub qkv: Linear,
     pub attention_output: Linear,
     pub feed_forward_norm: RmsNorm,
-    pub gate_up: Gated,
-    pub down: Linear,
+    pub feed_forward: FeedForward,
 }
 
 impl Layer {
@@ -29,13 +28,11 @@ impl Layer {
         write_kv(cache, &qkv, layout, view, pool)?;
         let attended = attention(&qkv, cache, layout, view, pool)?;
         let x = self.attention_output.forward(&attended, Input::Plain, Some(x))?;
-        let gated = self.gate_up.forward(&x, Input::Norm(&self.feed_forward_norm))?;
-        self.down.forward(&gated, Input::Plain, Some(&x))
+        self.feed_forward.forward(&x, &self.feed_forward_norm)
     }
 
     /// Bytes of weights.
     pub fn bytes(&self) -> usize {
-        let linears = [&self.qkv, &self.attention_output, &self.down];
-        linears.iter().map(|linear| linear.bytes()).sum::<usize>() + self.gate_up.bytes()
+        self.qkv.bytes() + self.attention_output.bytes() + self.feed_forward.bytes()
     }
 }

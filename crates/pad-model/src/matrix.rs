@@ -1,6 +1,6 @@
 //! A weight matrix as a checkpoint has it, and how it is packed.
 
-use pad_kernels::{Arena, BlockFormat, Format, Gated, PackedWeights};
+use pad_kernels::{Arena, BlockFormat, FeedForward, Format, PackedWeights};
 
 /// How weights are kept in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -106,7 +106,10 @@ impl Order {
 
     /// Gates and ups in turns.
     pub fn gated(parts: &[Matrix]) -> Self {
-        Self { outputs: Gated::packed_outputs(parts[0].outputs), place: |_, part, row| Gated::place(part, row) }
+        Self {
+            outputs: FeedForward::packed_outputs(parts[0].outputs),
+            place: |_, part, row| FeedForward::place(part, row),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use pad_kernels::{Arena, Gated, Input, Linear, Logits, Pool, RmsNorm, Rope, Wanted};
+use pad_kernels::{Arena, FeedForward, Input, Linear, Logits, Pool, RmsNorm, Rope, Wanted};
 
 use crate::embedding::Embedding;
 use crate::layer::Layer;
@@ -185,7 +185,7 @@ struct Loader<'a> {
 impl Loader<'_> {
     fn layer(&mut self, layer: usize) -> Result<Layer, ModelError> {
         let part = |part| Part::Layer(layer, part);
-        let ModelConfig { hidden, intermediate, heads, kv_heads, head_dim, .. } = *self.config;
+        let ModelConfig { hidden, heads, kv_heads, head_dim, .. } = *self.config;
         let qkv = [
             (part(LayerPart::Query), heads * head_dim),
             (part(LayerPart::Key), kv_heads * head_dim),
@@ -196,8 +196,7 @@ impl Loader<'_> {
             qkv: self.linear(&qkv, hidden)?,
             attention_output: self.linear(&[(part(LayerPart::AttentionOutput), hidden)], heads * head_dim)?,
             feed_forward_norm: self.norm(part(LayerPart::FeedForwardNorm))?,
-            gate_up: self.gated([part(LayerPart::Gate), part(LayerPart::Up)], intermediate, hidden)?,
-            down: self.linear(&[(part(LayerPart::Down), hidden)], intermediate)?,
+            feed_forward: self.feed_forward(layer)?,
         })
     }
 
@@ -218,22 +217,27 @@ impl Loader<'_> {
         Ok(Linear::Packed { weights, bias: bias.map(Into::into), pool: Arc::clone(&self.options.pool) })
     }
 
-    /// Gate and up, `[width, inputs]` each.
-    fn gated(&mut self, parts: [Part; 2], width: usize, inputs: usize) -> Result<Gated, ModelError> {
-        let (matrices, bias) = self.read(&parts.map(|part| (part, width)), inputs)?;
+    fn feed_forward(&mut self, layer: usize) -> Result<FeedForward, ModelError> {
+        let ModelConfig { hidden, intermediate: width, .. } = *self.config;
+        let parts = [LayerPart::Gate, LayerPart::Up].map(|part| (Part::Layer(layer, part), width));
+        let (matrices, bias) = self.read(&parts, hidden)?;
+        let down = [(Part::Layer(layer, LayerPart::Down), hidden)];
         if !self.options.device.is_cpu() {
-            return Ok(Gated::Dense { linear: self.dense(matrices, bias)? });
+            return Ok(FeedForward::Dense { gate_up: self.dense(matrices, bias)?, down: self.linear(&down, width)? });
         }
         let order = Order::gated(&matrices);
-        let bias = bias.map(|bias| {
+        let gate_up_bias = bias.map(|bias| {
             let mut ordered = vec![0.0; order.outputs];
             for (i, value) in bias.into_iter().enumerate() {
-                ordered[Gated::place(i / width, i % width)] = value;
+                ordered[FeedForward::place(i / width, i % width)] = value;
             }
             ordered.into()
         });
-        let weights = Arc::new(pack(&mut self.arena, &matrices, &order, self.options.dtype));
-        Ok(Gated::Packed { weights, bias, width, pool: Arc::clone(&self.options.pool) })
+        let gate_up = Arc::new(pack(&mut self.arena, &matrices, &order, self.options.dtype));
+        let (down, down_bias) = self.read(&down, width)?;
+        let down = Arc::new(pack(&mut self.arena, &down, &Order::stacked(&down), self.options.dtype));
+        let (down_bias, pool) = (down_bias.map(Into::into), Arc::clone(&self.options.pool));
+        Ok(FeedForward::Packed { gate_up, gate_up_bias, down, down_bias, pool })
     }
 
     /// Matrices of these numbers of outputs, and their biases one after the other if they have any.

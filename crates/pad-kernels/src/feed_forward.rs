@@ -1,0 +1,174 @@
+//! `x + D (silu(G f(x)) * U f(x))`: the feed-forward part of a layer.
+
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CustomOp1, D, Device, Layout, Result, Shape, Tensor};
+
+use crate::activation::{Activations, Preparing};
+use crate::block::BLOCK_LEN;
+use crate::dispatch::for_each_isa;
+use crate::exp::silu;
+use crate::linear::add_all;
+use crate::packed::{PackedWeights, TILE};
+use crate::product::{Product, rows_of};
+use crate::tile::{ROWS, for_each_group};
+use crate::{Input, Linear, Pool, RmsNorm};
+
+/// Tiles that give one block of the down projection's inputs: gates, ups, gates, ups.
+const TILES: usize = 2 * BLOCK_LEN / TILE;
+
+/// Gate, up and down projections.
+#[derive(Clone, Debug)]
+pub enum FeedForward {
+    /// On the CPU: the tiles of gate and up take turns, so that both are computed together and what joins them goes straight into
+    /// the form that the down projection reads.
+    Packed {
+        /// Gate `i` is output [`FeedForward::place`]`(0, i)`, up `i` is output `place(1, i)`; what lies between is 0.
+        gate_up: Arc<PackedWeights>,
+        /// In the same order.
+        gate_up_bias: Option<Arc<[f32]>>,
+        /// `[hidden, width]`.
+        down: Arc<PackedWeights>,
+        /// `[hidden]`.
+        down_bias: Option<Arc<[f32]>>,
+        /// Who computes.
+        pool: Arc<Pool>,
+    },
+    /// On any device: plain candle. The twin of the packed form.
+    Dense {
+        /// Gates, then ups: `[2 * width, hidden]`.
+        gate_up: Linear,
+        /// `[hidden, width]`.
+        down: Linear,
+    },
+}
+
+impl FeedForward {
+    /// The output of the packed matrix that is row `i` of the gates (`part` 0) or the ups (`part` 1).
+    pub fn place(part: usize, i: usize) -> usize {
+        (2 * (i / TILE) + part) * TILE + i % TILE
+    }
+
+    /// Outputs of the packed matrix for `width` gates.
+    pub fn packed_outputs(width: usize) -> usize {
+        2 * width.div_ceil(BLOCK_LEN) * BLOCK_LEN
+    }
+
+    /// `[rows, hidden]` to as many, `norm` being applied before the projections and `x` itself added behind them.
+    ///
+    /// # Errors
+    /// If a shape does not agree.
+    pub fn forward(&self, x: &Tensor, norm: &RmsNorm) -> Result<Tensor> {
+        match self {
+            Self::Packed { gate_up, gate_up_bias, down, down_bias, pool } => x.apply_op1_no_bwd(&PackedFeedForward {
+                gate_up: Product { weights: gate_up, pool, input: Input::Norm(norm) },
+                gate_up_bias: gate_up_bias.as_deref(),
+                down: Product { weights: down, pool, input: Input::Plain },
+                down_bias: down_bias.as_deref(),
+            }),
+            Self::Dense { gate_up, down } => {
+                let both = gate_up.forward(x, Input::Norm(norm), None)?;
+                let width = gate_up.outputs() / 2;
+                let gate = both.narrow(D::Minus1, 0, width)?.contiguous()?;
+                let joined = (gate.silu()? * both.narrow(D::Minus1, width, width)?.contiguous()?)?;
+                down.forward(&joined, Input::Plain, Some(x))
+            }
+        }
+    }
+
+    /// The twin of packed matrices: the same numbers, multiplied by plain candle on the CPU.
+    ///
+    /// # Errors
+    /// If candle refuses the matrices.
+    pub fn twin(&self) -> Result<Self> {
+        let Self::Packed { gate_up, gate_up_bias, down, down_bias, pool } = self else { return Ok(self.clone()) };
+        let width = down.inputs();
+        let order = || (0..2).flat_map(|part| (0..width).map(move |i| Self::place(part, i)));
+        let mut values = Vec::with_capacity(2 * width * gate_up.inputs());
+        let mut row = vec![0.0; gate_up.inputs()];
+        for place in order() {
+            gate_up.row(place, &mut row);
+            values.extend_from_slice(&row);
+        }
+        let weight = Tensor::from_vec(values, (2 * width, gate_up.inputs()), &Device::Cpu)?;
+        let bias = gate_up_bias.as_deref().map(|bias| order().map(|place| bias[place]).collect::<Vec<_>>());
+        let bias = bias.map(|bias| Tensor::from_vec(bias, 2 * width, &Device::Cpu)).transpose()?;
+        let down = Linear::Packed { weights: Arc::clone(down), bias: down_bias.clone(), pool: Arc::clone(pool) };
+        Ok(Self::Dense { gate_up: Linear::Dense { weight, bias }, down: down.twin()? })
+    }
+
+    /// Bytes of weights held.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Packed { gate_up, down, .. } => gate_up.bytes() + down.bytes(),
+            Self::Dense { gate_up, down } => gate_up.bytes() + down.bytes(),
+        }
+    }
+}
+
+struct PackedFeedForward<'a> {
+    gate_up: Product<'a>,
+    gate_up_bias: Option<&'a [f32]>,
+    down: Product<'a>,
+    down_bias: Option<&'a [f32]>,
+}
+
+impl CustomOp1 for PackedFeedForward<'_> {
+    fn name(&self) -> &'static str {
+        "packed-feed-forward"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let hidden = self.down.weights.outputs();
+        let (rows, x) = rows_of("feed-forward", x, layout, hidden)?;
+        let out = add_all(&self.down, rows, &self.joined(rows, x), self.down_bias, Some(x));
+        Ok((CpuStorage::F32(out), Shape::from((rows, hidden))))
+    }
+}
+
+impl PackedFeedForward<'_> {
+    /// `silu(gate) * up` of all rows, ready for the down projection.
+    fn joined(&self, rows: usize, x: &[f32]) -> Activations {
+        let (w, down, isa) = (self.gate_up.weights, self.down.weights, self.gate_up.pool.isa());
+        let activations = self.gate_up.prepare(rows, x);
+        Activations::fill(isa, down.format(), rows, down.inputs(), |joined: &Preparing<'_>| {
+            self.gate_up.pool.run_ranges(w.tiles() / TILES, 1, &|first, last| {
+                let mut values = [[0.0; BLOCK_LEN]; ROWS];
+                for_each_group::<TILES>(isa, w, first..last, &activations, rows, &mut |block, row, sums| {
+                    let bias = self.gate_up_bias.map(|bias| &bias[block * TILES * TILE..(block + 1) * TILES * TILE]);
+                    join(isa, sums, bias, &mut values);
+                    for (i, values) in values[..sums[0].len()].iter().enumerate() {
+                        // SAFETY: each block of each row belongs to one group of tiles and of rows.
+                        unsafe { joined.put(row + i, block, values) };
+                    }
+                });
+            });
+        })
+    }
+}
+
+for_each_isa! {
+    /// `silu(gate) * up` of some rows: gates, ups, gates, ups, and `bias` in the same order.
+    fn join(sums: [&[[f32; TILE]]; TILES], bias: Option<&[f32]>, out: &mut [[f32; BLOCK_LEN]; ROWS]) = join_body
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
+fn join_body<const FUSED: bool>(
+    sums: [&[[f32; TILE]]; TILES],
+    bias: Option<&[f32]>,
+    out: &mut [[f32; BLOCK_LEN]; ROWS],
+) {
+    let mut added = [0.0; TILES * TILE];
+    if let Some(bias) = bias {
+        added.copy_from_slice(bias);
+    }
+    for (half, pair) in sums.chunks_exact(2).enumerate() {
+        let added = &added[2 * half * TILE..];
+        for ((gates, ups), out) in pair[0].iter().zip(pair[1]).zip(out.iter_mut()) {
+            for (j, out) in out[half * TILE..(half + 1) * TILE].iter_mut().enumerate() {
+                *out = silu(gates[j] + added[j]) * (ups[j] + added[TILE + j]);
+            }
+        }
+    }
+}
