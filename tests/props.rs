@@ -118,7 +118,7 @@ fn work(server: &Server) -> (u64, u64) {
 
 fn company_and_chunks_change_nothing(dtype: &str) {
     let body = traced(json!({"preference": {"expert": 1.5, "concise": -0.5}}));
-    let whole = Server::start(&["--dtype", dtype], &[]);
+    let whole = Server::start(&["--dtype", dtype], &[("PAD_ENGINE__TOKEN_BUDGET", "512")]);
     let alone = chosen(&whole, &body);
     let (steps_alone, generated) = work(&whole);
     assert_eq!((alone.len() as u64, steps_alone), (generated, generated), "the prompts fit one step");
