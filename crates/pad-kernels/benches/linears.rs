@@ -49,9 +49,10 @@ fn main() {
         |list| list.split(',').filter_map(|rows| rows.parse().ok()).collect(),
     );
     let chosen: Vec<Isa> = match arguments.get(2) {
-        None => Isa::available(),
+        None => Isa::available().to_vec(),
         Some(names) => Isa::available()
-            .into_iter()
+            .iter()
+            .copied()
             .filter(|isa| names.split(',').any(|n| format!("{isa:?}").eq_ignore_ascii_case(n)))
             .collect(),
     };

@@ -54,59 +54,22 @@ impl Activations {
         inputs: usize,
         fill: &(dyn Fn(usize, &mut [f32]) + Sync),
     ) -> Self {
-        let blocks = inputs.div_ceil(BLOCK_LEN);
-        let padded = blocks * BLOCK_LEN;
+        let padded = inputs.div_ceil(BLOCK_LEN) * BLOCK_LEN;
         // A few rows are prepared faster than they are handed out.
         let grain = if rows * padded < 8192 { rows } else { 1 };
-        if format == Format::F32 {
-            let mut values = vec![0.0; rows * padded];
-            let shared = SharedSlice::new(&mut values);
+        Self::fill(isa, format, rows, inputs, |prepared| {
             pool.run_ranges(rows, grain, &|start, end| {
+                let mut values = vec![0.0; padded];
                 for row in start..end {
+                    fill(row, &mut values[..inputs]);
                     // SAFETY: each row belongs to one range.
-                    let out = unsafe { shared.part(row * padded, padded) };
-                    fill(row, &mut out[..inputs]);
+                    unsafe { prepared.put(row, 0, &values) };
                 }
             });
-            return Self::Single(values);
-        }
-        let mut quantised = vec![QuantisedBlock::ZERO; rows * blocks];
-        let shared = SharedSlice::new(&mut quantised);
-        pool.run_ranges(rows, grain, &|start, end| {
-            let mut values = vec![0.0; padded];
-            for row in start..end {
-                fill(row, &mut values[..inputs]);
-                // SAFETY: each row belongs to one range.
-                quantise(isa, &values, unsafe { shared.part(row * blocks, blocks) });
-            }
-        });
-        Self::Quantised(quantised)
+        })
     }
-}
 
-/// Quantise a row, block by block.
-pub fn quantise(isa: Isa, values: &[f32], out: &mut [QuantisedBlock]) {
-    #[cfg(target_arch = "x86_64")]
-    if isa == Isa::Avx512 {
-        return crate::activation_avx512::quantise(values, out);
-    }
-    quantise_plain(isa, values, out);
-}
-
-/// Prepared rows in the making, for whoever computes them block by block.
-pub struct Preparing<'a> {
-    isa: Isa,
-    blocks: usize,
-    to: Filling<'a>,
-}
-
-enum Filling<'a> {
-    Single(SharedSlice<'a, f32>),
-    Quantised(SharedSlice<'a, QuantisedBlock>),
-}
-
-impl Activations {
-    /// Prepare `rows` rows of `inputs` values for a matrix of `format`, as `fill` puts them.
+    /// Prepare `rows` rows of `inputs` values for a matrix of `format`, as `fill` puts them block by block.
     pub fn fill(isa: Isa, format: Format, rows: usize, inputs: usize, fill: impl FnOnce(&Preparing<'_>)) -> Self {
         let blocks = inputs.div_ceil(BLOCK_LEN);
         if format == Format::F32 {
@@ -120,21 +83,42 @@ impl Activations {
     }
 }
 
+/// Prepared rows in the making.
+pub struct Preparing<'a> {
+    isa: Isa,
+    blocks: usize,
+    to: Filling<'a>,
+}
+
+enum Filling<'a> {
+    Single(SharedSlice<'a, f32>),
+    Quantised(SharedSlice<'a, QuantisedBlock>),
+}
+
 impl Preparing<'_> {
-    /// Put the values of one block of one row.
+    /// Put the values of whole blocks of one row, `block` being the first of them.
     ///
     /// # Safety
     /// Nobody puts the same block of the same row at the same time.
-    pub unsafe fn put(&self, row: usize, block: usize, values: &[f32; BLOCK_LEN]) {
+    pub unsafe fn put(&self, row: usize, block: usize, values: &[f32]) {
         let at = row * self.blocks + block;
         // SAFETY: the caller's.
         unsafe {
             match &self.to {
-                Filling::Single(to) => to.part(at * BLOCK_LEN, BLOCK_LEN).copy_from_slice(values),
-                Filling::Quantised(to) => quantise(self.isa, values, to.part(at, 1)),
+                Filling::Single(to) => to.part(at * BLOCK_LEN, values.len()).copy_from_slice(values),
+                Filling::Quantised(to) => quantise(self.isa, values, to.part(at, values.len() / BLOCK_LEN)),
             }
         }
     }
+}
+
+/// Quantise a row, block by block.
+pub fn quantise(isa: Isa, values: &[f32], out: &mut [QuantisedBlock]) {
+    #[cfg(target_arch = "x86_64")]
+    if isa == Isa::Avx512 {
+        return crate::activation_avx512::quantise(values, out);
+    }
+    quantise_plain(isa, values, out);
 }
 
 for_each_isa! {
@@ -189,7 +173,7 @@ mod tests {
             let whole: i32 = block.q.iter().map(|q| i32::from(*q)).sum();
             assert_eq!(block.start.iter().sum::<i32>(), -128 * whole);
         }
-        for isa in Isa::available() {
+        for &isa in Isa::available() {
             for (a, b) in quantised(isa).iter().zip(&plain) {
                 assert_eq!((a.q, a.scale, a.sum, a.start), (b.q, b.scale, b.sum, b.start), "{isa:?}");
             }

@@ -2,6 +2,7 @@
 
 use candle_core::{CpuStorage, CustomOp2, D, Device, Layout, Result, Shape, Tensor, bail};
 
+use crate::Pool;
 use crate::cell::Cell;
 use crate::dispatch::for_each_isa;
 use crate::head_group::{Past, attend};
@@ -9,7 +10,6 @@ use crate::kv::{self, BLOCK, BatchView, KvLayout};
 use crate::product::rows_of;
 use crate::rope::rotate;
 use crate::shared::SharedSlice;
-use crate::{Isa, Pool};
 
 /// Causal attention of the queries of `qkv` `[rows, qkv_width]` over `cache`, which holds each row's own key and value already:
 /// `[rows, heads * head_dim]`. Softmax is online, block by block from the first, so that a row's result depends neither on how
@@ -19,7 +19,7 @@ use crate::{Isa, Pool};
 /// If the shapes do not agree.
 pub fn attention(qkv: &Tensor, cache: &Tensor, layout: KvLayout, view: &BatchView, pool: &Pool) -> Result<Tensor> {
     match qkv.device() {
-        Device::Cpu => qkv.apply_op2_no_bwd(cache, &BlockAttention { layout, view, pool, isa: pool.isa() }),
+        Device::Cpu => qkv.apply_op2_no_bwd(cache, &BlockAttention { layout, view, pool }),
         _ => twin(qkv, cache, layout, view),
     }
 }
@@ -28,7 +28,6 @@ struct BlockAttention<'a> {
     layout: KvLayout,
     view: &'a BatchView,
     pool: &'a Pool,
-    isa: Isa,
 }
 
 impl CustomOp2 for BlockAttention<'_> {
@@ -53,7 +52,7 @@ impl CustomOp2 for BlockAttention<'_> {
 
 impl BlockAttention<'_> {
     fn run<C: Cell>(&self, qkv: &[f32], cache: &[C]) -> Result<Vec<f32>> {
-        let (layout, rows) = (self.layout, self.view.rows());
+        let (layout, rows, isa) = (self.layout, self.view.rows(), self.pool.isa());
         let blocks = cache.len() / layout.block_len();
         if let Some(block) = self.view.segments().iter().flat_map(|s| &s.blocks).find(|b| **b as usize >= blocks) {
             bail!("attention: block {block} of a cache of {blocks}")
@@ -69,10 +68,10 @@ impl BlockAttention<'_> {
                 let (position, blocks) = self.view.row(row);
                 let (cos, sin) = self.view.rotation(row);
                 query.copy_from_slice(&qkv[row * layout.qkv_width() + kv_head * group_len..][..group_len]);
-                rotate_queries(self.isa, &mut query, layout.head_dim, cos, sin);
+                rotate_queries(isa, &mut query, layout.head_dim, cos, sin);
                 // SAFETY: each item belongs to one range.
                 let out = unsafe { shared.part(item * group_len, group_len) };
-                attend(self.isa, &query, &Past { cache, layout, kv_head, blocks, position }, &mut scores, out);
+                attend(isa, &query, &Past { cache, layout, kv_head, blocks, position }, &mut scores, out);
             }
         });
         Ok(out)

@@ -20,14 +20,13 @@ pub enum Isa {
 impl Isa {
     /// The best set that this processor has.
     pub fn detect() -> Self {
-        static FOUND: OnceLock<Isa> = OnceLock::new();
-        *FOUND.get_or_init(|| Self::available().last().copied().unwrap_or(Self::Portable))
+        Self::available().last().copied().unwrap_or(Self::Portable)
     }
 
     /// Every set that this processor has, the portable one first.
-    pub fn available() -> Vec<Self> {
+    pub fn available() -> &'static [Self] {
         static FOUND: OnceLock<Vec<Isa>> = OnceLock::new();
-        FOUND.get_or_init(Self::look).clone()
+        FOUND.get_or_init(Self::look)
     }
 
     fn look() -> Vec<Self> {
@@ -71,39 +70,41 @@ pub(crate) fn mul_add<const FUSED: bool>(a: f32, b: f32, acc: f32) -> f32 {
 
 /// Define `$name`, which runs `$body::<FUSED, ..>` compiled for the instruction set given as its first argument.
 ///
+/// A generic argument is a constant (`<const N: usize>`) or a type (`[T: Bound]`).
+///
 /// `$body` must be `#[inline(always)]` so that it takes the features of the copy it is inlined into.
 macro_rules! for_each_isa {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident $(<$(const $c:ident : $ct:ty),+>)? ($($arg:ident : $ty:ty),* $(,)?) = $body:ident) => {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident $(<$(const $c:ident : $ct:ty),+>)? $([$t:ident : $bound:path])? ($($arg:ident : $ty:ty),* $(,)?) = $body:ident) => {
         $(#[$meta])*
         #[inline]
-        $vis fn $name $(<$(const $c: $ct),+>)? (isa: $crate::dispatch::Isa, $($arg: $ty),*) {
+        $vis fn $name <$($(const $c: $ct,)+)? $($t: $bound)?> (isa: $crate::dispatch::Isa, $($arg: $ty),*) {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx2,fma")]
-                fn avx2 $(<$(const $c: $ct),+>)? ($($arg: $ty),*) {
-                    $body::<true $(, $($c),+)?>($($arg),*);
+                fn avx2 <$($(const $c: $ct,)+)? $($t: $bound)?> ($($arg: $ty),*) {
+                    $body::<true, $($($c,)+)? $($t)?>($($arg),*);
                 }
                 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
-                fn avx512 $(<$(const $c: $ct),+>)? ($($arg: $ty),*) {
-                    $body::<true $(, $($c),+)?>($($arg),*);
+                fn avx512 <$($(const $c: $ct,)+)? $($t: $bound)?> ($($arg: $ty),*) {
+                    $body::<true, $($($c,)+)? $($t)?>($($arg),*);
                 }
                 match isa {
                     // SAFETY: `Isa` values other than `Portable` come from `Isa::available`, which checked the processor.
                     $crate::dispatch::Isa::Avx2 | $crate::dispatch::Isa::AvxVnni => {
-                        return unsafe { avx2 $(::<$($c),+>)? ($($arg),*) };
+                        return unsafe { avx2::<$($($c,)+)? $($t)?> ($($arg),*) };
                     }
                     // SAFETY: as above.
-                    $crate::dispatch::Isa::Avx512 => return unsafe { avx512 $(::<$($c),+>)? ($($arg),*) },
+                    $crate::dispatch::Isa::Avx512 => return unsafe { avx512::<$($($c,)+)? $($t)?> ($($arg),*) },
                     $crate::dispatch::Isa::Neon | $crate::dispatch::Isa::Portable => {}
                 }
             }
             // Its instructions are in the baseline; that they are used fused is what sets it apart.
             #[cfg(target_arch = "aarch64")]
             if isa == $crate::dispatch::Isa::Neon {
-                return $body::<true $(, $($c),+)?>($($arg),*);
+                return $body::<true, $($($c,)+)? $($t)?>($($arg),*);
             }
             let _ = isa;
-            $body::<false $(, $($c),+)?>($($arg),*);
+            $body::<false, $($($c,)+)? $($t)?>($($arg),*);
         }
     };
 }

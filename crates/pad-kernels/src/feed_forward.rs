@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, D, Device, Layout, Result, Shape, Tensor};
 
-use crate::activation::{Activations, Preparing};
+use crate::activation::Activations;
 use crate::block::BLOCK_LEN;
 use crate::dispatch::for_each_isa;
 use crate::exp::silu;
@@ -61,9 +61,10 @@ impl FeedForward {
     pub fn forward(&self, x: &Tensor, norm: &RmsNorm) -> Result<Tensor> {
         match self {
             Self::Packed { gate_up, gate_up_bias, down, down_bias, pool } => x.apply_op1_no_bwd(&PackedFeedForward {
-                gate_up: Product { weights: gate_up, pool, input: Input::Norm(norm) },
+                norm,
+                gate_up: Product { weights: gate_up, pool },
                 gate_up_bias: gate_up_bias.as_deref(),
-                down: Product { weights: down, pool, input: Input::Plain },
+                down: Product { weights: down, pool },
                 down_bias: down_bias.as_deref(),
             }),
             Self::Dense { gate_up, down } => {
@@ -107,6 +108,7 @@ impl FeedForward {
 }
 
 struct PackedFeedForward<'a> {
+    norm: &'a RmsNorm,
     gate_up: Product<'a>,
     gate_up_bias: Option<&'a [f32]>,
     down: Product<'a>,
@@ -130,8 +132,8 @@ impl PackedFeedForward<'_> {
     /// `silu(gate) * up` of all rows, ready for the down projection.
     fn joined(&self, rows: usize, x: &[f32]) -> Activations {
         let (w, down, isa) = (self.gate_up.weights, self.down.weights, self.gate_up.pool.isa());
-        let activations = self.gate_up.prepare(rows, x);
-        Activations::fill(isa, down.format(), rows, down.inputs(), |joined: &Preparing<'_>| {
+        let activations = self.gate_up.prepare(Input::Norm(self.norm), rows, x);
+        Activations::fill(isa, down.format(), rows, down.inputs(), |joined| {
             self.gate_up.pool.run_ranges(w.tiles() / TILES, 1, &|first, last| {
                 let mut values = [[0.0; BLOCK_LEN]; ROWS];
                 for_each_group::<TILES>(isa, w, first..last, &activations, rows, &mut |block, row, sums| {

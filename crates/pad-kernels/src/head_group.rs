@@ -2,7 +2,7 @@
 
 use crate::Isa;
 use crate::cell::Cell;
-use crate::dispatch::mul_add;
+use crate::dispatch::{for_each_isa, mul_add};
 use crate::exp::exp;
 use crate::kv::{BLOCK, KvLayout};
 
@@ -46,37 +46,24 @@ impl<'a, C: Cell> Past<'a, C> {
 /// scaled; `scores` is scratch. Every sum has an order that depends on the row's position alone.
 pub fn attend<C: Cell>(isa: Isa, queries: &[f32], past: &Past<'_, C>, scores: &mut Vec<f32>, out: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
-    {
-        #[target_feature(enable = "avx2,fma")]
-        fn avx2<C: Cell>(queries: &[f32], past: &Past<'_, C>, scores: &mut Vec<f32>, out: &mut [f32]) {
-            body::<C, true>(queries, past, scores, out);
-        }
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma")]
-        fn avx512<C: Cell>(queries: &[f32], past: &Past<'_, C>, scores: &mut Vec<f32>, out: &mut [f32]) {
-            body::<C, true>(queries, past, scores, out);
-        }
-        match isa {
-            Isa::Avx512 if past.layout.head_dim.is_multiple_of(16) => {
-                return crate::head_group_avx512::attend(queries, past, scores, out);
-            }
-            // SAFETY: `Isa` values other than `Portable` come from `Isa::available`, which checked the processor.
-            Isa::Avx512 => return unsafe { avx512(queries, past, scores, out) },
-            // SAFETY: as above.
-            Isa::Avx2 | Isa::AvxVnni => return unsafe { avx2(queries, past, scores, out) },
-            Isa::Neon | Isa::Portable => {}
-        }
+    if isa == Isa::Avx512 && past.layout.head_dim.is_multiple_of(16) {
+        return crate::head_group_avx512::attend(queries, past, scores, out);
     }
-    #[cfg(target_arch = "aarch64")]
-    if isa == Isa::Neon {
-        return body::<C, true>(queries, past, scores, out);
-    }
-    let _ = isa;
-    body::<C, false>(queries, past, scores, out);
+    attend_plain(isa, queries, past, scores, out);
+}
+
+for_each_isa! {
+    fn attend_plain[C: Cell](queries: &[f32], past: &Past<'_, C>, scores: &mut Vec<f32>, out: &mut [f32]) = attend_body
 }
 
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
-fn body<C: Cell, const FUSED: bool>(queries: &[f32], past: &Past<'_, C>, scores: &mut Vec<f32>, out: &mut [f32]) {
+fn attend_body<const FUSED: bool, C: Cell>(
+    queries: &[f32],
+    past: &Past<'_, C>,
+    scores: &mut Vec<f32>,
+    out: &mut [f32],
+) {
     let head_dim = past.layout.head_dim;
     scores.resize(past.len() * BLOCK, 0.0);
     for (query, out) in queries.chunks_exact(head_dim).zip(out.chunks_exact_mut(head_dim)) {

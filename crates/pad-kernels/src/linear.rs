@@ -48,7 +48,7 @@ impl Linear {
     pub fn forward(&self, x: &Tensor, input: Input<'_>, residual: Option<&Tensor>) -> Result<Tensor> {
         match self {
             Self::Packed { weights, bias, pool } => {
-                let op = PackedLinear { product: Product { weights, pool, input }, bias: bias.as_deref() };
+                let op = PackedLinear { product: Product { weights, pool }, input, bias: bias.as_deref() };
                 match residual {
                     None => x.apply_op1_no_bwd(&op),
                     Some(residual) => x.apply_op2_no_bwd(residual, &op),
@@ -115,6 +115,7 @@ impl Input<'_> {
 
 struct PackedLinear<'a> {
     product: Product<'a>,
+    input: Input<'a>,
     bias: Option<&'a [f32]>,
 }
 
@@ -138,7 +139,7 @@ impl PackedLinear<'_> {
             }
             None => None,
         };
-        let out = add_all(&self.product, rows, &self.product.prepare(rows, x), self.bias, residual);
+        let out = add_all(&self.product, rows, &self.product.prepare(self.input, rows, x), self.bias, residual);
         Ok((CpuStorage::F32(out), Shape::from((rows, outputs))))
     }
 }

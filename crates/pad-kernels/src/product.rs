@@ -10,11 +10,10 @@ use crate::shared::{SharedSlice, filled};
 use crate::tile::for_each_group;
 use crate::{Input, Pool};
 
-/// A matrix and what its rows are made of.
+/// A matrix, and who multiplies with it.
 pub struct Product<'a> {
     pub weights: &'a PackedWeights,
     pub pool: &'a Pool,
-    pub input: Input<'a>,
 }
 
 /// Where a tile's sums of some rows go.
@@ -52,11 +51,11 @@ impl Place<'_, '_> {
 pub type PlaceSums<'a> = dyn Fn(&Place<'_, '_>, &[[f32; TILE]]) + Sync + 'a;
 
 impl Product<'_> {
-    /// The rows of `x` `[rows, inputs]`, made ready for the tiles.
-    pub fn prepare(&self, rows: usize, x: &[f32]) -> Activations {
+    /// `input` of the rows of `x` `[rows, inputs]`, made ready for the tiles.
+    pub fn prepare(&self, input: Input<'_>, rows: usize, x: &[f32]) -> Activations {
         let (w, isa) = (self.weights, self.pool.isa());
         Activations::prepare(isa, self.pool, w.format(), rows, w.inputs(), &|row, out| {
-            self.input.row(isa, &x[row * w.inputs()..(row + 1) * w.inputs()], out);
+            input.row(isa, &x[row * w.inputs()..(row + 1) * w.inputs()], out);
         })
     }
 

@@ -257,7 +257,7 @@ mod tests {
                 } else {
                     plain_rows::<true, false>(w.tile(0), x, &mut want);
                 }
-                for isa in Isa::available().into_iter().filter(|isa| *isa != Isa::Portable) {
+                for &isa in Isa::available().iter().filter(|isa| **isa != Isa::Portable) {
                     let mut sums = vec![[f32::NAN; TILE]; count];
                     quantised_rows(isa, q4, w.tile(0), x, &mut sums);
                     assert_eq!(sums, want, "{isa:?}, {values:?}, q4 {q4}, {count} rows of {blocks} blocks");

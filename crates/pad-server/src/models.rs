@@ -29,7 +29,8 @@ pub(crate) async fn list(State(shared): State<Arc<Shared>>) -> Json<ModelList> {
 )]
 pub(crate) async fn get(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Result<Json<Model>, ApiError> {
     let card = &shared.state.model;
-    if card.answers_to(&id) { Ok(Json(model(card))) } else { Err(ApiError::model_not_found(&id, &card.id)) }
+    card.check_name(Some(&id))?;
+    Ok(Json(model(card)))
 }
 
 fn model(card: &ModelCard) -> Model {

@@ -7,9 +7,9 @@ use pad_engine::{AdapterId, Engine, HeadId, WeightsId};
 use pad_reward::RewardModel;
 use pad_text::Chat;
 
-use crate::ApiKeys;
 use crate::metrics::Metrics;
 use crate::unknown_fields::UnknownFields;
+use crate::{ApiError, ApiKeys};
 
 /// Everything that [`crate::app`] needs.
 #[derive(Clone)]
@@ -57,6 +57,17 @@ impl ModelCard {
     /// Whether `name` names this model.
     pub fn answers_to(&self, name: &str) -> bool {
         self.id == name || self.aliases.iter().any(|alias| alias == name)
+    }
+
+    /// Refuse a name that is another model's; no name means this one.
+    ///
+    /// # Errors
+    /// 404 with the name and this model's id.
+    pub(crate) fn check_name(&self, name: Option<&str>) -> Result<(), ApiError> {
+        match name {
+            Some(name) if !self.answers_to(name) => Err(ApiError::model_not_found(name, &self.id)),
+            _ => Ok(()),
+        }
     }
 }
 

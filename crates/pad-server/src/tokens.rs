@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use pad_api::{ChatMessage, Detokenization, DetokenizeRequest, ErrorBody, Tokenization, TokenizeRequest};
+use pad_api::{Detokenization, DetokenizeRequest, ErrorBody, Tokenization, TokenizeRequest};
 use pad_text::{Chat, Message};
 
 use crate::ApiError;
 use crate::body::JsonBody;
 use crate::chat::options;
-use crate::state::{ModelCard, Shared};
+use crate::state::Shared;
 
 /// Turn a text or a conversation into tokens.
 #[utoipa::path(
@@ -26,7 +26,7 @@ pub(crate) async fn tokenize(
     State(shared): State<Arc<Shared>>,
     JsonBody(request): JsonBody<TokenizeRequest>,
 ) -> Result<Json<Tokenization>, ApiError> {
-    check_model(&shared.state.model, request.model.as_deref())?;
+    shared.state.model.check_name(request.model.as_deref())?;
     let source = Source::of(request)?;
     let chat = Arc::clone(&shared.state.chat);
     // A long text takes a while, in which other requests of the same thread would wait.
@@ -50,7 +50,7 @@ pub(crate) async fn detokenize(
     State(shared): State<Arc<Shared>>,
     JsonBody(request): JsonBody<DetokenizeRequest>,
 ) -> Result<Json<Detokenization>, ApiError> {
-    check_model(&shared.state.model, request.model.as_deref())?;
+    shared.state.model.check_name(request.model.as_deref())?;
     let tokenizer = shared.state.chat.tokenizer();
     let size = tokenizer.vocab_size();
     if let Some(token) = request.tokens.iter().find(|token| **token as usize >= size) {
@@ -59,13 +59,6 @@ pub(crate) async fn detokenize(
     }
     let bytes: Vec<u8> = request.tokens.iter().flat_map(|token| tokenizer.token_bytes(*token)).copied().collect();
     Ok(Json(Detokenization { prompt: String::from_utf8_lossy(&bytes).into_owned() }))
-}
-
-fn check_model(served: &ModelCard, name: Option<&str>) -> Result<(), ApiError> {
-    match name {
-        Some(name) if !served.answers_to(name) => Err(ApiError::model_not_found(name, &served.id)),
-        _ => Ok(()),
-    }
 }
 
 /// What is to be turned into tokens.
@@ -77,7 +70,7 @@ enum Source {
 impl Source {
     fn of(request: TokenizeRequest) -> Result<Self, ApiError> {
         match (request.messages, request.prompt, request.content) {
-            (Some(messages), None, None) => Self::conversation(messages),
+            (Some(messages), None, None) => Ok(Self::Messages(options::conversation(messages)?)),
             (None, Some(text), None) | (None, None, Some(text)) => Ok(Self::Text(text)),
             (None, None, None) => Err(ApiError::invalid(
                 "prompt",
@@ -88,13 +81,6 @@ impl Source {
                 "there is too much to read; allowed: one of `messages`, `prompt` and `content`",
             )),
         }
-    }
-
-    fn conversation(messages: Vec<ChatMessage>) -> Result<Self, ApiError> {
-        if messages.is_empty() {
-            return Err(ApiError::invalid("messages", "`messages` is empty; allowed: one message or more"));
-        }
-        Ok(Self::Messages(messages.into_iter().map(options::message).collect()))
     }
 
     fn tokens(&self, chat: &Chat) -> Result<Vec<u32>, ApiError> {

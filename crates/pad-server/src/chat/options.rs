@@ -56,13 +56,9 @@ impl ChatOptions {
     ///
     /// # Errors
     /// 404 for another model's name, 400 naming the field that is wrong, its value and what is allowed.
-    pub(crate) fn read(request: ChatRequest, state: &AppState) -> Result<Self, ApiError> {
-        if let Some(name) = request.model.as_deref().filter(|name| !state.model.answers_to(name)) {
-            return Err(ApiError::model_not_found(name, &state.model.id));
-        }
-        if request.messages.is_empty() {
-            return Err(ApiError::invalid("messages", "`messages` is empty; allowed: one message or more"));
-        }
+    pub(crate) fn read(mut request: ChatRequest, state: &AppState) -> Result<Self, ApiError> {
+        state.model.check_name(request.model.as_deref())?;
+        let messages = conversation(std::mem::take(&mut request.messages))?;
         let pad = request.pad.unwrap_or_default();
         let sampling = Sampling::read(&request, state)?;
         let logprobs = logprobs(request.logprobs, request.top_logprobs)?;
@@ -73,7 +69,7 @@ impl ChatOptions {
             arrived: Instant::now(),
             include_usage: include_usage(request.stream, request.stream_options)?,
             stream: request.stream.unwrap_or(false),
-            messages: request.messages.into_iter().map(message).collect(),
+            messages,
             preference: preference(request.preference),
             beta,
             top_k,
@@ -140,7 +136,18 @@ fn preference(given: Option<Preference>) -> PreferenceInput {
 }
 
 /// The message as templates see it.
-pub(crate) fn message(message: ChatMessage) -> Message {
+/// Messages as the chat template takes them.
+///
+/// # Errors
+/// 400 where there are none.
+pub(crate) fn conversation(messages: Vec<ChatMessage>) -> Result<Vec<Message>, ApiError> {
+    if messages.is_empty() {
+        return Err(ApiError::invalid("messages", "`messages` is empty; allowed: one message or more"));
+    }
+    Ok(messages.into_iter().map(message).collect())
+}
+
+fn message(message: ChatMessage) -> Message {
     let optional = [
         ("name", message.name.map(Value::from)),
         ("tool_calls", message.tool_calls.map(Value::from)),
