@@ -135,7 +135,6 @@ fn preference(given: Option<Preference>) -> PreferenceInput {
     }
 }
 
-/// The message as templates see it.
 /// Messages as the chat template takes them.
 ///
 /// # Errors
@@ -147,6 +146,7 @@ pub(crate) fn conversation(messages: Vec<ChatMessage>) -> Result<Vec<Message>, A
     Ok(messages.into_iter().map(message).collect())
 }
 
+/// The message as templates see it.
 fn message(message: ChatMessage) -> Message {
     let optional = [
         ("name", message.name.map(Value::from)),
