@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use pad_model::BLOCK;
 
-use crate::AdapterId;
+use crate::Adaptation;
 
 /// A place in the tree of registered prefixes. The root is the empty prefix.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -17,7 +17,7 @@ pub struct Prefix(u64);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     parent: Prefix,
-    adapter: Option<AdapterId>,
+    adapter: Option<Adaptation>,
     tokens: [u32; BLOCK],
 }
 
@@ -73,17 +73,32 @@ impl BlockPool {
         self.idle.len()
     }
 
+    /// Tokens of the longest prefix of `tokens` that registered blocks hold, at most `limit`.
+    pub fn known(&self, adapter: Option<Adaptation>, tokens: &[u32], limit: usize) -> usize {
+        self.matching(adapter, tokens, limit).count() * BLOCK
+    }
+
+    /// The registered blocks that hold the longest prefix of `tokens`, at most `limit` tokens of it, each with the prefix it ends.
+    fn matching(
+        &self,
+        adapter: Option<Adaptation>,
+        tokens: &[u32],
+        limit: usize,
+    ) -> impl Iterator<Item = (Prefix, u32)> {
+        let chunks = tokens[..limit.min(tokens.len())].as_chunks::<BLOCK>().0.iter();
+        chunks.scan(Prefix::default(), move |parent, tokens| {
+            let found = *self.registered.get(&Key { parent: *parent, adapter, tokens: *tokens })?;
+            *parent = found.0;
+            Some(found)
+        })
+    }
+
     /// The registered blocks that hold the longest prefix of `tokens`, at most `limit` tokens of it; the caller holds them now.
-    pub fn find(&mut self, adapter: Option<AdapterId>, tokens: &[u32], limit: usize) -> (Vec<u32>, Prefix) {
-        let (mut blocks, mut prefix) = (Vec::new(), Prefix::default());
-        for chunk in tokens[..limit.min(tokens.len())].chunks_exact(BLOCK) {
-            let Ok(tokens) = chunk.try_into() else { break };
-            let Some(&(next, block)) = self.registered.get(&Key { parent: prefix, adapter, tokens }) else { break };
-            self.hold(block);
-            blocks.push(block);
-            prefix = next;
-        }
-        (blocks, prefix)
+    pub fn find(&mut self, adapter: Option<Adaptation>, tokens: &[u32], limit: usize) -> (Vec<u32>, Prefix) {
+        let found: Vec<(Prefix, u32)> = self.matching(adapter, tokens, limit).collect();
+        let blocks: Vec<u32> = found.iter().map(|(_, block)| *block).collect();
+        blocks.iter().for_each(|block| self.hold(*block));
+        (blocks, found.last().map_or_else(Prefix::default, |(prefix, _)| *prefix))
     }
 
     fn hold(&mut self, block: u32) {
@@ -112,7 +127,13 @@ impl BlockPool {
 
     /// Register a full block under its predecessor; returns the prefix that it ends. If an equal block is registered already,
     /// that one stays and this one remains its holder's alone.
-    pub fn register(&mut self, parent: Prefix, adapter: Option<AdapterId>, tokens: [u32; BLOCK], block: u32) -> Prefix {
+    pub fn register(
+        &mut self,
+        parent: Prefix,
+        adapter: Option<Adaptation>,
+        tokens: [u32; BLOCK],
+        block: u32,
+    ) -> Prefix {
         let key = Key { parent, adapter, tokens };
         if let Some(&(prefix, _)) = self.registered.get(&key) {
             return prefix;
@@ -146,13 +167,18 @@ impl BlockPool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{AdapterId, Trunk};
+
+    fn adapted(adapter: usize, trunk: Trunk) -> Adaptation {
+        Adaptation { adapter: AdapterId(adapter), trunk }
+    }
 
     fn tokens(seed: u32, blocks: usize) -> Vec<u32> {
         (0..(blocks * BLOCK) as u32).map(|i| seed + i).collect()
     }
 
     /// Allocate and register all blocks of a prompt.
-    fn fill(pool: &mut BlockPool, adapter: Option<AdapterId>, tokens: &[u32]) -> Vec<u32> {
+    fn fill(pool: &mut BlockPool, adapter: Option<Adaptation>, tokens: &[u32]) -> Vec<u32> {
         let (mut blocks, mut prefix) = pool.find(adapter, tokens, tokens.len());
         for chunk in tokens.chunks_exact(BLOCK).skip(blocks.len()) {
             let block = pool.allocate().unwrap();
@@ -179,11 +205,14 @@ mod tests {
     #[test]
     fn adapters_and_predecessors_keep_prefixes_apart() {
         let mut pool = BlockPool::new(8);
-        fill(&mut pool, Some(AdapterId(0)), &tokens(0, 2));
+        fill(&mut pool, Some(adapted(0, Trunk::Own)), &tokens(0, 2));
         assert!(pool.find(None, &tokens(0, 2), usize::MAX).0.is_empty());
-        assert!(pool.find(Some(AdapterId(1)), &tokens(0, 2), usize::MAX).0.is_empty());
+        assert!(pool.find(Some(adapted(1, Trunk::Own)), &tokens(0, 2), usize::MAX).0.is_empty());
+        // The blocks of a lane that branches off hold nothing of the layers below.
+        assert!(pool.find(Some(adapted(0, Trunk::Base)), &tokens(0, 2), usize::MAX).0.is_empty());
+        assert_eq!(pool.known(Some(adapted(0, Trunk::Own)), &tokens(0, 2), BLOCK + 1), BLOCK);
         // The second block's tokens alone are no prefix.
-        assert!(pool.find(Some(AdapterId(0)), &tokens(0, 2)[BLOCK..], usize::MAX).0.is_empty());
+        assert!(pool.find(Some(adapted(0, Trunk::Own)), &tokens(0, 2)[BLOCK..], usize::MAX).0.is_empty());
     }
 
     #[test]

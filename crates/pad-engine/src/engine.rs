@@ -3,14 +3,14 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{self, Sender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::choice::Choice;
 use crate::scheduler::{Scheduler, StepBounds};
-use crate::sequence::{Sequence, blocks_needed};
+use crate::sequence::Sequence;
 use crate::worker::Worker;
-use crate::{GenerateRequest, Limits, Runner, Status, SubmitError};
+use crate::{Event, GenerateRequest, LaneSpec, Limits, Runner, ScoreRequest, Status, SubmitError};
 
 /// How the engine is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,24 +82,13 @@ impl Engine {
     /// # Errors
     /// If the request cannot be taken, now or ever; see [`SubmitError`].
     pub fn submit(&self, mut request: GenerateRequest) -> Result<Vec<Choice>, SubmitError> {
-        let shared = &*self.shared;
-        if shared.draining.load(Ordering::Acquire) {
-            return Err(SubmitError::Draining);
-        }
-        if !self.status().ready {
-            return Err(SubmitError::Dead);
-        }
+        self.check_open()?;
         request.drop_idle_lanes();
-        request.check(shared.kv_blocks.len())?;
-        self.check_room(&request)?;
+        request.check(self.shared.kv_blocks.len())?;
+        self.check_room(&request.lanes, request.max_tokens)?;
         let choices = request.choices;
-        let full = |_| {
-            let status = self.status();
-            let (running, waiting) = (status.running as usize, status.waiting as usize);
-            SubmitError::QueueFull { running, waiting, limit: shared.limits.queue }
-        };
-        let mut permits = Arc::clone(&shared.permits).try_acquire_many_owned(choices as u32).map_err(full)?;
-        let first = shared.next_id.fetch_add(choices as u64, Ordering::Relaxed);
+        let mut permits = self.permits(choices)?;
+        let first = self.shared.next_id.fetch_add(choices as u64, Ordering::Relaxed);
         (0..choices)
             .map(|choice| {
                 let permit = permits.split(1).ok_or_else(|| SubmitError::Invalid("too many choices".to_owned()))?;
@@ -113,14 +102,49 @@ impl Engine {
             .collect()
     }
 
-    /// Whether the request fits the context, and the KV cache when it runs alone.
-    fn check_room(&self, request: &GenerateRequest) -> Result<(), SubmitError> {
-        let Limits { context, .. } = self.shared.limits;
-        let prompt = request.lanes.iter().map(|lane| lane.prompt.len()).max().unwrap_or(0);
-        if prompt.saturating_add(request.max_tokens) > context {
-            return Err(SubmitError::ContextExceeded { prompt, max_tokens: request.max_tokens, context });
+    /// Queue an answer to be scored: [`Event::Scored`], then [`Event::Finished`]. Never blocks.
+    ///
+    /// # Errors
+    /// If the request cannot be taken, now or ever; see [`SubmitError`].
+    pub fn score(&self, request: &ScoreRequest) -> Result<Choice, SubmitError> {
+        self.check_open()?;
+        request.check(self.shared.kv_blocks.len())?;
+        self.check_room(&request.lanes, request.answer.len())?;
+        let permit = self.permits(1)?;
+        let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
+        let (events, receiver): (Sender<Event>, _) = mpsc::channel(2);
+        self.inbox.try_send(Sequence::scoring(id, request, events, permit)).map_err(|_| SubmitError::Dead)?;
+        Ok(Choice::new(receiver))
+    }
+
+    fn check_open(&self) -> Result<(), SubmitError> {
+        if self.shared.draining.load(Ordering::Acquire) {
+            return Err(SubmitError::Draining);
         }
-        let needed = blocks_needed(request, request.max_tokens, self.shared.kv_blocks.len());
+        if self.status().ready { Ok(()) } else { Err(SubmitError::Dead) }
+    }
+
+    /// A place in the queue for each of some sequences.
+    fn permits(&self, sequences: usize) -> Result<OwnedSemaphorePermit, SubmitError> {
+        let full = |_| {
+            let status = self.status();
+            let (running, waiting) = (status.running as usize, status.waiting as usize);
+            SubmitError::QueueFull { running, waiting, limit: self.shared.limits.queue }
+        };
+        Arc::clone(&self.shared.permits).try_acquire_many_owned(sequences as u32).map_err(full)
+    }
+
+    /// Whether lanes fit the context with `more` tokens each, and the KV cache when they run alone.
+    fn check_room(&self, lanes: &[LaneSpec], more: usize) -> Result<(), SubmitError> {
+        let Limits { context, .. } = self.shared.limits;
+        let prompt = lanes.iter().map(|lane| lane.prompt.len()).max().unwrap_or(0);
+        if prompt.saturating_add(more) > context {
+            return Err(SubmitError::ContextExceeded { prompt, max_tokens: more, context });
+        }
+        let mut needed = vec![0; self.shared.kv_blocks.len()];
+        for lane in lanes {
+            needed[lane.weights.0] += (lane.prompt.len() + more).div_ceil(pad_model::BLOCK);
+        }
         match needed.iter().zip(&self.shared.kv_blocks).find(|(needed, total)| needed > total) {
             None => Ok(()),
             Some((needed, total)) => {

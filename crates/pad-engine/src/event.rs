@@ -31,11 +31,22 @@ pub struct Finish {
     pub cached_tokens: usize,
 }
 
+/// Log-probabilities of a given answer's tokens, over the whole vocabulary.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scores {
+    /// Of the base model, one per token.
+    pub base: Vec<f32>,
+    /// Of every reward readout, `[readouts][tokens]`.
+    pub rewards: Vec<Vec<f32>>,
+}
+
 /// An event of one choice. `Finished` or `Failed` is the last.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A token was chosen.
     Token(Token),
+    /// The answer of a [`crate::ScoreRequest`] was scored.
+    Scored(Scores),
     /// The choice is complete.
     Finished(Finish),
     /// The step that this choice was in failed; the text says why.

@@ -20,9 +20,9 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// A lane that has computed nothing.
-    pub fn new(spec: LaneSpec) -> Self {
-        let tokens = spec.prompt.to_vec();
+    /// A lane that has computed nothing, of its prompt and `answer`.
+    pub fn new(spec: LaneSpec, answer: &[u32]) -> Self {
+        let tokens = [&spec.prompt, answer].concat();
         Self { spec, tokens, computed: 0, blocks: Vec::new(), registered: 0, prefix: Prefix::default() }
     }
 
@@ -41,11 +41,16 @@ impl Lane {
         self.tokens.len() - self.computed
     }
 
-    /// Take blocks for all tokens: those that hold a prefix of them already, then fresh ones. False, with nothing held, if there
-    /// is no room. The last token is always left to compute: its hidden state is what a decision reads.
-    pub fn admit(&mut self, pool: &mut BlockPool) -> bool {
+    /// Tokens that blocks hold already, at most `limit`.
+    pub fn known(&self, pool: &BlockPool, limit: usize) -> usize {
+        pool.known(self.spec.adapter, &self.tokens, limit)
+    }
+
+    /// Take blocks for all tokens: those that hold a prefix of them already, of at most `limit` tokens, then fresh ones. False, with
+    /// nothing held, if there is no room.
+    pub fn admit(&mut self, pool: &mut BlockPool, limit: usize) -> bool {
         debug_assert!(self.blocks.is_empty(), "a lane is admitted once");
-        (self.blocks, self.prefix) = pool.find(self.spec.adapter, &self.tokens, self.tokens.len() - 1);
+        (self.blocks, self.prefix) = pool.find(self.spec.adapter, &self.tokens, limit);
         self.registered = self.blocks.len();
         self.computed = self.registered * BLOCK;
         if self.grow(pool) {
@@ -73,12 +78,18 @@ impl Lane {
         (self.computed, self.registered, self.prefix) = (0, 0, Prefix::default());
     }
 
-    /// The next `count` pending rows.
-    pub fn rows(&self, count: usize) -> LaneRows {
+    /// Positions that are computed.
+    pub fn computed(&self) -> usize {
+        self.computed
+    }
+
+    /// The next `count` pending rows; `base` is where the base lane's are in the plan.
+    pub fn rows(&self, count: usize, base: usize) -> LaneRows {
         let end = self.computed + count;
         LaneRows {
             weights: self.spec.weights,
-            adapter: self.spec.adapter,
+            adapter: self.spec.adapter.map(|adaptation| adaptation.adapter),
+            trunk: self.spec.branches().then_some(base),
             tokens: self.tokens[self.computed..end].to_vec(),
             start: self.computed,
             blocks: self.blocks[..end.div_ceil(BLOCK)].to_vec(),

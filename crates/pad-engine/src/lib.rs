@@ -6,7 +6,8 @@
 //! events  = scheduler.commit()    // the rule decides, sequences advance
 //! ```
 //!
-//! It knows neither HTTP nor text. A client submits a [`GenerateRequest`] to an [`Engine`] and reads [`Event`]s from each [`Choice`].
+//! It knows neither HTTP nor text. A client submits a [`GenerateRequest`] or a [`ScoreRequest`] to an [`Engine`] and reads
+//! [`Event`]s from each [`Choice`].
 
 mod block_pool;
 mod choice;
@@ -18,6 +19,7 @@ mod lockstep;
 mod request;
 mod runner;
 mod scheduler;
+mod scoring;
 mod sequence;
 mod status;
 mod worker;
@@ -25,10 +27,11 @@ mod worker;
 pub use choice::Choice;
 pub use engine::{Engine, EngineConfig};
 pub use error::{StepError, SubmitError};
-pub use event::{Event, Finish, FinishReason, Token};
+pub use event::{Event, Finish, FinishReason, Scores, Token};
 pub use pad_model::BLOCK;
 
 pub use lockstep::{LoadedWeights, LockstepRunner};
-pub use request::{AdapterId, GenerateRequest, HeadId, LaneReadout, LaneSpec, WeightsId};
-pub use runner::{DecodeReadouts, DecodeRows, LaneRows, Runner, StepPlan};
+pub use request::{Adaptation, AdapterId, GenerateRequest, HeadId, LaneReadout, LaneSpec, Trunk, WeightsId};
+pub use runner::{DecodeReadouts, DecodeRows, LaneRows, Runner, ScoreRows, StepPlan, StepReadouts};
+pub use scoring::ScoreRequest;
 pub use status::{Limits, Status};

@@ -3,7 +3,7 @@
 use pad_decode::{Candidates, Readout};
 use pad_model::{Hidden, KvCache, LaneChunk, Logits, Model, ModelError, ValueHead, Wanted};
 
-use crate::{DecodeReadouts, DecodeRows, LaneReadout, Runner, StepError, StepPlan, WeightsId};
+use crate::{DecodeReadouts, DecodeRows, LaneReadout, Runner, StepError, StepPlan, StepReadouts, WeightsId};
 
 /// A set of weights with its cache and its value heads.
 #[derive(Debug)]
@@ -47,11 +47,11 @@ impl LockstepRunner {
     }
 }
 
-/// Hidden states of one step: where each lane's last row is found.
+/// Hidden states of one step: where each lane's last rows are found.
 struct StepHidden {
     /// By weights; none where no row was read.
     hidden: Vec<Option<Hidden>>,
-    /// By rows of the plan: index among the rows read of its weights.
+    /// By rows of the plan: index of the first of its rows among those read of its weights.
     place: Vec<usize>,
 }
 
@@ -64,7 +64,7 @@ impl Runner for LockstepRunner {
         self.weights.iter().map(|w| w.cache.blocks()).collect()
     }
 
-    fn step(&mut self, plan: &StepPlan) -> Result<Vec<DecodeReadouts>, StepError> {
+    fn step(&mut self, plan: &StepPlan) -> Result<StepReadouts, StepError> {
         let states = self.forward(plan)?;
         let candidates = self.candidates(plan, &states)?;
         let mut rewards = self.rewards(plan, &states, &candidates)?.into_iter();
@@ -72,25 +72,36 @@ impl Runner for LockstepRunner {
             let rewards = rewards.by_ref().take(decode.rewards.len()).collect();
             DecodeReadouts { candidates, rewards }
         };
-        Ok(candidates.into_iter().zip(&plan.decodes).map(read).collect())
+        let decodes = candidates.into_iter().zip(&plan.decodes).map(read).collect();
+        Ok(StepReadouts { decodes, scores: self.scores(plan, &states)? })
     }
 }
 
 impl LockstepRunner {
     /// One ragged batch per set of weights.
     fn forward(&self, plan: &StepPlan) -> Result<StepHidden, StepError> {
-        let mut read = vec![false; plan.rows.len()];
+        let mut read = vec![0; plan.rows.len()];
         for decode in &plan.decodes {
-            read[decode.base] = true;
-            decode.rewards.iter().for_each(|(row, _)| read[*row] = true);
+            read[decode.base] = 1;
+            decode.rewards.iter().for_each(|(row, _)| read[*row] = 1);
         }
+        plan.scores.iter().for_each(|score| read[score.row] = score.targets.len());
         let (mut hidden, mut place) = (Vec::new(), vec![0; plan.rows.len()]);
         for (id, weights) in self.weights.iter().enumerate() {
-            let (mut chunks, mut count) = (Vec::new(), 0);
+            let (mut chunks, mut count, mut index) = (Vec::new(), 0, vec![None; plan.rows.len()]);
             for (i, rows) in plan.rows.iter().enumerate().filter(|(_, rows)| rows.weights.0 == id) {
-                chunks.push(LaneChunk { tokens: &rows.tokens, start: rows.start, blocks: &rows.blocks, read: read[i] });
+                index[i] = Some(chunks.len());
+                chunks.push(LaneChunk {
+                    tokens: &rows.tokens,
+                    start: rows.start,
+                    blocks: &rows.blocks,
+                    read: read[i],
+                    adapter: rows.adapter.map(|adapter| adapter.0),
+                    // The base lane stands before the lanes that branch off from it.
+                    trunk: rows.trunk.and_then(|trunk| index[trunk]),
+                });
                 place[i] = count;
-                count += usize::from(read[i]);
+                count += read[i];
             }
             let busy = chunks.iter().any(|chunk| !chunk.tokens.is_empty());
             let states = if busy { Some(weights.model.forward(&chunks, &weights.cache)?) } else { None };
@@ -186,13 +197,47 @@ impl LockstepRunner {
         Ok(readouts.into_iter().flatten().collect())
     }
 
-    /// Read logits of these rows of the plan.
+    /// Log-probabilities of the answers' tokens over the vocabulary, `[scores][readouts][targets]`.
+    fn scores(&self, plan: &StepPlan, states: &StepHidden) -> Result<Vec<Vec<Vec<f32>>>, StepError> {
+        let mut all = Vec::with_capacity(plan.scores.len());
+        for score in &plan.scores {
+            let weights = plan.rows[score.row].weights;
+            let first = states.place[score.row];
+            let places: Vec<usize> = (first..first + score.targets.len()).collect();
+            let wanted: Vec<(Wanted, bool)> = score.targets.iter().map(|t| (Wanted::At(vec![*t]), true)).collect();
+            let mut readouts = Vec::with_capacity(score.readouts.len());
+            for what in &score.readouts {
+                let read = self.read_places(states, weights, *what, &places, &wanted)?;
+                let logprob = |logits: &Logits| {
+                    logits.ranked.first().map_or(f32::NAN, |r| r.logit) - logits.log_sum_exp.unwrap_or(f32::NAN)
+                };
+                readouts.push(read.iter().map(logprob).collect());
+            }
+            all.push(readouts);
+        }
+        Ok(all)
+    }
+
+    /// Read logits of these rows of the plan, the first of each that is read.
     fn read(
         &self,
         states: &StepHidden,
         weights: WeightsId,
         what: LaneReadout,
         rows: &[usize],
+        wanted: &[(Wanted, bool)],
+    ) -> Result<Vec<Logits>, StepError> {
+        let places: Vec<usize> = rows.iter().map(|row| states.place[*row]).collect();
+        self.read_places(states, weights, what, &places, wanted)
+    }
+
+    /// Read logits of these of the rows that were read of some weights.
+    fn read_places(
+        &self,
+        states: &StepHidden,
+        weights: WeightsId,
+        what: LaneReadout,
+        places: &[usize],
         wanted: &[(Wanted, bool)],
     ) -> Result<Vec<Logits>, StepError> {
         let missing = || StepError::Runner(format!("nothing was read of weights {}", weights.0));
@@ -205,8 +250,7 @@ impl LockstepRunner {
                 Some(loaded.heads.get(id.0).ok_or_else(unknown)?)
             }
         };
-        let places: Vec<usize> = rows.iter().map(|row| states.place[*row]).collect();
-        Ok(loaded.model.logits(&hidden.rows(&places)?, head, wanted)?)
+        Ok(loaded.model.logits(&hidden.rows(places)?, head, wanted)?)
     }
 }
 

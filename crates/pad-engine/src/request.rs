@@ -19,6 +19,24 @@ impl WeightsId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AdapterId(pub usize);
 
+/// How an adapter's lane is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Adaptation {
+    /// The adapter.
+    pub adapter: AdapterId,
+    /// Who computes the layers below it.
+    pub trunk: Trunk,
+}
+
+/// Who computes the layers below an adapter's first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Trunk {
+    /// The lane itself.
+    Own,
+    /// The base lane, whose weights and prompt are the same: the lane's rows branch off from it.
+    Base,
+}
+
 /// A value head of a set of weights, by its order of loading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HeadId(pub usize);
@@ -38,18 +56,51 @@ pub struct LaneSpec {
     /// The weights that the lane runs through.
     pub weights: WeightsId,
     /// The adapter added to them, if any.
-    pub adapter: Option<AdapterId>,
-    /// What is read from it at each step; one entry for the base lane (always `Plain`), one or more for a reward lane.
+    pub adapter: Option<Adaptation>,
+    /// What is read from it at each step. The base lane begins with `Plain`, the base model's own logits; whatever follows, and all
+    /// of a reward lane, are reward readouts.
     pub readouts: Vec<LaneReadout>,
     /// The lane's own prompt.
     pub prompt: Arc<[u32]>,
 }
 
 impl LaneSpec {
+    /// Whether its rows branch off from the base lane's.
+    pub fn branches(&self) -> bool {
+        self.adapter.is_some_and(|adaptation| adaptation.trunk == Trunk::Base)
+    }
+
     /// A lane through the base weights that is read plainly: the base lane, or a prompted reward lane.
     pub fn base(prompt: Arc<[u32]>) -> Self {
         Self { weights: WeightsId::BASE, adapter: None, readouts: vec![LaneReadout::Plain], prompt }
     }
+}
+
+/// The reward readouts of a request's lanes, in the order that [`Term::readout`] counts: those of the base lane behind its own
+/// logits, then those of each reward lane. With each, the index of its lane.
+pub(crate) fn reward_readouts<'a>(
+    lanes: impl Iterator<Item = &'a LaneSpec> + 'a,
+) -> impl Iterator<Item = (usize, LaneReadout)> + 'a {
+    lanes.enumerate().flat_map(|(i, lane)| lane.readouts.iter().skip(usize::from(i == 0)).map(move |what| (i, *what)))
+}
+
+/// Refuse lanes that make no sense. Wire formats check their own fields first; this guards the worker.
+pub(crate) fn check_lanes(lanes: &[LaneSpec], weights: usize) -> Result<(), SubmitError> {
+    let invalid = |message: String| Err(SubmitError::Invalid(message));
+    let Some(base) = lanes.first() else { return invalid("a request needs a base lane".to_owned()) };
+    if base.weights != WeightsId::BASE || base.adapter.is_some() || base.readouts.first() != Some(&LaneReadout::Plain) {
+        return invalid("the base lane runs the base weights and is read plainly".to_owned());
+    }
+    if lanes.iter().any(|lane| lane.prompt.is_empty()) {
+        return invalid("every lane needs a prompt of at least one token".to_owned());
+    }
+    if lanes.iter().any(|lane| lane.branches() && (lane.weights != WeightsId::BASE || lane.prompt != base.prompt)) {
+        return invalid("a lane that branches off has the base lane's weights and prompt".to_owned());
+    }
+    if let Some(lane) = lanes.iter().find(|lane| lane.weights.0 >= weights) {
+        return invalid(format!("there are {weights} sets of weights, not number {}", lane.weights.0));
+    }
+    Ok(())
 }
 
 /// A request: the same lanes decoded `choices` times.
@@ -57,7 +108,8 @@ impl LaneSpec {
 pub struct GenerateRequest {
     /// The base lane, then the reward lanes.
     pub lanes: Vec<LaneSpec>,
-    /// How the reward lanes' readouts become rewards. `Term::readout` counts the readouts of `lanes[1..]` in order.
+    /// How the reward readouts become rewards. `Term::readout` counts those of the base lane behind its own logits, then those of
+    /// `lanes[1..]`, in order.
     pub terms: Vec<Term>,
     /// Penalties, guidance strength, temperature, cuts, normalisation.
     pub rule: Rule,
@@ -79,24 +131,16 @@ impl GenerateRequest {
     pub(crate) fn drop_idle_lanes(&mut self) {
         if self.rule.beta == 0.0 || self.terms.iter().all(|term| term.weight == 0.0) {
             self.lanes.truncate(1);
+            self.lanes.iter_mut().for_each(|base| base.readouts.truncate(1));
             self.terms.clear();
         }
     }
 
-    /// Refuse a request that makes no sense. Wire formats check their own fields first; this guards the worker.
+    /// Refuse a request that makes no sense.
     pub(crate) fn check(&self, weights: usize) -> Result<(), SubmitError> {
         let invalid = |message: String| Err(SubmitError::Invalid(message));
-        let Some(base) = self.lanes.first() else { return invalid("a request needs a base lane".to_owned()) };
-        if base.weights != WeightsId::BASE || base.readouts != [LaneReadout::Plain] {
-            return invalid("the base lane runs the base weights and is read plainly".to_owned());
-        }
-        if self.lanes.iter().any(|lane| lane.prompt.is_empty()) {
-            return invalid("every lane needs a prompt of at least one token".to_owned());
-        }
-        if let Some(lane) = self.lanes.iter().find(|lane| lane.weights.0 >= weights) {
-            return invalid(format!("there are {weights} sets of weights, not number {}", lane.weights.0));
-        }
-        let readouts: usize = self.lanes.iter().skip(1).map(|lane| lane.readouts.len()).sum();
+        check_lanes(&self.lanes, weights)?;
+        let readouts = reward_readouts(self.lanes.iter()).count();
         let known = |term: &Term| {
             term.readout < readouts && !matches!(term.reference, Reference::Readout(other) if other >= readouts)
         };

@@ -11,6 +11,8 @@ pub struct LaneRows {
     pub weights: WeightsId,
     /// The adapter to add.
     pub adapter: Option<AdapterId>,
+    /// The rows, by index in the plan, of the same tokens at the same positions that compute the layers below the adapter.
+    pub trunk: Option<usize>,
     /// The tokens of these rows.
     pub tokens: Vec<u32>,
     /// Position of the first of them in the lane.
@@ -24,7 +26,7 @@ pub struct LaneRows {
 pub struct DecodeRows {
     /// The base lane's rows.
     pub base: usize,
-    /// Every readout of the reward lanes: rows and what to read there.
+    /// Every reward readout: rows and what to read there.
     pub rewards: Vec<(usize, LaneReadout)>,
     /// Number of candidates.
     pub top_k: usize,
@@ -34,6 +36,17 @@ pub struct DecodeRows {
     pub log_sum_exp: bool,
 }
 
+/// Given tokens whose log-probabilities are read at the last rows of a lane's chunk.
+#[derive(Clone, Debug)]
+pub struct ScoreRows {
+    /// The lane's rows, an index into [`StepPlan::rows`].
+    pub row: usize,
+    /// How they are read.
+    pub readouts: Vec<LaneReadout>,
+    /// The tokens, one for each of the last rows.
+    pub targets: Vec<u32>,
+}
+
 /// One lockstep step: prefill chunks and decode rows of every lane of every sequence in it.
 #[derive(Clone, Debug, Default)]
 pub struct StepPlan {
@@ -41,6 +54,8 @@ pub struct StepPlan {
     pub rows: Vec<LaneRows>,
     /// The sequences that decode.
     pub decodes: Vec<DecodeRows>,
+    /// The answers of which a part is scored.
+    pub scores: Vec<ScoreRows>,
 }
 
 /// What the rule needs to decide one token.
@@ -52,6 +67,15 @@ pub struct DecodeReadouts {
     pub rewards: Vec<Readout>,
 }
 
+/// What was read in a step.
+#[derive(Clone, Debug, Default)]
+pub struct StepReadouts {
+    /// One entry per entry of [`StepPlan::decodes`].
+    pub decodes: Vec<DecodeReadouts>,
+    /// One entry per entry of [`StepPlan::scores`]: log-probabilities over the vocabulary, `[readouts][targets]`.
+    pub scores: Vec<Vec<Vec<f32>>>,
+}
+
 /// Runs steps. Owns the weights and the KV cache's memory; knows no requests.
 pub trait Runner: Send {
     /// Tokens that one lane may have.
@@ -60,9 +84,9 @@ pub trait Runner: Send {
     /// KV blocks per set of weights, by [`WeightsId`].
     fn kv_blocks(&self) -> Vec<usize>;
 
-    /// Run one step; one entry per entry of [`StepPlan::decodes`], in its order.
+    /// Run one step.
     ///
     /// # Errors
     /// Where the model fails; the sequences of the step are then failed, and the runner must be usable for the next step.
-    fn step(&mut self, plan: &StepPlan) -> Result<Vec<DecodeReadouts>, StepError>;
+    fn step(&mut self, plan: &StepPlan) -> Result<StepReadouts, StepError>;
 }

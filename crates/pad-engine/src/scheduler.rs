@@ -8,8 +8,9 @@ use std::collections::VecDeque;
 use pad_decode::decide;
 
 use crate::block_pool::BlockPool;
+use crate::request::reward_readouts;
 use crate::sequence::Sequence;
-use crate::{DecodeReadouts, DecodeRows, StepPlan};
+use crate::{DecodeRows, ScoreRows, StepPlan, StepReadouts};
 
 /// Bounds of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,18 +111,16 @@ impl Scheduler {
         let mut budget = self.bounds.rows.saturating_sub(decoding).max(1);
         for sequence in &self.running {
             let pending = sequence.pending();
-            if sequence.is_decoding() || pending <= budget {
+            if sequence.scoring.is_some() {
+                let rows = sequence.chunk(&mut budget, 0);
+                self.planned.push(Share { sequence: sequence.id, rows, decodes: false });
+            } else if sequence.is_decoding() || pending <= budget {
                 budget -= if sequence.is_decoding() { 0 } else { pending };
                 let rows = sequence.lanes.iter().map(crate::lane::Lane::pending).collect();
                 self.planned.push(Share { sequence: sequence.id, rows, decodes: true });
             } else if budget > 0 {
                 // The last token of each lane is left for the step in which all of them decode.
-                let mut take = |pending: usize| {
-                    let rows = (pending - 1).min(budget);
-                    budget -= rows;
-                    rows
-                };
-                let rows = sequence.lanes.iter().map(|lane| take(lane.pending())).collect();
+                let rows = sequence.chunk(&mut budget, 1);
                 self.planned.push(Share { sequence: sequence.id, rows, decodes: false });
             }
         }
@@ -181,13 +180,13 @@ impl Scheduler {
         let mut plan = StepPlan::default();
         for (sequence, share) in self.shares() {
             let first = plan.rows.len();
-            plan.rows.extend(sequence.lanes.iter().zip(&share.rows).map(|(lane, &rows)| lane.rows(rows)));
+            plan.rows.extend(sequence.lanes.iter().zip(&share.rows).map(|(lane, &rows)| lane.rows(rows, first)));
+            plan.scores.extend(score_rows(sequence, share, first));
             if share.decodes {
-                let lanes = sequence.lanes.iter().enumerate().skip(1);
-                let rewards = lanes.flat_map(|(i, lane)| lane.spec().readouts.iter().map(move |r| (first + i, *r)));
+                let lanes = sequence.lanes.iter().map(crate::lane::Lane::spec);
                 plan.decodes.push(DecodeRows {
                     base: first,
-                    rewards: rewards.collect(),
+                    rewards: reward_readouts(lanes).map(|(lane, what)| (first + lane, what)).collect(),
                     top_k: sequence.top_k,
                     adjustments: sequence.adjustments(),
                     log_sum_exp: sequence.rule.normalisation == pad_decode::Normalisation::Vocabulary,
@@ -206,17 +205,28 @@ impl Scheduler {
     }
 
     /// The planned step went well: lanes advance, decisions are made and told, finished sequences leave.
-    pub fn commit(&mut self, readouts: Vec<DecodeReadouts>) {
-        let (mut readouts, planned) = (readouts.into_iter(), std::mem::take(&mut self.planned));
+    pub fn commit(&mut self, readouts: StepReadouts) {
+        let (mut scores, planned) = (readouts.scores.into_iter(), std::mem::take(&mut self.planned));
+        let mut readouts = readouts.decodes.into_iter();
         let mut shares = planned.iter().peekable();
         let (pools, tally, context) = (&mut self.pools, &mut self.tally, self.bounds.context);
         self.running.retain_mut(|sequence| {
             let Some(share) = shares.next_if(|share| share.sequence == sequence.id) else { return true };
+            let scored: Vec<usize> = score_rows(sequence, share, 0).map(|score| score.row).collect();
             for (i, (lane, &rows)) in sequence.lanes.iter_mut().zip(&share.rows).enumerate() {
                 let weights = lane.spec().weights.0;
                 lane.advance(rows, &mut pools[weights]);
                 tally.reward_rows += if i > 0 { rows as u64 } else { 0 };
                 tally.prefilled += (rows - usize::from(share.decodes)) as u64;
+            }
+            if let Some(scoring) = &mut sequence.scoring {
+                scored.into_iter().zip(scores.by_ref()).for_each(|(lane, read)| scoring.extend(lane, read));
+                let done = sequence.tell_scores();
+                if done {
+                    tally.finished += 1;
+                    sequence.free(pools);
+                }
+                return !done;
             }
             let Some(read) = share.decodes.then(|| readouts.next()).flatten() else { return true };
             let decision =
@@ -246,4 +256,16 @@ impl Scheduler {
             false
         });
     }
+}
+
+/// The rows of a share that predict a part of an answer that is scored; `first` is the index of its first lane's rows.
+fn score_rows<'a>(sequence: &'a Sequence, share: &'a Share, first: usize) -> impl Iterator<Item = ScoreRows> + 'a {
+    let lanes = sequence.lanes.iter().zip(&share.rows).enumerate();
+    sequence.scoring.iter().flat_map(move |scoring| {
+        lanes.clone().filter_map(move |(i, (lane, rows))| {
+            let targets = scoring.targets(lane.spec().prompt.len(), lane.computed(), lane.computed() + rows).to_vec();
+            let readouts = scoring.readouts(i).to_vec();
+            (!targets.is_empty()).then_some(ScoreRows { row: first + i, readouts, targets })
+        })
+    })
 }

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use pad_decode::{Adjustments, Decision, History, Rule, Sampler, Term};
-use pad_model::BLOCK;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Sender;
 
 use crate::block_pool::BlockPool;
 use crate::lane::Lane;
-use crate::{Event, Finish, FinishReason, GenerateRequest, Token};
+use crate::scoring::Scoring;
+use crate::{Event, Finish, FinishReason, GenerateRequest, ScoreRequest, Token};
 
-/// One choice of a request: its lanes, how it chooses, and where its events go.
+/// One choice of a request, or an answer that is scored: its lanes, how it chooses, and where its events go.
 #[derive(Debug)]
 pub struct Sequence {
     /// Unique in the engine.
@@ -30,6 +30,8 @@ pub struct Sequence {
     /// Tokens that may still be chosen.
     remaining: usize,
     end_tokens: Arc<[u32]>,
+    /// What is read of a given answer; then nothing is chosen.
+    pub scoring: Option<Scoring>,
     events: Sender<Event>,
     /// Prompt tokens of the base lane that were found in the cache at first admission.
     cached: Option<usize>,
@@ -50,7 +52,7 @@ impl Sequence {
         Self {
             id,
             leader: (choice > 0).then(|| id - choice as u64),
-            lanes: request.lanes.iter().cloned().map(Lane::new).collect(),
+            lanes: request.lanes.iter().map(|lane| Lane::new(lane.clone(), &[])).collect(),
             terms: request.terms.clone(),
             rule: request.rule.clone(),
             top_k: request.top_k,
@@ -62,6 +64,28 @@ impl Sequence {
             endless: request.rule.min_tokens,
             remaining: request.max_tokens,
             end_tokens: Arc::clone(&request.end_tokens),
+            scoring: None,
+            events,
+            cached: None,
+            permit: Some(permit),
+        }
+    }
+
+    /// An answer to be scored.
+    pub fn scoring(id: u64, request: &ScoreRequest, events: Sender<Event>, permit: OwnedSemaphorePermit) -> Self {
+        Self {
+            id,
+            leader: None,
+            lanes: request.lanes.iter().map(|lane| Lane::new(lane.clone(), request.fed())).collect(),
+            terms: Vec::new(),
+            rule: Rule::default(),
+            top_k: 1,
+            sampler: Sampler::new(0, 0),
+            history: History::new(&Rule::default().penalties, &[]),
+            endless: 0,
+            remaining: 0,
+            end_tokens: Arc::new([]),
+            scoring: Some(Scoring::new(request)),
             events,
             cached: None,
             permit: Some(permit),
@@ -78,16 +102,49 @@ impl Sequence {
         self.lanes.iter().map(Lane::pending).sum()
     }
 
-    /// Whether only the last token of every lane is to be computed.
+    /// Whether only the last token of every lane is to be computed, to choose the next one.
     pub fn is_decoding(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.pending() == 1)
+        self.scoring.is_none() && self.lanes.iter().all(|lane| lane.pending() == 1)
+    }
+
+    /// Rows of each lane that fit `budget`, from which they are taken; `spare` rows of each lane are left. Lanes that branch off
+    /// take the same rows as the base lane.
+    pub fn chunk(&self, budget: &mut usize, spare: usize) -> Vec<usize> {
+        let together = 1 + self.lanes.iter().filter(|lane| lane.spec().branches()).count();
+        let mut rows: Vec<usize> = Vec::with_capacity(self.lanes.len());
+        for (i, lane) in self.lanes.iter().enumerate() {
+            if lane.spec().branches() {
+                rows.push(rows[0]);
+                continue;
+            }
+            let cost = if i == 0 { together } else { 1 };
+            let fits = if *budget == 0 { 0 } else { (*budget / cost).max(1) };
+            let count = lane.pending().saturating_sub(spare).min(fits);
+            *budget = budget.saturating_sub(count * cost);
+            rows.push(count);
+        }
+        rows
+    }
+
+    /// Tokens at the beginning of each lane that may come from the cache: those whose hidden states nothing reads. Lanes that
+    /// branch off and the base lane take equally many, as their rows are computed together.
+    fn cacheable(&self, pools: &[BlockPool]) -> Vec<usize> {
+        let unread = |lane: &Lane| if self.scoring.is_some() { lane.spec().prompt.len() } else { lane.len() } - 1;
+        let known = |lane: &Lane| lane.known(&pools[lane.spec().weights.0], unread(lane));
+        let branching = self.lanes.iter().filter(|lane| lane.spec().branches()).map(known).min();
+        let together = branching.map(|least| least.min(known(&self.lanes[0])));
+        let limit = |(i, lane): (usize, &Lane)| match together {
+            Some(together) if i == 0 || lane.spec().branches() => together,
+            _ => unread(lane),
+        };
+        self.lanes.iter().enumerate().map(limit).collect()
     }
 
     /// Take KV blocks for all lanes, or for none.
     pub fn admit(&mut self, pools: &mut [BlockPool]) -> bool {
-        for i in 0..self.lanes.len() {
+        for (i, limit) in self.cacheable(pools).into_iter().enumerate() {
             let weights = self.lanes[i].spec().weights.0;
-            if !self.lanes[i].admit(&mut pools[weights]) {
+            if !self.lanes[i].admit(&mut pools[weights], limit) {
                 self.free(pools);
                 return false;
             }
@@ -109,6 +166,9 @@ impl Sequence {
         for lane in &mut self.lanes {
             let weights = lane.spec().weights.0;
             lane.free(&mut pools[weights]);
+        }
+        if let Some(scoring) = &mut self.scoring {
+            scoring.restart();
         }
     }
 
@@ -135,6 +195,17 @@ impl Sequence {
         end || full
     }
 
+    /// Tell what was read of an answer, if all of it was; true if so.
+    pub fn tell_scores(&mut self) -> bool {
+        let read = self.pending() == 0;
+        if let Some(scoring) = self.scoring.as_mut().filter(|_| read) {
+            let scores = scoring.scores();
+            self.tell(Event::Scored(scores));
+            self.finish(FinishReason::Stop);
+        }
+        read
+    }
+
     /// The last word.
     fn finish(&mut self, reason: FinishReason) {
         self.permit = None;
@@ -151,13 +222,4 @@ impl Sequence {
     fn tell(&self, event: Event) {
         let _ = self.events.try_send(event);
     }
-}
-
-/// KV blocks that lanes of these lengths need, per set of weights, after `more` tokens each.
-pub fn blocks_needed(request: &GenerateRequest, more: usize, pools: usize) -> Vec<usize> {
-    let mut needed = vec![0; pools];
-    for lane in &request.lanes {
-        needed[lane.weights.0] += (lane.prompt.len() + more).div_ceil(BLOCK);
-    }
-    needed
 }

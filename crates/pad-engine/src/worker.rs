@@ -8,7 +8,7 @@ use tokio::sync::mpsc::Receiver;
 
 use crate::scheduler::Scheduler;
 use crate::sequence::Sequence;
-use crate::{DecodeReadouts, Runner, Status, StepError, StepPlan};
+use crate::{Runner, Status, StepError, StepPlan, StepReadouts};
 
 /// The worker's state.
 pub struct Worker<R> {
@@ -89,15 +89,20 @@ impl<R: Runner> Worker<R> {
 }
 
 /// Run a step; a panic, or an outcome of the wrong size, is a failed step like any other.
-fn guarded(runner: &mut impl Runner, plan: &StepPlan) -> Result<Vec<DecodeReadouts>, StepError> {
+fn guarded(runner: &mut impl Runner, plan: &StepPlan) -> Result<StepReadouts, StepError> {
     let outcome = catch_unwind(AssertUnwindSafe(|| runner.step(plan)))
         .unwrap_or_else(|_| Err(StepError::Runner("the runner panicked".to_owned())))?;
-    let fits = outcome.len() == plan.decodes.len()
+    let decodes = outcome.decodes.len() == plan.decodes.len()
         && outcome
+            .decodes
             .iter()
             .zip(&plan.decodes)
             .all(|(read, decode)| !read.candidates.tokens.is_empty() && read.rewards.len() == decode.rewards.len());
-    if fits {
+    let scores = outcome.scores.len() == plan.scores.len()
+        && outcome.scores.iter().zip(&plan.scores).all(|(read, score)| {
+            read.len() == score.readouts.len() && read.iter().all(|read| read.len() == score.targets.len())
+        });
+    if decodes && scores {
         Ok(outcome)
     } else {
         Err(StepError::Runner("the runner read something else than was planned".to_owned()))

@@ -71,6 +71,14 @@ pub(crate) fn of_file(path: &Path, progress: Progress) -> Result<String, HubErro
     Ok(checksum)
 }
 
+/// The SHA-256 of a file in lower-case hexadecimal.
+///
+/// # Errors
+/// [`HubError::Io`].
+pub fn sha256_of_file(path: &Path) -> Result<String, HubError> {
+    of_file(path, Progress::new(false))
+}
+
 /// Copies bytes and gives their checksum.
 ///
 /// # Errors

@@ -24,6 +24,7 @@ mod wheel;
 #[cfg(test)]
 mod fake;
 
+pub use checksum::sha256_of_file;
 pub use error::HubError;
 pub use hub::{Hub, ModelFiles};
 pub use source::Source;

@@ -1,8 +1,9 @@
 //! `x + D (silu(G f(x)) * U f(x))`: the feed-forward part of a layer.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use candle_core::{CpuStorage, CustomOp1, D, Device, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, D, Device, Layout, Result, Shape, Tensor, bail};
 
 use crate::activation::Activations;
 use crate::block::BLOCK_LEN;
@@ -11,8 +12,20 @@ use crate::exp::silu;
 use crate::linear::add_all;
 use crate::packed::{PackedWeights, TILE};
 use crate::product::{Product, rows_of};
+use crate::shared::SharedSlice;
 use crate::tile::{ROWS, for_each_group};
-use crate::{Input, Linear, Pool, RmsNorm};
+use crate::{Input, Isa, Linear, LowRankStack, Pool, RmsNorm};
+
+/// Rows of the batch whose projections an adapter changes.
+#[derive(Clone, Debug)]
+pub struct AdaptedRows<'a> {
+    /// The rows.
+    pub span: Range<usize>,
+    /// Added to the gates, and behind [`FeedForward::padded`] outputs to the ups.
+    pub gate_up: &'a LowRankStack,
+    /// Added to the down projection.
+    pub down: &'a LowRankStack,
+}
 
 /// Tiles that give one block of the down projection's inputs: gates, ups, gates, ups.
 const TILES: usize = 2 * BLOCK_LEN / TILE;
@@ -54,11 +67,17 @@ impl FeedForward {
         2 * width.div_ceil(BLOCK_LEN) * BLOCK_LEN
     }
 
-    /// `[rows, hidden]` to as many, `norm` being applied before the projections and `x` itself added behind them.
+    /// Where the ups begin in an addition to gates and ups: `width`, rounded up to whole blocks.
+    pub fn padded(width: usize) -> usize {
+        width.div_ceil(BLOCK_LEN) * BLOCK_LEN
+    }
+
+    /// `[rows, hidden]` to as many, `norm` being applied before the projections and `x` itself added behind them; the spans of
+    /// `adapted` do not overlap and are in order.
     ///
     /// # Errors
     /// If a shape does not agree.
-    pub fn forward(&self, x: &Tensor, norm: &RmsNorm) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, norm: &RmsNorm, adapted: &[AdaptedRows<'_>]) -> Result<Tensor> {
         match self {
             Self::Packed { gate_up, gate_up_bias, down, down_bias, pool } => x.apply_op1_no_bwd(&PackedFeedForward {
                 norm,
@@ -66,13 +85,27 @@ impl FeedForward {
                 gate_up_bias: gate_up_bias.as_deref(),
                 down: Product { weights: down, pool },
                 down_bias: down_bias.as_deref(),
+                adapted,
             }),
             Self::Dense { gate_up, down } => {
-                let both = gate_up.forward(x, Input::Norm(norm), None)?;
                 let width = gate_up.outputs() / 2;
-                let gate = both.narrow(D::Minus1, 0, width)?.contiguous()?;
-                let joined = (gate.silu()? * both.narrow(D::Minus1, width, width)?.contiguous()?)?;
-                down.forward(&joined, Input::Plain, Some(x))
+                let padding = Self::padded(width) - width;
+                let read = norm.twin(x)?;
+                let both = gate_up.forward(&read, Input::Plain, None)?;
+                let mut gate = both.narrow(D::Minus1, 0, width)?.contiguous()?;
+                let mut up = both.narrow(D::Minus1, width, width)?.contiguous()?;
+                for rows in adapted {
+                    let none = gate.pad_with_zeros(D::Minus1, 0, width + 2 * padding)?.zeros_like()?;
+                    let added = rows.gate_up.twin(&none, &read, &rows.span)?;
+                    gate = (gate + added.narrow(D::Minus1, 0, width)?)?;
+                    up = (up + added.narrow(D::Minus1, width + padding, width)?)?;
+                }
+                let joined = (gate.silu()? * up)?;
+                let mut out = down.forward(&joined, Input::Plain, Some(x))?;
+                for rows in adapted {
+                    out = rows.down.twin(&out, &joined, &rows.span)?;
+                }
+                Ok(out)
             }
         }
     }
@@ -113,6 +146,18 @@ struct PackedFeedForward<'a> {
     gate_up_bias: Option<&'a [f32]>,
     down: Product<'a>,
     down_bias: Option<&'a [f32]>,
+    adapted: &'a [AdaptedRows<'a>],
+}
+
+/// What an adapter needs of the rows from `first` on: the additions to their gates and ups, and what joined them, in single
+/// precision.
+struct Tail<'a> {
+    first: usize,
+    /// `[rows, 2 * padded]`.
+    added: &'a [f32],
+    /// `[rows, padded]`.
+    joined: &'a SharedSlice<'a, f32>,
+    padded: usize,
 }
 
 impl CustomOp1 for PackedFeedForward<'_> {
@@ -123,14 +168,54 @@ impl CustomOp1 for PackedFeedForward<'_> {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
         let hidden = self.down.weights.outputs();
         let (rows, x) = rows_of("feed-forward", x, layout, hidden)?;
-        let out = add_all(&self.down, rows, &self.joined(rows, x), self.down_bias, Some(x));
+        if let Some(last) = self.adapted.last()
+            && last.span.end > rows
+        {
+            bail!("feed-forward: an adapter of rows {:?} of {rows}", last.span)
+        }
+        let out = match self.adapted.first() {
+            None => add_all(&self.down, rows, &self.joined(rows, x, None), self.down_bias, Some(x)),
+            Some(first) => self.run_adapted(first.span.start, rows, x),
+        };
         Ok((CpuStorage::F32(out), Shape::from((rows, hidden))))
     }
 }
 
 impl PackedFeedForward<'_> {
+    /// As without adapters, and what they add to their rows, which begin at `first`.
+    fn run_adapted(&self, first: usize, rows: usize, x: &[f32]) -> Vec<f32> {
+        let (hidden, width, padded) =
+            (self.down.weights.outputs(), self.down.weights.inputs(), FeedForward::padded(self.down.weights.inputs()));
+        let (pool, isa) = (self.down.pool, self.down.pool.isa());
+        let mut added = vec![0.0; (rows - first) * 2 * padded];
+        let shared = SharedSlice::new(&mut added);
+        for AdaptedRows { span, gate_up, .. } in self.adapted {
+            pool.run(span.len(), &|i| {
+                let row = span.start + i;
+                let mut read = vec![0.0; hidden];
+                self.norm.row(isa, &x[row * hidden..(row + 1) * hidden], &mut read);
+                // SAFETY: each row belongs to one span and one task.
+                gate_up.add_row(isa, &read, unsafe { shared.part((row - first) * 2 * padded, 2 * padded) });
+            });
+        }
+        let mut joined = vec![0.0; (rows - first) * padded];
+        let tail = Tail { first, added: &added, joined: &SharedSlice::new(&mut joined), padded };
+        let activations = self.joined(rows, x, Some(&tail));
+        let mut out = add_all(&self.down, rows, &activations, self.down_bias, Some(x));
+        let shared = SharedSlice::new(&mut out);
+        for AdaptedRows { span, down, .. } in self.adapted {
+            pool.run(span.len(), &|i| {
+                let row = span.start + i;
+                let at = (row - first) * padded;
+                // SAFETY: each row belongs to one span and one task.
+                down.add_row(isa, &joined[at..at + width], unsafe { shared.part(row * hidden, hidden) });
+            });
+        }
+        out
+    }
+
     /// `silu(gate) * up` of all rows, ready for the down projection.
-    fn joined(&self, rows: usize, x: &[f32]) -> Activations {
+    fn joined(&self, rows: usize, x: &[f32], tail: Option<&Tail<'_>>) -> Activations {
         let (w, down, isa) = (self.gate_up.weights, self.down.weights, self.gate_up.pool.isa());
         let activations = self.gate_up.prepare(Input::Norm(self.norm), rows, x);
         Activations::fill(isa, down.format(), rows, down.inputs(), |joined| {
@@ -139,13 +224,65 @@ impl PackedFeedForward<'_> {
                 for_each_group::<TILES>(isa, w, first..last, &activations, rows, &mut |block, row, sums| {
                     let bias = self.gate_up_bias.map(|bias| &bias[block * TILES * TILE..(block + 1) * TILES * TILE]);
                     join(isa, sums, bias, &mut values);
-                    for (i, values) in values[..sums[0].len()].iter().enumerate() {
+                    for (i, values) in values[..sums[0].len()].iter_mut().enumerate() {
+                        if let Some(tail) = tail.filter(|tail| row + i >= tail.first) {
+                            tail.join(isa, row + i, block, sums.map(|sums| &sums[i]), bias, values);
+                        }
                         // SAFETY: each block of each row belongs to one group of tiles and of rows.
                         unsafe { joined.put(row + i, block, values) };
                     }
                 });
             });
         })
+    }
+}
+
+impl Tail<'_> {
+    /// Join a block of one row again, with what the adapter adds, and keep it.
+    fn join(
+        &self,
+        isa: Isa,
+        row: usize,
+        block: usize,
+        sums: [&[f32; TILE]; TILES],
+        bias: Option<&[f32]>,
+        values: &mut [f32; BLOCK_LEN],
+    ) {
+        let (row, at) = (row - self.first, block * BLOCK_LEN);
+        let mut all = [0.0; TILES * TILE];
+        if let Some(bias) = bias {
+            all.copy_from_slice(bias);
+        }
+        let added = &self.added[row * 2 * self.padded..(row + 1) * 2 * self.padded];
+        let (gates, ups) = (&added[at..at + BLOCK_LEN], &added[self.padded + at..self.padded + at + BLOCK_LEN]);
+        for (half, all) in all.chunks_exact_mut(2 * TILE).enumerate() {
+            let (gate, up) = all.split_at_mut(TILE);
+            gate.iter_mut().zip(&gates[half * TILE..]).for_each(|(all, added)| *all += added);
+            up.iter_mut().zip(&ups[half * TILE..]).for_each(|(all, added)| *all += added);
+        }
+        join_one(isa, sums, &all, values);
+        // SAFETY: each block of each row belongs to one group of tiles and of rows.
+        unsafe { self.joined.part(row * self.padded + at, BLOCK_LEN) }.copy_from_slice(values);
+    }
+}
+
+for_each_isa! {
+    /// `silu(gate) * up` of one row, to whose gates and ups `added` is added.
+    fn join_one(sums: [&[f32; TILE]; TILES], added: &[f32; TILES * TILE], out: &mut [f32; BLOCK_LEN]) = join_one_body
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
+fn join_one_body<const FUSED: bool>(
+    sums: [&[f32; TILE]; TILES],
+    added: &[f32; TILES * TILE],
+    out: &mut [f32; BLOCK_LEN],
+) {
+    for (half, pair) in sums.chunks_exact(2).enumerate() {
+        let added = &added[2 * half * TILE..];
+        for (j, out) in out[half * TILE..(half + 1) * TILE].iter_mut().enumerate() {
+            *out = silu(pair[0][j] + added[j]) * (pair[1][j] + added[TILE + j]);
+        }
     }
 }
 

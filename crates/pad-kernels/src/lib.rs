@@ -11,6 +11,7 @@
 //! | [`PackedWeights`] | a weight matrix in tiles of 16 outputs by blocks of 32 inputs |
 //! | [`Linear`] | `y = f(x) W^T + b (+ residual)`, with the norm folded into the input |
 //! | [`FeedForward`] | `x + D (silu(G f(x)) * U f(x))` |
+//! | [`LowRankStack`] | `y += B (A f(x))` for some rows: adapters |
 //! | [`RmsNorm`], [`Rope`] | normalisation and rotary positions |
 //! | [`BatchView`], [`KvLayout`] | the ragged batch and the cache it reads and writes |
 //! | [`attention`], [`write_kv`] | rotary embedding, cache write and attention over blocks |
@@ -36,6 +37,7 @@ mod head_group;
 mod head_group_avx512;
 mod kv;
 mod linear;
+mod low_rank;
 mod norm;
 mod packed;
 mod pool;
@@ -53,9 +55,10 @@ pub use attention::attention;
 pub use best::{Best, Ranked};
 pub use block::{Block, BlockFormat};
 pub use dispatch::Isa;
-pub use feed_forward::FeedForward;
+pub use feed_forward::{AdaptedRows, FeedForward};
 pub use kv::{BLOCK, BatchView, KvLayout, Segment, write_kv};
 pub use linear::{Input, Linear};
+pub use low_rank::{LowRank, LowRankStack};
 pub use norm::RmsNorm;
 pub use packed::{Format, PackedWeights};
 pub use pool::Pool;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use pad_kernels::{
-    Arena, BLOCK, BatchView, FeedForward, Format, Input, KvLayout, Linear, PackedWeights, Pool, RmsNorm, Rope,
-    RopeScaling, Segment, Wanted, attention, write_kv,
+    AdaptedRows, Arena, BLOCK, BatchView, FeedForward, Format, Input, KvLayout, Linear, LowRank, LowRankStack,
+    PackedWeights, Pool, RmsNorm, Rope, RopeScaling, Segment, Wanted, attention, write_kv,
 };
 
 /// A small generator, so that a failure repeats.
@@ -43,6 +43,41 @@ fn packed(format: Format, outputs: usize, inputs: usize, bias: bool, random: &mu
         bias,
         pool: Arc::clone(pool),
     }
+}
+
+/// Additions of rank 3 to outputs from each start on, so many of them.
+fn stack(random: &mut Random, inputs: usize, parts: &[(usize, usize)]) -> LowRankStack {
+    let mut stack = LowRankStack::new();
+    for &(start, outputs) in parts {
+        let (down, up) = (values(&random.tensor(3, inputs)), values(&random.tensor(outputs, 3)));
+        stack.push(start, LowRank::new(3, inputs, outputs, down, &up, 0.5).unwrap());
+    }
+    stack
+}
+
+#[test]
+fn low_rank_additions() {
+    let mut random = Random(9);
+    let pool = Pool::new(2);
+    for (inputs, outputs) in [(64, 100), (33, 17), (1, 2)] {
+        let stack = stack(&mut random, inputs, &[(0, outputs / 2), (outputs / 2, outputs - outputs / 2)]);
+        for (rows, span) in [(1, 0..1), (7, 2..5), (20, 19..20), (3, 1..1)] {
+            let (x, y) = (random.tensor(rows, inputs), random.tensor(rows, outputs));
+            let twin = stack.twin(&y, &x, &span).unwrap();
+            let got = stack.add(y.copy().unwrap(), &x, Input::Plain, &span, &pool).unwrap();
+            assert!(distance(&got, &twin) < 1e-5, "[{outputs}, {inputs}], rows {span:?} of {rows}");
+            assert_eq!(span.is_empty(), values(&got) == values(&y));
+        }
+        let (x, y) = (random.tensor(2, inputs + 1), random.tensor(2, outputs));
+        assert!(stack.add(y.clone(), &x, Input::Plain, &(0..2), &pool).is_err());
+        assert!(
+            stack.add(y, &x.narrow(1, 0, inputs).unwrap().contiguous().unwrap(), Input::Plain, &(0..3), &pool).is_err()
+        );
+    }
+    assert!(
+        LowRank::new(0, 2, 2, vec![], &[], 1.0).is_err()
+            && LowRank::new(1, 2, 2, vec![0.0; 3], &[0.0; 2], 1.0).is_err()
+    );
 }
 
 #[test]
@@ -101,9 +136,21 @@ fn feed_forward() {
                 let twin = packed.twin().unwrap();
                 for rows in [1, 3, 16, 21] {
                     let x = random.tensor(rows, hidden);
-                    let got = packed.forward(&x, &norm).unwrap();
-                    let distance = distance(&got, &twin.forward(&x, &norm).unwrap());
+                    let got = packed.forward(&x, &norm, &[]).unwrap();
+                    let distance = self::distance(&got, &twin.forward(&x, &norm, &[]).unwrap());
                     assert!(distance < tolerance, "{format:?} [{width}, {hidden}] {rows} rows: {distance}");
+                    let (gate_up, down_added) = (
+                        stack(&mut random, hidden, &[(0, width), (FeedForward::padded(width), width)]),
+                        stack(&mut random, width, &[(0, hidden)]),
+                    );
+                    let adapt = |span| AdaptedRows { span, gate_up: &gate_up, down: &down_added };
+                    let adapted = [adapt(rows / 3..rows / 2), adapt(rows / 2..rows)];
+                    let with = packed.forward(&x, &norm, &adapted).unwrap();
+                    let distance = self::distance(&with, &twin.forward(&x, &norm, &adapted).unwrap());
+                    assert!(distance < tolerance, "adapted {format:?} [{width}, {hidden}] {rows} rows: {distance}");
+                    let (plain, with) = (got.to_vec2::<f32>().unwrap(), with.to_vec2::<f32>().unwrap());
+                    assert_eq!(plain[..rows / 3], with[..rows / 3], "other rows are untouched");
+                    assert!((rows / 3..rows).all(|row| plain[row] != with[row]));
                 }
             }
         }

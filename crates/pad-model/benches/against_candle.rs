@@ -37,7 +37,7 @@ fn ours(model: &Model, lanes: usize) -> (f64, f64) {
         let begun = Instant::now();
         let start = if step == 0 { 0 } else { PROMPT + step - 1 };
         let chunks: Vec<LaneChunk> =
-            next.iter().zip(&blocks).map(|(tokens, blocks)| LaneChunk { tokens, start, blocks, read: true }).collect();
+            next.iter().zip(&blocks).map(|(tokens, blocks)| LaneChunk::new(tokens, start, blocks, 1)).collect();
         let hidden = model.forward(&chunks, &cache).expect("a forward");
         let best = model.logits(&hidden, None, &vec![(Wanted::Best(10), false); lanes]).expect("logits");
         next = best.iter().map(|logits| vec![logits.ranked[0].token]).collect();

@@ -42,7 +42,7 @@ impl Side {
         let chunks: Vec<LaneChunk> = lanes
             .iter()
             .zip(&self.blocks)
-            .map(|((start, tokens), blocks)| LaneChunk { tokens, start: *start, blocks, read: true })
+            .map(|((start, tokens), blocks)| LaneChunk::new(tokens, *start, blocks, 1))
             .collect();
         let hidden = self.model.forward(&chunks, &self.cache).expect("a forward");
         let logits: Vec<Vec<f32>> = self.model.all_logits(&hidden).and_then(|l| Ok(l.to_vec2()?)).expect("logits");

@@ -1,5 +1,7 @@
 //! The ragged batch as the model takes it.
 
+use std::ops::Range;
+
 use pad_kernels::{BatchView, Rope, Segment};
 
 use crate::ModelError;
@@ -13,35 +15,114 @@ pub struct LaneChunk<'a> {
     pub start: usize,
     /// The lane's KV blocks from position 0 on.
     pub blocks: &'a [u32],
-    /// Whether the hidden state of the last token is read.
-    pub read: bool,
+    /// Number of tokens, the last ones, whose hidden states are read.
+    pub read: usize,
+    /// The adapter that its rows run through, by order of [`crate::Model::add_adapter`].
+    pub adapter: Option<usize>,
+    /// The chunk, by index, from which its rows branch off at the adapter's first layer: one without adapter, of the same tokens
+    /// at the same positions. Then only the layers from there on are computed, and used of its KV blocks.
+    pub trunk: Option<usize>,
 }
 
-/// Rows of different lanes at different positions, for one set of weights.
+impl<'a> LaneChunk<'a> {
+    /// A chunk through the model's own weights whose last `read` hidden states are read.
+    pub fn new(tokens: &'a [u32], start: usize, blocks: &'a [u32], read: usize) -> Self {
+        Self { tokens, start, blocks, read, adapter: None, trunk: None }
+    }
+}
+
+/// The rows that are in the batch from one layer on.
+#[derive(Debug)]
+pub struct Stage {
+    /// The layer.
+    pub first_layer: usize,
+    /// All rows that are in the batch by then.
+    pub view: BatchView,
+    /// The rows of the stage before that new rows branch off from, behind all others. Empty in the first stage.
+    pub joining: Vec<u32>,
+    /// Rows of each adapter, in order; together the last rows of the batch.
+    pub spans: Vec<(usize, Range<usize>)>,
+}
+
+/// Rows of different lanes at different positions, for one set of weights: rows without adapter first, then those with one, then
+/// those that join later.
 #[derive(Debug)]
 pub struct Batch {
+    /// The tokens of the first stage's rows.
     pub(crate) tokens: Vec<u32>,
-    pub(crate) view: BatchView,
+    /// In order of their layers, the first from layer 0 on.
+    pub(crate) stages: Vec<Stage>,
+    /// The rows that are read, in the order of the chunks.
     pub(crate) read: Vec<u32>,
 }
 
 impl Batch {
-    /// Put chunks together; their rows follow in order.
+    /// Put chunks together; `first_layer` says of an adapter where it begins.
     ///
     /// # Errors
-    /// If there are no rows, or a chunk has too few blocks.
-    pub(crate) fn new(chunks: &[LaneChunk<'_>], rope: &Rope) -> Result<Self, ModelError> {
-        let (mut tokens, mut read, mut segments) = (Vec::new(), Vec::new(), Vec::with_capacity(chunks.len()));
-        for chunk in chunks.iter().filter(|chunk| !chunk.tokens.is_empty()) {
-            tokens.extend_from_slice(chunk.tokens);
-            if chunk.read {
-                read.push(tokens.len() as u32 - 1);
+    /// If there are no rows, a chunk has too few blocks, or a trunk is not what it must be.
+    pub(crate) fn new(
+        chunks: &[LaneChunk<'_>],
+        rope: &Rope,
+        first_layer: impl Fn(usize) -> Option<usize>,
+    ) -> Result<Self, ModelError> {
+        let refuse = |message: String| Err(ModelError::Batch(message));
+        let mut order: Vec<(usize, usize)> = Vec::with_capacity(chunks.len());
+        for (i, chunk) in chunks.iter().enumerate().filter(|(_, chunk)| !chunk.tokens.is_empty()) {
+            let begins = match (chunk.adapter, chunk.adapter.and_then(&first_layer)) {
+                (Some(adapter), None) => return refuse(format!("there is no adapter {adapter}")),
+                (_, begins) => begins.unwrap_or(0),
+            };
+            let twin = |trunk: &LaneChunk<'_>| {
+                trunk.adapter.is_none() && trunk.start == chunk.start && trunk.tokens == chunk.tokens
+            };
+            match chunk.trunk {
+                Some(trunk) if chunk.adapter.is_none() || !chunks.get(trunk).is_some_and(twin) => {
+                    return refuse(format!("chunk {i} cannot branch off from chunk {trunk}"));
+                }
+                Some(_) => order.push((i, begins)),
+                None => order.push((i, 0)),
             }
-            segments.push(Segment { start: chunk.start, rows: chunk.tokens.len(), blocks: chunk.blocks.to_vec() });
         }
-        if tokens.is_empty() {
-            return Err(ModelError::Batch("it has no rows".to_owned()));
+        // Rows that join at layer 0 are copied as well: one way for all.
+        let joins = |i: usize| chunks[i].trunk.is_some();
+        order.sort_by_key(|&(i, begins)| (joins(i), begins, chunks[i].adapter, i));
+        let mut batch = Self { tokens: Vec::new(), stages: Vec::new(), read: Vec::new() };
+        let (mut starts, mut rows, mut segments) = (vec![0; chunks.len()], 0, Vec::with_capacity(order.len()));
+        let mut spans: Vec<(usize, Range<usize>)> = Vec::new();
+        let mut joining = Vec::new();
+        for (at, &(i, begins)) in order.iter().enumerate() {
+            let chunk = &chunks[i];
+            let count = chunk.tokens.len();
+            starts[i] = rows;
+            match chunk.trunk {
+                None => batch.tokens.extend_from_slice(chunk.tokens),
+                Some(trunk) => joining.extend((starts[trunk]..starts[trunk] + count).map(|row| row as u32)),
+            }
+            match (chunk.adapter, spans.last_mut()) {
+                (Some(adapter), Some((last, span))) if *last == adapter => span.end += count,
+                (Some(adapter), _) => spans.push((adapter, rows..rows + count)),
+                (None, _) => {}
+            }
+            rows += count;
+            segments.push(Segment { start: chunk.start, rows: count, blocks: chunk.blocks.to_vec() });
+            let next = order.get(at + 1).map(|&(next, begins)| (joins(next), begins));
+            if next != Some((joins(i), begins)) && (next.is_none_or(|(joins, _)| joins)) {
+                batch.stages.push(Stage {
+                    first_layer: begins,
+                    view: BatchView::new(segments.clone(), rope)?,
+                    joining: std::mem::take(&mut joining),
+                    spans: spans.clone(),
+                });
+            }
         }
-        Ok(Self { tokens, view: BatchView::new(segments, rope)?, read })
+        if batch.tokens.is_empty() {
+            return refuse("it has no rows".to_owned());
+        }
+        for (chunk, start) in chunks.iter().zip(&starts) {
+            let end = start + chunk.tokens.len();
+            batch.read.extend((end - chunk.read.min(chunk.tokens.len())..end).map(|row| row as u32));
+        }
+        Ok(batch)
     }
 }

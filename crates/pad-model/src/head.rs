@@ -4,16 +4,27 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use pad_kernels::{Format, Input, Linear, PackedWeights, Pool};
+use pad_kernels::{Format, Input, Linear, LowRank, LowRankStack, PackedWeights, Pool};
 
 use crate::ModelError;
 use crate::safetensors::TensorFiles;
 
-/// `h' = W h + b`, the head of the released checkpoints (method, section 5): `W` `[hidden, hidden]`, `b` `[hidden]`.
-///
-/// Kept in single precision: it starts as the identity, which 8-bit blocks would blur.
+/// What stands between the final norm and the unembedding. Kept in single precision: heads start as the identity, which 8-bit
+/// blocks would blur.
 #[derive(Clone, Debug)]
-pub struct ValueHead(Linear);
+pub enum ValueHead {
+    /// `h' = W h + b`, the head of the released checkpoints (method, section 5): `W` `[hidden, hidden]`, `b` `[hidden]`.
+    Full(Linear),
+    /// `h' = h + U V^T h + b`, one dimension's head of a reward model of kind `heads` (method, section 3).
+    LowRank {
+        /// `U V^T`.
+        product: LowRankStack,
+        /// `[hidden]`.
+        bias: Tensor,
+        /// Who computes.
+        pool: Arc<Pool>,
+    },
+}
 
 impl ValueHead {
     /// Read `v_head.summary.weight` and `v_head.summary.bias` from `value_head.safetensors` (or `value_head.bin`) in a
@@ -43,7 +54,48 @@ impl ValueHead {
             let weight = Tensor::from_vec(weight.1, (hidden, hidden), device)?;
             Linear::Dense { weight, bias: Some(Tensor::from_vec(bias.1, hidden, device)?) }
         };
-        Ok(Self(linear))
+        Ok(Self::Full(linear))
+    }
+
+    /// Read the heads of these dimensions from `heads.safetensors` in a reward model's directory: `heads.NAME.u` and
+    /// `heads.NAME.v` `[hidden, rank]`, `heads.NAME.b` `[hidden]`.
+    ///
+    /// # Errors
+    /// If a tensor is missing, of another shape, or belongs to no dimension.
+    pub fn open_each(
+        directory: &Path,
+        dimensions: &[&str],
+        hidden: usize,
+        device: &Device,
+        pool: &Arc<Pool>,
+    ) -> Result<Vec<Self>, ModelError> {
+        let path = directory.join("heads.safetensors");
+        let mut file = TensorFiles::open(vec![path.clone()])?;
+        let refuse = |message: String| Err(ModelError::weights(&path, message));
+        if file.len() != 3 * dimensions.len() {
+            return refuse(format!("it has {} tensors; {} dimensions have 3 each", file.len(), dimensions.len()));
+        }
+        let mut heads = Vec::with_capacity(dimensions.len());
+        for name in dimensions {
+            let (u_shape, u) = file.read(&format!("heads.{name}.u"))?;
+            let (v_shape, v) = file.read(&format!("heads.{name}.v"))?;
+            let (b_shape, bias) = file.read(&format!("heads.{name}.b"))?;
+            let rank = u_shape.get(1).copied().unwrap_or(0);
+            if u_shape != [hidden, rank] || v_shape != u_shape || b_shape != [hidden] {
+                return refuse(format!(
+                    "the head of `{name}` is {u_shape:?}, {v_shape:?}, {b_shape:?}; [{hidden}, r] twice and [{hidden}] fit"
+                ));
+            }
+            let down = (0..rank).flat_map(|k| (0..hidden).map(|j| v[j * rank + k]).collect::<Vec<_>>()).collect();
+            let mut product = LowRankStack::new();
+            product.push(0, LowRank::new(rank, hidden, hidden, down, &u, 1.0)?);
+            heads.push(Self::LowRank {
+                product,
+                bias: Tensor::from_vec(bias, hidden, device)?,
+                pool: Arc::clone(pool),
+            });
+        }
+        Ok(heads)
     }
 
     /// `[rows, hidden]` to `[rows, hidden]`.
@@ -51,7 +103,13 @@ impl ValueHead {
     /// # Errors
     /// If the shapes do not agree.
     pub fn forward(&self, hidden: &Tensor) -> Result<Tensor, ModelError> {
-        Ok(self.0.forward(hidden, Input::Plain, None)?)
+        match self {
+            Self::Full(linear) => Ok(linear.forward(hidden, Input::Plain, None)?),
+            Self::LowRank { product, bias, pool } => {
+                let moved = hidden.broadcast_add(bias)?;
+                Ok(product.add(moved, hidden, Input::Plain, &(0..hidden.dim(0)?), pool)?)
+            }
+        }
     }
 }
 

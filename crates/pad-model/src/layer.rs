@@ -1,7 +1,11 @@
 //! One layer of the transformer.
 
+use std::ops::Range;
+
 use candle_core::Tensor;
-use pad_kernels::{BatchView, FeedForward, Input, KvLayout, Linear, Pool, RmsNorm, attention, write_kv};
+use pad_kernels::{AdaptedRows, BatchView, FeedForward, Input, KvLayout, Linear, Pool, RmsNorm, attention, write_kv};
+
+use crate::adapter::LayerAdapter;
 
 /// A layer's weights; projections that read the same input are one matrix.
 #[derive(Debug)]
@@ -15,20 +19,35 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// `x` `[rows, hidden]` through attention and the feed-forward part; `cache` receives the rows' keys and values.
-    pub fn forward(
+    /// `x` `[rows, hidden]` through attention and the feed-forward part; `cache` receives the rows' keys and values. Each of
+    /// `adapters` changes what the weights do to its rows.
+    pub fn forward<'a>(
         &self,
         x: &Tensor,
         cache: &Tensor,
         layout: KvLayout,
         view: &BatchView,
+        adapters: &[(Range<usize>, &'a LayerAdapter)],
         pool: &Pool,
     ) -> candle_core::Result<Tensor> {
-        let qkv = self.qkv.forward(x, Input::Norm(&self.attention_norm), None)?;
+        let norm = Input::Norm(&self.attention_norm);
+        let mut qkv = self.qkv.forward(x, norm, None)?;
+        for (rows, adapter) in adapters {
+            qkv = adapter.qkv.add(qkv, x, norm, rows, pool)?;
+        }
         write_kv(cache, &qkv, layout, view, pool)?;
         let attended = attention(&qkv, cache, layout, view, pool)?;
-        let x = self.attention_output.forward(&attended, Input::Plain, Some(x))?;
-        self.feed_forward.forward(&x, &self.feed_forward_norm)
+        let mut x = self.attention_output.forward(&attended, Input::Plain, Some(x))?;
+        for (rows, adapter) in adapters {
+            x = adapter.attention_output.add(x, &attended, Input::Plain, rows, pool)?;
+        }
+        let adapted = |(rows, adapter): &(Range<usize>, &'a LayerAdapter)| AdaptedRows {
+            span: rows.clone(),
+            gate_up: &adapter.gate_up,
+            down: &adapter.down,
+        };
+        let adapted: Vec<_> = adapters.iter().map(adapted).collect();
+        self.feed_forward.forward(&x, &self.feed_forward_norm, &adapted)
     }
 
     /// Bytes of weights.

@@ -3,6 +3,7 @@
 //! The family files ([`config`]) only turn a `config.json` or a GGUF header into a [`ModelConfig`]; `forward` never names a
 //! family. It knows neither requests nor text.
 
+mod adapter;
 mod batch;
 pub mod config;
 mod embedding;
@@ -17,6 +18,7 @@ mod name;
 mod safetensors;
 mod weights;
 
+pub use adapter::Adapter;
 pub use batch::{Batch, LaneChunk};
 pub use config::ModelConfig;
 pub use error::ModelError;

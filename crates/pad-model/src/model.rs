@@ -1,5 +1,6 @@
 //! The transformer: `tokens -> hidden states -> logits where they are wanted`.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use pad_kernels::{Arena, FeedForward, Input, Linear, Logits, Pool, RmsNorm, Rope
 use crate::embedding::Embedding;
 use crate::layer::Layer;
 use crate::matrix::{Dtype, Matrix, Order, pack};
-use crate::{Batch, KvCache, LaneChunk, LayerPart, ModelConfig, ModelError, Part, ValueHead, Weights};
+use crate::{Adapter, Batch, KvCache, LaneChunk, LayerPart, ModelConfig, ModelError, Part, ValueHead, Weights};
 
 /// How a model is loaded.
 #[derive(Clone, Debug)]
@@ -34,6 +35,7 @@ pub struct Model {
     layers: Vec<Layer>,
     norm: RmsNorm,
     unembedding: Linear,
+    adapters: Vec<Adapter>,
 }
 
 /// Final-norm hidden states `[rows, hidden]` of the rows that were to be read.
@@ -60,7 +62,18 @@ impl Model {
         };
         let rope = Rope::new(config.head_dim, config.rope_theta, &config.rope_scaling);
         let (device, pool) = (options.device.clone(), Arc::clone(&options.pool));
-        Ok(Self { config, dtype: options.dtype, device, pool, rope, embedding, layers, norm, unembedding })
+        Ok(Self {
+            config,
+            dtype: options.dtype,
+            device,
+            pool,
+            rope,
+            embedding,
+            layers,
+            norm,
+            unembedding,
+            adapters: Vec::new(),
+        })
     }
 
     /// Open and load a `.gguf` file or a directory in Hugging Face layout.
@@ -69,6 +82,12 @@ impl Model {
     /// If it cannot be read or is not supported.
     pub fn open(path: &Path, options: &ModelOptions) -> Result<Self, ModelError> {
         Self::load(crate::open(path)?.as_mut(), options)
+    }
+
+    /// Take in an adapter of this model's shape; returns what [`LaneChunk::adapter`] calls it.
+    pub fn add_adapter(&mut self, adapter: Adapter) -> usize {
+        self.adapters.push(adapter);
+        self.adapters.len() - 1
     }
 
     /// The model's shape.
@@ -104,7 +123,8 @@ impl Model {
             (Embedding::Packed(weights), _) => weights.bytes(),
             (Embedding::Dense(weight), _) => weight.elem_count() * weight.dtype().size_in_bytes(),
         };
-        self.layers.iter().map(Layer::bytes).sum::<usize>() + self.unembedding.bytes() + embeddings
+        let adapters: usize = self.adapters.iter().map(Adapter::bytes).sum();
+        self.layers.iter().map(Layer::bytes).sum::<usize>() + self.unembedding.bytes() + embeddings + adapters
     }
 
     /// Advance lanes: their chunks' keys and values go into `cache`, and the hidden states that are to be read come out, in the
@@ -123,11 +143,24 @@ impl Model {
                 return Err(ModelError::Batch(format!("KV block {block} of a cache of {}", cache.blocks())));
             }
         }
-        let batch = Batch::new(chunks, &self.rope)?;
+        let batch = Batch::new(chunks, &self.rope, |adapter| self.adapters.get(adapter).map(Adapter::first_layer))?;
         let layout = self.config.kv_layout();
         let mut x = self.embedding.forward(&batch.tokens)?;
-        for (layer, cache) in self.layers.iter().zip(&cache.layers) {
-            x = layer.forward(&x, cache, layout, &batch.view, &self.pool)?;
+        let (mut stages, mut stage) = (batch.stages.iter().peekable(), None);
+        for (i, (layer, cache)) in self.layers.iter().zip(&cache.layers).enumerate() {
+            while let Some(next) = stages.next_if(|stage| stage.first_layer == i) {
+                if !next.joining.is_empty() {
+                    let rows = Tensor::from_slice(&next.joining, next.joining.len(), &self.device)?;
+                    x = Tensor::cat(&[&x, &x.index_select(&rows, 0)?], 0)?;
+                }
+                stage = Some(next);
+            }
+            let Some(stage) = stage else { break };
+            let adapted = |(adapter, rows): &(usize, Range<usize>)| {
+                self.adapters[*adapter].layer(i).map(|layer| (rows.clone(), layer))
+            };
+            let adapters: Vec<_> = stage.spans.iter().filter_map(adapted).collect();
+            x = layer.forward(&x, cache, layout, &stage.view, &adapters, &self.pool)?;
         }
         let read = Tensor::from_slice(&batch.read, batch.read.len(), &self.device)?;
         if batch.read.is_empty() {

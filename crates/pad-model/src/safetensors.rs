@@ -66,6 +66,16 @@ impl TensorFiles {
         Ok(all)
     }
 
+    /// Number of tensors.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The first of the files, for messages.
+    pub fn path(&self) -> &Path {
+        self.files.first().map_or(Path::new(""), |(path, _)| path)
+    }
+
     /// Whether a tensor of this name exists.
     pub fn has(&self, name: &str) -> bool {
         self.entries.contains_key(name)
@@ -77,8 +87,7 @@ impl TensorFiles {
     /// If it is missing, or of a type other than F32, F16 and BF16.
     pub fn read(&mut self, name: &str) -> Result<(Vec<usize>, Vec<f32>), ModelError> {
         let Some(entry) = self.entries.get(name).cloned() else {
-            let path = self.files.first().map(|(path, _)| path.clone()).unwrap_or_default();
-            return Err(ModelError::weights(path, format!("tensor {name} is not in the checkpoint")));
+            return Err(ModelError::weights(self.path(), format!("tensor {name} is not in the checkpoint")));
         };
         let (path, file) = &mut self.files[entry.file];
         let mut bytes = vec![0; entry.len];

@@ -29,7 +29,7 @@ fn load(name: &str, dtype: Dtype) -> (Model, Golden) {
 fn logits(model: &Model, chunks: &[LaneChunk<'_>], cache: &KvCache) -> Vec<Vec<f32>> {
     let hidden = model.forward(chunks, cache).unwrap();
     let all = Wanted::At((0..model.config().vocabulary as u32).collect());
-    let wanted = vec![(all, false); chunks.iter().filter(|chunk| chunk.read).count()];
+    let wanted = vec![(all, false); chunks.iter().map(|chunk| chunk.read).sum()];
     let read = model.logits(&hidden, None, &wanted).unwrap();
     read.into_iter().map(|row| row.ranked.iter().map(|r| r.logit).collect()).collect()
 }
@@ -46,7 +46,7 @@ fn every_position_as_in_python() {
         for (p, (prompt, want)) in golden.prompts.iter().zip(&golden.logits).enumerate() {
             let cache = KvCache::new(&model, 1).unwrap();
             for (at, want) in want.iter().enumerate() {
-                let chunk = LaneChunk { tokens: &prompt[at..=at], start: at, blocks: &[0], read: true };
+                let chunk = LaneChunk::new(&prompt[at..=at], at, &[0], 1);
                 close(&logits(&model, &[chunk], &cache)[0], want, &format!("{name}, prompt {p}, position {at}"));
             }
         }
@@ -61,7 +61,7 @@ fn ragged_batches_and_chunks_give_the_same_bits() {
             let cache = || KvCache::new(&model, 6).unwrap();
             let blocks = [[4, 0], [3, 5], [1, 2]];
             let last = |prompt: &[u32], blocks: &[u32], cache: &KvCache| {
-                logits(&model, &[LaneChunk { tokens: prompt, start: 0, blocks, read: true }], cache).remove(0)
+                logits(&model, &[LaneChunk::new(prompt, 0, blocks, 1)], cache).remove(0)
             };
             let alone: Vec<Vec<f32>> =
                 golden.prompts.iter().zip(&blocks).map(|(prompt, blocks)| last(prompt, blocks, &cache())).collect();
@@ -75,7 +75,7 @@ fn ragged_batches_and_chunks_give_the_same_bits() {
                 .prompts
                 .iter()
                 .zip(&blocks)
-                .map(|(tokens, blocks)| LaneChunk { tokens, start: 0, blocks, read: true })
+                .map(|(tokens, blocks)| LaneChunk::new(tokens, 0, blocks, 1))
                 .collect();
             assert_eq!(logits(&model, &together, &cache()), alone, "{name} {dtype:?}: ragged");
 
@@ -83,11 +83,11 @@ fn ragged_batches_and_chunks_give_the_same_bits() {
             let shared = cache();
             let prompt = &golden.prompts[0];
             for (start, end) in [(0, 7), (7, 9)] {
-                let chunk = LaneChunk { tokens: &prompt[start..end], start, blocks: &blocks[0], read: false };
+                let chunk = LaneChunk::new(&prompt[start..end], start, &blocks[0], 0);
                 assert!(logits(&model, &[chunk], &shared).is_empty());
             }
             let mut mixed = together.clone();
-            mixed[0] = LaneChunk { tokens: &prompt[9..], start: 9, blocks: &blocks[0], read: true };
+            mixed[0] = LaneChunk::new(&prompt[9..], 9, &blocks[0], 1);
             mixed.rotate_left(1);
             let mut got = logits(&model, &mixed, &shared);
             got.rotate_right(1);
@@ -102,8 +102,7 @@ fn equal_lengths_in_one_batch() {
     let cache = KvCache::new(&model, 4).unwrap();
     let prompt = &golden.prompts[1];
     let blocks: Vec<[u32; 1]> = (0..4).map(|block| [block]).collect();
-    let chunks: Vec<LaneChunk> =
-        blocks.iter().map(|blocks| LaneChunk { tokens: prompt, start: 0, blocks, read: true }).collect();
+    let chunks: Vec<LaneChunk> = blocks.iter().map(|blocks| LaneChunk::new(prompt, 0, blocks, 1)).collect();
     for got in logits(&model, &chunks, &cache) {
         close(&got, golden.logits[1].last().unwrap(), "equal lengths");
     }
@@ -140,7 +139,7 @@ fn the_oracle_agrees_beyond_a_block() {
     let input = candle_core::Tensor::new(tokens.as_slice(), &Device::Cpu).unwrap().unsqueeze(0).unwrap();
     let want: Vec<f32> = oracle.forward(&input, 0, &mut state).unwrap().squeeze(0).unwrap().to_vec1().unwrap();
     let cache = KvCache::new(&model, 8).unwrap();
-    let chunk = LaneChunk { tokens: &tokens, start: 0, blocks: &[7, 2, 5, 0, 1, 3], read: true };
+    let chunk = LaneChunk::new(&tokens, 0, &[7, 2, 5, 0, 1, 3], 1);
     close(&logits(&model, &[chunk], &cache)[0], &want, "oracle");
 }
 
@@ -148,7 +147,7 @@ fn the_oracle_agrees_beyond_a_block() {
 fn bad_input_is_refused() {
     let (model, _) = load("llama", Dtype::F32);
     let cache = KvCache::new(&model, 2).unwrap();
-    let chunk = |tokens, start, blocks| LaneChunk { tokens, start, blocks, read: true };
+    let chunk = |tokens, start, blocks| LaneChunk::new(tokens, start, blocks, 1);
     for chunk in [
         chunk(&[96][..], 0, &[0][..]),
         chunk(&[5], 0, &[2]),

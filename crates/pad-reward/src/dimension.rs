@@ -4,13 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::RewardError;
 
-/// A preference dimension: the name that requests use and the principle that the model reads.
+/// A preference dimension: the name that requests use, and the principle that a text-conditioned model reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dimension {
     /// Name in requests, traces and metrics: ASCII letters, digits, `_` and `-`.
     pub name: String,
-    /// The words put before the instruction, such as "helpfulness".
+    /// The words put before the instruction, such as "helpfulness"; may be empty where the dimension has a trained head.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub principle: String,
     /// What the dimension means, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -18,8 +19,8 @@ pub struct Dimension {
 }
 
 impl Dimension {
-    /// Refuses a name that cannot stand in a metric's label or be joined with "+", and an empty principle.
-    pub(crate) fn check(&self) -> Result<(), RewardError> {
+    /// Refuses a name that cannot stand in a metric's label or be joined with "+", and an empty principle where it is `read`.
+    pub(crate) fn check(&self, read: bool) -> Result<(), RewardError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if self.name.is_empty() || !self.name.chars().all(plain) {
             return Err(RewardError::manifest(
@@ -28,7 +29,7 @@ impl Dimension {
                 "ASCII letters, digits, `_` and `-`",
             ));
         }
-        if self.principle.trim().is_empty() {
+        if read && self.principle.trim().is_empty() {
             let field = format!("the principle of dimension `{}`", self.name);
             return Err(RewardError::manifest(&field, "empty", "some words"));
         }

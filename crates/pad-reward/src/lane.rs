@@ -11,15 +11,33 @@ pub enum LaneSource {
     Reward,
 }
 
+/// How a reward lane is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LaneHead {
+    /// As the language model has it.
+    None,
+    /// Through a value head, by order of the reward model's heads.
+    Value(usize),
+}
+
+/// How a reward lane runs: what all but its prompt says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneKind {
+    /// Its weights.
+    pub source: LaneSource,
+    /// Whether the reward model's adapter, if it has one, is added to them.
+    pub adapted: bool,
+    /// How it is read, once or more.
+    pub heads: Vec<LaneHead>,
+}
+
 /// One reward lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RewardLane {
     /// Its prompt in tokens.
     pub prompt: Vec<u32>,
-    /// Its weights.
-    pub source: LaneSource,
-    /// Whether the value head stands before the unembedding.
-    pub head: bool,
+    /// How it runs and is read.
+    pub kind: LaneKind,
 }
 
 /// One reward term of the score.
@@ -27,16 +45,15 @@ pub struct RewardLane {
 pub struct PlanTerm {
     /// The weight w.
     pub weight: f32,
-    /// Index of its lane in [`LanePlan::lanes`].
-    pub lane: usize,
-    /// What its reward is measured against; so far always the base lane.
+    /// What it reads: an index over all lanes' heads in order.
+    pub readout: usize,
+    /// What its reward is measured against.
     pub reference: Reference,
 }
 
 impl From<PlanTerm> for Term {
-    /// Every reward lane has one readout, so the lane's index is the readout's.
     fn from(term: PlanTerm) -> Self {
-        Self { weight: term.weight, readout: term.lane, reference: term.reference }
+        Self { weight: term.weight, readout: term.readout, reference: term.reference }
     }
 }
 

@@ -5,8 +5,8 @@ use pad_text::Message;
 
 use crate::dimension::Dimension;
 use crate::error::RewardError;
-use crate::lane::PlanTerm;
-use crate::manifest::{BasePrompt, Kind, Manifest};
+use crate::lane::{LaneHead, LaneKind, LaneSource, PlanTerm};
+use crate::manifest::{BasePrompt, Kind, Manifest, ReferencePolicy};
 use crate::preference::Preference;
 use crate::principle::PrincipleTemplate;
 
@@ -20,15 +20,15 @@ const PRINCIPLE: &str = "principle";
 pub struct Layout {
     /// What the base lane reads.
     pub base: Vec<Message>,
-    /// What each reward lane reads.
-    pub lanes: Vec<Vec<Message>>,
+    /// What each reward lane reads, and how it runs.
+    pub lanes: Vec<(Vec<Message>, LaneKind)>,
     /// The name of each term.
     pub dimensions: Vec<String>,
-    /// One term per lane.
+    /// The terms.
     pub terms: Vec<PlanTerm>,
 }
 
-/// A reward lane to be: what it is called, how much it counts, and its principle.
+/// A text-conditioned reward lane to be: what it is called, how much it counts, and its principle.
 struct Voice {
     name: String,
     weight: f32,
@@ -44,18 +44,80 @@ impl Layout {
         messages: &[Message],
         preference: &Preference,
     ) -> Result<Self, RewardError> {
+        match (manifest.kind, preference) {
+            (Kind::Heads, Preference::Weights(weights)) => Self::heads(manifest, template, messages, weights),
+            _ => Self::voices(manifest, template, messages, preference),
+        }
+    }
+
+    /// Lanes that read principles.
+    fn voices(
+        manifest: &Manifest,
+        template: &PrincipleTemplate,
+        messages: &[Message],
+        preference: &Preference,
+    ) -> Result<Self, RewardError> {
         let voices = voices(manifest, preference)?;
-        let lanes: Result<Vec<_>, _> = voices.iter().map(|v| template.apply(messages, &v.principle)).collect();
-        let base = match manifest.base_prompt {
-            BasePrompt::Principled if !voices.is_empty() => {
-                let principles: Vec<&str> = voices.iter().map(|v| v.principle.as_str()).collect();
-                template.apply(messages, &principles.join(AND))?
+        let kind = match manifest.kind {
+            // Words have no head: the base model itself reads them.
+            Kind::Prompted | Kind::Heads => {
+                LaneKind { source: LaneSource::Base, adapted: false, heads: vec![LaneHead::None] }
             }
-            BasePrompt::Principled | BasePrompt::Plain => messages.to_vec(),
+            Kind::Checkpoint => LaneKind { source: LaneSource::Reward, adapted: true, heads: vec![LaneHead::Value(0)] },
         };
-        let term = |(lane, voice): (usize, &Voice)| PlanTerm { weight: voice.weight, lane, reference: Reference::Base };
+        let lane = |v: &Voice| Ok((template.apply(messages, &v.principle)?, kind.clone()));
+        let lanes: Result<Vec<_>, RewardError> = voices.iter().map(lane).collect();
+        let principles: Vec<&str> = voices.iter().map(|v| v.principle.as_str()).collect();
+        let base = base(manifest, template, messages, &principles)?;
+        let term =
+            |(readout, voice): (usize, &Voice)| PlanTerm { weight: voice.weight, readout, reference: Reference::Base };
         let terms = voices.iter().enumerate().map(term).collect();
         Ok(Self { base, lanes: lanes?, dimensions: voices.into_iter().map(|v| v.name).collect(), terms })
+    }
+
+    /// One lane that is read through the head of every dimension with a weight.
+    fn heads(
+        manifest: &Manifest,
+        template: &PrincipleTemplate,
+        messages: &[Message],
+        weights: &[f32],
+    ) -> Result<Self, RewardError> {
+        let wanted: Vec<(usize, f32)> =
+            weights.iter().copied().enumerate().filter(|(_, weight)| *weight != 0.0).collect();
+        let principles: Vec<&str> = wanted.iter().map(|(i, _)| manifest.dimensions[*i].principle.as_str()).collect();
+        let base = base(manifest, template, messages, &principles)?;
+        let source = if manifest.source.is_some() { LaneSource::Reward } else { LaneSource::Base };
+        let mut lanes = Vec::new();
+        let mut reference = Reference::Base;
+        if !wanted.is_empty() {
+            let heads = wanted.iter().map(|(i, _)| LaneHead::Value(*i)).collect();
+            lanes.push((messages.to_vec(), LaneKind { source, adapted: true, heads }));
+            let same = source == LaneSource::Base && base == messages;
+            if manifest.reference == ReferencePolicy::Backbone && !same {
+                lanes.push((messages.to_vec(), LaneKind { source, adapted: false, heads: vec![LaneHead::None] }));
+                reference = Reference::Readout(wanted.len());
+            }
+        }
+        let term = |(readout, (_, weight)): (usize, &(usize, f32))| PlanTerm { weight: *weight, readout, reference };
+        Ok(Self {
+            base,
+            lanes,
+            dimensions: wanted.iter().map(|(i, _)| manifest.dimensions[*i].name.clone()).collect(),
+            terms: wanted.iter().enumerate().map(term).collect(),
+        })
+    }
+}
+
+/// What the base lane reads: the messages as they came, or under these principles.
+fn base(
+    manifest: &Manifest,
+    template: &PrincipleTemplate,
+    messages: &[Message],
+    principles: &[&str],
+) -> Result<Vec<Message>, RewardError> {
+    match manifest.base_prompt {
+        BasePrompt::Principled if !principles.is_empty() => template.apply(messages, &principles.join(AND)),
+        BasePrompt::Principled | BasePrompt::Plain => Ok(messages.to_vec()),
     }
 }
 
@@ -74,7 +136,9 @@ fn voices(manifest: &Manifest, preference: &Preference) -> Result<Vec<Voice>, Re
     let wanted: Vec<(&Dimension, f32)> =
         manifest.dimensions.iter().zip(weights.iter().copied()).filter(|(_, weight)| *weight != 0.0).collect();
     match manifest.kind {
-        Kind::Prompted => Ok(wanted.into_iter().map(|(dimension, weight)| alone(dimension, weight)).collect()),
+        Kind::Prompted | Kind::Heads => {
+            Ok(wanted.into_iter().map(|(dimension, weight)| alone(dimension, weight)).collect())
+        }
         Kind::Checkpoint => Ok(together(&wanted)?.into_iter().collect()),
     }
 }

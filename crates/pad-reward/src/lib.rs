@@ -4,9 +4,10 @@
 //! a request's [`PreferenceInput`] into a [`Preference`], and messages with a preference into a
 //! [`LanePlan`]: the base lane's prompt, the reward lanes' prompts, and the terms that weigh them.
 //!
-//! Two kinds so far. A `prompted` model is the base model itself, once per dimension, with the
+//! Three kinds so far. A `prompted` model is the base model itself, once per dimension, with the
 //! dimension's principle in its prompt. A `checkpoint` is a language model of its own with a value
-//! head, and reads all principles in one prompt.
+//! head, and reads all principles in one prompt. A `heads` model is the base model with an adapter and
+//! one trained head per dimension; it reads what the base model reads.
 
 mod dimension;
 mod error;
@@ -19,8 +20,8 @@ mod principle;
 
 pub use dimension::Dimension;
 pub use error::RewardError;
-pub use lane::{LanePlan, LaneSource, PlanTerm, RewardLane};
-pub use manifest::{BasePrompt, Kind, Manifest, Normalisation};
+pub use lane::{LaneHead, LaneKind, LanePlan, LaneSource, PlanTerm, RewardLane};
+pub use manifest::{BasePrompt, Kind, Manifest, Normalisation, ReferencePolicy, TrainedOn};
 pub use model::RewardModel;
 pub use preference::{Preference, PreferenceInput};
 pub use principle::{PrincipleTemplate, TEMPLATE};

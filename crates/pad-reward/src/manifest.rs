@@ -20,6 +20,30 @@ pub enum Kind {
     Prompted,
     /// A language model of its own with a value head, one lane, all principles in one prompt.
     Checkpoint,
+    /// A backbone, mostly the base model's weights, with a LoRA adapter and one low-rank head per dimension: one lane, read once per
+    /// dimension.
+    Heads,
+}
+
+/// What the rewards of trained heads are measured against.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReferencePolicy {
+    /// The base lane (the released code).
+    #[default]
+    Base,
+    /// The backbone without adapter and heads (the paper); the base lane again where backbone and prompt are the base's own.
+    Backbone,
+}
+
+/// The base model that a reward model was trained on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainedOn {
+    /// Its name, for messages.
+    pub name: String,
+    /// SHA-256 of its weights' file in hexadecimal: the GGUF file, or the first `.safetensors` file in name order.
+    pub sha256: String,
 }
 
 /// What the base lane reads when a preference is given.
@@ -59,7 +83,7 @@ impl From<Normalisation> for pad_decode::Normalisation {
 pub struct Manifest {
     /// How a preference becomes lanes.
     pub kind: Kind,
-    /// Where a checkpoint's weights are: a path, or a source that the server can fetch. A prompted model has none.
+    /// Where a checkpoint's weights are, or a backbone's that is not the base model: a path, or a source that the server can fetch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// The user turn of a reward lane, with `{principle}` and `{content}`.
@@ -71,6 +95,12 @@ pub struct Manifest {
     /// Over which tokens log-probabilities are normalised.
     #[serde(default)]
     pub normalisation: Normalisation,
+    /// What the rewards of heads are measured against.
+    #[serde(default)]
+    pub reference: ReferencePolicy,
+    /// The base model that heads were trained on; a server with another one refuses them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<TrainedOn>,
     /// Guidance strength of a request that gives none; at least 0.
     #[serde(default = "default_beta")]
     pub beta: f32,
@@ -85,6 +115,9 @@ pub struct Manifest {
     pub preference: BTreeMap<String, f64>,
     /// The dimensions, in the order of a preference without names.
     pub dimensions: Vec<Dimension>,
+    /// How it was trained and what was measured, for people.
+    #[serde(default, skip_serializing_if = "toml::Table::is_empty")]
+    pub training: toml::Table,
 }
 
 fn default_template() -> String {
@@ -120,7 +153,7 @@ impl Manifest {
         }
         let mut seen = HashSet::new();
         for dimension in &self.dimensions {
-            dimension.check()?;
+            dimension.check(self.kind != Kind::Heads || self.base_prompt == BasePrompt::Principled)?;
             if !seen.insert(&dimension.name) {
                 let value = format!("`{}` twice", dimension.name);
                 return Err(RewardError::manifest("dimensions.name", &value, "each name once"));
@@ -142,6 +175,9 @@ impl Manifest {
         if self.kind == Kind::Prompted && self.source.is_some() {
             let allowed = "no source with kind `prompted`, whose lanes run through the base model's weights";
             return Err(RewardError::manifest("source", "set", allowed));
+        }
+        if self.kind != Kind::Heads && self.reference != ReferencePolicy::Base {
+            return Err(RewardError::manifest("reference", "`backbone`", "`base`, but for kind `heads`"));
         }
         PrincipleTemplate::new(&self.template)
     }

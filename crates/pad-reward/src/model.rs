@@ -4,9 +4,9 @@ use pad_text::{Chat, Message};
 
 use crate::dimension::Dimension;
 use crate::error::RewardError;
-use crate::lane::{LanePlan, LaneSource, RewardLane};
+use crate::lane::{LanePlan, RewardLane};
 use crate::layout::{self, Layout};
-use crate::manifest::{Kind, Manifest};
+use crate::manifest::Manifest;
 use crate::preference::{Preference, PreferenceInput};
 use crate::principle::PrincipleTemplate;
 
@@ -60,18 +60,13 @@ impl RewardModel {
     /// the tokenizer.
     pub fn plan(&self, chat: &Chat, messages: &[Message], preference: &Preference) -> Result<LanePlan, RewardError> {
         let layout = Layout::new(&self.manifest, &self.template, messages, preference)?;
-        let (source, head) = match self.manifest.kind {
-            Kind::Prompted => (LaneSource::Base, false),
-            Kind::Checkpoint => (LaneSource::Reward, true),
-        };
-        let lane = |messages: &Vec<Message>| -> Result<RewardLane, RewardError> {
-            Ok(RewardLane { prompt: chat.encode(messages)?, source, head })
-        };
-        Ok(LanePlan {
-            base: chat.encode(&layout.base)?,
-            lanes: layout.lanes.iter().map(lane).collect::<Result<_, _>>()?,
-            dimensions: layout.dimensions,
-            terms: layout.terms,
-        })
+        let base = chat.encode(&layout.base)?;
+        let mut lanes = Vec::with_capacity(layout.lanes.len());
+        for (read, kind) in layout.lanes {
+            // Mostly what the base lane reads: encoded once.
+            let prompt = if read == layout.base { base.clone() } else { chat.encode(&read)? };
+            lanes.push(RewardLane { prompt, kind });
+        }
+        Ok(LanePlan { base, lanes, dimensions: layout.dimensions, terms: layout.terms })
     }
 }

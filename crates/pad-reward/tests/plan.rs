@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pad_decode::Reference;
-use pad_reward::{LanePlan, LaneSource, Manifest, Preference, PreferenceInput, RewardModel, TEMPLATE};
+use pad_reward::{LaneHead, LanePlan, LaneSource, Manifest, Preference, PreferenceInput, RewardModel, TEMPLATE};
 use pad_text::{Chat, Message};
 
 const DIMENSIONS: &str = r#"
@@ -47,7 +47,7 @@ fn prompted_lanes_run_through_the_base_weights() {
     assert_eq!(plan.lanes.len(), 2);
     for (lane, principle) in plan.lanes.iter().zip(["brevity", "humor"]) {
         assert_eq!(text(&chat, &lane.prompt), principled(principle));
-        assert_eq!((lane.source, lane.head), (LaneSource::Base, false));
+        assert_eq!((lane.kind.source, &lane.kind.heads[..]), (LaneSource::Base, &[LaneHead::None][..]));
     }
     assert_eq!(plan.dimensions, ["brief", "humor"]);
     let terms: Vec<pad_decode::Term> = plan.terms.into_iter().map(Into::into).collect();
@@ -60,7 +60,8 @@ fn a_checkpoint_lane_has_its_own_weights_and_head() {
     let (chat, model) = (chat(), model("kind = \"checkpoint\"\nsource = \"weights\"\nbase_prompt = \"principled\""));
     let plan = plan(&model, &chat, &PreferenceInput::Ordered(vec![1.0, 1.0]));
     assert_eq!(plan.lanes.len(), 1);
-    assert_eq!((plan.lanes[0].source, plan.lanes[0].head), (LaneSource::Reward, true));
+    let kind = &plan.lanes[0].kind;
+    assert_eq!((kind.source, &kind.heads[..]), (LaneSource::Reward, &[LaneHead::Value(0)][..]));
     assert_eq!(text(&chat, &plan.lanes[0].prompt), principled("brevity and humor"));
     assert_eq!(plan.base, plan.lanes[0].prompt);
 }

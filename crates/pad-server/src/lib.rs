@@ -14,6 +14,7 @@ mod engine_metrics;
 mod error;
 mod health;
 mod keys;
+mod lanes;
 mod metrics;
 mod models;
 mod openapi;

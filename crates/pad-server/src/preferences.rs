@@ -38,6 +38,7 @@ fn kind(manifest: &Manifest) -> &'static str {
     match manifest.kind {
         Kind::Prompted => "prompted",
         Kind::Checkpoint => "checkpoint",
+        Kind::Heads => "heads",
     }
 }
 

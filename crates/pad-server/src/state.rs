@@ -80,14 +80,14 @@ pub struct Reward {
     pub weights: WeightsId,
     /// The adapter on those weights, if any.
     pub adapter: Option<AdapterId>,
-    /// The value head of lanes that are read through one, if it has one.
-    pub head: Option<HeadId>,
+    /// Its value heads, in its own order: one of a checkpoint, one for each dimension of trained heads.
+    pub heads: Vec<HeadId>,
 }
 
 impl Reward {
     /// A reward model that is the base model under another prompt.
     pub fn prompted(model: Arc<RewardModel>) -> Self {
-        Self { model, weights: WeightsId::BASE, adapter: None, head: None }
+        Self { model, weights: WeightsId::BASE, adapter: None, heads: Vec::new() }
     }
 }
 

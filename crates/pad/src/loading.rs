@@ -1,6 +1,6 @@
 //! From files to a model in memory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,6 +8,7 @@ use anyhow::{Context, ensure};
 use candle_core::Device;
 use pad_hub::ModelFiles;
 use pad_model::{GgufWeights, Model, ModelOptions, Pool};
+use pad_reward::TrainedOn;
 use pad_text::Chat;
 
 use crate::cores;
@@ -20,6 +21,8 @@ pub struct BaseModel {
     pub model: Model,
     /// Its tokenizer and chat template.
     pub chat: Chat,
+    /// The file or folder that it was read from.
+    path: PathBuf,
 }
 
 /// Where and how models run: the same for base and reward model, which share the threads.
@@ -56,16 +59,50 @@ impl BaseModel {
             ModelFiles::Gguf(path) => {
                 let mut weights = GgufWeights::open(path)?;
                 let chat = Chat::from_gguf(weights.content()).with_context(|| path.display().to_string())?;
-                Self { model: Model::load(&mut weights, options)?, chat }
+                Self { model: Model::load(&mut weights, options)?, chat, path: path.clone() }
             }
             ModelFiles::Directory(path) => {
                 let chat = Chat::from_dir(path).with_context(|| path.display().to_string())?;
-                Self { model: Model::open(path, options)?, chat }
+                Self { model: Model::open(path, options)?, chat, path: path.clone() }
             }
         };
         report("base model", path(files), &loaded.model, started);
         Ok(loaded)
     }
+
+    /// Refuses a reward model that was trained on other weights: its adapter and heads would mean nothing here.
+    ///
+    /// # Errors
+    ///
+    /// Both checksums, or why there is none.
+    pub fn check_trained_on(&self, trained_on: &TrainedOn) -> anyhow::Result<()> {
+        let sha256 = weights_checksum(&self.path)?;
+        ensure!(
+            sha256.eq_ignore_ascii_case(&trained_on.sha256),
+            "the reward model was trained on `{}` (SHA-256 {}), but the base model {} is another one (SHA-256 {sha256}): \
+             serve the model it was trained on, or choose another --reward",
+            trained_on.name,
+            trained_on.sha256,
+            self.path.display(),
+        );
+        Ok(())
+    }
+}
+
+/// The checksum by which reward models know a base model: of its file or, of a folder, of the first `.safetensors` file by name.
+///
+/// # Errors
+///
+/// When the file is not there or cannot be read.
+pub fn weights_checksum(path: &Path) -> anyhow::Result<String> {
+    if !path.is_dir() {
+        return Ok(pad_hub::sha256_of_file(path)?);
+    }
+    let entries = std::fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path()));
+    let files: Vec<PathBuf> = entries.collect::<Result<_, _>>()?;
+    let first = files.iter().filter(|file| file.extension().is_some_and(|end| end == "safetensors")).min();
+    let first = first.with_context(|| format!("{} has no .safetensors file", path.display()))?;
+    Ok(pad_hub::sha256_of_file(first)?)
 }
 
 /// The file or folder of a model.

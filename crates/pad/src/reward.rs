@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
+use pad_engine::AdapterId;
 use pad_hub::{Hub, ModelFiles, Source};
-use pad_model::{Model, ModelOptions, ValueHead};
+use pad_model::{Adapter, Model, ModelOptions, ValueHead};
 use pad_reward::{Kind, Manifest, RewardModel};
 use pad_text::Tokenizer;
 
@@ -21,21 +22,26 @@ const MANIFEST: &str = "persrm.toml";
 pub struct RewardSource {
     /// Dimensions, principles and prompts.
     pub model: RewardModel,
-    /// The folder or source of a checkpoint's weights; none for a prompted model.
-    pub weights: Option<String>,
+    /// The folder or source of weights of its own: a checkpoint's, or a backbone's that is not the base model.
+    weights: Option<String>,
+    /// The folder of the manifest, where adapter and heads are.
+    folder: Option<PathBuf>,
 }
 
-/// The weights of a checkpoint with their value head.
-#[derive(Debug)]
-pub struct Checkpoint {
-    /// The language model.
-    pub model: Model,
-    /// What stands before its unembedding.
-    pub head: ValueHead,
+/// What a reward model brings beside the base model's weights.
+#[derive(Debug, Default)]
+pub struct RewardWeights {
+    /// A language model of its own.
+    pub model: Option<Model>,
+    /// An adapter, already taken in by that model, or by the base model.
+    pub adapter: Option<AdapterId>,
+    /// Value heads of that model, or of the base model.
+    pub heads: Vec<ValueHead>,
 }
 
 impl RewardSource {
-    /// Reads and checks the manifest; `None` when steering is off.
+    /// Reads and checks the manifest; `None` when steering is off. Where the settings leave the choice, it is the reward model that
+    /// comes with the program if it was trained on `base`, else the prompted one of the settings.
     ///
     /// # Errors
     ///
@@ -43,7 +49,7 @@ impl RewardSource {
     pub fn resolve(settings: &RewardSettings) -> anyhow::Result<Option<Self>> {
         let (manifest, folder) = match settings {
             RewardSettings::Off => return Ok(None),
-            RewardSettings::Manifest(manifest) => (manifest.as_ref().clone(), None),
+            RewardSettings::Manifest(manifest) | RewardSettings::Auto(manifest) => (manifest.as_ref().clone(), None),
             RewardSettings::Path(path) => {
                 let (file, folder) = manifest_file(path);
                 let text = std::fs::read_to_string(&file)
@@ -52,17 +58,63 @@ impl RewardSource {
             }
         };
         let weights = weights(&manifest, folder.as_deref())?;
-        Ok(Some(Self { model: RewardModel::new(manifest)?, weights }))
+        Ok(Some(Self { model: RewardModel::new(manifest)?, weights, folder }))
     }
 
-    /// Loads the weights of a checkpoint; `None` for a prompted model, which runs through the base model's.
+    /// Loads what the reward model brings beside the base model's weights; nothing for a prompted model. An adapter of the base
+    /// model is taken in by it.
     ///
     /// # Errors
     ///
-    /// When the weights or the value head are not there, or do not fit the base model.
-    pub fn load(&self, hub: &Hub, base: &BaseModel, options: &ModelOptions) -> anyhow::Result<Option<Checkpoint>> {
-        let Some(source) = &self.weights else { return Ok(None) };
+    /// When weights, adapter or heads are not there, or do not fit the base model.
+    pub fn load(&self, hub: &Hub, base: &mut BaseModel, options: &ModelOptions) -> anyhow::Result<RewardWeights> {
         let started = Instant::now();
+        let manifest = self.model.manifest();
+        if let Some(trained_on) = &manifest.base {
+            base.check_trained_on(trained_on)?;
+        }
+        let mut own = match &self.weights {
+            None => None,
+            Some(source) => Some(self.own_model(source, hub, base, options)?),
+        };
+        let mut loaded = RewardWeights::default();
+        match manifest.kind {
+            Kind::Prompted => {}
+            Kind::Checkpoint => {
+                let (model, folder) = own.as_ref().context("a reward model of kind `checkpoint` has weights")?;
+                loaded.heads = vec![ValueHead::open(folder, model.config().hidden, &options.device, &options.pool)?];
+            }
+            Kind::Heads => {
+                let folder = self.folder.as_deref().context(
+                    "a reward model of kind `heads` is a folder: give its path, as --reward FOLDER or reward = \"FOLDER\"",
+                )?;
+                let model = own.as_mut().map_or(&mut base.model, |(model, _)| model);
+                if Adapter::is_in(folder) {
+                    let adapter = Adapter::open(folder, model.config())?;
+                    let (first_layer, layers) = (adapter.first_layer(), model.config().layers);
+                    tracing::info!(first_layer, layers, kib = adapter.bytes() >> 10, "adapter loaded");
+                    loaded.adapter = Some(AdapterId(model.add_adapter(adapter)));
+                }
+                let names: Vec<&str> = manifest.dimensions.iter().map(|d| d.name.as_str()).collect();
+                let hidden = model.config().hidden;
+                loaded.heads = ValueHead::open_each(folder, &names, hidden, &options.device, &options.pool)?;
+            }
+        }
+        if let Some((model, folder)) = own {
+            loading::report("reward model", &folder, &model, started);
+            loaded.model = Some(model);
+        }
+        Ok(loaded)
+    }
+
+    /// The language model of its own, and its folder.
+    fn own_model(
+        &self,
+        source: &str,
+        hub: &Hub,
+        base: &BaseModel,
+        options: &ModelOptions,
+    ) -> anyhow::Result<(Model, PathBuf)> {
         let files = hub.pull(&source.parse::<Source>()?, None)?;
         let folder = match &files {
             ModelFiles::Directory(path) => path.as_path(),
@@ -72,10 +124,7 @@ impl RewardSource {
         if tokenizer.exists() {
             loading::same_tokens(base.chat.tokenizer(), &Tokenizer::from_file(&tokenizer)?)?;
         }
-        let model = Model::open(loading::path(&files), options)?;
-        let head = ValueHead::open(folder, model.config().hidden, &options.device, &options.pool)?;
-        loading::report("reward model", loading::path(&files), &model, started);
-        Ok(Some(Checkpoint { model, head }))
+        Ok((Model::open(loading::path(&files), options)?, folder.to_owned()))
     }
 
     /// The model, to be shared.
@@ -93,9 +142,9 @@ fn manifest_file(path: &Path) -> (PathBuf, PathBuf) {
     }
 }
 
-/// Where a checkpoint's weights are: its source, relative to the manifest's folder, or that folder itself.
+/// Where the reward model's own weights are: its source, relative to the manifest's folder, or, of a checkpoint, that folder itself.
 fn weights(manifest: &Manifest, folder: Option<&Path>) -> anyhow::Result<Option<String>> {
-    if manifest.kind == Kind::Prompted {
+    if manifest.kind == Kind::Prompted || (manifest.kind == Kind::Heads && manifest.source.is_none()) {
         return Ok(None);
     }
     let text = |path: &Path| path.to_str().map(str::to_owned).context("the reward model's path is not UTF-8");

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::announcement::announcement;
 use crate::fingerprint::fingerprint;
 use crate::loading::{self, BaseModel};
-use crate::reward::{Checkpoint, RewardSource};
+use crate::reward::{RewardSource, RewardWeights};
 use crate::settings::{Environment, ServerSettings, Settings};
 use crate::signals::Signals;
 use crate::{logging, pull};
@@ -90,15 +90,15 @@ async fn assemble(settings: Settings, environment: Environment) -> anyhow::Resul
 fn app_state(settings: &Settings, environment: &Environment) -> anyhow::Result<AppState> {
     let reward = RewardSource::resolve(&settings.reward)?;
     let options = loading::options(&settings.model)?;
-    let base = BaseModel::load(&pull::base_model(settings, environment)?, &options)?;
+    let mut base = BaseModel::load(&pull::base_model(settings, environment)?, &options)?;
     let hub = pull::hub(settings, environment)?;
-    let checkpoint = match &reward {
-        Some(reward) => reward.load(&hub, &base, &options)?,
-        None => None,
+    let weights = match &reward {
+        Some(reward) => reward.load(&hub, &mut base, &options)?,
+        None => RewardWeights::default(),
     };
-    let BaseModel { model, chat } = base;
-    let own_weights = checkpoint.is_some();
-    let engine = start_engine(settings, model, checkpoint)?;
+    let BaseModel { model, chat, .. } = base;
+    let reward = reward.map(|reward| served_reward(reward.into_model(), &weights));
+    let engine = start_engine(settings, model, weights)?;
     let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
     Ok(AppState {
         model: ModelCard {
@@ -108,7 +108,7 @@ fn app_state(settings: &Settings, environment: &Environment) -> anyhow::Result<A
             fingerprint: fingerprint(settings),
         },
         chat: Arc::new(chat),
-        reward: reward.map(|reward| served_reward(reward.into_model(), own_weights)),
+        reward,
         engine,
         defaults: Defaults {
             temperature: settings.defaults.temperature,
@@ -125,19 +125,22 @@ fn app_state(settings: &Settings, environment: &Environment) -> anyhow::Result<A
     })
 }
 
-/// Where the lanes of the reward model run: the engine holds its weights after the base model's.
-fn served_reward(model: Arc<RewardModel>, own_weights: bool) -> Reward {
-    if own_weights {
-        Reward { model, weights: WeightsId(1), adapter: None, head: Some(HeadId(0)) }
-    } else {
-        Reward::prompted(model)
+/// Where the lanes of the reward model run: the engine holds its weights, if it has any, after the base model's.
+fn served_reward(model: Arc<RewardModel>, weights: &RewardWeights) -> Reward {
+    Reward {
+        model,
+        weights: if weights.model.is_some() { WeightsId(1) } else { WeightsId::BASE },
+        adapter: weights.adapter,
+        heads: (0..weights.heads.len()).map(HeadId).collect(),
     }
 }
 
 /// Gives each set of weights its KV cache and starts the worker.
-fn start_engine(settings: &Settings, base: pad_model::Model, checkpoint: Option<Checkpoint>) -> anyhow::Result<Engine> {
-    let models = [Some((base, Vec::new())), checkpoint.map(|c| (c.model, vec![c.head]))];
-    let models: Vec<_> = models.into_iter().flatten().collect();
+fn start_engine(settings: &Settings, base: pad_model::Model, reward: RewardWeights) -> anyhow::Result<Engine> {
+    let models = match reward.model {
+        Some(model) => vec![(base, Vec::new()), (model, reward.heads)],
+        None => vec![(base, reward.heads)],
+    };
     let bytes = models.iter().map(|(model, _)| model.kv_bytes_per_position()).sum();
     let blocks = settings.engine.positions(bytes) / BLOCK;
     ensure!(blocks > 0, "engine.kv_memory is too small: one block of {BLOCK} positions takes {} bytes", bytes * BLOCK);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use pad_decode::{Adjustments, Candidates, Readout, Reference, Rule, Term};
 use pad_engine::{
     BLOCK, Choice, DecodeReadouts, Engine, EngineConfig, Event, Finish, GenerateRequest, LaneReadout, LaneRows,
-    LaneSpec, Runner, StepError, StepPlan, WeightsId,
+    LaneSpec, Runner, StepError, StepPlan, StepReadouts, WeightsId,
 };
 
 /// A token that makes the step it is run in fail.
@@ -81,7 +81,7 @@ impl Runner for Fake {
         vec![self.blocks, self.blocks]
     }
 
-    fn step(&mut self, plan: &StepPlan) -> Result<Vec<DecodeReadouts>, StepError> {
+    fn step(&mut self, plan: &StepPlan) -> Result<StepReadouts, StepError> {
         if let Some(gate) = &self.gate {
             let _ = gate.recv();
         }
@@ -97,7 +97,7 @@ impl Runner for Fake {
                 self.cache.insert((rows.weights.0, rows.blocks[at / BLOCK], at % BLOCK), *token);
             }
         }
-        let read = plan.decodes.iter().map(|decode| {
+        let decodes = plan.decodes.iter().map(|decode| {
             let base = mix(&self.history(&plan.rows[decode.base]), 0);
             let candidates = proposed(base, decode.top_k, &decode.adjustments);
             let tokens = &candidates.tokens;
@@ -109,7 +109,18 @@ impl Runner for Fake {
             let rewards = rewards.collect();
             DecodeReadouts { candidates, rewards }
         });
-        Ok(read.collect())
+        // What a lane makes of an answer's token: a number that only the tokens before it, the lane's weights and it decide.
+        let scores = plan.scores.iter().map(|score| {
+            let rows = &plan.rows[score.row];
+            let end = rows.start + rows.tokens.len();
+            let history = self.history(rows);
+            let target = |(i, target): (usize, &u32)| {
+                let before = &history[..end - score.targets.len() + i + 1];
+                -((mix(before, 1 + rows.weights.0 as u64).rotate_left(*target % 64) % 1000) as f32)
+            };
+            vec![score.targets.iter().enumerate().map(target).collect(); score.readouts.len()]
+        });
+        Ok(StepReadouts { decodes: decodes.collect(), scores: scores.collect() })
     }
 }
 
@@ -150,6 +161,7 @@ pub fn collect(mut choice: Choice) -> (Vec<u32>, Result<Finish, String>) {
             Some(Event::Token(token)) => tokens.push(token.id),
             Some(Event::Finished(finish)) => return (tokens, Ok(finish)),
             Some(Event::Failed(why)) => return (tokens, Err(why)),
+            Some(Event::Scored(_)) => panic!("nothing was to be scored"),
             None => return (tokens, Err("the stream ended without a last word".to_owned())),
         }
     }

@@ -3,5 +3,7 @@
 mod adjustment;
 mod checkpoint;
 mod fake;
+mod heads;
 mod life;
 mod scheduling;
+mod scoring;

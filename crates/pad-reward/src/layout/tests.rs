@@ -26,13 +26,13 @@ fn weights(weights: [f32; 3]) -> Preference {
 
 /// What the user says in each reward lane.
 fn lanes(layout: &Layout) -> Vec<&str> {
-    layout.lanes.iter().map(|lane| lane[1].content.as_str()).collect()
+    layout.lanes.iter().map(|(messages, _)| messages[1].content.as_str()).collect()
 }
 
-/// (lane, weight) of each term.
+/// (readout, weight) of each term.
 fn terms(layout: &Layout) -> Vec<(usize, f32)> {
     assert!(layout.terms.iter().all(|term| term.reference == Reference::Base));
-    layout.terms.iter().map(|term| (term.lane, term.weight)).collect()
+    layout.terms.iter().map(|term| (term.readout, term.weight)).collect()
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn prompted_has_a_lane_for_each_weight() {
     assert_eq!(layout.dimensions, ["harmless", "humor"]);
     assert_eq!(terms(&layout), [(0, 0.5), (1, -1.0)]);
     assert_eq!(layout.base[1].content, "hi");
-    assert_eq!(layout.lanes[0][0].content, "s");
+    assert_eq!(layout.lanes[0].0[0].content, "s");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_principled_base_reads_all_principles() {
     let both = weights([0.5, 1.0, 0.0]);
     let checkpoint = lay_out(Kind::Checkpoint, BasePrompt::Principled, &both).unwrap();
     assert_eq!(checkpoint.base[1].content, "<harmless and helpfulness> hi");
-    assert_eq!(checkpoint.base[1].content, checkpoint.lanes[0][1].content);
+    assert_eq!(checkpoint.base[1].content, checkpoint.lanes[0].0[1].content);
     let prompted = lay_out(Kind::Prompted, BasePrompt::Principled, &both).unwrap();
     assert_eq!(prompted.base[1].content, "<harmless and helpfulness> hi");
     assert_eq!(lanes(&prompted), ["<harmless> hi", "<helpfulness> hi"]);
@@ -104,4 +104,48 @@ fn only_a_preference_needs_a_user_message() {
     let lay_out = |preference| Layout::new(&manifest, &template, &messages, &preference);
     assert!(lay_out(weights([0.0; 3])).is_ok());
     assert!(matches!(lay_out(weights([1.0, 0.0, 0.0])), Err(RewardError::NoUserMessage)));
+}
+
+/// How the lanes of trained heads run.
+fn kinds(layout: &Layout) -> Vec<LaneKind> {
+    layout.lanes.iter().map(|(_, kind)| kind.clone()).collect()
+}
+
+#[test]
+fn heads_share_one_lane_that_reads_what_the_base_reads() {
+    let layout = lay_out(Kind::Heads, BasePrompt::Plain, &weights([0.5, 0.0, -1.0])).unwrap();
+    assert_eq!(lanes(&layout), ["hi"]);
+    let heads = vec![LaneHead::Value(0), LaneHead::Value(2)];
+    assert_eq!(kinds(&layout), [LaneKind { source: LaneSource::Base, adapted: true, heads }]);
+    assert_eq!(layout.dimensions, ["harmless", "humor"]);
+    assert_eq!(terms(&layout), [(0, 0.5), (1, -1.0)]);
+    let none = lay_out(Kind::Heads, BasePrompt::Plain, &weights([0.0; 3])).unwrap();
+    assert!(none.lanes.is_empty() && none.terms.is_empty());
+}
+
+#[test]
+fn words_are_read_by_the_base_model_where_dimensions_have_heads() {
+    let layout = lay_out(Kind::Heads, BasePrompt::Plain, &Preference::Principle("be kind".into())).unwrap();
+    assert_eq!(lanes(&layout), ["<be kind> hi"]);
+    assert_eq!(kinds(&layout), [LaneKind { source: LaneSource::Base, adapted: false, heads: vec![LaneHead::None] }]);
+}
+
+#[test]
+fn a_backbone_that_is_not_the_base_is_a_reference_lane_of_its_own() {
+    let messages = [Message::new("user", "hi")];
+    let lay_out = |manifest: Manifest| {
+        let template = PrincipleTemplate::new(&manifest.template).unwrap();
+        Layout::new(&manifest, &template, &messages, &weights([0.0, 1.0, 2.0])).unwrap()
+    };
+    let heads = |base_prompt| Manifest { reference: ReferencePolicy::Backbone, ..manifest(Kind::Heads, base_prompt) };
+    let same = lay_out(heads(BasePrompt::Plain));
+    assert_eq!((same.lanes.len(), same.terms[1].reference), (1, Reference::Base));
+    let own = lay_out(Manifest { source: Some("weights".into()), ..heads(BasePrompt::Plain) });
+    let other_prompt = lay_out(heads(BasePrompt::Principled));
+    for (layout, source) in [(own, LaneSource::Reward), (other_prompt, LaneSource::Base)] {
+        let reference = LaneKind { source, adapted: false, heads: vec![LaneHead::None] };
+        assert_eq!(kinds(&layout)[1], reference);
+        assert!(layout.terms.iter().all(|term| term.reference == Reference::Readout(2)));
+        assert_eq!(layout.lanes[1].0, messages);
+    }
 }

@@ -82,6 +82,7 @@ impl ChoiceReader {
                 Ok(self.finish(reason, finish.cached_tokens))
             }
             Some(Event::Failed(why)) => Err(why),
+            Some(Event::Scored(_)) => Err("the engine scored where it was to generate".to_owned()),
             None => Err("the engine stopped".to_owned()),
         }
     }

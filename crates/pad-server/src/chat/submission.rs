@@ -1,14 +1,12 @@
 //! Planned lanes to an engine request.
 
-use std::sync::Arc;
-
 use pad_decode::Normalisation;
-use pad_engine::{BLOCK, GenerateRequest, LaneReadout, LaneSpec, Limits};
-use pad_reward::{LanePlan, LaneSource, RewardLane};
+use pad_engine::{BLOCK, GenerateRequest, LaneSpec, Limits};
+use pad_reward::LanePlan;
 
 use super::options::ChatOptions;
-use crate::ApiError;
-use crate::state::{AppState, Reward};
+use crate::state::AppState;
+use crate::{ApiError, lanes};
 
 /// Longer answers than any context are asked for alike; the sum with a prompt must stay a number.
 const LONGEST: usize = u32::MAX as usize;
@@ -18,10 +16,7 @@ const LONGEST: usize = u32::MAX as usize;
 /// # Errors
 /// 500 where the plan needs a value head that the reward model was not loaded with.
 pub(crate) fn request(state: &AppState, options: &ChatOptions, plan: LanePlan) -> Result<GenerateRequest, ApiError> {
-    let mut lanes = vec![LaneSpec::base(plan.base.into())];
-    for lane in plan.lanes {
-        lanes.push(reward_lane(state.reward.as_ref(), lane)?);
-    }
+    let lanes = lanes::specs(state.reward.as_ref(), plan.base, plan.lanes)?;
     // A default gives way to what fits; a number that was asked for is kept or refused.
     let default = || room(&state.engine.limits(), &lanes).min(state.defaults.max_tokens.unwrap_or(LONGEST));
     let max_tokens = options.max_tokens.unwrap_or_else(default);
@@ -39,22 +34,6 @@ pub(crate) fn request(state: &AppState, options: &ChatOptions, plan: LanePlan) -
 
 fn normalisation(state: &AppState) -> Normalisation {
     state.reward.as_ref().map_or(Normalisation::Candidates, |reward| reward.model.manifest().normalisation.into())
-}
-
-fn reward_lane(reward: Option<&Reward>, lane: RewardLane) -> Result<LaneSpec, ApiError> {
-    let prompt: Arc<[u32]> = lane.prompt.into();
-    match (lane.source, reward) {
-        (LaneSource::Base, _) => Ok(LaneSpec::base(prompt)),
-        (LaneSource::Reward, Some(reward)) => {
-            let readout = match (lane.head, reward.head) {
-                (false, _) => LaneReadout::Plain,
-                (true, Some(head)) => LaneReadout::Head(head),
-                (true, None) => return Err(ApiError::internal("the reward model was loaded without its value head")),
-            };
-            Ok(LaneSpec { weights: reward.weights, adapter: reward.adapter, readouts: vec![readout], prompt })
-        }
-        (LaneSource::Reward, None) => Err(ApiError::internal("the reward model was not loaded")),
-    }
 }
 
 /// Tokens that fit where a request names no number: what the context leaves to the longest lane, and the KV cache to all

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex};
 
 use pad_decode::Readout;
-use pad_engine::{DecodeReadouts, DecodeRows, Runner, StepError, StepPlan};
+use pad_engine::{DecodeReadouts, DecodeRows, Runner, StepError, StepPlan, StepReadouts};
 
 use super::tokenizer::{END, byte, token};
 
@@ -65,11 +65,19 @@ impl Runner for Parrot {
         vec![256]
     }
 
-    fn step(&mut self, plan: &StepPlan) -> Result<Vec<DecodeReadouts>, StepError> {
+    fn step(&mut self, plan: &StepPlan) -> Result<StepReadouts, StepError> {
         if !plan.decodes.is_empty() {
             self.0.gate.pass();
         }
-        plan.decodes.iter().map(|rows| self.read(plan, rows)).collect()
+        let decodes = plan.decodes.iter().map(|rows| self.read(plan, rows)).collect::<Result<_, _>>()?;
+        // To the base every byte has a log-probability of -2; a reward lane likes capitals.
+        let scores = plan.scores.iter().map(|score| {
+            let steered = score.row > 0;
+            let capital = |token: &u32| byte(*token).is_some_and(|byte| byte.is_ascii_uppercase());
+            let logprob = |token: &u32| if steered && capital(token) { -1.0 } else { -2.0 };
+            vec![score.targets.iter().map(logprob).collect(); score.readouts.len()]
+        });
+        Ok(StepReadouts { decodes, scores: scores.collect() })
     }
 }
 

@@ -55,6 +55,11 @@ impl Layer {
         }
     }
 
+    /// Takes a key at the top out.
+    pub fn remove(&mut self, key: &str) {
+        self.values.remove(key);
+    }
+
     /// The values as a tree.
     pub fn values(&self) -> &Dict {
         &self.values

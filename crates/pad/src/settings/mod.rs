@@ -69,7 +69,13 @@ impl Settings {
         let file = file.map(Layer::from_file).transpose()?;
         let environment = environment.layer(&defaults);
         let layers = [Some(defaults), file, Some(environment), Some(flags)].into_iter().flatten();
-        Self::merge(&layers.map(without_stale_checksum).collect::<Vec<_>>())
+        let mut layers: Vec<Layer> = layers.map(without_stale_checksum).collect();
+        let by_base_model = reward::take_choice(&mut layers);
+        let mut settings = Self::merge(&layers)?;
+        if by_base_model {
+            settings.reward = settings.reward.into_auto();
+        }
+        Ok(settings)
     }
 
     fn merge(layers: &[Layer]) -> Result<Self, SettingsError> {

@@ -7,9 +7,14 @@ use pad_reward::Manifest;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
+use super::layer::Layer;
+
 /// The reward model: a table, or a string in its place.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RewardSettings {
+    /// `"auto"`, and where nothing is said: the reward model that comes with the program where the base model is the one it was
+    /// trained on, else this table.
+    Auto(Box<Manifest>),
     /// `"none"`: nothing is steered.
     Off,
     /// A manifest, or a folder with a `persrm.toml`.
@@ -18,7 +23,40 @@ pub enum RewardSettings {
     Manifest(Box<Manifest>),
 }
 
+/// What a layer of settings says of the choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    /// `"auto"`.
+    Auto,
+    /// Anything else.
+    Chosen,
+}
+
+/// Takes `"auto"` and `"prompted"` out of the layers behind the first, the defaults, whose table they leave in place; true if the
+/// last word is to choose by the base model.
+pub fn take_choice(layers: &mut [Layer]) -> bool {
+    let mut last = Said::Auto;
+    for layer in layers.iter_mut().skip(1) {
+        match layer.get(&["reward"]).map(|value| value.as_str().map(str::to_owned)) {
+            None => continue,
+            Some(Some(name)) if name == "auto" => last = Said::Auto,
+            Some(Some(name)) if name == "prompted" => last = Said::Chosen,
+            Some(_) => {
+                last = Said::Chosen;
+                continue;
+            }
+        }
+        layer.remove("reward");
+    }
+    last == Said::Auto
+}
+
 impl RewardSettings {
+    /// The table as what is left to choose.
+    pub fn into_auto(self) -> Self {
+        if let Self::Manifest(manifest) = self { Self::Auto(manifest) } else { self }
+    }
+
     /// Reads the string form.
     fn from_name(name: &str) -> Self {
         if name == "none" { Self::Off } else { Self::Path(name.into()) }
@@ -37,7 +75,7 @@ impl<'de> Visitor<'de> for RewardVisitor {
     type Value = RewardSettings;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a table, the path of a manifest or of its folder, or \"none\"")
+        f.write_str("a table, the path of a manifest or of its folder, \"auto\", \"prompted\" or \"none\"")
     }
 
     fn visit_str<E>(self, name: &str) -> Result<RewardSettings, E> {

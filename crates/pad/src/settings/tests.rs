@@ -55,7 +55,8 @@ fn the_embedded_file_has_the_documented_defaults() {
 
 #[test]
 fn the_embedded_reward_model_is_the_reference_one() {
-    let RewardSettings::Manifest(manifest) = load(&[]).unwrap().reward else { panic!("a table") };
+    let RewardSettings::Auto(manifest) = load(&[]).unwrap().reward else { panic!("a choice") };
+    assert_eq!(load(&[("PAD_REWARD", "prompted")]).unwrap().reward, RewardSettings::Manifest(manifest.clone()));
     assert_eq!(manifest.template, pad_reward::TEMPLATE);
     let dimensions: Vec<_> = manifest.dimensions.iter().map(|d| (d.name.as_str(), d.principle.as_str())).collect();
     let expected = [
@@ -135,6 +136,11 @@ fn variables_that_are_no_settings_are_ignored_and_told() {
 fn the_reward_model_may_be_named_or_changed_in_part() {
     let reward = |text: &str| File::new(text).load(&[], Layer::default()).unwrap().reward;
     assert_eq!(reward("reward = \"none\""), RewardSettings::Off);
+    assert!(matches!(reward("reward = \"auto\""), RewardSettings::Auto(_)));
+    let file = File::new("[reward]\nbeta = 0.5");
+    let mut flags = Layer::default();
+    flags.set("reward", "the flag --reward", "auto");
+    assert!(matches!(file.load(&[], flags).unwrap().reward, RewardSettings::Auto(_)), "the last word holds");
     assert_eq!(reward("reward = \"my/persrm\""), RewardSettings::Path("my/persrm".into()));
     let RewardSettings::Manifest(manifest) = reward("[reward]\nbeta = 0.5") else { panic!("a table") };
     assert!((manifest.beta - 0.5).abs() < f32::EPSILON);
@@ -174,7 +180,7 @@ fn values_of_the_wrong_type_are_named_with_their_place() {
         ("[engine]\nqueue = -1", "`engine.queue`"),
         ("[model]\ndtype = \"f8\"", "`model.dtype`"),
         ("[reward]\nkind = \"magic\"", "`reward.kind`"),
-        ("[reward]\ndimensions = [{ name = \"a\" }]", "`reward.dimensions.0.principle`"),
+        ("[reward]\ndimensions = [{ principle = \"a\" }]", "`reward.dimensions.0.name`"),
         ("reward = 3", "`reward`"),
     ] {
         let message = refused(text);

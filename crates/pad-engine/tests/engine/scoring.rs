@@ -1,0 +1,62 @@
+//! Scoring given answers with the fake runner: beside sequences that decode, in chunks, from the cache.
+
+use pad_engine::{EngineConfig, Event, LaneSpec, ScoreRequest, Scores};
+
+use super::fake::{Fake, alone, collect, engine, request, settled};
+
+fn score(prompt: &[u32], answer: &[u32]) -> ScoreRequest {
+    let lanes = request(prompt, &[1.0], 1).lanes;
+    ScoreRequest { lanes, answer: answer.into() }
+}
+
+fn scores(mut choice: pad_engine::Choice) -> Scores {
+    let Some(Event::Scored(scores)) = choice.blocking_next() else { panic!("no scores") };
+    let Some(Event::Finished(_)) = choice.blocking_next() else { panic!("no last word") };
+    scores
+}
+
+#[test]
+fn scores_depend_on_neither_company_nor_chunks_nor_cache() {
+    let (prompt, answer): (Vec<u32>, Vec<u32>) = ((1..40).collect(), (50..90).collect());
+    let generate = request(&prompt, &[0.5], 12);
+    let want = scores(engine(Fake::new(64), EngineConfig::default()).score(&score(&prompt, &answer)).unwrap());
+    assert_eq!((want.base.len(), want.rewards.len(), want.rewards[0].len()), (40, 1, 40));
+    for step_rows in [512, 16, 3, 1] {
+        let engine = engine(Fake::new(64), EngineConfig { step_rows, ..EngineConfig::default() });
+        let choice = engine.submit(generate.clone()).unwrap().remove(0);
+        let beside = engine.score(&score(&prompt, &answer)).unwrap();
+        assert_eq!(scores(beside), want, "{step_rows} rows a step");
+        assert_eq!(collect(choice).0, alone(&generate));
+        // All of the prompt's full blocks are known now, and the answer's own.
+        assert_eq!(scores(engine.score(&score(&prompt, &answer)).unwrap()), want);
+        // An answer that is scored in one step is never seen running.
+        while engine.status().finished < 3 {
+            std::thread::yield_now();
+        }
+        assert_eq!(settled(&engine).kv_blocks_used, 0);
+    }
+}
+
+#[test]
+fn a_preempted_answer_is_scored_from_the_start() {
+    let (prompt, answer): (Vec<u32>, Vec<u32>) = ((1..40).collect(), (50..90).collect());
+    let want = scores(engine(Fake::new(64), EngineConfig::default()).score(&score(&prompt, &answer)).unwrap());
+    // The sequence grows into the room of the younger answer.
+    let engine = engine(Fake::new(8), EngineConfig { step_rows: 1, ..EngineConfig::default() });
+    let generate = request(&prompt[..20], &[], 100);
+    let choice = engine.submit(generate.clone()).unwrap().remove(0);
+    let base_only =
+        ScoreRequest { lanes: vec![LaneSpec::base(prompt.as_slice().into())], answer: answer.as_slice().into() };
+    let got = scores(engine.score(&base_only).unwrap());
+    assert_eq!(got.base, want.base);
+    assert_eq!(collect(choice).0, alone(&generate));
+}
+
+#[test]
+fn what_cannot_be_scored_is_refused() {
+    let engine = engine(Fake::new(64), EngineConfig::default());
+    let refused = |request: &ScoreRequest| engine.score(request).unwrap_err().to_string();
+    assert!(refused(&score(&[1, 2], &[])).contains("at least one token"));
+    assert!(refused(&score(&[1, 2], &[5; 300])).contains("context"));
+    assert!(refused(&ScoreRequest { lanes: Vec::new(), answer: [1].into() }).contains("base lane"));
+}

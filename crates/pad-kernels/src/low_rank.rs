@@ -1,0 +1,213 @@
+//! Low-rank additions to some rows of a batch: `y += B (A f(x))`, what a LoRA adapter does to a matrix.
+
+use std::ops::Range;
+
+use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, Tensor, bail};
+
+use crate::dispatch::{for_each_isa, mul_add};
+use crate::product::rows_of;
+use crate::shared::SharedSlice;
+use crate::{Input, Isa, Pool};
+
+/// Largest rank: its products are kept on the stack.
+const MAX_RANK: usize = 256;
+
+/// Numbers summed side by side.
+const LANES: usize = 16;
+
+/// `B A`, a matrix `[outputs, inputs]` of low rank, in single precision.
+#[derive(Clone, Debug)]
+pub struct LowRank {
+    inputs: usize,
+    outputs: usize,
+    /// A, `[rank, inputs]`.
+    down: Vec<f32>,
+    /// B transposed, `[rank, outputs]`, so that each product is added along a row.
+    up: Vec<f32>,
+}
+
+impl LowRank {
+    /// From `down` A `[rank, inputs]` and `up` B `[outputs, rank]`, both row-major; B is multiplied by `scale`.
+    ///
+    /// # Errors
+    /// If the sizes do not agree, or the rank is 0 or above 256.
+    pub fn new(rank: usize, inputs: usize, outputs: usize, down: Vec<f32>, up: &[f32], scale: f32) -> Result<Self> {
+        if !(1..=MAX_RANK).contains(&rank) {
+            bail!("low rank: the rank is {rank}, allowed is 1 to {MAX_RANK}")
+        }
+        if down.len() != rank * inputs || up.len() != outputs * rank {
+            bail!("low rank: {} and {} values for [{rank}, {inputs}] and [{outputs}, {rank}]", down.len(), up.len())
+        }
+        let up = (0..rank).flat_map(|k| (0..outputs).map(move |j| scale * up[j * rank + k])).collect();
+        Ok(Self { inputs, outputs, down, up })
+    }
+
+    /// Number of inputs.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Number of outputs.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        (self.down.len() + self.up.len()) * size_of::<f32>()
+    }
+
+    /// `y += B A x` for one row.
+    ///
+    /// # Panics
+    /// If the lengths are not those of inputs and outputs.
+    pub fn add_row(&self, isa: Isa, x: &[f32], y: &mut [f32]) {
+        assert_eq!((x.len(), y.len()), (self.inputs, self.outputs), "a row of another size");
+        add_row(isa, &self.down, &self.up, x, y);
+    }
+
+    /// The twin: A and B as tensors, `[rank, inputs]` and `[rank, outputs]`.
+    fn twin(&self, device: &Device) -> Result<(Tensor, Tensor)> {
+        let rank = self.down.len() / self.inputs;
+        let tensor = |values: &[f32], width| Tensor::from_slice(values, (rank, width), device);
+        Ok((tensor(&self.down, self.inputs)?, tensor(&self.up, self.outputs)?))
+    }
+}
+
+for_each_isa! {
+    /// `y += up^T (down x)`.
+    fn add_row(down: &[f32], up: &[f32], x: &[f32], y: &mut [f32]) = add_row_body
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
+fn add_row_body<const FUSED: bool>(down: &[f32], up: &[f32], x: &[f32], y: &mut [f32]) {
+    for (down, up) in down.chunks_exact(x.len()).zip(up.chunks_exact(y.len())) {
+        let (xs, tail) = x.as_chunks::<LANES>();
+        let (downs, down_tail) = down.as_chunks::<LANES>();
+        let mut sums = [0.0_f32; LANES];
+        for (x, down) in xs.iter().zip(downs) {
+            for j in 0..LANES {
+                sums[j] = mul_add::<FUSED>(x[j], down[j], sums[j]);
+            }
+        }
+        for (j, (x, down)) in tail.iter().zip(down_tail).enumerate() {
+            sums[j] = mul_add::<FUSED>(*x, *down, sums[j]);
+        }
+        let product: f32 = sums.iter().sum();
+        for (y, up) in y.iter_mut().zip(up) {
+            *y = mul_add::<FUSED>(product, *up, *y);
+        }
+    }
+}
+
+/// Low-rank additions to matrices that read the same input and are stacked: each begins at an output of the stack.
+#[derive(Clone, Debug, Default)]
+pub struct LowRankStack {
+    parts: Vec<(usize, LowRank)>,
+}
+
+impl LowRankStack {
+    /// Nothing is added yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Add `part` to the outputs from `start` on.
+    pub fn push(&mut self, start: usize, part: LowRank) {
+        self.parts.push((start, part));
+    }
+
+    /// Whether it adds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.parts.iter().map(|(_, part)| part.bytes()).sum()
+    }
+
+    /// Add to one row of the stack's outputs what its input `x` gives.
+    pub(crate) fn add_row(&self, isa: Isa, x: &[f32], y: &mut [f32]) {
+        for (start, part) in &self.parts {
+            part.add_row(isa, x, &mut y[*start..*start + part.outputs]);
+        }
+    }
+
+    /// `y` `[rows, outputs]` with `B A f(x)` added to the rows of `span`; `x` is `[rows, inputs]`.
+    ///
+    /// # Errors
+    /// If a shape does not agree.
+    pub fn add(&self, y: Tensor, x: &Tensor, input: Input<'_>, span: &Range<usize>, pool: &Pool) -> Result<Tensor> {
+        if self.is_empty() || span.is_empty() {
+            return Ok(y);
+        }
+        if !y.device().is_cpu() {
+            return self.twin(&y, &input.twin(x)?, span);
+        }
+        y.inplace_op2(x, &AddLowRank { stack: self, input, span, pool })?;
+        Ok(y)
+    }
+
+    /// The twin of [`Self::add`] with `x` as the matrices read it: plain candle on any device.
+    ///
+    /// # Errors
+    /// If a shape does not agree.
+    pub fn twin(&self, y: &Tensor, x: &Tensor, span: &Range<usize>) -> Result<Tensor> {
+        if span.is_empty() {
+            return Ok(y.clone());
+        }
+        let x = x.narrow(0, span.start, span.len())?;
+        let mut added = y.zeros_like()?;
+        for (start, part) in &self.parts {
+            let (down, up) = part.twin(y.device())?;
+            let product = x.matmul(&down.t()?)?.matmul(&up)?;
+            let before = added.narrow(0, span.start, span.len())?.narrow(1, *start, part.outputs)?;
+            let ranges = [span.start..span.end, *start..*start + part.outputs];
+            added = added.slice_assign(&ranges, &(before + product)?)?;
+        }
+        y + added
+    }
+}
+
+struct AddLowRank<'a> {
+    stack: &'a LowRankStack,
+    input: Input<'a>,
+    span: &'a Range<usize>,
+    pool: &'a Pool,
+}
+
+impl InplaceOp2 for AddLowRank<'_> {
+    fn name(&self) -> &'static str {
+        "add-low-rank"
+    }
+
+    fn cpu_fwd(&self, y: &mut CpuStorage, ly: &Layout, x: &CpuStorage, lx: &Layout) -> Result<()> {
+        let (Some((start, end)), &[rows, outputs]) = (ly.contiguous_offsets(), ly.dims()) else {
+            bail!("low rank: a contiguous matrix is expected, not {ly:?}")
+        };
+        let inputs = self.stack.parts[0].1.inputs;
+        let (given, x) = rows_of("low rank", x, lx, inputs)?;
+        let fits = |(at, part): &(usize, LowRank)| part.inputs == inputs && at + part.outputs <= outputs;
+        if given != rows || self.span.end > rows || !self.stack.parts.iter().all(fits) {
+            bail!("low rank: rows {:?} of {rows} and {given}, of {outputs} outputs", self.span)
+        }
+        let y = match y {
+            CpuStorage::F32(y) => &mut y[start..end],
+            other => bail!(
+                "low rank: single precision is expected, not {:?}",
+                candle_core::backend::BackendStorage::dtype(other)
+            ),
+        };
+        let (isa, y) = (self.pool.isa(), SharedSlice::new(y));
+        self.pool.run(self.span.len(), &|i| {
+            let row = self.span.start + i;
+            let mut read = vec![0.0; inputs];
+            self.input.row(isa, &x[row * inputs..(row + 1) * inputs], &mut read);
+            // SAFETY: each row belongs to one task.
+            self.stack.add_row(isa, &read, unsafe { y.part(row * outputs, outputs) });
+        });
+        Ok(())
+    }
+}
