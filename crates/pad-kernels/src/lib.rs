@@ -16,8 +16,10 @@
 //! | [`BatchView`], [`KvLayout`] | the ragged batch and the cache it reads and writes |
 //! | [`attention`], [`write_kv`] | rotary embedding, cache write and attention over blocks |
 //! | [`Best`] | the k best logits of a row |
+//! | [`MatrixMut`], [`exponentials`], [`gated`] | what training multiplies and maps, in single precision |
 //!
-//! `unsafe` is confined to this crate: to the thread pool, to slices shared between its threads, to the arena, and to the tiles.
+//! `unsafe` is confined to this crate: to the thread pool, to slices shared between its threads, to the arena, to the tiles,
+//! and to the call of `gemm`.
 #![expect(
     unsafe_code,
     reason = "threads share output slices, weights lie in huge pages, and tiles use the processor's vector instructions"
@@ -38,11 +40,13 @@ mod head_group_avx512;
 mod kv;
 mod linear;
 mod low_rank;
+mod multiply;
 mod norm;
 mod packed;
 mod pool;
 mod product;
 mod rope;
+mod rowwise;
 mod shared;
 mod tile;
 mod tile_avx2;
@@ -59,10 +63,12 @@ pub use feed_forward::{AdaptedRows, FeedForward};
 pub use kv::{BLOCK, BatchView, KvLayout, Segment, write_kv};
 pub use linear::{Input, Linear};
 pub use low_rank::{LowRank, LowRankStack};
+pub use multiply::{MatrixMut, MatrixView};
 pub use norm::RmsNorm;
 pub use packed::{Format, PackedWeights};
 pub use pool::Pool;
-pub use rope::{Rope, RopeScaling};
+pub use rope::{Rope, RopeScaling, rotate};
+pub use rowwise::{exponentials, gated, gated_back, largest};
 pub use unembed::{Logits, Wanted};
 
 /// The twins of the operations that have no other name: plain candle, on any device.

@@ -60,7 +60,7 @@ impl Rope {
     }
 
     /// Append the cosines and sines of `position`, `half` of each.
-    pub(crate) fn push(&self, position: usize, cos: &mut Vec<f32>, sin: &mut Vec<f32>) {
+    pub fn push(&self, position: usize, cos: &mut Vec<f32>, sin: &mut Vec<f32>) {
         for frequency in &self.frequencies {
             let angle = position as f32 * frequency;
             cos.push(angle.cos());
@@ -72,7 +72,7 @@ impl Rope {
 /// Rotate one head in place by one position's cosines and sines.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
-pub(crate) fn rotate(head: &mut [f32], cos: &[f32], sin: &[f32]) {
+pub fn rotate(head: &mut [f32], cos: &[f32], sin: &[f32]) {
     let (low, high) = head.split_at_mut(cos.len());
     for (((a, b), c), s) in low.iter_mut().zip(high).zip(cos).zip(sin) {
         (*a, *b) = (*a * c - *b * s, *b * c + *a * s);

@@ -43,4 +43,10 @@ impl<'a, T> SharedSlice<'a, T> {
         // SAFETY: inside the slice by the assertion, exclusive by the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(start), len) }
     }
+
+    /// Where the `len` numbers from `start` on begin. What is written through it is the caller's to keep disjoint.
+    pub fn pointer(&self, start: usize, len: usize) -> *mut T {
+        assert!(start <= self.len && len <= self.len - start, "part outside the shared slice");
+        self.start.wrapping_add(start)
+    }
 }

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::flags::Flags;
 use crate::settings::{Environment, Settings};
-use crate::{bench, openapi, pull, serve};
+use crate::{bench, openapi, pull, serve, train};
 
 /// An OpenAI-compatible server whose answers follow each user's preferences, at decoding time.
 #[derive(Debug, Parser)]
@@ -24,6 +24,8 @@ enum Command {
     Pull(pull::PullArgs),
     /// Measure how fast this machine decodes, plain and with reward lanes, or how fast servers answer.
     Bench(Box<bench::BenchArgs>),
+    /// Train a reward model from pairs of answers.
+    Train(Box<train::TrainArgs>),
     /// Print the description of the HTTP interface, write it to a file, or check a file.
     Openapi(openapi::OpenapiArgs),
 }
@@ -60,6 +62,7 @@ impl Cli {
             }
             Command::Pull(args) => pull::run(&args, &Environment::of_process()),
             Command::Bench(args) => bench::run(&args),
+            Command::Train(args) => train::run(&args, &Environment::of_process()),
             Command::Openapi(args) => openapi::run(&args),
         }
     }

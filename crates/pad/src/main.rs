@@ -15,6 +15,7 @@ mod reward;
 mod serve;
 mod settings;
 mod signals;
+mod train;
 
 use std::process::ExitCode;
 

@@ -1,0 +1,181 @@
+//! The frozen base model as training runs it: single precision, every operation with a gradient.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+use pad_kernels::{Pool, Rope};
+use pad_model::{LayerPart, ModelConfig, ModelError, Part, Weights};
+
+use crate::TrainError;
+use crate::adapter::{Adapter, Target};
+use crate::layout::Packed;
+use crate::ops::{Attention, Linear, LogProbability, Matrix, Norm, SwiGlu};
+
+/// Weights in single precision, and who computes with them.
+#[derive(Debug)]
+pub struct Backbone {
+    config: ModelConfig,
+    pool: Arc<Pool>,
+    rope: Rope,
+    embedding: Arc<Matrix>,
+    layers: Vec<Layer>,
+    norm: Norm,
+    unembedding: Arc<Matrix>,
+}
+
+#[derive(Debug)]
+struct Layer {
+    attention_norm: Norm,
+    feed_forward_norm: Norm,
+    /// In the order of [`Target::ALL`].
+    matrices: [Arc<Matrix>; 7],
+}
+
+impl Backbone {
+    /// Read and dequantise a checkpoint.
+    ///
+    /// # Errors
+    /// If a tensor is missing, or of another shape than the configuration says.
+    pub fn load(weights: &mut dyn Weights, pool: Arc<Pool>) -> Result<Self, TrainError> {
+        let config = weights.config().clone();
+        let norm = |weights: &mut dyn Weights, part| -> Result<Norm, TrainError> {
+            let weight = weights.vector(part, false)?.into();
+            Ok(Norm { weight, eps: config.norm_eps as f32, pool: Arc::clone(&pool) })
+        };
+        let mut layers = Vec::with_capacity(config.layers);
+        for i in 0..config.layers {
+            let attention_norm = norm(weights, Part::Layer(i, LayerPart::AttentionNorm))?;
+            let feed_forward_norm = norm(weights, Part::Layer(i, LayerPart::FeedForwardNorm))?;
+            let mut matrices = Vec::with_capacity(Target::ALL.len());
+            for target in Target::ALL {
+                let (outputs, inputs) = target.shape(&config);
+                matrices.push(matrix(weights, Part::Layer(i, target.part()), outputs, inputs)?);
+            }
+            let Ok(matrices) = matrices.try_into() else { unreachable!("as many as targets") };
+            layers.push(Layer { attention_norm, feed_forward_norm, matrices });
+        }
+        let output_norm = norm(weights, Part::OutputNorm)?;
+        let embedding = matrix(weights, Part::Embedding, config.vocabulary, config.hidden)?;
+        let unembedding = if weights.has(Part::Unembedding, false) {
+            matrix(weights, Part::Unembedding, config.vocabulary, config.hidden)?
+        } else {
+            Arc::clone(&embedding)
+        };
+        let rope = Rope::new(config.head_dim, config.rope_theta, &config.rope_scaling);
+        Ok(Self { rope, embedding, layers, norm: output_norm, unembedding, pool, config })
+    }
+
+    /// The model's shape.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Who computes.
+    pub fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Its rotary frequencies.
+    pub fn rope(&self) -> &Rope {
+        &self.rope
+    }
+
+    /// Embeddings of tokens, `[tokens, hidden]`.
+    ///
+    /// # Errors
+    /// If a token does not exist.
+    pub fn embed(&self, tokens: &[u32]) -> Result<Tensor, TrainError> {
+        let hidden = self.config.hidden;
+        let mut rows = Vec::with_capacity(tokens.len() * hidden);
+        for token in tokens {
+            let at = *token as usize * hidden;
+            let Some(row) = self.embedding.weight.get(at..at + hidden) else {
+                return Err(TrainError::setting("model", format!("token {token} is not in its vocabulary")));
+            };
+            rows.extend_from_slice(row);
+        }
+        Ok(Tensor::from_vec(rows, (tokens.len(), hidden), &Device::Cpu)?)
+    }
+
+    /// Rows `x` `[rows, hidden]` through some layers, with the adapter where there is one.
+    ///
+    /// # Errors
+    /// If an operation fails.
+    pub fn layers(
+        &self,
+        mut x: Tensor,
+        packed: &Packed,
+        range: Range<usize>,
+        adapter: Option<&Adapter>,
+    ) -> Result<Tensor, TrainError> {
+        let attention = Attention::new(packed, self.config.kv_layout(), Arc::clone(&self.pool));
+        for i in range {
+            let layer = &self.layers[i];
+            let project = |target: Target, x: &Tensor| self.project(i, target, x, adapter);
+            let a = x.apply_op1(layer.attention_norm.clone())?;
+            let (q, k, v) = (project(Target::Query, &a)?, project(Target::Key, &a)?, project(Target::Value, &a)?);
+            let attended = q.apply_op3(&k, &v, attention.clone())?;
+            x = (x + project(Target::AttentionOutput, &attended)?)?;
+            let a = x.apply_op1(layer.feed_forward_norm.clone())?;
+            let (gate, up) = (project(Target::Gate, &a)?, project(Target::Up, &a)?);
+            let gated = gate.apply_op2(&up, SwiGlu { pool: Arc::clone(&self.pool) })?;
+            x = (x + project(Target::Down, &gated)?)?;
+        }
+        Ok(x)
+    }
+
+    fn project(
+        &self,
+        layer: usize,
+        target: Target,
+        x: &Tensor,
+        adapter: Option<&Adapter>,
+    ) -> candle_core::Result<Tensor> {
+        let matrix = Arc::clone(&self.layers[layer].matrices[target as usize]);
+        let pair = adapter.and_then(|adapter| Some((adapter.scale(), adapter.pair(layer, target)?)));
+        let scale = pair.map_or(0.0, |(scale, _)| scale);
+        let linear = Linear { matrix, scale, pool: Arc::clone(&self.pool) };
+        match pair {
+            Some((_, (a, b))) => x.apply_op3(a, b, linear),
+            None => x.apply_op1(linear),
+        }
+    }
+
+    /// The final norm over the rows that predict: `[read, hidden]`.
+    ///
+    /// # Errors
+    /// If an operation fails.
+    pub fn read(&self, x: &Tensor, packed: &Packed) -> Result<Tensor, TrainError> {
+        let read = Tensor::from_slice(&packed.read, packed.read.len(), &Device::Cpu)?;
+        Ok(x.index_select(&read, 0)?.apply_op1(self.norm.clone())?)
+    }
+
+    /// Log-probabilities over the whole vocabulary of `targets`, one a row of `states` (after the final norm, and after a head
+    /// where there is one). A gradient of them can be asked for.
+    ///
+    /// # Errors
+    /// If the numbers of rows differ or a token does not exist.
+    pub fn log_probabilities(&self, states: &Tensor, targets: &[u32], gradient: bool) -> Result<Tensor, TrainError> {
+        let (matrix, pool) = (Arc::clone(&self.unembedding), Arc::clone(&self.pool));
+        Ok(states.apply_op1(LogProbability::new(matrix, targets.to_vec(), pool, gradient))?)
+    }
+}
+
+fn matrix(weights: &mut dyn Weights, part: Part, outputs: usize, inputs: usize) -> Result<Arc<Matrix>, TrainError> {
+    let matrix = weights.matrix(part)?;
+    let refuse = |message: String| ModelError::Weights { path: weights.path().to_owned(), message };
+    if (matrix.outputs, matrix.inputs) != (outputs, inputs) {
+        let name = part.hugging_face();
+        let shape = (matrix.outputs, matrix.inputs);
+        return Err(refuse(format!("{name} is {shape:?}, the configuration says ({outputs}, {inputs})")).into());
+    }
+    let weight = matrix.into_single();
+    let bias = if weights.has(part, true) { Some(weights.vector(part, true)?) } else { None };
+    if bias.as_ref().is_some_and(|bias| bias.len() != outputs) {
+        let name = part.hugging_face();
+        let message = format!("the bias of {name} has not {outputs} numbers");
+        return Err(ModelError::Weights { path: weights.path().to_owned(), message }.into());
+    }
+    Ok(Arc::new(Matrix { weight, bias, outputs, inputs }))
+}

@@ -1,0 +1,47 @@
+//! Training of personalized reward models: from pairs of answers to a folder that the server loads.
+//!
+//! Eq. 9 of PAD in two stages on candle's autograd, in single precision on the CPU:
+//!
+//! 1. a low-rank adapter in the upper layers, on the pairs of all dimensions;
+//! 2. adapter frozen, one low-rank head of the final hidden state per dimension, on that dimension's pairs.
+//!
+//! What is frozen is computed once: hidden states below the first layer that learns, the reference's log-probabilities, and for
+//! stage 2 the final hidden states. Begin reading at `trainer.rs`; the operations with gradients are in `ops`.
+
+mod accuracy;
+mod adamw;
+mod adapter;
+mod backbone;
+mod checkpoint;
+mod corpus;
+mod draws;
+mod error;
+mod heads;
+mod layout;
+mod objective;
+mod ops;
+mod pair;
+mod persrm;
+mod plan;
+mod progress;
+mod settings;
+mod states;
+mod trainer;
+
+pub use accuracy::Accuracy;
+pub use adapter::{Adapter, Target};
+pub use backbone::Backbone;
+pub use checkpoint::remove as remove_checkpoint;
+pub use corpus::{Corpus, dimensions};
+pub use draws::Draws;
+pub use error::TrainError;
+pub use heads::Head;
+pub use layout::{Example, Packed};
+pub use objective::{Loss, Objective};
+pub use pad_kernels::Pool;
+pub use pair::{Pair, Turn, read};
+pub use persrm::{Base, Record, write};
+pub use plan::Plan;
+pub use progress::Verbosity;
+pub use settings::Settings;
+pub use trainer::{Ending, Trainer};

@@ -1,0 +1,19 @@
+//! The operations of training, each with its gradient. candle's fused norm, softmax and rotary embedding have none and say
+//! nothing, so the transformer here is made of these and of `+` only.
+//!
+//! Weights of the base model live inside the operations: they are frozen, and no gradient of them is ever made.
+
+mod attention;
+mod linear;
+mod low_rank;
+mod norm;
+mod swiglu;
+mod unembed;
+mod values;
+
+pub use attention::Attention;
+pub use linear::{Linear, Matrix};
+pub use low_rank::LowRank;
+pub use norm::Norm;
+pub use swiglu::SwiGlu;
+pub use unembed::LogProbability;

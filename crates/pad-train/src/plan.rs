@@ -1,0 +1,131 @@
+//! What a training will take, measured on a few of its own pairs before it starts.
+
+use std::fmt;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use crate::TrainError;
+use crate::layout::{Example, parts};
+use crate::progress::{Progress, Verbosity};
+use crate::trainer::Trainer;
+
+/// Sizes and speeds. Rows are tokens that are computed, targets those that count.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pairs: usize,
+    rows: usize,
+    targets: usize,
+    left_out: usize,
+    cut: usize,
+    steps: (usize, Vec<usize>),
+    /// Rows per second: reference, stage 1, final states; targets per second: stage 2.
+    paces: [f64; 4],
+    /// Seconds of the four.
+    seconds: [f64; 4],
+    /// Multiply-adds of stage 1 per row, counted twice as usual.
+    flops: f64,
+}
+
+impl Plan {
+    /// Run a few pairs through everything once, without learning.
+    ///
+    /// # Errors
+    /// What the training itself would say.
+    pub fn measure(trainer: &Trainer) -> Result<Self, TrainError> {
+        let (corpus, settings) = (&trainer.corpus, &trainer.settings);
+        let never = AtomicBool::new(false);
+        // Pairs from all over the corpus, as many as are computed together.
+        let stride = (corpus.examples.len() / 64).max(1);
+        let spread: Vec<usize> = (0..corpus.examples.len()).step_by(stride).collect();
+        let size = |i: &usize| corpus.examples[*i].rows();
+        let sample = parts(&spread, settings.rows, size)[0];
+        let examples: Vec<&Example> = sample.iter().map(|i| &corpus.examples[*i]).collect();
+        let rows = examples.iter().map(|e| e.rows()).sum::<usize>() as f64;
+        let targets = examples.iter().map(|e| e.targets()).sum::<usize>() as f64;
+        let measured = trainer.sample(&examples, &never)?;
+        let paces = [rows / measured[0], rows / measured[1], rows / measured[2], targets / measured[3]];
+        let (all_rows, all_targets) = (corpus.rows() as f64, corpus.targets() as f64);
+        let stage1 = if settings.adapter { settings.epochs as f64 } else { 0.0 };
+        let seconds = [
+            all_rows / paces[0],
+            stage1 * all_rows / paces[1],
+            all_rows / paces[2],
+            settings.stage2_epochs as f64 * all_targets / paces[3],
+        ];
+        Ok(Self {
+            pairs: corpus.examples.len(),
+            rows: corpus.rows(),
+            targets: corpus.targets(),
+            left_out: corpus.left_out,
+            cut: corpus.cut,
+            steps: trainer.planned_steps(),
+            paces,
+            seconds,
+            flops: trainer.stage1_flops(targets / rows),
+        })
+    }
+}
+
+impl Trainer<'_> {
+    /// Seconds that reference, stage 1, final states and stage 2 take for these pairs.
+    fn sample(&self, examples: &[&Example], never: &AtomicBool) -> Result<[f64; 4], TrainError> {
+        let mut seconds = [0.0; 4];
+        let mut at = Instant::now();
+        let mut lap = |i: usize| {
+            seconds[i] = at.elapsed().as_secs_f64().max(1e-6);
+            at = Instant::now();
+        };
+        let quiet = || Progress::new(Verbosity::Silent, "", 0, 0);
+        let prepared = self.prepare(examples, quiet(), never)?.unwrap_or_default();
+        lap(0);
+        if self.adapter.is_some() {
+            let batch: Vec<_> = examples.iter().copied().zip(&prepared).collect();
+            self.pass1(&batch)?.sum.backward()?;
+        }
+        lap(1);
+        let finals = self.finals(examples, &prepared, quiet(), never)?.unwrap_or_default();
+        lap(2);
+        let kept = examples.iter().zip(&finals).zip(&prepared);
+        let batch: Vec<_> = kept.map(|((example, finals), prepared)| (*example, finals, prepared.reference)).collect();
+        self.pass2(&batch, &self.heads[0])?.sum.backward()?;
+        lap(3);
+        Ok(seconds)
+    }
+
+    /// Of one row in stage 1: forward and back through the upper layers, and through the unembedding for what counts.
+    fn stage1_flops(&self, share: f64) -> f64 {
+        let config = self.backbone.config();
+        let layers = config.layers - self.settings.first_layer(config.layers);
+        let layer: usize = crate::adapter::Target::ALL.iter().map(|t| t.shape(config)).map(|(o, i)| o * i).sum();
+        4.0 * ((layers * layer) as f64 + share * (config.vocabulary * config.hidden) as f64)
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [reference, stage1, finals, stage2] = self.paces;
+        writeln!(
+            f,
+            "{} pairs, {} tokens ({:.0} a pair), {} of them in answers; {} pairs left out, {} answers cut",
+            self.pairs,
+            self.rows,
+            self.rows as f64 / self.pairs as f64,
+            self.targets,
+            self.left_out,
+            self.cut
+        )?;
+        writeln!(f, "reference     {:6.0} s  {reference:6.0} tokens/s, once", self.seconds[0])?;
+        writeln!(
+            f,
+            "stage 1       {:6.0} s  {stage1:6.0} tokens/s ({:.0} MFLOP each: {:.0} GFLOP/s), {} steps",
+            self.seconds[1],
+            self.flops / 1e6,
+            self.flops * stage1 / 1e9,
+            self.steps.0
+        )?;
+        writeln!(f, "final states  {:6.0} s  {finals:6.0} tokens/s, once", self.seconds[2])?;
+        let heads = self.steps.1.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
+        writeln!(f, "stage 2       {:6.0} s  {stage2:6.0} answer tokens/s, {heads} steps", self.seconds[3])?;
+        write!(f, "about {:.0} minutes together", self.seconds.iter().sum::<f64>() / 60.0)
+    }
+}

@@ -1,0 +1,40 @@
+//! Hidden states that are computed once and kept, in half precision where it holds them.
+
+use half::f16;
+
+/// Rows of one example.
+#[derive(Clone, Debug)]
+pub enum States {
+    /// Half precision.
+    Half(Vec<f16>),
+    /// Single, because a number is too large for half.
+    Single(Vec<f32>),
+}
+
+impl States {
+    /// Keep these numbers.
+    pub fn new(values: &[f32]) -> Self {
+        let limit = f16::MAX.to_f32();
+        if values.iter().all(|x| x.abs() < limit) {
+            Self::Half(values.iter().map(|x| f16::from_f32(*x)).collect())
+        } else {
+            Self::Single(values.to_vec())
+        }
+    }
+
+    /// Append them to `out`.
+    pub fn append_to(&self, out: &mut Vec<f32>) {
+        match self {
+            Self::Half(values) => out.extend(values.iter().map(|x| x.to_f32())),
+            Self::Single(values) => out.extend_from_slice(values),
+        }
+    }
+
+    /// Memory.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Half(values) => 2 * values.len(),
+            Self::Single(values) => 4 * values.len(),
+        }
+    }
+}
