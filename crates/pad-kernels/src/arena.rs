@@ -32,6 +32,20 @@ pub fn keep_freed_memory() {
     }
 }
 
+/// Tell candle to compute an operation on the thread that asks for it, and the allocator that all threads share one heap: for
+/// programs that give each thread a piece of work of its own. To be called before there is a second thread.
+pub fn work_alone() {
+    // SAFETY: no other thread reads the environment yet, by the caller's promise that there is none.
+    unsafe { std::env::set_var("CANDLE_NUM_THREADS", "1") };
+    // SAFETY: as above.
+    unsafe { std::env::set_var("RAYON_NUM_THREADS", "1") };
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: the call only sets a limit of the allocator.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
 /// Hands out zeroed memory from slabs; the memory lives as long as a buffer of its slab does.
 #[derive(Debug, Default)]
 pub struct Arena {

@@ -54,7 +54,7 @@ mod tile_neon;
 mod tile_vnni;
 mod unembed;
 
-pub use arena::{Arena, keep_freed_memory};
+pub use arena::{Arena, keep_freed_memory, work_alone};
 pub use attention::attention;
 pub use best::{Best, Ranked};
 pub use block::{Block, BlockFormat};

@@ -28,6 +28,6 @@ pub use kv_cache::KvCache;
 pub use matrix::{Dtype, Matrix};
 pub use model::{Hidden, Model, ModelOptions};
 pub use name::{LayerPart, Part};
-pub use pad_kernels::{BLOCK, Isa, Logits, Pool, Ranked, Wanted, keep_freed_memory};
+pub use pad_kernels::{BLOCK, Isa, Logits, Pool, Ranked, Wanted, keep_freed_memory, work_alone};
 pub use safetensors::SafetensorsWeights;
 pub use weights::{Weights, open};

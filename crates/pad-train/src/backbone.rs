@@ -151,14 +151,53 @@ impl Backbone {
         Ok(x.index_select(&read, 0)?.apply_op1(self.norm.clone())?)
     }
 
-    /// Log-probabilities over the whole vocabulary of `targets`, one a row of `states` (after the final norm, and after a head
-    /// where there is one). A gradient of them can be asked for.
+    /// The whole vocabulary.
+    pub fn vocabulary(&self) -> Vocabulary {
+        Vocabulary { matrix: Arc::clone(&self.unembedding), places: None, pool: Arc::clone(&self.pool) }
+    }
+
+    /// A part of the vocabulary: each of these tokens once.
+    pub fn part_of_vocabulary(&self, tokens: impl IntoIterator<Item = u32>) -> Vocabulary {
+        let hidden = self.config.hidden;
+        let mut places = vec![u32::MAX; self.config.vocabulary];
+        let mut weight = Vec::new();
+        for token in tokens {
+            let row = self.unembedding.weight.get(token as usize * hidden..(token as usize + 1) * hidden);
+            if let (Some(row), Some(place)) = (row, places.get_mut(token as usize).filter(|place| **place == u32::MAX)) {
+                *place = (weight.len() / hidden) as u32;
+                weight.extend_from_slice(row);
+            }
+        }
+        let matrix = Arc::new(Matrix { outputs: weight.len() / hidden, inputs: hidden, weight, bias: None });
+        Vocabulary { matrix, places: Some(places), pool: Arc::clone(&self.pool) }
+    }
+}
+
+/// The tokens over which probabilities are normalised.
+#[derive(Debug)]
+pub struct Vocabulary {
+    matrix: Arc<Matrix>,
+    /// Row of each token, where it is not the token's own number.
+    places: Option<Vec<u32>>,
+    pool: Arc<Pool>,
+}
+
+impl Vocabulary {
+    /// Number of tokens.
+    pub fn tokens(&self) -> usize {
+        self.matrix.outputs
+    }
+
+    /// Log-probabilities of `targets`, one a row of `states` (after the final norm, and after a head where there is one). A
+    /// gradient of them can be asked for.
     ///
     /// # Errors
-    /// If the numbers of rows differ or a token does not exist.
+    /// If the numbers of rows differ or a token is not in it.
     pub fn log_probabilities(&self, states: &Tensor, targets: &[u32], gradient: bool) -> Result<Tensor, TrainError> {
-        let (matrix, pool) = (Arc::clone(&self.unembedding), Arc::clone(&self.pool));
-        Ok(states.apply_op1(LogProbability::new(matrix, targets.to_vec(), pool, gradient))?)
+        let place = |target: &u32| self.places.as_ref().map_or(*target, |places| places[*target as usize]);
+        let targets = targets.iter().map(place).collect();
+        let operation = LogProbability::new(Arc::clone(&self.matrix), targets, Arc::clone(&self.pool), gradient);
+        Ok(states.apply_op1(operation)?)
     }
 }
 

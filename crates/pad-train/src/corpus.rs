@@ -97,6 +97,11 @@ impl Corpus {
         Ok(Some(Example { prompt, answers, dimension }))
     }
 
+    /// Every token that occurs, some of them more than once.
+    pub fn tokens(&self) -> impl Iterator<Item = u32> {
+        self.examples.iter().flat_map(|e| e.prompt.iter().chain(e.answers.iter().flatten()).copied())
+    }
+
     /// Rows of all examples.
     pub fn rows(&self) -> usize {
         self.examples.iter().map(Example::rows).sum()

@@ -27,10 +27,11 @@ mod progress;
 mod settings;
 mod states;
 mod trainer;
+mod workers;
 
 pub use accuracy::Accuracy;
 pub use adapter::{Adapter, Target};
-pub use backbone::Backbone;
+pub use backbone::{Backbone, Vocabulary};
 pub use checkpoint::remove as remove_checkpoint;
 pub use corpus::{Corpus, dimensions};
 pub use draws::Draws;

@@ -8,6 +8,7 @@ use crate::TrainError;
 use crate::layout::{Example, parts};
 use crate::progress::{Progress, Verbosity};
 use crate::trainer::Trainer;
+use crate::workers::in_order;
 
 /// Sizes and speeds. Rows are tokens that are computed, targets those that count.
 #[derive(Clone, Debug)]
@@ -34,15 +35,16 @@ impl Plan {
     pub fn measure(trainer: &Trainer) -> Result<Self, TrainError> {
         let (corpus, settings) = (&trainer.corpus, &trainer.settings);
         let never = AtomicBool::new(false);
-        // Pairs from all over the corpus, as many as are computed together.
-        let stride = (corpus.examples.len() / 64).max(1);
-        let spread: Vec<usize> = (0..corpus.examples.len()).step_by(stride).collect();
-        let size = |i: &usize| corpus.examples[*i].rows();
-        let sample = parts(&spread, settings.rows, size)[0];
-        let examples: Vec<&Example> = sample.iter().map(|i| &corpus.examples[*i]).collect();
+        // Pairs from all over the corpus, one part for every thread.
+        let wanted = 2 * trainer.threads;
+        let stride = (corpus.examples.len() / (64 * trainer.threads)).max(1);
+        let spread: Vec<&Example> = corpus.examples.iter().step_by(stride).collect();
+        let cut = parts(&spread, settings.rows, |e| e.rows());
+        let count: usize = cut.iter().take(wanted).map(|part| part.len()).sum();
+        let examples = &spread[..count];
         let rows = examples.iter().map(|e| e.rows()).sum::<usize>() as f64;
         let targets = examples.iter().map(|e| e.targets()).sum::<usize>() as f64;
-        let measured = trainer.sample(&examples, &never)?;
+        let measured = trainer.sample(examples, &never)?;
         let paces = [rows / measured[0], rows / measured[1], rows / measured[2], targets / measured[3]];
         let (all_rows, all_targets) = (corpus.rows() as f64, corpus.targets() as f64);
         let stage1 = if settings.adapter { settings.epochs as f64 } else { 0.0 };
@@ -76,18 +78,20 @@ impl Trainer<'_> {
             at = Instant::now();
         };
         let quiet = || Progress::new(Verbosity::Silent, "", 0, 0);
-        let prepared = self.prepare(examples, quiet(), never)?.unwrap_or_default();
+        let prepared = self.prepare(examples, &self.vocabulary, quiet(), never)?.unwrap_or_default();
         lap(0);
         if self.adapter.is_some() {
             let batch: Vec<_> = examples.iter().copied().zip(&prepared).collect();
-            self.pass1(&batch)?.sum.backward()?;
+            let cut = parts(&batch, self.settings.rows, |(e, _)| e.rows());
+            in_order(self.threads, &cut, |part| Ok(self.pass1(part)?.sum.backward()?))?;
         }
         lap(1);
         let finals = self.finals(examples, &prepared, quiet(), never)?.unwrap_or_default();
         lap(2);
         let kept = examples.iter().zip(&finals).zip(&prepared);
         let batch: Vec<_> = kept.map(|((example, finals), prepared)| (*example, finals, prepared.reference)).collect();
-        self.pass2(&batch, &self.heads[0])?.sum.backward()?;
+        let cut = parts(&batch, self.settings.rows, |(e, ..)| e.targets());
+        in_order(self.threads, &cut, |part| Ok(self.pass2(part, &self.heads[0])?.sum.backward()?))?;
         lap(3);
         Ok(seconds)
     }
@@ -97,7 +101,7 @@ impl Trainer<'_> {
         let config = self.backbone.config();
         let layers = config.layers - self.settings.first_layer(config.layers);
         let layer: usize = crate::adapter::Target::ALL.iter().map(|t| t.shape(config)).map(|(o, i)| o * i).sum();
-        4.0 * ((layers * layer) as f64 + share * (config.vocabulary * config.hidden) as f64)
+        4.0 * ((layers * layer) as f64 + share * (self.vocabulary.tokens() * config.hidden) as f64)
     }
 }
 

@@ -47,6 +47,9 @@ pub struct Settings {
     pub clip: f32,
     /// Whether an answer's log-ratio is divided by its number of tokens (times their mean number); the paper does not.
     pub length_normalised: bool,
+    /// Whether probabilities are normalised over the whole vocabulary while training, or over the tokens that occur in the pairs,
+    /// which is faster and nearly the same.
+    pub whole_vocabulary: bool,
     /// Rows that are computed together, at most (or one pair).
     pub rows: usize,
     /// Steps from one checkpoint to the next; 0 for none but at an interruption.
@@ -77,7 +80,8 @@ impl Default for Settings {
             weight_decay: 0.0,
             clip: 1.0,
             length_normalised: false,
-            rows: 1024,
+            whole_vocabulary: true,
+            rows: 512,
             checkpoint_steps: 50,
             seed: 0,
         }

@@ -29,12 +29,4 @@ impl States {
             Self::Single(values) => out.extend_from_slice(values),
         }
     }
-
-    /// Memory.
-    pub fn bytes(&self) -> usize {
-        match self {
-            Self::Half(values) => 2 * values.len(),
-            Self::Single(values) => 4 * values.len(),
-        }
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::{Device, Tensor};
@@ -10,7 +10,7 @@ use candle_core::{Device, Tensor};
 use crate::accuracy::Accuracy;
 use crate::adamw::{AdamW, rate};
 use crate::adapter::Adapter;
-use crate::backbone::Backbone;
+use crate::backbone::{Backbone, Vocabulary};
 use crate::checkpoint::{self, Position};
 use crate::corpus::Corpus;
 use crate::draws::Draws;
@@ -19,6 +19,7 @@ use crate::layout::{Example, Packed, parts};
 use crate::objective::{Loss, Objective};
 use crate::progress::{Progress, Recent, Verbosity};
 use crate::states::States;
+use crate::workers::in_order;
 use crate::{Settings, TrainError};
 
 /// A training from its pairs to what it learns.
@@ -29,7 +30,10 @@ pub struct Trainer<'a> {
     /// Names of the dimensions.
     pub dimensions: Vec<String>,
     pub(crate) corpus: Corpus,
+    /// What probabilities are normalised over while training.
+    pub(crate) vocabulary: Vocabulary,
     objective: Objective,
+    pub(crate) threads: usize,
     verbosity: Verbosity,
     /// What stage 1 learns.
     pub adapter: Option<Adapter>,
@@ -65,6 +69,7 @@ impl<'a> Trainer<'a> {
         backbone: &'a Backbone,
         dimensions: Vec<String>,
         corpus: Corpus,
+        threads: usize,
         verbosity: Verbosity,
     ) -> Result<Self, TrainError> {
         let config = backbone.config();
@@ -80,13 +85,17 @@ impl<'a> Trainer<'a> {
         } else {
             None
         };
-        let head =
-            |i: usize| Head::new(config.hidden, settings.head_rank, &mut Draws::new(settings.seed, 100 + i as u64));
+        let head = |i: usize| Head::new(config.hidden, settings.head_rank, &mut Draws::new(settings.seed, 100 + i as u64));
         let heads = (0..dimensions.len()).map(head).collect::<Result<_, _>>()?;
         let mean = corpus.targets() as f64 / (2 * corpus.examples.len()) as f64;
         let mean_length = settings.length_normalised.then_some(mean);
         let objective = Objective { beta: settings.beta, mean_length };
-        Ok(Self { settings, backbone, dimensions, corpus, objective, verbosity, adapter, heads })
+        let vocabulary = if settings.whole_vocabulary {
+            backbone.vocabulary()
+        } else {
+            backbone.part_of_vocabulary(corpus.tokens())
+        };
+        Ok(Self { settings, backbone, dimensions, corpus, vocabulary, objective, threads, verbosity, adapter, heads })
     }
 
     fn progress(&self, phase: &str, examples: &[&Example]) -> Progress {
@@ -113,9 +122,7 @@ impl<'a> Trainer<'a> {
             (Position::default(), None)
         };
         let examples: Vec<&Example> = self.corpus.examples.iter().collect();
-        let Some(prepared) = self.prepare(&examples, self.progress("reference", &examples), stop)? else {
-            return Ok(Ending::Stopped);
-        };
+        let Some(prepared) = self.prepare(&examples, &self.vocabulary, self.progress("reference", &examples), stop)? else { return Ok(Ending::Stopped) };
         if position.stage == 1 {
             if self.stage1(&prepared, position, saved.as_ref(), folder, stop)? == Ending::Stopped {
                 return Ok(Ending::Stopped);
@@ -123,9 +130,7 @@ impl<'a> Trainer<'a> {
             position = Position { stage: 2, ..Position::default() };
             checkpoint::write(folder, self, position, None)?;
         }
-        let Some(finals) = self.finals(&examples, &prepared, self.progress("final states", &examples), stop)? else {
-            return Ok(Ending::Stopped);
-        };
+        let Some(finals) = self.finals(&examples, &prepared, self.progress("final states", &examples), stop)? else { return Ok(Ending::Stopped) };
         drop(examples);
         let references: Vec<[f64; 2]> = prepared.iter().map(|p| p.reference).collect();
         drop(prepared);
@@ -147,15 +152,12 @@ impl<'a> Trainer<'a> {
     pub(crate) fn prepare(
         &self,
         examples: &[&Example],
-        mut progress: Progress,
+        vocabulary: &Vocabulary,
+        progress: Progress,
         stop: &AtomicBool,
     ) -> Result<Option<Vec<Prepared>>, TrainError> {
-        let mut all = Vec::with_capacity(examples.len());
         // The parts depend on the pairs only, so that a resumed run gets the same numbers.
-        for part in parts(examples, self.settings.rows, |e| e.rows()) {
-            if stop.load(Ordering::Relaxed) {
-                return Ok(None);
-            }
+        self.parts(&parts(examples, self.settings.rows, |e| e.rows()), progress, stop, |part| {
             let packed = Packed::new(part.iter().copied(), self.backbone.rope());
             let x = self.backbone.embed(&packed.tokens)?;
             let x = self.backbone.layers(x, &packed, 0..self.upper().start, None)?;
@@ -163,12 +165,31 @@ impl<'a> Trainer<'a> {
             let x = self.stack(trunks.iter())?;
             let x = self.backbone.layers(x, &packed, self.upper(), None)?;
             let states = self.backbone.read(&x, &packed)?;
-            let logs = self.backbone.log_probabilities(&states, &packed.targets, false)?.to_vec1::<f32>()?;
+            let logs = vocabulary.log_probabilities(&states, &packed.targets, false)?.to_vec1::<f32>()?;
             let sums = sums(&logs, &packed.lengths);
-            all.extend(trunks.into_iter().zip(sums).map(|(trunk, reference)| Prepared { trunk, reference }));
-            progress.advance(packed.rows(), None);
-        }
-        Ok(Some(all))
+            let all = trunks.into_iter().zip(sums).map(|(trunk, reference)| Prepared { trunk, reference }).collect();
+            Ok((all, packed.rows()))
+        })
+    }
+
+    /// `work` of every part, on all threads: what it gives, and the rows that it took. None if stopped.
+    fn parts<T: Sync, R: Send>(
+        &self,
+        parts: &[T],
+        progress: Progress,
+        stop: &AtomicBool,
+        work: impl Fn(&T) -> Result<(Vec<R>, usize), TrainError> + Sync,
+    ) -> Result<Option<Vec<R>>, TrainError> {
+        let progress = Mutex::new(progress);
+        let all = in_order(self.threads, parts, |part| {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let (got, rows) = work(part)?;
+            progress.lock().unwrap_or_else(PoisonError::into_inner).advance(rows, None);
+            Ok(Some(got))
+        })?;
+        Ok(all.into_iter().collect::<Option<Vec<_>>>().map(|all| all.into_iter().flatten().collect()))
     }
 
     /// Kept states, one below the other.
@@ -185,24 +206,20 @@ impl<'a> Trainer<'a> {
         &self,
         examples: &[&Example],
         prepared: &[Prepared],
-        mut progress: Progress,
+        progress: Progress,
         stop: &AtomicBool,
     ) -> Result<Option<Vec<States>>, TrainError> {
         let both: Vec<(&Example, &Prepared)> = examples.iter().copied().zip(prepared).collect();
-        let adapter = self.adapter.as_ref();
-        let mut all = Vec::with_capacity(examples.len());
-        for part in parts(&both, self.settings.rows, |(e, _)| e.rows()) {
-            if stop.load(Ordering::Relaxed) {
-                return Ok(None);
-            }
+        self.parts(&parts(&both, self.settings.rows, |(e, _)| e.rows()), progress, stop, |part| {
             let packed = Packed::new(part.iter().map(|(e, _)| *e), self.backbone.rope());
-            let x = self.stack(part.iter().map(|(_, p)| &p.trunk))?;
-            let x = self.backbone.layers(x, &packed, self.upper(), adapter)?.detach();
+            let mut x = self.stack(part.iter().map(|(_, p)| &p.trunk))?;
+            for layer in self.upper() {
+                // Detached layer by layer: nothing is kept for a gradient.
+                x = self.backbone.layers(x, &packed, layer..layer + 1, self.adapter.as_ref())?.detach();
+            }
             let states = self.backbone.read(&x, &packed)?;
-            all.extend(cut(&states, part.iter().map(|(e, _)| e.targets()))?);
-            progress.advance(packed.rows(), None);
-        }
-        Ok(Some(all))
+            Ok((cut(&states, part.iter().map(|(e, _)| e.targets()))?, packed.rows()))
+        })
     }
 
     fn stage1(
@@ -232,7 +249,7 @@ impl<'a> Trainer<'a> {
         let x = self.stack(batch.iter().map(|(_, prepared)| &prepared.trunk))?;
         let x = self.backbone.layers(x, &packed, self.upper(), self.adapter.as_ref())?;
         let states = self.backbone.read(&x, &packed)?;
-        let logs = self.backbone.log_probabilities(&states, &packed.targets, true)?;
+        let logs = self.vocabulary.log_probabilities(&states, &packed.targets, true)?;
         let references: Vec<[f64; 2]> = batch.iter().map(|(_, prepared)| prepared.reference).collect();
         self.objective.loss(&logs, &packed.lengths, &references)
     }
@@ -253,8 +270,7 @@ impl<'a> Trainer<'a> {
         }
         let examples = &self.corpus.examples;
         let own: Vec<usize> = (0..examples.len()).filter(|i| examples[*i].dimension == from.dimension).collect();
-        let schedule =
-            Schedule::new(&self.settings, own, self.settings.stage2_epochs, 2000 + 1000 * from.dimension as u64);
+        let schedule = Schedule::new(&self.settings, own, self.settings.stage2_epochs, 2000 + 1000 * from.dimension as u64);
         let size = |i: &usize| examples[*i].targets();
         let phase = format!("stage 2, {name}");
         self.steps(&phase, &schedule, &mut optimizer, from, self.settings.stage2_lr, folder, stop, size, |batch| {
@@ -270,7 +286,7 @@ impl<'a> Trainer<'a> {
         let mut states = Vec::new();
         batch.iter().for_each(|(_, finals, _)| finals.append_to(&mut states));
         let states = head.forward(Arc::new(states), self.backbone.pool())?;
-        let logs = self.backbone.log_probabilities(&states, &targets, true)?;
+        let logs = self.vocabulary.log_probabilities(&states, &targets, true)?;
         let references: Vec<[f64; 2]> = batch.iter().map(|(.., reference)| *reference).collect();
         self.objective.loss(&logs, &lengths, &references)
     }
@@ -287,10 +303,9 @@ impl<'a> Trainer<'a> {
         folder: &Path,
         stop: &AtomicBool,
         size: impl Fn(&usize) -> usize,
-        pass: impl Fn(&[usize]) -> Result<Loss, TrainError>,
+        pass: impl Fn(&[usize]) -> Result<Loss, TrainError> + Sync,
     ) -> Result<Ending, TrainError> {
-        let total: usize =
-            (0..schedule.steps()).map(|step| schedule.batch(step).iter().map(&size).sum::<usize>()).sum();
+        let total: usize = (0..schedule.steps()).map(|step| schedule.batch(step).iter().map(&size).sum::<usize>()).sum();
         let done = (0..from.step).map(|step| schedule.batch(step).iter().map(&size).sum::<usize>()).sum();
         let mut progress = Progress::new(self.verbosity, phase, total, done);
         let mut recent = Recent::default();
@@ -307,17 +322,21 @@ impl<'a> Trainer<'a> {
             let mut batch = schedule.batch(step);
             // Like with like: the pairs that are computed together are of similar length.
             batch.sort_by_key(|i| (size(i), *i));
-            let (mut loss, mut right, mut tokens) = (0.0, 0.0, 0);
-            for part in parts(&batch, self.settings.rows, &size) {
+            let share = 1.0 / batch.len() as f64;
+            let passes = in_order(self.threads, &parts(&batch, self.settings.rows, &size), |part| {
                 let got = pass(part)?;
-                let mean = (got.sum * (1.0 / batch.len() as f64))?;
-                loss += f64::from(mean.to_scalar::<f32>()?);
-                right += got.margins.iter().filter(|m| **m > 0.0).count() as f64;
-                optimizer.accumulate(&mean.backward()?)?;
-                tokens += part.iter().map(&size).sum::<usize>();
+                let mean = (got.sum * share)?;
+                let right = got.margins.iter().filter(|m| **m > 0.0).count() as f64;
+                Ok((f64::from(mean.to_scalar::<f32>()?), right, mean.backward()?))
+            })?;
+            let (mut loss, mut right) = (0.0, 0.0);
+            for (part_loss, part_right, gradients) in passes {
+                (loss, right) = (loss + part_loss, right + part_right);
+                optimizer.accumulate(&gradients)?;
             }
+            let tokens = batch.iter().map(&size).sum();
             optimizer.step(rate(highest, step, schedule.steps(), self.settings.warmup), self.settings.clip)?;
-            recent.add(loss, right / batch.len() as f64);
+            recent.add(loss, right * share);
             progress.advance(tokens, Some(&recent));
         }
         Ok(Ending::Finished)
@@ -329,26 +348,25 @@ impl<'a> Trainer<'a> {
     /// If an operation fails. None if stopped.
     pub fn evaluate(&self, heldout: &Corpus, stop: &AtomicBool) -> Result<Option<Vec<[Accuracy; 2]>>, TrainError> {
         let examples: Vec<&Example> = heldout.examples.iter().collect();
-        let Some(prepared) = self.prepare(&examples, self.progress("held-out pairs, reference", &examples), stop)?
-        else {
-            return Ok(None);
-        };
-        let Some(finals) =
-            self.finals(&examples, &prepared, self.progress("held-out pairs, final states", &examples), stop)?
-        else {
-            return Ok(None);
-        };
-        let mut all = vec![[Accuracy::default(); 2]; self.dimensions.len()];
-        for ((example, prepared), finals) in examples.iter().zip(&prepared).zip(&finals) {
+        let whole = self.backbone.vocabulary();
+        let Some(prepared) = self.prepare(&examples, &whole, self.progress("held-out pairs, reference", &examples), stop)? else { return Ok(None) };
+        let Some(finals) = self.finals(&examples, &prepared, self.progress("held-out pairs, final states", &examples), stop)? else { return Ok(None) };
+        let kept: Vec<_> = examples.iter().zip(&prepared).zip(&finals).map(|((e, p), f)| (*e, p, f)).collect();
+        let margins = in_order(self.threads, &kept, |(example, prepared, finals)| {
             let (lengths, targets) = ([example.answers.each_ref().map(Vec::len)], example.answers.concat());
             let mut states = Vec::new();
             finals.append_to(&mut states);
             let plain = Tensor::from_slice(&states, (targets.len(), self.backbone.config().hidden), &Device::Cpu)?;
             let headed = self.heads[example.dimension].forward(Arc::new(states), self.backbone.pool())?.detach();
-            for (accuracy, states) in all[example.dimension].iter_mut().zip([plain, headed]) {
-                let logs = self.backbone.log_probabilities(&states, &targets, false)?;
-                accuracy.add(self.objective.loss(&logs, &lengths, &[prepared.reference])?.margins[0]);
-            }
+            let margin = |states: &Tensor| -> Result<f32, TrainError> {
+                let logs = whole.log_probabilities(states, &targets, false)?;
+                Ok(self.objective.loss(&logs, &lengths, &[prepared.reference])?.margins[0])
+            };
+            Ok([margin(&plain)?, margin(&headed)?])
+        })?;
+        let mut all = vec![[Accuracy::default(); 2]; self.dimensions.len()];
+        for (example, margins) in examples.iter().zip(margins) {
+            all[example.dimension].iter_mut().zip(margins).for_each(|(accuracy, margin)| accuracy.add(margin));
         }
         Ok(Some(all))
     }
