@@ -11,6 +11,7 @@ mod loading;
 mod local_server;
 mod logging;
 mod openapi;
+mod pairs;
 mod pull;
 mod reward;
 mod serve;
