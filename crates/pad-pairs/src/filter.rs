@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::words::{Runs, words};
 
 /// Share of distinct three-word runs below which a text repeats itself.
-const LEAST_DISTINCT: f64 = 0.75;
+const LEAST_DISTINCT: f64 = 0.9;
 
 /// Three-word runs that a text has at least before the share says something.
 const FEW_RUNS: usize = 8;

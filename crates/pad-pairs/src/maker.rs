@@ -133,7 +133,11 @@ fn score(plan: &Plan, sampled: &mut [Sampled<'_>]) -> Result<(), PairsError> {
     let scores = scorer.score(&items)?;
     let candidates = sampled.iter_mut().flat_map(|one| one.chosen.iter_mut().chain(&mut one.rejected));
     for (item, candidate) in items.iter().zip(candidates) {
-        candidate.score = scores.get(&item.id).copied();
+        candidate.score = scores.get(&item.id).copied().flatten();
+    }
+    for one in sampled {
+        one.chosen.retain(|candidate| candidate.score.is_some());
+        one.rejected.retain(|candidate| candidate.score.is_some());
     }
     Ok(())
 }

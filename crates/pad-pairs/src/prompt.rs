@@ -93,9 +93,7 @@ fn values(text: &str) -> Result<Vec<(usize, Value)>, (usize, serde_json::Error)>
         return Ok(items.into_iter().enumerate().map(|(at, item)| (at + 1, item)).collect());
     }
     let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines
-        .map(|(at, line)| serde_json::from_str(line).map(|v| (at + 1, v)).map_err(|error| (at + 1, error)))
-        .collect()
+    lines.map(|(at, line)| serde_json::from_str(line).map(|v| (at + 1, v)).map_err(|error| (at + 1, error))).collect()
 }
 
 fn id_of(messages: &[Message]) -> String {

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::PairsError;
 
@@ -27,13 +27,19 @@ pub struct Item {
     pub answer: String,
 }
 
-/// A line that the command writes: one `score`, or several `scores` by name.
+/// A line that the command writes: one `score`, or several `scores` by name. A score of null leaves the answer out.
 #[derive(Deserialize)]
 struct Line {
     id: String,
-    score: Option<f64>,
+    // A null is a value here, and not the same as nothing.
+    #[serde(default, deserialize_with = "given")]
+    score: Option<Option<f64>>,
     #[serde(default)]
-    scores: HashMap<String, f64>,
+    scores: HashMap<String, Option<f64>>,
+}
+
+fn given<'a, D: Deserializer<'a>>(value: D) -> Result<Option<Option<f64>>, D::Error> {
+    Option::deserialize(value).map(Some)
 }
 
 impl Scorer {
@@ -42,13 +48,13 @@ impl Scorer {
         Self { command: command.to_owned(), name: name.map(Into::into) }
     }
 
-    /// The scores of these answers by id.
+    /// The scores of these answers by id; none for an answer that is to be left out.
     ///
     /// # Errors
     ///
     /// [`PairsError::Scorer`] where the command does not start, fails or leaves an answer out; [`PairsError::Score`] with the line
     /// where it writes something else than scores.
-    pub fn score(&self, items: &[Item]) -> Result<HashMap<String, f64>, PairsError> {
+    pub fn score(&self, items: &[Item]) -> Result<HashMap<String, Option<f64>>, PairsError> {
         if items.is_empty() {
             return Ok(HashMap::new());
         }
@@ -95,7 +101,7 @@ impl Scorer {
         String::from_utf8(output.stdout).map_err(|_| self.failed("wrote something that is not UTF-8".to_owned()))
     }
 
-    fn parse(&self, line: &str) -> Result<(String, f64), String> {
+    fn parse(&self, line: &str) -> Result<(String, Option<f64>), String> {
         let line: Line = serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))?;
         let score = match (&self.name, line.score) {
             (Some(name), _) => line.scores.get(name).copied().ok_or_else(|| format!("there is no score `{name}`"))?,
@@ -122,7 +128,7 @@ mod tests {
         (0..count).map(item).collect()
     }
 
-    fn scored(command: &str, name: Option<&str>, count: usize) -> Result<HashMap<String, f64>, PairsError> {
+    fn scored(command: &str, name: Option<&str>, count: usize) -> Result<HashMap<String, Option<f64>>, PairsError> {
         Scorer::new(command, name).score(&items(count))
     }
 
@@ -131,9 +137,11 @@ mod tests {
         // More than a pipe holds, in both directions.
         let command = r#"sed -E 's/.*"id":"(i([0-9]+))".*/{"id": "\1", "score": \2, "more": 1}/'"#;
         let scores = scored(command, None, 5000).unwrap();
-        assert_eq!((scores.len(), scores["i0"], scores["i4999"]), (5000, 0.0, 4999.0));
+        assert_eq!((scores.len(), scores["i0"], scores["i4999"]), (5000, Some(0.0), Some(4999.0)));
         let several = r#"echo '{"id": "i0", "scores": {"a": 1, "b": 2.5}}'"#;
-        assert_eq!(scored(several, Some("b"), 1).unwrap()["i0"], 2.5);
+        assert_eq!(scored(several, Some("b"), 1).unwrap()["i0"], Some(2.5));
+        let without = r#"echo '{"id": "i0", "score": null}'"#;
+        assert_eq!(scored(without, None, 1).unwrap()["i0"], None);
         assert_eq!(scored("false", None, 0).unwrap().len(), 0, "nothing is asked for nothing");
     }
 

@@ -40,7 +40,7 @@ pub struct PairsArgs {
     /// Share of the prompts whose worse answers are told nothing in place of the opposite
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, requires = "opposite")]
     plain_share: f64,
-    /// A command that scores answers: reads lines of {"id","prompt","answer"}, writes lines of {"id","score"}. Alone, it pairs the
+    /// A command that scores answers: reads lines of {"id","prompt","answer"}, writes lines of {"id","score"}, null to leave one out. Alone, it pairs the
     /// best with the worst of the samples; beside a principle it leaves out pairs that it does not agree with
     #[arg(long, value_name = "CMD", required_unless_present = "principle")]
     scorer: Option<String>,
@@ -173,7 +173,8 @@ impl PairsArgs {
             prompts.extend(own_prompts(server, count, self.seed, self.concurrency)?);
         }
         let avoided: Vec<Vec<Prompt>> = self.avoid.iter().map(|path| Prompt::read(path)).collect::<Result<_, _>>()?;
-        let texts = avoided.iter().flatten().flat_map(|prompt| &prompt.messages).map(|message| message.content.as_str());
+        let texts =
+            avoided.iter().flatten().flat_map(|prompt| &prompt.messages).map(|message| message.content.as_str());
         let runs = Runs::of(texts, OVERLAP);
         let all = prompts.len();
         prompts.retain(|prompt| !prompt.messages.iter().any(|message| runs.meet(&message.content)));

@@ -13,8 +13,19 @@ const ACTIVITIES: (&str, &str) = (include_str!("activities.txt"), include_str!("
 /// Share of the prompts that the model is asked for; the others are the forms as they are.
 const OF_THE_MODEL: f64 = 0.5;
 
+/// How questions are asked: a small model follows examples better than instructions.
+const EXAMPLES: [(&str, &str); 4] = [
+    ("candles", "How long does a candle burn?"),
+    ("keeping bees", "What do I have to buy before I keep bees?"),
+    ("snow", "Why is snow white although water is clear?"),
+    ("handwriting", "Can an adult still get a nicer handwriting?"),
+];
+
 /// Words that a question of the model has.
 const WORDS: std::ops::RangeInclusive<usize> = 4..=30;
+
+/// Letters of a topic's word that a question about it has.
+const STEM: usize = 4;
 
 /// Tokens that the model gets for a question.
 const TOKENS: usize = 48;
@@ -24,12 +35,7 @@ const TOKENS: usize = 48;
 /// # Errors
 ///
 /// [`PairsError::Plan`] where there are not so many, [`PairsError::Server`] where the model does not answer.
-pub fn own_prompts(
-    server: &ChatServer,
-    count: usize,
-    seed: u64,
-    in_flight: usize,
-) -> Result<Vec<Prompt>, PairsError> {
+pub fn own_prompts(server: &ChatServer, count: usize, seed: u64, in_flight: usize) -> Result<Vec<Prompt>, PairsError> {
     let forms = filled(seed);
     if count > forms.len() {
         let (name, value) = ("the number of own prompts", count.to_string());
@@ -41,16 +47,9 @@ pub fn own_prompts(
         if draws::fraction(&[seed]) >= OF_THE_MODEL {
             return Ok(form.clone());
         }
-        let ask = Ask {
-            messages: vec![Message::user(format!("Write one question that somebody may ask about {topic}."))],
-            n: 1,
-            max_tokens: TOKENS,
-            temperature: 1.0,
-            top_p: 0.95,
-            seed,
-        };
+        let ask = Ask { messages: conversation(topic), n: 1, max_tokens: TOKENS, temperature: 1.0, top_p: 0.95, seed };
         let answers = server.ask(&ask)?;
-        Ok(answers.first().and_then(|answer| question(&answer.text)).unwrap_or_else(|| form.clone()))
+        Ok(answers.first().and_then(|answer| question(&answer.text, topic)).unwrap_or_else(|| form.clone()))
     })?;
     let mut seen = std::collections::HashSet::new();
     Ok(texts.iter().map(|text| Prompt::question(text)).filter(|prompt| seen.insert(prompt.id.clone())).collect())
@@ -68,12 +67,28 @@ fn filled(seed: u64) -> Vec<(String, String)> {
     all
 }
 
-/// The question in what the model wrote, if it is one.
-fn question(text: &str) -> Option<String> {
-    let line = text.lines().map(str::trim).find(|line| line.ends_with('?'))?;
-    let line = line.trim_start_matches(|c: char| !c.is_alphabetic());
-    let marks = |c: char| matches!(c, '"' | '*' | ':' | '\u{201c}' | '\u{201d}');
-    (WORDS.contains(&words(line).len()) && !line.contains(marks)).then(|| line.to_owned())
+/// The examples, and the topic that comes next.
+fn conversation(topic: &str) -> Vec<Message> {
+    let mut messages = vec![Message::system("You write one question about each topic.")];
+    for (topic, question) in EXAMPLES {
+        messages.extend([Message::user(topic), Message { role: "assistant".to_owned(), content: question.to_owned() }]);
+    }
+    messages.push(Message::user(topic));
+    messages
+}
+
+/// What the model wrote, if it is a question about the topic.
+fn question(text: &str, topic: &str) -> Option<String> {
+    let marks = |c: char| matches!(c, '"' | '*' | ':' | '\n' | '\u{201c}' | '\u{201d}');
+    let written = words(text);
+    // The beginning of a word is enough: baking and bake.
+    let stems: Vec<String> = words(topic).iter().map(|word| word.chars().take(STEM).collect()).collect();
+    let about = stems
+        .iter()
+        .filter(|stem| stem.chars().count() == STEM)
+        .any(|stem| written.iter().any(|w| w.starts_with(stem)));
+    let whole = text.ends_with('?') && text.starts_with(char::is_uppercase) && !text.contains(marks);
+    (whole && about && WORDS.contains(&written.len())).then(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -91,11 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn a_question_is_taken_out_of_what_surrounds_it() {
-        let found = question("Sure!\n1. What makes the moon shine at night?\nMore?");
-        assert_eq!(found.as_deref(), Some("What makes the moon shine at night?"));
-        for none in ["The moon is bright.", "Why so?", "Q: **What** is the moon made of?"] {
-            assert_eq!(question(none), None, "{none}");
+    fn only_a_question_about_the_topic_is_taken() {
+        for (topic, text) in
+            [("the moon", "What makes the moon shine?"), ("baking bread", "Can I bake without an oven?")]
+        {
+            assert_eq!(question(text, topic).as_deref(), Some(text));
+        }
+        for none in ["The moon is bright.", "Moon?", "Q: What is the moon made of?", "What is your favourite colour?"] {
+            assert_eq!(question(none, "the moon"), None, "{none}");
         }
     }
 }

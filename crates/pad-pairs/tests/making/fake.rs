@@ -21,9 +21,7 @@ pub struct Fake {
 
 impl Fake {
     /// Answers the body of each request with these answers, or an error's status and message.
-    pub fn start(
-        answer: impl Fn(&Value) -> Result<Vec<Said>, (u16, &'static str)> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn start(answer: impl Fn(&Value) -> Result<Vec<Said>, (u16, &'static str)> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let asked = Arc::new(AtomicUsize::new(0));
@@ -76,15 +74,14 @@ fn request(stream: &TcpStream) -> Option<Value> {
 fn respond(mut stream: &TcpStream, answer: Result<Vec<Said>, (u16, &'static str)>) {
     let (status, body) = match answer {
         Ok(answers) => {
-            let choice = |(text, whole): Said| {
-                json!({"message": {"role": "assistant", "content": text}, "finish_reason": if whole { "stop" } else { "length" }})
-            };
+            let choice = |(text, whole): Said| json!({"message": {"role": "assistant", "content": text}, "finish_reason": if whole { "stop" } else { "length" }});
             (200, json!({"choices": answers.into_iter().map(choice).collect::<Vec<_>>()}))
         }
         Err((status, message)) => (status, json!({"error": {"message": message}})),
     };
     let body = body.to_string();
-    let head = format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head =
+        format!("HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
     // A client that is gone needs no answer.
     let _ = stream.write_all((head + &body).as_bytes());
 }

@@ -105,7 +105,8 @@ fn a_run_that_was_broken_off_goes_on_to_the_same_pairs() {
     let fake = Fake::start(|body| {
         let (_, asked) = heard(body);
         let seed = body["seed"].as_u64().unwrap();
-        obedient(body).map(|said| said.into_iter().map(|(text, whole)| (format!("{text} {seed} {asked}"), whole)).collect())
+        obedient(body)
+            .map(|said| said.into_iter().map(|(text, whole)| (format!("{text} {seed} {asked}"), whole)).collect())
     });
     let (whole, parts) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let loose = Plan { rules: Rules { length: Length::Any, ..plan().rules }, ..plan() };
@@ -216,7 +217,7 @@ fn plans_that_make_no_pairs_are_refused() {
 #[test]
 fn the_model_asks_half_of_its_own_prompts() {
     let fake = Fake::start(|body| {
-        let about = heard(body).1.rsplit(' ').next().unwrap().trim_end_matches('.').to_owned();
+        let about = heard(body).1.to_owned();
         Ok(vec![(format!("What would a child say of {about} today?"), true)])
     });
     let made = own_prompts(&fake.server(), 200, 3, 4).unwrap();
