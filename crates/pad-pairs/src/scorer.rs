@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::PairsError;
 
@@ -31,15 +31,25 @@ pub struct Item {
 #[derive(Deserialize)]
 struct Line {
     id: String,
-    // A null is a value here, and not the same as nothing.
-    #[serde(default, deserialize_with = "given")]
-    score: Option<Option<f64>>,
+    #[serde(default)]
+    score: Single,
     #[serde(default)]
     scores: HashMap<String, Option<f64>>,
 }
 
-fn given<'a, D: Deserializer<'a>>(value: D) -> Result<Option<Option<f64>>, D::Error> {
-    Option::deserialize(value).map(Some)
+/// The one score: a null is a value here, and not the same as nothing.
+#[derive(Default, Deserialize)]
+#[serde(from = "Option<f64>")]
+enum Single {
+    #[default]
+    Absent,
+    Given(Option<f64>),
+}
+
+impl From<Option<f64>> for Single {
+    fn from(score: Option<f64>) -> Self {
+        Self::Given(score)
+    }
 }
 
 impl Scorer {
@@ -105,8 +115,8 @@ impl Scorer {
         let line: Line = serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))?;
         let score = match (&self.name, line.score) {
             (Some(name), _) => line.scores.get(name).copied().ok_or_else(|| format!("there is no score `{name}`"))?,
-            (None, Some(score)) => score,
-            (None, None) => match line.scores.into_values().collect::<Vec<_>>()[..] {
+            (None, Single::Given(score)) => score,
+            (None, Single::Absent) => match line.scores.into_values().collect::<Vec<_>>()[..] {
                 [score] => score,
                 _ => return Err("there is no `score`; say which of `scores` to take".to_owned()),
             },
