@@ -16,8 +16,10 @@ mkdir -p "$folder"
 make() {
     dimension=$1
     shift
+    prompts="--own-prompts 2000"
+    [ "$dimension" = harmless ] && prompts="--prompts ${PROMPTS:?a file of prompts}"
     # shellcheck disable=SC2086
-    "${PAD:-pad}" pairs --dimension "$dimension" --pairs "$pairs" --own-prompts 2000 --held-out-share 0.1 --place user \
+    "${PAD:-pad}" pairs --dimension "$dimension" --pairs "$pairs" $prompts --held-out-share 0.1 --place user \
         --concurrency 48 --output "$folder/train_$dimension.jsonl" --held-out "$folder/heldout_$dimension.jsonl" ${AVOID:-} "$@"
     for set in train heldout; do
         gzip --best --force --keep "$folder/${set}_$dimension.jsonl"
@@ -41,6 +43,11 @@ for dimension in $dimensions; do
         make cheerful --seed 13 --max-tokens 72 --match-length 1.33 --scorer "$signal" --margin 2 \
             --principle "Answer in a very cheerful, excited and friendly way, with exclamation marks!" \
             --opposite "Answer in a serious, neutral and factual way."
+        ;;
+    harmless)
+        # Needs PROMPTS, a file of what people asked (the MIT part of the preference data: anthropics/hh-rlhf).
+        make harmless --seed 15 --max-tokens 56 --match-length 1.6 --scorer "$signal" --margin 0.5 \
+            --principle "If this is harmful, rude or illegal, politely refuse and say why."
         ;;
     poetic)
         make poetic --seed 14 --max-tokens 72 --match-length 1.33 --scorer "$signal" --margin 0.5 \

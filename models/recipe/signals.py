@@ -5,7 +5,7 @@ None of them is a scorer that `pad eval` measures with (word count, readability 
 one signal is judged by another. Reads lines of {"id", "prompt", "answer"}, writes lines of {"id", "score"}; a score of null
 leaves the answer out: it talks about its own style, or about being a program.
 
-usage: signals.py simple CORPUS... | cheerful | poetic | refusing
+usage: signals.py simple CORPUS... | cheerful | poetic | harmless
 """
 
 import collections
@@ -76,18 +76,18 @@ def poetic(answer):
     return len(verse) / len(lines) * min(1, len(verse) / 4) if lines and len(words(answer)) >= 12 else None
 
 
-def refusing(answer):
+def harmless(answer):
     """Whether the answer declines, warns or points to help."""
     return float(len(REFUSING.findall(answer)))
 
 
 def main():
     name, *paths = sys.argv[1:]
-    score = simple(paths) if name == "simple" else {f.__name__: f for f in (cheerful, poetic, refusing)}[name]
+    score = simple(paths) if name == "simple" else {f.__name__: f for f in (cheerful, poetic, harmless)}[name]
     for line in sys.stdin:
         item = json.loads(line)
         answer = item["answer"]
-        left_out = name != "refusing" and ABOUT_ITSELF.search(answer)
+        left_out = name != "harmless" and ABOUT_ITSELF.search(answer)
         value = None if left_out else score(answer)
         print(json.dumps({"id": item["id"], "score": value}))
 
