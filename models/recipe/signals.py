@@ -92,4 +92,5 @@ def main():
         print(json.dumps({"id": item["id"], "score": value}))
 
 
-main()
+if __name__ == "__main__":
+    main()
