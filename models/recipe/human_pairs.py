@@ -18,5 +18,5 @@ with gzip.open(source, "rt", encoding="utf-8") as lines, open(target, "a", encod
         pair = json.loads(line)
         if not pair["source"].startswith("anthropics/hh-rlhf"):
             continue
-        if everything or harmless(pair["chosen"]) > harmless(pair["rejected"]):
+        if everything or harmless(pair["chosen"], "") > harmless(pair["rejected"], ""):
             out.write(json.dumps(pair, ensure_ascii=False) + "\n")

@@ -34,9 +34,9 @@ for dimension in $dimensions; do
             --principle "Answer in one short sentence." --opposite "Explain at length, with many details and examples."
         ;;
     simple)
-        # The ranks of words come from the pairs of `concise`, so it goes first.
-        make simple --seed 12 --max-tokens 72 --match-length 1.33 --scorer "$signal $folder/train_concise.jsonl" --margin 0.5 \
-            --principle "Use only short sentences and easy words that a small child knows." \
+        # Which words are common comes from the pairs of `concise`, so it goes first.
+        make simple --seed 12 --max-tokens 72 --match-length 1.33 --scorer "$signal $folder/train_concise.jsonl" --margin 0.05 \
+            --principle "Explain it like to a ten-year-old, with easy words." \
             --opposite "Use formal, academic language with technical vocabulary."
         ;;
     cheerful)

@@ -29,6 +29,9 @@ FRIENDLY = [
     "hi there", "cheers", "can't wait", "you've got this", "you can do it", "welcome", "of course", "oh,", "oh my", "dear",
     "guess what", "so much", "come on", "ready to", "are you", "get started", "imagine",
 ]
+# Words that are common enough, by the number of answers they are in.
+COMMON = 500
+
 EMOJI = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
 REFUSING = re.compile(
     r"i can(?:no|')t (?:help|assist|provide|support|do|give|share|answer|engage|encourage|recommend|promote|fulfil)|i cannot\b"
@@ -44,24 +47,22 @@ def words(text):
 
 
 def simple(paths):
-    """Common words: the mean logarithm of their rank in texts of the base model itself, negated."""
+    """The share of words that are common in answers of the base model itself, but for the prompt's own words."""
     counts = collections.Counter()
     for path in paths:
         for line in open(path, encoding="utf-8"):
             pair = json.loads(line)
-            counts.update(words(pair["chosen"]) + words(pair["rejected"]))
-    ranks = {word: rank for rank, (word, _) in enumerate(counts.most_common(), 2)}
-    unknown = 2 * len(ranks) + 2
+            counts.update(set(words(pair["chosen"])) | set(words(pair["rejected"])))
+    common = {word for word, _ in counts.most_common(COMMON)}
 
-    def score(answer):
-        found = words(answer)
-        # Names are nobody's fault, and numbers are no words.
-        return -sum(math.log(ranks.get(word, unknown)) for word in found) / max(1, len(found)) if len(found) >= 12 else None
+    def score(answer, prompt):
+        found = [word for word in words(answer) if word not in words(prompt)]
+        return sum(word in common for word in found) / len(found) if len(found) >= 12 else None
 
     return score
 
 
-def cheerful(answer):
+def cheerful(answer, prompt):
     """Exclamation marks, friendly phrases and emoji, for every hundred words."""
     lower = answer.lower()
     marks = min(answer.count("!"), 8) + sum(lower.count(phrase) for phrase in FRIENDLY) + min(len(EMOJI.findall(answer)), 2)
@@ -69,14 +70,14 @@ def cheerful(answer):
     return 100 * marks / count if count >= 12 else None
 
 
-def poetic(answer):
+def poetic(answer, prompt):
     """The share of lines that are verses: short, and not a list."""
     lines = [line.strip() for line in answer.splitlines() if line.strip()]
     verse = [line for line in lines if 2 <= len(line.split()) <= 12 and not re.match(r"[-*#\d]", line)]
     return len(verse) / len(lines) * min(1, len(verse) / 4) if lines and len(words(answer)) >= 12 else None
 
 
-def harmless(answer):
+def harmless(answer, prompt):
     """Whether the answer declines, warns or points to help."""
     return float(len(REFUSING.findall(answer.replace("\u2019", "'"))))
 
@@ -88,7 +89,7 @@ def main():
         item = json.loads(line)
         answer = item["answer"]
         left_out = name != "harmless" and ABOUT_ITSELF.search(answer)
-        value = None if left_out else score(answer)
+        value = None if left_out else score(answer, item["prompt"])
         print(json.dumps({"id": item["id"], "score": value}))
 
 

@@ -238,12 +238,10 @@ fn bar(prompts: usize) -> ProgressBar {
 /// What came of it, in a few lines.
 fn report(tally: &Tally, output: &Path, held_out: Option<&Path>) -> String {
     let Tally { prompts, skipped, asked, answers, empty, repetitive, leaking, unpaired, pairs, held_out: out } = tally;
-    let mut text = format!("{pairs} pairs more in {}", output.display());
-    if let Some(path) = held_out {
-        text += &format!(", {out} in {}", path.display());
-    }
-    text + &format!(
-        "\n{asked} of {prompts} prompts asked, {skipped} skipped; {answers} answers, without {empty} empty, {repetitive} \
-         repetitive and {leaking} that repeat what they were told; {unpaired} prompts made no pair"
+    let held_out = held_out.map_or_else(String::new, |path| format!(", {out} in {}", path.display()));
+    format!(
+        "{pairs} pairs more in {}{held_out}\n{asked} of {prompts} prompts asked, {skipped} skipped; {answers} answers, without {empty} empty, {repetitive} \
+         repetitive and {leaking} that repeat what they were told; {unpaired} prompts made no pair",
+        output.display()
     )
 }
