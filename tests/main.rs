@@ -14,6 +14,7 @@ mod lifecycle;
 mod load;
 mod model;
 mod openapi;
+mod pairs;
 mod poll;
 mod props;
 mod sampling;

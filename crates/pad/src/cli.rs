@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::flags::Flags;
 use crate::settings::{Environment, Settings};
-use crate::{bench, openapi, pull, serve, train};
+use crate::{bench, openapi, pairs, pull, serve, train};
 
 /// An OpenAI-compatible server whose answers follow each user's preferences, at decoding time.
 #[derive(Debug, Parser)]
@@ -26,6 +26,8 @@ enum Command {
     Bench(Box<bench::BenchArgs>),
     /// Train a reward model from pairs of answers.
     Train(Box<train::TrainArgs>),
+    /// Make preference pairs from the base model's own answers, for training a reward model.
+    Pairs(Box<pairs::PairsArgs>),
     /// Print the description of the HTTP interface, write it to a file, or check a file.
     Openapi(openapi::OpenapiArgs),
 }
@@ -63,6 +65,7 @@ impl Cli {
             Command::Pull(args) => pull::run(&args, &Environment::of_process()),
             Command::Bench(args) => bench::run(&args),
             Command::Train(args) => train::run(&args, &Environment::of_process()),
+            Command::Pairs(args) => pairs::run(&args),
             Command::Openapi(args) => openapi::run(&args),
         }
     }

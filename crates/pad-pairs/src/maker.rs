@@ -1,0 +1,175 @@
+//! From prompts to pairs.
+
+use crate::parallel::in_parallel;
+use crate::{
+    Answer, Ask, Candidate, ChatServer, Filter, Flaw, Item, Output, Pair, PairsError, Plan, Prompt, Told, draws,
+};
+
+/// Prompts of a round, for each request in flight: a round is written when it is over.
+const ROUND: usize = 4;
+
+/// What has been done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Prompts to be asked in this run at most.
+    pub prompts: usize,
+    /// Prompts that pairs were there of already.
+    pub skipped: usize,
+    /// Prompts that were asked.
+    pub asked: usize,
+    /// Answers that came.
+    pub answers: usize,
+    /// Answers without words.
+    pub empty: usize,
+    /// Answers that run in a circle.
+    pub repetitive: usize,
+    /// Answers that repeat what they were told.
+    pub leaking: usize,
+    /// Prompts whose answers make no pair.
+    pub unpaired: usize,
+    /// Pairs for training that were written.
+    pub pairs: usize,
+    /// Pairs held out that were written.
+    pub held_out: usize,
+}
+
+/// Where pairs are written.
+#[derive(Debug)]
+pub struct Outputs {
+    /// For training.
+    pub training: Output,
+    /// For judging what was trained.
+    pub held_out: Option<Output>,
+}
+
+/// The answers to a prompt by side; in best of n the second is empty.
+struct Sampled<'a> {
+    prompt: &'a Prompt,
+    chosen: Vec<Candidate>,
+    rejected: Vec<Candidate>,
+}
+
+/// Asks for the answers to all prompts and writes the pairs that they make; `observe` is called after each round.
+///
+/// # Errors
+///
+/// What the plan, the server, the scorer or the files refuse. What was written until then stays, and a later run continues it.
+pub fn make_pairs(
+    plan: &Plan,
+    server: &ChatServer,
+    prompts: &[Prompt],
+    outputs: &mut Outputs,
+    mut observe: impl FnMut(&Tally),
+) -> Result<Tally, PairsError> {
+    plan.check()?;
+    let there = |p: &Prompt| outputs.training.has(&p.id) || outputs.held_out.as_ref().is_some_and(|o| o.has(&p.id));
+    let todo: Vec<&Prompt> = prompts.iter().filter(|prompt| !there(prompt)).collect();
+    let mut tally = Tally { prompts: todo.len(), skipped: prompts.len() - todo.len(), ..Tally::default() };
+    let threads = (plan.in_flight / plan.samples).max(1);
+    for round in todo.chunks(ROUND * threads) {
+        if plan.enough.is_some_and(|enough| outputs.training.pairs() >= enough) {
+            break;
+        }
+        let mut sampled = in_parallel(round, threads, |prompt| sample(plan, server, prompt))?;
+        let filter = Filter::new([&plan.chosen, &plan.rejected].into_iter().filter_map(|t| t.instruction.as_deref()));
+        for sampled in &mut sampled {
+            tally.answers += sampled.chosen.len() + sampled.rejected.len();
+            sampled.chosen.retain(|candidate| passes(&filter, &candidate.answer, &mut tally));
+            sampled.rejected.retain(|candidate| passes(&filter, &candidate.answer, &mut tally));
+        }
+        score(plan, &mut sampled)?;
+        write(plan, &sampled, outputs, &mut tally)?;
+        tally.asked += round.len();
+        observe(&tally);
+    }
+    Ok(tally)
+}
+
+/// The answers to a prompt.
+fn sample<'a>(plan: &Plan, server: &ChatServer, prompt: &'a Prompt) -> Result<Sampled<'a>, PairsError> {
+    let side = |told: &Told, side: u64| {
+        // Numbers of a seed that every JSON reader keeps exactly.
+        let seed = draws::of_numbers(&[plan.seed, draws::of_text(&prompt.id), 3 + side]) >> 12;
+        let ask = Ask {
+            messages: told.messages(prompt),
+            n: plan.samples,
+            max_tokens: plan.max_tokens,
+            temperature: plan.temperature,
+            top_p: plan.top_p,
+            seed,
+        };
+        let answers = server.ask(&ask)?;
+        Ok::<_, PairsError>(answers.into_iter().map(|answer| Candidate { answer, score: None }).collect::<Vec<_>>())
+    };
+    let chosen = side(&plan.chosen, 0)?;
+    let rejected = if plan.is_best_of() { Vec::new() } else { side(&plan.rejected_for(&prompt.id), 1)? };
+    Ok(Sampled { prompt, chosen, rejected })
+}
+
+fn passes(filter: &Filter, answer: &Answer, tally: &mut Tally) -> bool {
+    let flaw = filter.flaw(&answer.text);
+    match flaw {
+        Some(Flaw::Empty) => tally.empty += 1,
+        Some(Flaw::Repetitive) => tally.repetitive += 1,
+        Some(Flaw::Leaking) => tally.leaking += 1,
+        None => {}
+    }
+    flaw.is_none()
+}
+
+/// Runs the scorer, if there is one, over the answers of a round.
+fn score(plan: &Plan, sampled: &mut [Sampled<'_>]) -> Result<(), PairsError> {
+    let Some(scorer) = &plan.scorer else { return Ok(()) };
+    let mut items = Vec::new();
+    for Sampled { prompt, chosen, rejected } in sampled.iter() {
+        items.extend(chosen.iter().chain(rejected).map(|candidate| (prompt.last(), &candidate.answer.text)));
+    }
+    let item = |(at, (prompt, answer)): (usize, (&str, &String))| Item {
+        id: at.to_string(),
+        prompt: prompt.to_owned(),
+        answer: answer.clone(),
+    };
+    let items: Vec<Item> = items.into_iter().enumerate().map(item).collect();
+    let scores = scorer.score(&items)?;
+    let candidates = sampled.iter_mut().flat_map(|one| one.chosen.iter_mut().chain(&mut one.rejected));
+    for (item, candidate) in items.iter().zip(candidates) {
+        candidate.score = scores.get(&item.id).copied().flatten();
+    }
+    for one in sampled {
+        one.chosen.retain(|candidate| candidate.score.is_some());
+        one.rejected.retain(|candidate| candidate.score.is_some());
+    }
+    Ok(())
+}
+
+fn write(plan: &Plan, sampled: &[Sampled<'_>], outputs: &mut Outputs, tally: &mut Tally) -> Result<(), PairsError> {
+    let (mut training, mut held_out) = (Vec::new(), Vec::new());
+    for Sampled { prompt, chosen, rejected } in sampled {
+        let rejected = if plan.is_best_of() { chosen } else { rejected };
+        let pairs = plan.rules.pairs(chosen, rejected);
+        tally.unpaired += usize::from(pairs.is_empty());
+        let out = outputs.held_out.is_some() && plan.holds_out(&prompt.id);
+        let lines = pairs.into_iter().map(|(chosen, rejected)| pair(plan, prompt, chosen.answer, rejected.answer));
+        if out { held_out.extend(lines) } else { training.extend(lines) }
+    }
+    if let Some(enough) = plan.enough {
+        training.truncate(enough.saturating_sub(outputs.training.pairs()));
+    }
+    tally.pairs += training.len();
+    tally.held_out += held_out.len();
+    outputs.training.add(&training)?;
+    outputs.held_out.as_mut().map_or(Ok(()), |output| output.add(&held_out))
+}
+
+fn pair(plan: &Plan, prompt: &Prompt, chosen: Answer, rejected: Answer) -> Pair {
+    Pair {
+        prompt: prompt.messages.clone(),
+        chosen: chosen.text,
+        rejected: rejected.text,
+        dimension: plan.dimension.clone(),
+        source: plan.source.clone(),
+        prompt_id: prompt.id.clone(),
+        chosen_complete: chosen.complete,
+        rejected_complete: rejected.complete,
+    }
+}

@@ -1,0 +1,119 @@
+//! Prompts for who has none: questions that the model itself asks about common topics, and plain forms filled with them.
+
+use crate::parallel::in_parallel;
+use crate::words::words;
+use crate::{Ask, ChatServer, Message, PairsError, Prompt, draws};
+
+/// Things to ask about, and forms for them.
+const THINGS: (&str, &str) = (include_str!("things.txt"), include_str!("thing_forms.txt"));
+
+/// Things to do, and forms for them.
+const ACTIVITIES: (&str, &str) = (include_str!("activities.txt"), include_str!("activity_forms.txt"));
+
+/// Share of the prompts that the model is asked for; the others are the forms as they are.
+const OF_THE_MODEL: f64 = 0.5;
+
+/// How questions are asked: a small model follows examples better than instructions.
+const EXAMPLES: [(&str, &str); 4] = [
+    ("candles", "How long does a candle burn?"),
+    ("keeping bees", "What do I have to buy before I keep bees?"),
+    ("snow", "Why is snow white although water is clear?"),
+    ("handwriting", "Can an adult still get a nicer handwriting?"),
+];
+
+/// Words that a question of the model has.
+const WORDS: std::ops::RangeInclusive<usize> = 4..=30;
+
+/// Letters of a topic's word that a question about it has.
+const STEM: usize = 4;
+
+/// Tokens that the model gets for a question.
+const TOKENS: usize = 48;
+
+/// Makes prompts, the same ones for the same seed and model.
+///
+/// # Errors
+///
+/// [`PairsError::Plan`] where there are not so many, [`PairsError::Server`] where the model does not answer.
+pub fn own_prompts(server: &ChatServer, count: usize, seed: u64, in_flight: usize) -> Result<Vec<Prompt>, PairsError> {
+    let forms = filled(seed);
+    if count > forms.len() {
+        let (name, value) = ("the number of own prompts", count.to_string());
+        return Err(PairsError::Plan { name, value, allowed: "at most topics times forms, some 3900" });
+    }
+    let drawn: Vec<(usize, &(String, String))> = forms.iter().take(count).enumerate().collect();
+    let texts = in_parallel(&drawn, in_flight, |(at, (topic, form))| {
+        let seed = draws::of_numbers(&[seed, *at as u64]) >> 12;
+        if draws::fraction(&[seed]) >= OF_THE_MODEL {
+            return Ok(form.clone());
+        }
+        let ask = Ask { messages: conversation(topic), n: 1, max_tokens: TOKENS, temperature: 1.0, top_p: 0.95, seed };
+        let answers = server.ask(&ask)?;
+        Ok(answers.first().and_then(|answer| question(&answer.text, topic)).unwrap_or_else(|| form.clone()))
+    })?;
+    let mut seen = std::collections::HashSet::new();
+    Ok(texts.iter().map(|text| Prompt::question(text)).filter(|prompt| seen.insert(prompt.id.clone())).collect())
+}
+
+/// Every topic in every form, each with its topic, in an order that the seed says.
+fn filled(seed: u64) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for (topics, forms) in [THINGS, ACTIVITIES] {
+        for topic in topics.lines() {
+            all.extend(forms.lines().map(|form| (topic.to_owned(), form.replace("{}", topic))));
+        }
+    }
+    all.sort_by_cached_key(|(_, text)| draws::of_numbers(&[seed, draws::of_text(text)]));
+    all
+}
+
+/// The examples, and the topic that comes next.
+fn conversation(topic: &str) -> Vec<Message> {
+    let mut messages = vec![Message::system("You write one question about each topic.")];
+    for (topic, question) in EXAMPLES {
+        messages.extend([Message::user(topic), Message { role: "assistant".to_owned(), content: question.to_owned() }]);
+    }
+    messages.push(Message::user(topic));
+    messages
+}
+
+/// What the model wrote, if it is a question about the topic.
+fn question(text: &str, topic: &str) -> Option<String> {
+    let marks = |c: char| matches!(c, '"' | '*' | ':' | '\n' | '\u{201c}' | '\u{201d}');
+    let written = words(text);
+    // The beginning of a word is enough: knitting and knit.
+    let stems: Vec<String> = words(topic).iter().map(|word| word.chars().take(STEM).collect()).collect();
+    let about = stems
+        .iter()
+        .filter(|stem| stem.chars().count() == STEM)
+        .any(|stem| written.iter().any(|w| w.starts_with(stem)));
+    let whole = text.ends_with('?') && text.starts_with(char::is_uppercase) && !text.contains(marks);
+    (whole && about && WORDS.contains(&written.len())).then(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_are_many_and_whole() {
+        let all = filled(1);
+        assert!(all.len() > 3900, "{}", all.len());
+        assert!(all.iter().all(|(topic, text)| text.contains(topic.as_str()) && !text.contains('{')));
+        assert_ne!(all, filled(2));
+        let texts: std::collections::HashSet<_> = all.iter().map(|(_, text)| text).collect();
+        assert_eq!(texts.len(), all.len(), "no form comes twice");
+    }
+
+    #[test]
+    fn only_a_question_about_the_topic_is_taken() {
+        for (topic, text) in
+            [("the moon", "What makes the moon shine?"), ("knitting a scarf", "Can I knit without needles?")]
+        {
+            assert_eq!(question(text, topic).as_deref(), Some(text));
+        }
+        for none in ["The moon is bright.", "Moon?", "Q: What is the moon made of?", "What is your favourite colour?"] {
+            assert_eq!(question(none, "the moon"), None, "{none}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! `pad pairs`: preference pairs from the base model's own answers.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use pad_pairs::{
+    ChatServer, Length, Output, Outputs, Place, Plan, Prompt, Rules, Runs, Scorer, Tally, Told, make_pairs, own_prompts,
+};
+
+use crate::flags::Flags;
+use crate::local_server::LocalServer;
+use crate::logging;
+use crate::settings::{Environment, Settings};
+
+/// Words in a row that a prompt must not share with one that is to be avoided.
+const OVERLAP: usize = 5;
+
+/// How long a request may take; answers wait for each other on a small machine.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+/// What pairs to make, of what.
+#[derive(Debug, Args)]
+pub struct PairsArgs {
+    /// The name of what the better answers have more of
+    #[arg(long, value_name = "NAME")]
+    dimension: String,
+    /// What the better answers are told, for example "Answer in one short sentence."
+    #[arg(long, value_name = "TEXT")]
+    principle: Option<String>,
+    /// What the worse answers are told, for example "Explain at length."; without it they are told nothing
+    #[arg(long, value_name = "TEXT", requires = "principle")]
+    opposite: Option<String>,
+    /// Where they are told
+    #[arg(long, value_enum, default_value_t = PlaceArg::System)]
+    place: PlaceArg,
+    /// Share of the prompts whose worse answers are told nothing in place of the opposite
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, requires = "opposite")]
+    plain_share: f64,
+    /// A command that scores answers: reads lines of {"id","prompt","answer"}, writes lines of {"id","score"}, null to leave one out. Alone, it pairs the
+    /// best with the worst of the samples; beside a principle it leaves out pairs that it does not agree with
+    #[arg(long, value_name = "CMD", required_unless_present = "principle")]
+    scorer: Option<String>,
+    /// Which of a scorer's several scores to take
+    #[arg(long, value_name = "NAME", requires = "scorer")]
+    score: Option<String>,
+    /// How much better the better score has to be
+    #[arg(long, default_value_t = 0.0, requires = "scorer")]
+    margin: f64,
+    /// A file of prompts: a JSON array, or JSON lines; each a text, {"prompt"} or {"messages"}
+    #[arg(long, value_name = "FILE", required_unless_present = "own_prompts")]
+    prompts: Option<PathBuf>,
+    /// So many prompts besides, about common topics, half of them asked by the model itself
+    #[arg(long, value_name = "N")]
+    own_prompts: Option<usize>,
+    /// A file of prompts that no prompt may share five words in a row with; may be given several times
+    #[arg(long, value_name = "FILE")]
+    avoid: Vec<PathBuf>,
+    /// Answers to each prompt, on each side [default: 1; without a principle 8]
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
+    /// Pairs of one prompt at most
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pairs_per_prompt: usize,
+    /// Neither answer of a pair has more than so many times the other's words
+    #[arg(long, value_name = "RATIO", num_args = 0..=1, default_missing_value = "1.33", conflicts_with = "shorter")]
+    match_length: Option<f64>,
+    /// Length is the point: the worse answer has at least so many times the better one's words
+    #[arg(long, value_name = "RATIO", num_args = 0..=1, default_missing_value = "1.5")]
+    shorter: Option<f64>,
+    /// Leave out pairs whose better answer was cut
+    #[arg(long)]
+    chosen_complete: bool,
+    /// Tokens of an answer at most; longer ones are cut, and marked so
+    #[arg(long, value_name = "TOKENS", default_value_t = 96)]
+    max_tokens: usize,
+    /// Sampling temperature
+    #[arg(long, default_value_t = 0.8)]
+    temperature: f64,
+    /// Sample from the most probable tokens that together reach this probability
+    #[arg(long, default_value_t = 0.95)]
+    top_p: f64,
+    /// Makes the pairs repeatable
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Answers in flight at once
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    concurrency: usize,
+    /// Stop when the file has so many pairs
+    #[arg(long, value_name = "N")]
+    pairs: Option<usize>,
+    /// The file of pairs; prompts that it has pairs of are skipped, so that a run which was broken off goes on
+    #[arg(long, short, value_name = "FILE")]
+    output: PathBuf,
+    /// A second file, of pairs that are not trained on, to judge what was trained
+    #[arg(long, value_name = "FILE")]
+    held_out: Option<PathBuf>,
+    /// Share of the prompts that go there
+    #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
+    held_out_share: f64,
+    /// What the pairs say of where the answers come from [default: the model and what it was told]
+    #[arg(long, value_name = "TEXT")]
+    source: Option<String>,
+    /// A running server to ask, in place of a model in this process
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    #[command(flatten)]
+    flags: Flags,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum PlaceArg {
+    /// In the system message.
+    System,
+    /// After the user's words; small models heed it more.
+    User,
+}
+
+impl PairsArgs {
+    fn plan(&self, model: &str) -> Plan {
+        let place = match self.place {
+            PlaceArg::System => Place::System,
+            PlaceArg::User => Place::User,
+        };
+        let told = |instruction: &Option<String>| match instruction {
+            Some(instruction) => Told { instruction: Some(instruction.clone()), place },
+            None => Told::default(),
+        };
+        let length = match (self.match_length, self.shorter) {
+            (Some(ratio), _) => Length::Matched(ratio),
+            (None, Some(ratio)) => Length::Shorter(ratio),
+            (None, None) => Length::Any,
+        };
+        Plan {
+            dimension: self.dimension.clone(),
+            source: self.source.clone().unwrap_or_else(|| self.told_source(model)),
+            chosen: told(&self.principle),
+            rejected: told(&self.opposite),
+            plain_share: self.plain_share,
+            samples: self.samples.unwrap_or(if self.principle.is_some() { 1 } else { 8 }),
+            max_tokens: self.max_tokens,
+            temperature: self.temperature,
+            top_p: self.top_p,
+            seed: self.seed,
+            in_flight: self.concurrency,
+            scorer: self.scorer.as_ref().map(|command| Scorer::new(command, self.score.as_deref())),
+            rules: Rules {
+                length,
+                margin: self.margin,
+                chosen_complete: self.chosen_complete,
+                pairs: self.pairs_per_prompt,
+            },
+            enough: self.pairs,
+            held_out_share: if self.held_out.is_some() { self.held_out_share } else { 0.0 },
+        }
+    }
+
+    fn told_source(&self, model: &str) -> String {
+        match (&self.principle, &self.opposite) {
+            (Some(_), Some(_)) => format!("{model}: told the principle > told its opposite"),
+            (Some(_), None) => format!("{model}: told the principle > told nothing"),
+            (None, _) => format!("{model}: best > worst by a scorer"),
+        }
+    }
+
+    /// The prompts of the file and the model's own, without those that are to be avoided.
+    fn prompts(&self, server: &ChatServer) -> anyhow::Result<Vec<Prompt>> {
+        let mut prompts = self.prompts.as_deref().map(Prompt::read).transpose()?.unwrap_or_default();
+        if let Some(count) = self.own_prompts {
+            prompts.extend(own_prompts(server, count, self.seed, self.concurrency)?);
+        }
+        let avoided: Vec<Vec<Prompt>> = self.avoid.iter().map(|path| Prompt::read(path)).collect::<Result<_, _>>()?;
+        let texts =
+            avoided.iter().flatten().flat_map(|prompt| &prompt.messages).map(|message| message.content.as_str());
+        let runs = Runs::of(texts, OVERLAP);
+        let all = prompts.len();
+        prompts.retain(|prompt| !prompt.messages.iter().any(|message| runs.meet(&message.content)));
+        if prompts.len() < all {
+            eprintln!("{} of {all} prompts are near a prompt that is to be avoided", all - prompts.len());
+        }
+        ensure!(!prompts.is_empty(), "there is no prompt");
+        Ok(prompts)
+    }
+}
+
+/// Makes the pairs and says what came of it.
+///
+/// # Errors
+///
+/// When the model cannot be loaded, or what [`make_pairs`] refuses.
+pub fn run(args: &PairsArgs) -> anyhow::Result<()> {
+    let environment = Environment::of_process();
+    let file = args.flags.file.path(&environment);
+    let mut layer = args.flags.layer();
+    // The answers are the base model's own.
+    layer.set("reward", "pad pairs", "none");
+    if layer.get(&["log", "level"]).is_none() {
+        layer.set("log.level", "pad pairs", "warn");
+    }
+    let settings = Settings::load(file.as_deref(), &environment, layer)?;
+    logging::start(&settings.log)?;
+    args.plan("").check()?;
+    let mut outputs = Outputs {
+        training: Output::open(&args.output)?,
+        held_out: args.held_out.as_deref().map(Output::open).transpose()?,
+    };
+
+    let local = match &args.server {
+        Some(_) => None,
+        None => Some(LocalServer::start(&settings, &environment)?),
+    };
+    let url = args.server.as_deref().or(local.as_ref().map(LocalServer::url)).context("there is no server")?;
+    let server = ChatServer::new(url, args.flags.api_key(), args.concurrency, PATIENCE);
+    let model = if args.server.is_some() { "the server's model".to_owned() } else { settings.model.served_name() };
+    let prompts = args.prompts(&server)?;
+    let bar = bar(prompts.len());
+    let tally = make_pairs(&args.plan(&model), &server, &prompts, &mut outputs, |tally| {
+        bar.set_length(tally.prompts as u64);
+        bar.set_position(tally.asked as u64);
+        bar.set_message(format!("{} pairs", tally.pairs + tally.held_out));
+    })?;
+    bar.finish_and_clear();
+    println!("{}", report(&tally, &args.output, args.held_out.as_deref()));
+    Ok(())
+}
+
+fn bar(prompts: usize) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{pos}/{len} prompts [{wide_bar}] {msg} ({eta})");
+    ProgressBar::new(prompts as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// What came of it, in a few lines.
+fn report(tally: &Tally, output: &Path, held_out: Option<&Path>) -> String {
+    let Tally { prompts, skipped, asked, answers, empty, repetitive, leaking, unpaired, pairs, held_out: out } = tally;
+    let held_out = held_out.map_or_else(String::new, |path| format!(", {out} in {}", path.display()));
+    format!(
+        "{pairs} pairs more in {}{held_out}\n{asked} of {prompts} prompts asked, {skipped} skipped; {answers} answers, without {empty} empty, {repetitive} \
+         repetitive and {leaking} that repeat what they were told; {unpaired} prompts made no pair",
+        output.display()
+    )
+}
