@@ -8,6 +8,7 @@ mod fingerprint;
 mod flags;
 mod home;
 mod loading;
+mod local_server;
 mod logging;
 mod openapi;
 mod pull;

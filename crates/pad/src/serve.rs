@@ -87,7 +87,12 @@ async fn assemble(settings: Settings, environment: Environment) -> anyhow::Resul
     tokio::task::spawn_blocking(move || app_state(&settings, &environment)).await?
 }
 
-fn app_state(settings: &Settings, environment: &Environment) -> anyhow::Result<AppState> {
+/// Loads the models and starts the engine: all that the server's app needs.
+///
+/// # Errors
+///
+/// When a model cannot be loaded, or the cache has no room.
+pub fn app_state(settings: &Settings, environment: &Environment) -> anyhow::Result<AppState> {
     let reward = RewardSource::resolve(&settings.reward)?;
     let options = loading::options(&settings.model)?;
     let mut base = BaseModel::load(&pull::base_model(settings, environment)?, &options)?;

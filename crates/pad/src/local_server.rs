@@ -1,0 +1,55 @@
+//! The server inside this process, for the commands that ask a model: they speak HTTP to it as to any other server.
+
+use std::net::Ipv4Addr;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+
+use crate::serve;
+use crate::settings::{Environment, Settings};
+
+/// A server on a free port of this machine; dropping it ends it.
+#[derive(Debug)]
+pub struct LocalServer {
+    url: String,
+    /// None only while it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl LocalServer {
+    /// Loads the models that the settings name and serves them. `server.host`, `server.port` and `server.api_keys` do not
+    /// hold: it listens on the loopback address only and asks for no key.
+    ///
+    /// # Errors
+    ///
+    /// When a model cannot be loaded or no port can be had.
+    pub fn start(settings: &Settings, environment: &Environment) -> anyhow::Result<Self> {
+        let mut settings = settings.clone();
+        settings.server.api_keys.clear();
+        let state = serve::app_state(&settings, environment)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+        let listener = listener.context("no port of 127.0.0.1 can be listened on")?;
+        let url = format!("http://{}", listener.local_addr()?);
+        runtime.spawn(async move {
+            if let Err(error) = pad_server::run(listener, state, std::future::pending()).await {
+                tracing::error!(%error, "the server in this process ended");
+            }
+        });
+        Ok(Self { url, runtime: Some(runtime) })
+    }
+
+    /// Where it listens, without a path: `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for LocalServer {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
