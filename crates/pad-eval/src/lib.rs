@@ -7,19 +7,29 @@
 mod answer;
 mod built_in;
 mod error;
+mod figure;
 mod journal;
 mod method;
 mod pair;
 mod plan;
 mod preference;
 mod prompt;
+mod report;
 mod run;
 mod scale;
 mod scorer;
 mod server;
 mod sheet;
 mod statistics;
+mod summary;
+mod terminal;
 mod work;
+
+/// The scorer of style that ships with the crate, a Python script.
+pub const STYLE_SCORER: &str = include_str!("../scorers/style.py");
+
+/// The packages that [`STYLE_SCORER`] needs, as pip reads them.
+pub const STYLE_REQUIREMENTS: &str = include_str!("../scorers/requirements.txt");
 
 pub use answer::{Answer, Decoding, Likelihood, Style};
 pub use error::EvalError;
@@ -34,3 +44,7 @@ pub use scorer::{Scored, Scorer, Scores};
 pub use server::{DimensionInfo, Reply, Rewards, Sampling, Server};
 pub use sheet::{Cell, Row, Series, Sheet};
 pub use statistics::{Bootstrap, Estimate, wilson};
+pub use summary::{
+    About, Accuracy, Axis, Dose, Effect, EffectTable, Example, ExampleAnswer, Finding, Fluency, Front, FrontPoint,
+    Line, Part, Point, SideEffects, Summary,
+};

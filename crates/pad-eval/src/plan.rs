@@ -110,6 +110,21 @@ impl Plan {
         Ok(preferences)
     }
 
+    /// The dimensions that were asked for by name and that a server does not have.
+    pub fn missing(&self, server: &Server) -> Vec<String> {
+        let Choice::Grid { dimensions, fronts, .. } = &self.choice else { return Vec::new() };
+        let fronts = fronts.iter().flatten().flat_map(|(one, other)| [one, other]);
+        let mut missing: Vec<String> = dimensions
+            .iter()
+            .chain(fronts)
+            .filter(|name| server.dimensions().iter().all(|dimension| dimension.name != **name))
+            .cloned()
+            .collect();
+        missing.sort();
+        missing.dedup();
+        missing
+    }
+
     /// All questions of a method. Base answers are asked for whatever the preferences.
     pub fn questions(&self, method: &Method, preferences: &[Preference], scales: &Scales) -> Vec<Question> {
         let none = [Preference::none()];

@@ -1,6 +1,6 @@
 //! One evaluation: what was asked and found so far, in a folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -96,11 +96,17 @@ impl Run {
         } else {
             Vec::new()
         };
+        let others = self.plan.missing(server);
+        if let Some(method) = methods.last().filter(|_| !others.is_empty()) {
+            self.notes.push(format!("The reward model of `{method}` does not have: {}.", others.join(", ")));
+        }
         for method in methods {
             let questions = self.plan.questions(method, &preferences, &self.scales);
             self.answers(server, method, &questions)?;
             self.likelihoods(server, method, &questions)?;
-            self.asked.extend(questions.iter().map(Question::id));
+            // A method that several servers are asked about is there once.
+            let known: HashSet<String> = self.asked.iter().cloned().collect();
+            self.asked.extend(questions.iter().map(Question::id).filter(|id| !known.contains(id)));
         }
         Ok(())
     }

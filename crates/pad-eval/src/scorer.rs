@@ -40,7 +40,8 @@ struct Line {
 /// A command that scores.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scorer {
-    name: String,
+    /// The name of a single `score`, and in reports.
+    name: Option<String>,
     command: String,
 }
 
@@ -49,16 +50,19 @@ impl Scorer {
     pub fn new(text: &str) -> Self {
         let plain = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
         match text.split_once('=') {
-            Some((name, command)) if !name.is_empty() && plain(name) => {
-                Self { name: name.to_owned(), command: command.to_owned() }
-            }
-            _ => Self { name: "score".to_owned(), command: text.to_owned() },
+            Some((name, command)) if !name.is_empty() && plain(name) => Self::named(name, command),
+            _ => Self { name: None, command: text.to_owned() },
         }
     }
 
-    /// The command.
-    pub fn command(&self) -> &str {
-        &self.command
+    /// A command line with a name.
+    pub fn named(name: &str, command: &str) -> Self {
+        Self { name: Some(name.to_owned()), command: command.to_owned() }
+    }
+
+    /// What people call it: its name, or the command.
+    pub fn title(&self) -> &str {
+        self.name.as_deref().unwrap_or(&self.command)
     }
 
     /// Scores all answers, by id.
@@ -94,7 +98,7 @@ impl Scorer {
         let line: Line = serde_json::from_str(line).map_err(|error| error.to_string())?;
         let mut scores = line.scores.unwrap_or_default();
         if let Some(score) = line.score {
-            scores.insert(self.name.clone(), score);
+            scores.insert(self.name.clone().unwrap_or_else(|| "score".to_owned()), score);
         } else if scores.is_empty() {
             return Err("neither `scores` nor `score`".to_owned());
         }
@@ -153,8 +157,8 @@ mod tests {
         assert_eq!(found["b"], Scores::from([("x".to_owned(), 1.0), ("y".to_owned(), 2.5)]));
         let one = r#"length=sed 's/{"id":\("[ab]"\).*/{"id": \1, "score": 8}/'"#;
         assert_eq!(score(one).unwrap()["a"], Scores::from([("length".to_owned(), 8.0)]));
-        assert_eq!(Scorer::new("A=1 python x.py").name, "A", "a name, as documented");
-        assert_eq!(Scorer::new("python x.py --n=3").name, "score");
+        assert_eq!(Scorer::new("A=python x.py").title(), "A");
+        assert_eq!(Scorer::new("python x.py --n=3").title(), "python x.py --n=3");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::flags::Flags;
 use crate::settings::{Environment, Settings};
-use crate::{bench, openapi, pull, serve, train};
+use crate::{bench, eval, openapi, pull, serve, train};
 
 /// An OpenAI-compatible server whose answers follow each user's preferences, at decoding time.
 #[derive(Debug, Parser)]
@@ -26,6 +26,8 @@ enum Command {
     Bench(Box<bench::BenchArgs>),
     /// Train a reward model from pairs of answers.
     Train(Box<train::TrainArgs>),
+    /// Measure how far steering goes: answers, scores, and a report.
+    Eval(Box<eval::EvalArgs>),
     /// Print the description of the HTTP interface, write it to a file, or check a file.
     Openapi(openapi::OpenapiArgs),
 }
@@ -63,6 +65,7 @@ impl Cli {
             Command::Pull(args) => pull::run(&args, &Environment::of_process()),
             Command::Bench(args) => bench::run(&args),
             Command::Train(args) => train::run(&args, &Environment::of_process()),
+            Command::Eval(args) => eval::run(&args),
             Command::Openapi(args) => openapi::run(&args),
         }
     }
