@@ -14,7 +14,7 @@ use crate::preference::Preference;
 use crate::prompt::Message;
 
 /// After this, a request has failed.
-const TIMEOUT: Duration = Duration::from_secs(600);
+const TIMEOUT: Duration = Duration::from_mins(10);
 
 /// Characters of an error's body that are shown.
 const EXCERPT: usize = 300;

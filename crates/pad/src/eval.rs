@@ -93,7 +93,7 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     let mut settings = Settings::load(file.as_deref(), &environment, args.flags.layer())?;
     // The progress bars say what happens.
     if args.flags.log().is_none() {
-        settings.log.level = "warn".to_owned();
+        "warn".clone_into(&mut settings.log.level);
     }
     logging::start(&settings.log)?;
     ensure!(args.concurrency >= 1, "--concurrency is at least 1");

@@ -1,6 +1,6 @@
 //! The list of checks.
 
-use super::markup::{escape, section};
+use super::markup::{all, escape, section};
 use super::palette::Palette;
 use crate::summary::{Finding, Summary};
 
@@ -24,18 +24,11 @@ fn row(finding: &Finding, palette: &Palette, several: bool) -> String {
     } else {
         String::new()
     };
-    let parts: String = finding
-        .parts
-        .iter()
-        .map(|part| {
-            let (class, mark) = if part.holds { ("yes", "✓") } else { ("no", "✗") };
-            format!(
-                "<span class=\"part {class}\"><em>{mark} {}</em> {}</span>",
-                escape(&part.what),
-                escape(&part.figures)
-            )
-        })
-        .collect();
+    let parts = all(&finding.parts, |part| {
+        let (class, mark) = if part.holds { ("yes", "✓") } else { ("no", "✗") };
+        let (what, figures) = (escape(&part.what), escape(&part.figures));
+        format!("<span class=\"part {class}\"><em>{mark} {what}</em> {figures}</span>")
+    });
     format!(
         "<li><span class=\"mark {class}\">{mark}</span><div><p><b>{}</b> {method}<small>{right} of {}</small></p>\
          <p class=\"parts\">{parts}</p></div></li>",

@@ -1,6 +1,6 @@
 //! Answers side by side.
 
-use super::markup::{escape, section};
+use super::markup::{all, escape, section};
 use super::palette::Palette;
 use super::weights;
 use crate::figure;
@@ -17,16 +17,12 @@ pub fn section_of(summary: &Summary, palette: &Palette) -> String {
     if topics.is_empty() {
         return String::new();
     }
-    let body: String = topics
-        .iter()
-        .enumerate()
-        .map(|(number, topic)| {
-            let own: Vec<&Example> = summary.examples.iter().filter(|example| example.topic == *topic).collect();
-            let cards: String = own.iter().map(|example| card(example, palette)).collect();
-            let open = if number == 0 { " open" } else { "" };
-            format!("<details class=\"topic\"{open}><summary>{}</summary>{cards}</details>", escape(topic))
-        })
-        .collect();
+    let body = all(topics.iter().enumerate(), |(number, topic)| {
+        let own = summary.examples.iter().filter(|example| example.topic == **topic);
+        let cards = all(own, |example| card(example, palette));
+        let open = if number == 0 { " open" } else { "" };
+        format!("<details class=\"topic\"{open}><summary>{}</summary>{cards}</details>", escape(topic))
+    });
     let text = "Prompts at fixed places of the list, the first answer of each: nobody chose them.";
     section("Answers side by side", text, &body)
 }
@@ -40,11 +36,8 @@ fn card(example: &Example, palette: &Palette) -> String {
 }
 
 fn column(answer: &ExampleAnswer, palette: &Palette) -> String {
-    let scores: String = answer
-        .scores
-        .iter()
-        .map(|(label, value)| format!("<span>{} {}</span>", escape(label), figure::figure(*value)))
-        .collect();
+    let scores =
+        all(&answer.scores, |(label, value)| format!("<span>{} {}</span>", escape(label), figure::figure(*value)));
     let weights = if answer.preference.is_none() { String::new() } else { weights(&answer.preference) };
     let cut = if answer.complete { "" } else { "<span class=\"mute\"> …</span>" };
     format!(

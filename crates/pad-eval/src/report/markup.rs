@@ -16,6 +16,11 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// A piece for each item, one after the other.
+pub fn all<T>(items: impl IntoIterator<Item = T>, piece: impl FnMut(T) -> String) -> String {
+    items.into_iter().map(piece).collect::<Vec<String>>().concat()
+}
+
 /// A part of the page; the text is markup already.
 pub fn section(title: &str, text: &str, body: &str) -> String {
     format!("<section><h2>{}</h2><p class=\"about\">{text}</p>{body}</section>", escape(title))
@@ -24,10 +29,10 @@ pub fn section(title: &str, text: &str, body: &str) -> String {
 /// A table in a box that scrolls where it is too wide; cells are markup.
 pub fn table(class: &str, head: &[String], rows: &[Vec<String>]) -> String {
     let line = |cells: &[String], tag: &str| {
-        let cells: String = cells.iter().map(|cell| format!("<{tag}>{cell}</{tag}>")).collect();
+        let cells = all(cells, |cell| format!("<{tag}>{cell}</{tag}>"));
         format!("<tr>{cells}</tr>")
     };
-    let rows: String = rows.iter().map(|row| line(row, "td")).collect();
+    let rows = all(rows, |row| line(row, "td"));
     format!(
         "<div class=\"scroll\"><table class=\"{class}\"><thead>{}</thead><tbody>{rows}</tbody></table></div>",
         line(head, "th")

@@ -24,7 +24,7 @@ use crate::summary::{Dose, Fluency, Summary, single};
 
 use chart::{Chart, Curve};
 use forest::{Forest, Group};
-use markup::{escape, section};
+use markup::{all, escape, section};
 use palette::Palette;
 
 const CSS: &str = include_str!("report.css");
@@ -80,8 +80,7 @@ impl Summary {
             (self.doses.iter().filter(|dose| dose.main).count().to_string(), "dimensions measured"),
             (about.max_tokens.to_string(), "tokens at most"),
         ];
-        let facts: String =
-            facts.iter().map(|(figure, what)| format!("<div><b>{figure}</b><span>{what}</span></div>")).collect();
+        let facts = all(&facts, |(figure, what)| format!("<div><b>{figure}</b><span>{what}</span></div>"));
         format!(
             "<header><p class=\"eyebrow\">Steering, measured</p><h1>{}</h1><p class=\"lead\">How far answers follow a \
              preference, what that does to them otherwise, and how it compares with asking in words.</p>\
@@ -267,7 +266,7 @@ impl Summary {
         };
         let scorers =
             if about.scorers.is_empty() { "built-in scores only".to_owned() } else { about.scorers.join(", ") };
-        let notes: String = about.notes.iter().map(|note| format!("<li>{}</li>", escape(note))).collect();
+        let notes = all(&about.notes, |note| format!("<li>{}</li>", escape(note)));
         let notes = if notes.is_empty() { notes } else { format!("<ul class=\"notes\">{notes}</ul>") };
         let text = format!(
             "Methods: {}. Answers: {sampled}, at most {} tokens. Scorers: {}. Figures are of {} answers: seeds are averaged within a \

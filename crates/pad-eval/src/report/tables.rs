@@ -1,7 +1,7 @@
 //! The report's tables.
 
 use super::made_by;
-use super::markup::{escape, table};
+use super::markup::{all, escape, table};
 use super::palette::Palette;
 use crate::figure::{change, change_with_interval, figure, percent, weight, with_interval};
 use crate::method::Method;
@@ -58,26 +58,18 @@ pub fn effects(summary: &Summary, palette: &Palette) -> String {
 
 /// What steering one dimension does to the others: a matrix for each method.
 pub fn side_effects(summary: &Summary, palette: &Palette) -> String {
-    let matrices: String = summary
-        .side_effects
-        .iter()
-        .filter(|effects| effects.columns.len() > 1)
-        .map(|effects| {
-            let head: Vec<String> = std::iter::once("steered ↓ measured →".to_owned())
-                .chain(effects.columns.iter().map(|c| escape(c)))
-                .collect();
-            let rows: Vec<Vec<String>> = effects
-                .rows
-                .iter()
-                .map(|(steered, cells)| {
-                    let name = format!("<b>{}</b> +1", escape(steered));
-                    std::iter::once(name).chain(cells.iter().map(heat)).collect()
-                })
-                .collect();
-            let name = method(&effects.method.to_string(), &effects.method, palette);
-            format!("<div class=\"card\"><p>{name}</p>{}</div>", table("heat", &head, &rows))
-        })
-        .collect();
+    let several = summary.side_effects.iter().filter(|effects| effects.columns.len() > 1);
+    let matrices = all(several, |effects| {
+        let columns = effects.columns.iter().map(|column| escape(column));
+        let head: Vec<String> = std::iter::once("steered ↓ measured →".to_owned()).chain(columns).collect();
+        let row = |(steered, cells): &(String, Vec<Option<Effect>>)| {
+            let name = format!("<b>{}</b> +1", escape(steered));
+            std::iter::once(name).chain(cells.iter().map(|effect| heat(effect.as_ref()))).collect()
+        };
+        let rows: Vec<Vec<String>> = effects.rows.iter().map(row).collect();
+        let name = method(&effects.method.to_string(), &effects.method, palette);
+        format!("<div class=\"card\"><p>{name}</p>{}</div>", table("heat", &head, &rows))
+    });
     if matrices.is_empty() {
         return matrices;
     }
@@ -87,8 +79,8 @@ pub fn side_effects(summary: &Summary, palette: &Palette) -> String {
     )
 }
 
-fn heat(effect: &Option<Effect>) -> String {
-    let Some((effect, size)) = effect.as_ref().and_then(|effect| Some((effect, effect.size?))) else { return none() };
+fn heat(effect: Option<&Effect>) -> String {
+    let Some((effect, size)) = effect.and_then(|effect| Some((effect, effect.size?))) else { return none() };
     let share = (100.0 * (size.abs() / STRONG).min(1.0)).round();
     let colour = if size > 0.0 { "var(--plus)" } else { "var(--minus)" };
     let class = if effect.change.excludes(0.0) { "" } else { " class=\"mute\"" };

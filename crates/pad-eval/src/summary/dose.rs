@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::View;
+use super::{View, base};
 use crate::answer::Style;
 use crate::method::Method;
 use crate::preference::Preference;
@@ -64,7 +64,7 @@ pub(super) fn all(view: &View<'_>) -> Vec<Dose> {
 }
 
 fn line(view: &View<'_>, method: &Method, dimension: &str, score: &Score, style: Style) -> Option<Line> {
-    let base = view.sheet.scores(&view.base(style), &score.name);
+    let base = view.sheet.scores(&base(style), &score.name);
     let point = |weight: f64| {
         let preference = Preference::of(&[(dimension, weight)]);
         let method = if preference.is_none() { Method::Base } else { method.clone() };

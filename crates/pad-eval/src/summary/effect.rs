@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::View;
+use super::{View, base};
 use crate::method::Method;
 use crate::sheet::{Cell, difference, estimate};
 use crate::statistics::{Estimate, standard_deviation};
@@ -43,7 +43,7 @@ pub struct SideEffects {
 /// The effect of answers made so on the score of a dimension.
 pub(super) fn effect(view: &View<'_>, cell: &Cell, dimension: &str) -> Option<Effect> {
     let score = view.score(dimension)?;
-    let (own, base) = (view.sheet.scores(cell, &score.name), view.sheet.scores(&view.base(cell.style), &score.name));
+    let (own, base) = (view.sheet.scores(cell, &score.name), view.sheet.scores(&base(cell.style), &score.name));
     let change = difference(&own, &base)?.signed(score.better.sign());
     let spread = standard_deviation(&base.into_iter().flatten().collect::<Vec<_>>()).filter(|spread| *spread > 0.0);
     Some(Effect { score: estimate(&own)?, change, size: spread.map(|spread| change.value / spread) })
@@ -59,7 +59,7 @@ pub(super) fn table(view: &View<'_>) -> EffectTable {
     let label = |dimension: &String| view.score(dimension).map_or_else(String::new, |score| score.label().to_owned());
     let base = |dimension: &&String| {
         let score = view.score(dimension)?;
-        estimate(&view.sheet.scores(&view.base(view.style), &score.name))
+        estimate(&view.sheet.scores(&base(view.style), &score.name))
     };
     let mut rows = Vec::new();
     for method in &view.methods {

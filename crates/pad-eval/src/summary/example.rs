@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::View;
+use super::{View, base};
 use crate::method::Method;
 use crate::preference::Preference;
 use crate::prompt::Prompt;
@@ -66,7 +66,7 @@ pub(super) fn all(view: &View<'_>, prompts: &[Prompt]) -> Vec<Example> {
     let count = prompts.len();
     let shown: Vec<usize> = (0..SHOWN.min(count)).map(|k| k * count / SHOWN.min(count)).collect();
     let example = |topic: &str, cells: &[Cell], at: usize| {
-        let base = view.base(view.style);
+        let base = base(view.style);
         let answers: Vec<ExampleAnswer> =
             std::iter::once(&base).chain(cells).filter_map(|cell| answer(view, cell, at, topic)).collect();
         (answers.len() > 1).then(|| Example { topic: topic.to_owned(), prompt: prompts[at].text().to_owned(), answers })

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::View;
+use super::{View, base};
 use crate::built_in::{DISTINCT_2, DISTINCT_3, WORDS};
 use crate::method::Method;
 use crate::preference::Preference;
@@ -36,7 +36,7 @@ pub struct Fluency {
 
 /// A row for every method and preference.
 pub(super) fn all(view: &View<'_>) -> Vec<Fluency> {
-    let base = view.base(view.style);
+    let base = base(view.style);
     let own = view.sheet.cells().iter().filter(|cell| cell.style == view.style);
     let row = |cell: &crate::sheet::Cell| {
         let score = |name: &str| estimate(&view.sheet.scores(cell, name));

@@ -108,16 +108,11 @@ impl<'a> View<'a> {
         Self { sheet, scales, style, methods, dimensions }
     }
 
-    /// The base model's own answers.
-    pub fn base(&self, style: Style) -> Cell {
-        Cell { method: Method::Base, preference: Preference::none(), style }
-    }
-
     /// The answers of a method to one dimension's weight; at 0 the base model's.
     pub fn cell(&self, method: &Method, dimension: &str, weight: f64) -> Cell {
         let preference = Preference::of(&[(dimension, weight)]);
         if preference.is_none() {
-            return self.base(self.style);
+            return base(self.style);
         }
         Cell { method: method.clone(), preference, style: self.style }
     }
@@ -134,7 +129,7 @@ impl<'a> View<'a> {
             .filter_map(|cell| single(&cell.preference).filter(|(name, _)| name == dimension))
             .map(|(_, weight)| weight)
             .collect();
-        if self.has(&self.base(style)) {
+        if self.has(&base(style)) {
             weights.push(0.0);
         }
         weights.sort_by(f64::total_cmp);
@@ -150,6 +145,11 @@ impl<'a> View<'a> {
     pub fn is_given(&self, score: &Score) -> bool {
         self.sheet.rows().iter().any(|row| row.scores.contains_key(&score.name))
     }
+}
+
+/// The base model's own answers.
+pub(crate) fn base(style: Style) -> Cell {
+    Cell { method: Method::Base, preference: Preference::none(), style }
 }
 
 /// The one dimension of a preference, and its weight.
