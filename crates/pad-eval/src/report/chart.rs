@@ -7,8 +7,12 @@ use super::scale::{Scale, label};
 use crate::figure;
 use crate::statistics::Estimate;
 
-/// Width of the drawing, in its own units.
-const WIDTH: f64 = 460.0;
+/// Width and height of the drawing, in its own units.
+const SIZE: (f64, f64) = (460.0, 270.0);
+const SHORT: (f64, f64) = (250.0, 150.0);
+
+/// Points that are no line stand beside the weight, so that they do not hide one.
+const BESIDE: f64 = 9.0;
 
 /// Room on the left for the labels of the ticks, and on the right for those of the lines.
 const SIDES: (f64, f64) = (44.0, 22.0);
@@ -46,9 +50,9 @@ pub struct Curve {
 impl Chart {
     /// The drawing with its titles.
     pub fn svg(&self) -> String {
-        let height = if self.short { 190.0 } else { 270.0 };
+        let (width, height) = if self.short { SHORT } else { SIZE };
         let all = || self.curves.iter().flat_map(|curve| &curve.points);
-        let x = Scale::around(all().map(|point| point.0), (SIDES.0, WIDTH - SIDES.1));
+        let x = Scale::around(all().map(|point| point.0), (SIDES.0, width - SIDES.1));
         let level = self.level.iter().map(|level| level.0);
         let whole = all().map(|point| point.1.value);
         let solid = self.curves.iter().filter(|curve| !curve.dashed).flat_map(|curve| &curve.points);
@@ -63,7 +67,7 @@ impl Chart {
                 "<line class=\"rule\" x1=\"{}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text class=\"tick end\" x=\"{}\" \
                  y=\"{:.1}\">{}</text>",
                 SIDES.0,
-                WIDTH - SIDES.1,
+                width - SIDES.1,
                 SIDES.0 - 8.0,
                 at + 4.0,
                 label(tick)
@@ -88,8 +92,8 @@ impl Chart {
                 "<line class=\"level\" x1=\"{}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text class=\"tick end\" x=\"{}\" \
                  y=\"{:.1}\">{}</text>",
                 SIDES.0,
-                WIDTH - SIDES.1,
-                WIDTH - 4.0,
+                width - SIDES.1,
+                width - 4.0,
                 at - 5.0,
                 escape(name)
             );
@@ -101,7 +105,7 @@ impl Chart {
             curve.draw(&mut svg, x, y);
         }
         format!(
-            "<figure class=\"card\"><figcaption><b>{}</b><span>{}</span></figcaption><svg viewBox=\"0 0 {WIDTH} {height}\" \
+            "<figure class=\"card\"><figcaption><b>{}</b><span>{}</span></figcaption><svg viewBox=\"0 0 {width} {height}\" \
              role=\"img\" aria-label=\"{} by weight\">{svg}</svg></figure>",
             escape(&self.title),
             escape(&self.subtitle),
@@ -113,6 +117,7 @@ impl Chart {
 impl Curve {
     fn draw(&self, svg: &mut String, x: Scale, y: Scale) {
         let class = &self.class;
+        let beside = if self.joined { 0.0 } else { BESIDE };
         let path = |points: &mut dyn Iterator<Item = (f64, f64)>| {
             let points: Vec<String> = points.map(|(px, py)| format!("{px:.1},{py:.1}")).collect();
             points.join(" ")
@@ -128,7 +133,7 @@ impl Curve {
             let _ = write!(svg, "<polyline class=\"{class} {style}\" points=\"{line}\"/>");
         }
         for (weight, e) in &self.points {
-            let (px, py) = (x.at(*weight), y.at(e.value));
+            let (px, py) = (x.at(*weight) + beside, y.at(e.value));
             if !self.joined && !self.dashed {
                 let _ = write!(
                     svg,

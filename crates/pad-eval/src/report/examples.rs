@@ -36,8 +36,7 @@ fn card(example: &Example, palette: &Palette) -> String {
 }
 
 fn column(answer: &ExampleAnswer, palette: &Palette) -> String {
-    let scores =
-        all(&answer.scores, |(label, value)| format!("<span>{} {}</span>", escape(label), figure::figure(*value)));
+    let scores = all(&answer.scores, |(label, value)| format!("<span>{} {}</span>", escape(label), whole(*value)));
     let weights = if answer.preference.is_none() { String::new() } else { weights(&answer.preference) };
     let cut = if answer.complete { "" } else { "<span class=\"mute\"> …</span>" };
     format!(
@@ -47,4 +46,9 @@ fn column(answer: &ExampleAnswer, palette: &Palette) -> String {
         escape(&weights),
         escape(answer.answer.trim())
     )
+}
+
+/// A count without a point.
+fn whole(value: f64) -> String {
+    if value.fract() == 0.0 { format!("{value}") } else { figure::figure(value) }
 }

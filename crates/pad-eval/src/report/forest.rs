@@ -49,7 +49,7 @@ impl Forest {
             None => Scale::around(ends, FIELD),
         };
         let tick_label = |value: f64| if self.percent { figure::percent(value) } else { label(value) };
-        let shown = |value: f64| if self.percent { figure::percent(value) } else { figure::change(value) };
+        let shown = |value: f64| if self.percent { figure::percent(value) } else { format!("{value:+.2}") };
         let mut svg = String::new();
         // Writing to a string cannot fail, here and below.
         for tick in scale.ticks(6) {

@@ -11,7 +11,7 @@ use crate::statistics::Estimate;
 use crate::summary::{Axis, Front, FrontPoint, Summary};
 
 /// Size of the drawing and room at its sides.
-const SIZE: (f64, f64) = (720.0, 460.0);
+const SIZE: (f64, f64) = (1000.0, 500.0);
 const LEFT: f64 = 62.0;
 const RIGHT: f64 = 30.0;
 const BELOW: f64 = 52.0;

@@ -195,11 +195,12 @@ impl Summary {
                 (!curves.is_empty())
                     .then(|| Chart { title: dimension.clone(), subtitle, curves, level, short: true }.svg())
             };
-            dimensions.iter().filter_map(chart).collect::<String>()
+            let charts = dimensions.iter().filter_map(chart).collect::<String>();
+            if charts.is_empty() { charts } else { format!("<div class=\"grid small\">{charts}</div>") }
         };
         let perplexity = chart("perplexity", 1.5, |row| row.perplexity_ratio);
         let distinct = chart("distinct-3", 0.8, |row| row.distinct_3_ratio);
-        let body = format!("<div class=\"grid small\">{perplexity}{distinct}</div>{}", tables::fluency(self, palette));
+        let body = format!("{perplexity}{distinct}{}", tables::fluency(self, palette));
         section("Fluency", text, &body)
     }
 

@@ -3,7 +3,7 @@
 use super::made_by;
 use super::markup::{all, escape, table};
 use super::palette::Palette;
-use crate::figure::{change, change_with_interval, figure, percent, weight, with_interval};
+use crate::figure::{change_with_interval, figure, percent, weight, with_interval};
 use crate::method::Method;
 use crate::statistics::Estimate;
 use crate::summary::{Effect, Summary};
@@ -87,7 +87,7 @@ fn heat(effect: Option<&Effect>) -> String {
     format!(
         "<span title=\"{}\" style=\"background:color-mix(in srgb,{colour} {share}%,transparent)\"{class}>{}</span>",
         escape(&change_with_interval(&effect.change)),
-        change(size)
+        format_args!("{size:+.2}")
     )
 }
 
@@ -134,5 +134,6 @@ pub fn accuracies(summary: &Summary) -> String {
             ]
         })
         .collect();
-    table("plain", &head.map(str::to_owned), &rows)
+    let table = table("plain", &head.map(str::to_owned), &rows);
+    format!("<details><summary>All pairs in figures</summary>{table}</details>")
 }

@@ -96,8 +96,8 @@ pub(super) fn all(view: &View<'_>, fluency: &[Fluency], accuracies: &[Accuracy])
             let ratio = at_one(fluency, method, dimension)?.distinct_3_ratio?;
             Some(part(dimension, ratio.value >= DISTINCT, figure::with_interval(&ratio)))
         }));
+        findings.extend(held_out(accuracies, method));
     }
-    findings.extend(held_out(accuracies));
     findings
 }
 
@@ -133,7 +133,8 @@ fn against_prompting(view: &View<'_>, method: &Method, dimension: &str) -> Optio
     let score = view.score(dimension)?;
     let at = |method| view.sheet.scores(&view.cell(method, dimension, 1.0), &score.name);
     let found = difference(&at(method), &at(&Method::Prompting))?.signed(score.better.sign());
-    Some(part(dimension, found.value > 0.0, figure::change_with_interval(&found)))
+    let doubt = if found.value > 0.0 && !found.excludes(0.0) { ", not certain" } else { "" };
+    Some(part(dimension, found.value > 0.0, figure::change_with_interval(&found) + doubt))
 }
 
 /// Two dimensions at +1 each: both must move.
@@ -157,19 +158,14 @@ fn together(view: &View<'_>, method: &Method) -> Option<Finding> {
     Finding::of(method, "two dimensions at +1 together both move".to_owned(), Quorum::All, parts)
 }
 
-fn held_out(accuracies: &[Accuracy]) -> Vec<Finding> {
-    let mut methods: Vec<&Method> = accuracies.iter().map(|accuracy| &accuracy.method).collect();
-    methods.dedup();
-    let of_method = |method: &Method| {
-        let own = accuracies.iter().filter(|accuracy| accuracy.method == *method);
-        let parts = own.map(|accuracy| {
-            let right = &accuracy.right;
-            let [value, low, high] = [right.value, right.low, right.high].map(figure::percent);
-            let figures = format!("{value} [{low}, {high}] of {}", right.count);
-            part(&accuracy.dimension, right.value >= ACCURACY, figures)
-        });
-        let check = format!("at least {} of held-out pairs are told apart", figure::percent(ACCURACY));
-        Finding::of(method, check, Quorum::All, parts.collect())
-    };
-    methods.into_iter().filter_map(of_method).collect()
+fn held_out(accuracies: &[Accuracy], method: &Method) -> Option<Finding> {
+    let own = accuracies.iter().filter(|accuracy| accuracy.method == *method);
+    let parts = own.map(|accuracy| {
+        let right = &accuracy.right;
+        let [value, low, high] = [right.value, right.low, right.high].map(figure::percent);
+        let figures = format!("{value} [{low}, {high}] of {}", right.count);
+        part(&accuracy.dimension, right.value >= ACCURACY, figures)
+    });
+    let check = format!("at least {} of held-out pairs are told apart", figure::percent(ACCURACY));
+    Finding::of(method, check, Quorum::All, parts.collect())
 }
