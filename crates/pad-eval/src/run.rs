@@ -87,7 +87,7 @@ impl Run {
     pub fn ask(&mut self, server: &Server, methods: &[Method], identity: &str) -> Result<(), EvalError> {
         self.recognise(server, methods, identity)?;
         for dimension in server.dimensions() {
-            if let Some(principle) = &dimension.principle {
+            if let Some(principle) = dimension.principle.as_deref().filter(|words| !words.trim().is_empty()) {
                 self.scales.tell(&dimension.name, principle);
             }
         }

@@ -41,12 +41,15 @@ pub struct EvalArgs {
     /// Preferences in place of the grid: JSON objects, in an array or one a line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["dimensions", "front"])]
     preferences: Option<PathBuf>,
-    /// Seeds of sampled answers; `--seeds ''` for none
+    /// Seeds of sampled answers
     #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3])]
     seeds: Vec<u64>,
     /// Temperature of sampled answers
     #[arg(long, default_value_t = 0.7)]
     temperature: f64,
+    /// Leave sampled answers out
+    #[arg(long)]
+    no_sampled: bool,
     /// Leave greedy answers out
     #[arg(long)]
     no_greedy: bool,
@@ -133,7 +136,8 @@ impl EvalArgs {
                 fronts: self.fronts()?,
             },
         };
-        let mut decodings: Vec<Decoding> = self.seeds.iter().copied().map(Decoding::Seed).collect();
+        let seeds: &[u64] = if self.no_sampled { &[] } else { &self.seeds };
+        let mut decodings: Vec<Decoding> = seeds.iter().copied().map(Decoding::Seed).collect();
         decodings.extend((!self.no_greedy).then_some(Decoding::Greedy));
         let terms =
             Terms { temperature: self.temperature, max_tokens: self.tokens, turn: self.prompting, beta: self.beta };
