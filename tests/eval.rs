@@ -15,7 +15,7 @@ fn eval(out: &Path) -> Command {
     let prompts = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/prompts.json");
     let mut command = pad();
     command.args(["eval", "--prompts", prompts, "--limit", "2", "--dimensions", "concise", "--weights=-1,0,1"]);
-    command.args(["--seeds", "1", "--no-greedy", "--tokens", "12", "--out"]).arg(out);
+    command.args(["--seeds", "1", "--no-greedy", "--tokens", "24", "--out"]).arg(out);
     command
 }
 
@@ -41,11 +41,14 @@ fn a_model_is_evaluated_in_process_by_the_scorer_that_ships() {
     // For each prompt: base, told for more and for less, steered for more and for less.
     let answers = lines(&folder, "answers.jsonl");
     assert_eq!(answers.len(), 2 * 5);
-    assert!(answers.iter().all(|answer| answer["tokens"].as_u64().is_some_and(|tokens| (1..=12).contains(&tokens))));
+    assert!(answers.iter().all(|answer| answer["tokens"].as_u64().is_some_and(|tokens| (1..=24).contains(&tokens))));
     for row in lines(&folder, "scores.jsonl") {
         for score in ["words", "cloze", "flesch", "vader", "afinn", "refusal", "distinct_2"] {
             assert!(row["scores"][score].is_f64(), "{score}: {row}");
         }
+        let answer = answers.iter().find(|answer| answer["id"] == row["id"]).expect("its answer");
+        let words = answer["answer"].as_str().map(|text| text.split_whitespace().count() as f64);
+        assert_eq!(row["scores"]["words"].as_f64(), words, "{row}");
     }
     let report = std::fs::read_to_string(folder.path().join("report.html")).expect("the report");
     assert!(report.contains("<svg") && report.contains("pad +1"));

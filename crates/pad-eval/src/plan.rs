@@ -112,14 +112,15 @@ impl Plan {
 
     /// The dimensions that were asked for by name and that a server does not have.
     pub fn missing(&self, server: &Server) -> Vec<String> {
-        let Choice::Grid { dimensions, fronts, .. } = &self.choice else { return Vec::new() };
-        let fronts = fronts.iter().flatten().flat_map(|(one, other)| [one, other]);
-        let mut missing: Vec<String> = dimensions
-            .iter()
-            .chain(fronts)
-            .filter(|name| server.dimensions().iter().all(|dimension| dimension.name != **name))
-            .cloned()
-            .collect();
+        let named: Vec<&str> = match &self.choice {
+            Choice::Given(given) => given.iter().flat_map(Preference::weights).map(|(name, _)| name).collect(),
+            Choice::Grid { dimensions, fronts, .. } => {
+                let fronts = fronts.iter().flatten().flat_map(|(one, other)| [one, other]);
+                dimensions.iter().chain(fronts).map(String::as_str).collect()
+            }
+        };
+        let is_missing = |name: &str| server.dimensions().iter().all(|dimension| dimension.name != name);
+        let mut missing: Vec<String> = named.into_iter().filter(|name| is_missing(name)).map(str::to_owned).collect();
         missing.sort();
         missing.dedup();
         missing

@@ -3,6 +3,7 @@
 mod chart;
 mod checks;
 mod examples;
+mod fluency;
 mod forest;
 mod front;
 mod markup;
@@ -20,7 +21,7 @@ use crate::method::Method;
 use crate::preference::Preference;
 use crate::sheet::Sheet;
 use crate::statistics::Estimate;
-use crate::summary::{Dose, Fluency, Summary, single};
+use crate::summary::{Dose, Summary};
 
 use chart::{Chart, Curve};
 use forest::{Forest, Group};
@@ -58,7 +59,7 @@ impl Summary {
             self.doses(&palette),
             self.methods(&palette),
             front::section_of(self, &palette),
-            self.fluency_section(&palette),
+            fluency::section_of(self, &palette),
             self.held_out(&palette),
             examples::section_of(self, &palette),
             self.measured(),
@@ -169,73 +170,6 @@ impl Summary {
                     so that dimensions can be compared; paired by prompt, with 95 % intervals.";
         let body = format!("{}{}{}", forest.svg(), tables::effects(self, palette), tables::side_effects(self, palette));
         section("Method against dimension", text, &body)
-    }
-
-    /// Perplexity and repetition by weight, and the table of all answers.
-    fn fluency_section(&self, palette: &Palette) -> String {
-        if self.fluency.is_empty() {
-            return String::new();
-        }
-        let text = "Strong guidance can break language. Perplexity is the base model's own surprise at the answers, over all their \
-                    tokens; distinct-3 falls when words repeat. Both are ratios to the base model's answers; the dotted lines are \
-                    the limits at +1.";
-        let chart = |what: &str, limit: f64, of: fn(&Fluency) -> Option<Estimate>| {
-            let dimensions = self.steered();
-            let chart = |dimension: &String| {
-                let curves: Vec<Curve> = self
-                    .about
-                    .methods
-                    .iter()
-                    .filter_map(|name| name.parse::<Method>().ok())
-                    .map(|method| self.ratios(palette, &method, dimension, of))
-                    .filter(|curve| !curve.points.is_empty())
-                    .collect();
-                let level = Some((limit, format!("limit {limit}")));
-                let subtitle = format!("{what} · ratio to base");
-                (!curves.is_empty())
-                    .then(|| Chart { title: dimension.clone(), subtitle, curves, level, short: true }.svg())
-            };
-            let charts = dimensions.iter().filter_map(chart).collect::<String>();
-            if charts.is_empty() { charts } else { format!("<div class=\"grid small\">{charts}</div>") }
-        };
-        let perplexity = chart("perplexity", 1.5, |row| row.perplexity_ratio);
-        let distinct = chart("distinct-3", 0.8, |row| row.distinct_3_ratio);
-        let body = format!("{perplexity}{distinct}{}", tables::fluency(self, palette));
-        section("Fluency", text, &body)
-    }
-
-    /// Dimensions that were steered alone, in the order of the run.
-    fn steered(&self) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for (name, _) in self.fluency.iter().filter_map(|row| single(&row.preference)) {
-            if !names.contains(&name) {
-                names.push(name);
-            }
-        }
-        names
-    }
-
-    fn ratios(
-        &self,
-        palette: &Palette,
-        method: &Method,
-        dimension: &str,
-        of: fn(&Fluency) -> Option<Estimate>,
-    ) -> Curve {
-        let own = self.fluency.iter().filter(|row| row.method == *method);
-        let mut points: Vec<(f64, Estimate)> = own
-            .filter_map(|row| {
-                let (name, weight) = single(&row.preference)?;
-                (name == dimension).then_some(())?;
-                Some((weight, of(row)?))
-            })
-            .collect();
-        if !points.is_empty() && *method != Method::Prompting {
-            points.push((0.0, Estimate { value: 1.0, low: 1.0, high: 1.0, count: self.about.prompts }));
-        }
-        points.sort_by(|one, other| one.0.total_cmp(&other.0));
-        let joined = *method != Method::Prompting;
-        Curve { class: palette.class(method), name: method.to_string(), dashed: false, joined, points }
     }
 
     fn held_out(&self, palette: &Palette) -> String {

@@ -16,10 +16,10 @@ const DOSES: [f64; 4] = [-1.0, 0.0, 1.0, 2.0];
 const DIMENSIONS: usize = 3;
 
 /// Perplexity at +1 over the base model's own, at most.
-const PERPLEXITY: f64 = 1.5;
+pub const PERPLEXITY: f64 = 1.5;
 
 /// Distinct triples of words at +1 over the base model's own, at least.
-const DISTINCT: f64 = 0.8;
+pub const DISTINCT: f64 = 0.8;
 
 /// Share of held-out pairs that should be told apart.
 const ACCURACY: f64 = 0.75;

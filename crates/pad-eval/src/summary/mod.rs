@@ -22,6 +22,7 @@ pub use accuracy::Accuracy;
 pub use dose::{Dose, Line, Point};
 pub use effect::{Effect, EffectTable, SideEffects};
 pub use example::{Example, ExampleAnswer};
+pub(crate) use finding::{DISTINCT, PERPLEXITY};
 pub use finding::{Finding, Part};
 pub use fluency::Fluency;
 pub use front::{Axis, Front, FrontPoint};
