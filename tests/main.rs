@@ -7,6 +7,7 @@ mod bench;
 mod bodies;
 mod chat;
 mod client;
+mod eval;
 mod golden;
 mod http;
 mod keys;

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::flags::Flags;
 use crate::settings::{Environment, Settings};
-use crate::{bench, openapi, pairs, pull, serve, train};
+use crate::{bench, eval, openapi, pairs, pull, serve, train};
 
 /// An OpenAI-compatible server whose answers follow each user's preferences, at decoding time.
 #[derive(Debug, Parser)]
@@ -28,6 +28,8 @@ enum Command {
     Train(Box<train::TrainArgs>),
     /// Make preference pairs from the base model's own answers, for training a reward model.
     Pairs(Box<pairs::PairsArgs>),
+    /// Measure how far steering goes: answers, scores, and a report.
+    Eval(Box<eval::EvalArgs>),
     /// Print the description of the HTTP interface, write it to a file, or check a file.
     Openapi(openapi::OpenapiArgs),
 }
@@ -66,6 +68,7 @@ impl Cli {
             Command::Bench(args) => bench::run(&args),
             Command::Train(args) => train::run(&args, &Environment::of_process()),
             Command::Pairs(args) => pairs::run(&args),
+            Command::Eval(args) => eval::run(&args),
             Command::Openapi(args) => openapi::run(&args),
         }
     }

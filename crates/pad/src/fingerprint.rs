@@ -1,6 +1,8 @@
 //! `system_fingerprint`: changes when something changes that decides what is generated.
 
+use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
 
 use crate::settings::Settings;
 
@@ -11,6 +13,25 @@ pub fn fingerprint(settings: &Settings) -> String {
     (&model.source, &model.sha256, model.dtype.name(), &model.device).hash(&mut hasher);
     format!("{:?}", settings.reward).hash(&mut hasher);
     format!("pad-{}-{:016x}", env!("CARGO_PKG_VERSION"), hasher.finish())
+}
+
+/// Files up to this size are told apart by what is in them, greater ones by their length.
+const READ: u64 = 64 << 20;
+
+/// A digest of a file, or of the files in a folder.
+pub fn of_files(path: &Path) -> String {
+    let mut files: Vec<PathBuf> = match fs::read_dir(path) {
+        Ok(entries) => entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect(),
+        Err(_) => vec![path.to_owned()],
+    };
+    files.sort();
+    let mut hasher = DefaultHasher::new();
+    for file in files {
+        let length = fs::metadata(&file).map_or(0, |metadata| metadata.len());
+        let bytes = if length <= READ { fs::read(&file).unwrap_or_default() } else { Vec::new() };
+        (file.file_name(), length, bytes).hash(&mut hasher);
+    }
+    format!("{:016x}", hasher.finish())
 }
 
 #[cfg(test)]
@@ -30,5 +51,16 @@ mod tests {
         for (variable, value) in [("PAD_MODEL", "./m.gguf"), ("PAD_MODEL__DTYPE", "f32"), ("PAD_REWARD__BETA", "2")] {
             assert_ne!(plain, of(variable, value), "{variable}");
         }
+    }
+
+    #[test]
+    fn other_files_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("persrm.toml");
+        fs::write(&file, "kind = 1").unwrap();
+        let (one, alone) = (of_files(folder.path()), of_files(&file));
+        assert_eq!((&one, &alone), (&of_files(folder.path()), &one), "the folder holds this file only");
+        fs::write(&file, "kind = 2").unwrap();
+        assert_ne!(one, of_files(folder.path()));
     }
 }

@@ -60,6 +60,11 @@ impl Flags {
         self.api_key.first().map(String::as_str)
     }
 
+    /// The log level that was asked for.
+    pub fn log(&self) -> Option<&str> {
+        self.log.as_deref()
+    }
+
     /// The flags that were given, as settings.
     pub fn layer(&self) -> Layer {
         let mut layer = Layer::new("the flags");

@@ -4,6 +4,7 @@ mod announcement;
 mod bench;
 mod cli;
 mod cores;
+mod eval;
 mod fingerprint;
 mod flags;
 mod home;
@@ -17,6 +18,7 @@ mod reward;
 mod serve;
 mod settings;
 mod signals;
+mod style_scorer;
 mod train;
 
 use std::process::ExitCode;

@@ -1,0 +1,11 @@
+//! The statistics of an evaluation, in plain arithmetic.
+//!
+//! The unit is the prompt: answers to one prompt are averaged first, and prompts are what is drawn again.
+
+mod bootstrap;
+mod share;
+mod trend;
+
+pub use bootstrap::{Bootstrap, Estimate, mean, standard_deviation};
+pub use share::wilson;
+pub use trend::rises;
