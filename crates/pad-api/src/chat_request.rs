@@ -11,7 +11,7 @@ use crate::{ChatMessage, Preference, Stop};
 /// A chat completion request.
 ///
 /// Every other field that OpenAI's API knows may be sent; a field that is not listed here is ignored and its name logged once.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 #[schema(example = json!({
     "model": "smollm2-135m-instruct",

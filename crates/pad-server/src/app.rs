@@ -11,13 +11,14 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::state::{AppState, Shared};
-use crate::{ApiError, auth, chat, health, models, openapi, preferences, request_id, tokens};
+use crate::{ApiError, auth, chat, completions, health, models, openapi, preferences, request_id, tokens};
 
 /// All routes over `state`.
 pub fn app(state: AppState) -> Router {
     let shared = Arc::new(Shared::new(state));
     let for_key_holders = Router::new()
         .route("/v1/chat/completions", post(chat::create))
+        .route("/v1/completions", post(completions::create))
         .route("/v1/models", get(models::list))
         // The rest of the path: ids of models have slashes.
         .route("/v1/models/{*id}", get(models::get))

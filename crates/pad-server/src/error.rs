@@ -93,6 +93,18 @@ impl ApiError {
         self
     }
 
+    /// Where the field at fault is called `from`, or lies in it, call it `to`: some routes have another name for the same thing.
+    #[must_use]
+    pub(crate) fn renamed(mut self, from: &str, to: &str) -> Self {
+        if let Some(param) = &mut self.detail.param
+            && let Some(rest) = param.strip_prefix(from)
+            && (rest.is_empty() || rest.starts_with(['.', '[']))
+        {
+            *param = format!("{to}{rest}");
+        }
+        self
+    }
+
     fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
         self.header = Some((name, value));
         self

@@ -10,6 +10,7 @@ mod app;
 mod auth;
 mod body;
 mod chat;
+mod completions;
 mod engine_metrics;
 mod error;
 mod health;

@@ -10,7 +10,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use crate::{chat, health, models, preferences, tokens};
+use crate::{chat, completions, health, models, preferences, tokens};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,7 +22,7 @@ use crate::{chat, health, models, preferences, tokens};
         contact(name = "PAD Server")
     ),
     paths(
-        chat::create, models::list, models::get, preferences::list, tokens::tokenize, tokens::detokenize,
+        chat::create, completions::create, models::list, models::get, preferences::list, tokens::tokenize, tokens::detokenize,
         health::health, health::ready, health::version, health::metrics, serve
     ),
     components(schemas(ErrorBody)),
@@ -30,6 +30,7 @@ use crate::{chat, health, models, preferences, tokens};
     security((), ("api_key" = [])),
     tags(
         (name = "Chat", description = "Steered chat completions."),
+        (name = "Completions", description = "Steered completions of plain prompts."),
         (name = "Models", description = "What is served."),
         (name = "Preferences", description = "What can be preferred."),
         (name = "Tokens", description = "Text to tokens and back."),

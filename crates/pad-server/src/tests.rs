@@ -2,6 +2,7 @@
 
 mod chat;
 pub(crate) mod client;
+mod completions;
 mod errors;
 mod keys;
 mod logprobs;

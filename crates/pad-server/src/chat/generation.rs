@@ -33,7 +33,9 @@ pub(crate) struct Generation {
 }
 
 impl Generation {
-    /// Hand a request to the engine.
+    /// Hand a request to the engine: one piece of work for each of its prompts. Either all of them are taken or none.
+    ///
+    /// The choices are counted through: those of the first prompt, then those of the next.
     ///
     /// # Errors
     /// Where the engine does not take it.
@@ -41,25 +43,32 @@ impl Generation {
         shared: &Shared,
         options: &ChatOptions,
         names: Vec<String>,
-        request: GenerateRequest,
+        requests: Vec<GenerateRequest>,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Result<Self, ApiError> {
         let state = &shared.state;
-        let prompt_tokens = request.lanes.first().map_or(0, |base| base.prompt.len());
-        let tally = Tally::new(prompt_tokens, request.lanes.len().saturating_sub(1));
+        let base = |request: &GenerateRequest| request.lanes.first().map_or(0, |base| base.prompt.len());
+        let prompt_tokens = requests.iter().map(base).sum();
+        let lanes = requests.iter().map(|request| request.lanes.len().saturating_sub(1)).max().unwrap_or(0);
+        let tally = Tally::new(prompt_tokens, lanes, options.choices);
         let explain: Option<Arc<[String]>> = options.details.trace.then(|| names.into());
-        let parts: Vec<BoxStream<'static, Indexed>> = if request.max_tokens == 0 {
-            (0..options.choices).map(|index| stream::iter([(index, Ok(nothing()))]).boxed()).collect()
+        let count = requests.len() * options.choices;
+        let parts: Vec<BoxStream<'static, Indexed>> = if requests.iter().any(|request| request.max_tokens == 0) {
+            (0..count).map(|index| stream::iter([(index, Ok(nothing()))]).boxed()).collect()
         } else {
             let reader = |choice| {
                 let (tokenizer, stop) = (Arc::clone(state.chat.tokenizer()), options.stop.clone());
                 ChoiceReader::new(choice, tokenizer, stop, explain.clone(), options.details.logprobs)
             };
-            let choices: Vec<Choice> = state.engine.submit(request)?;
+            let mut choices: Vec<Choice> = Vec::with_capacity(count);
+            for request in requests {
+                // Those before a refused one are dropped with the error, which cancels them.
+                choices.extend(state.engine.submit(request)?);
+            }
             choices.into_iter().map(reader).enumerate().map(|(index, reader)| read(index, reader)).collect()
         };
         shared.metrics.admitted(prompt_tokens);
-        let timing = Timing::new(Arc::clone(&shared.metrics), options.arrived, options.choices);
+        let timing = Timing::new(Arc::clone(&shared.metrics), options.arrived, count);
         let choices = parts.len();
         let parts = stream::select_all(parts);
         Ok(Self { parts, tally, timing, choices, ended: 0, _permit: permit, span: Span::current() })
@@ -96,7 +105,7 @@ impl Generation {
     }
 
     fn count(&mut self, index: usize, part: &Part) {
-        self.tally.add(part);
+        self.tally.add(index, part);
         if let Some(token) = part.token {
             self.timing.token(index, token);
         }

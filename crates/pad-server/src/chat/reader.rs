@@ -31,6 +31,8 @@ pub(crate) struct TokenFacts {
     pub(crate) steered: bool,
     /// How far its distribution was moved, in nats.
     pub(crate) kl: f64,
+    /// Its log-probability in the distribution that it was sampled from, before temperature and cuts.
+    pub(crate) logprob: f32,
 }
 
 /// How a choice ended.
@@ -98,7 +100,7 @@ impl ChoiceReader {
         }
         let decision = &token.decision;
         let steered = decision.steered() && !decision.rewards.is_empty();
-        let facts = TokenFacts { steered, kl: f64::from(decision.kl) };
+        let facts = TokenFacts { steered, kl: f64::from(decision.kl), logprob: decision.logprobs()[decision.chosen] };
         let end = stopped.hit.then_some(End { reason: FinishReason::Stop, cached_tokens: None });
         Part { logprobs: logprobs.unwrap_or_default(), ..self.part(stopped.emit, Some(facts), end) }
     }
