@@ -62,7 +62,7 @@ pub struct ChatRequest {
     pub repetition_penalty: Option<f64>,
     /// Generate until `max_tokens`: tokens that end an answer are no candidates.
     pub ignore_eos: Option<bool>,
-    /// Tokens that end an answer are no candidates before so many tokens were generated. (A stop string still ends it.)
+    /// Tokens that end an answer are no candidates before so many tokens were generated, and no stop string ends it.
     #[schema(minimum = 0)]
     pub min_tokens: Option<u64>,
     /// Report the tokens' log-probabilities in `choices[].logprobs`.

@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::state::{AppState, Shared};
@@ -40,9 +41,12 @@ pub fn app(state: AppState) -> Router {
 
 /// What every route has around it: a name, a count, and an answer even where a handler panics.
 fn layered(routes: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router {
+    let origins = shared.state.origins.layer();
     routes
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(Arc::clone(&shared), count_answer))
+        // Browsers ask without a key whether they may ask with one.
+        .layer(option_layer(origins))
         .layer(from_fn(request_id::name_request))
         .with_state(shared)
 }

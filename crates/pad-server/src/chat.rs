@@ -31,10 +31,10 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use pad_api::{ChatChunk, ChatCompletion, ChatRequest, ErrorBody};
 
+use crate::ApiError;
 use crate::auth::Caller;
 use crate::body::JsonBody;
 use crate::state::Shared;
-use crate::{ApiError, ApiKey};
 use chunks::Chunks;
 use envelope::Envelope;
 use frames::Frames;
@@ -80,11 +80,11 @@ pub(crate) async fn start(
     options: &ChatOptions,
     caller: &Caller,
 ) -> Result<Generation, ApiError> {
-    let permit = caller.0.as_ref().map_or(Ok(None), ApiKey::acquire)?;
+    let grant = caller.acquire()?;
     let mut plans = prompt::plan(shared, options).await?;
     // The preference is one, and so are the dimensions of all prompts.
     let names = plans.first_mut().map(|plan| std::mem::take(&mut plan.dimensions)).unwrap_or_default();
     let requests = plans.into_iter().map(|plan| submission::request(&shared.state, options, plan));
     let requests = requests.collect::<Result<Vec<_>, _>>()?;
-    Generation::start(shared, options, names, requests, permit)
+    Generation::start(shared, options, names, requests, grant)
 }

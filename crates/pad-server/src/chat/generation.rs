@@ -6,7 +6,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream, SelectAll};
 use pad_api::FinishReason;
 use pad_engine::{Choice, GenerateRequest};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use tracing::Span;
 
 use super::options::ChatOptions;
@@ -14,6 +14,7 @@ use super::reader::{ChoiceReader, End, Part};
 use super::tally::Tally;
 use super::timing::Timing;
 use crate::ApiError;
+use crate::keys::Grant;
 use crate::state::Shared;
 
 /// A part, and the index of the choice that it belongs to.
@@ -26,8 +27,8 @@ pub(crate) struct Generation {
     timing: Timing,
     choices: usize,
     ended: usize,
-    /// The caller's place, given back with everything else.
-    _permit: Option<OwnedSemaphorePermit>,
+    /// The caller's place, given back with everything else, and its tokens.
+    grant: Grant,
     /// The request's span: parts are read long after the handler returned.
     span: Span,
 }
@@ -44,7 +45,7 @@ impl Generation {
         options: &ChatOptions,
         names: Vec<String>,
         requests: Vec<GenerateRequest>,
-        permit: Option<OwnedSemaphorePermit>,
+        grant: Grant,
     ) -> Result<Self, ApiError> {
         let state = &shared.state;
         let base = |request: &GenerateRequest| request.lanes.first().map_or(0, |base| base.prompt.len());
@@ -58,20 +59,23 @@ impl Generation {
         } else {
             let reader = |choice| {
                 let (tokenizer, stop) = (Arc::clone(state.chat.tokenizer()), options.stop.clone());
-                ChoiceReader::new(choice, tokenizer, stop, explain.clone(), options.details.logprobs)
+                let logprobs = options.details.logprobs;
+                ChoiceReader::new(choice, tokenizer, stop, explain.clone(), logprobs).for_at_least(options.min_tokens)
             };
             let mut choices: Vec<Choice> = Vec::with_capacity(count);
             for request in requests {
                 // Those before a refused one are dropped with the error, which cancels them.
                 choices.extend(state.engine.submit(request)?);
             }
-            choices.into_iter().map(reader).enumerate().map(|(index, reader)| read(index, reader)).collect()
+            let end = state.limits.answer.map(|limit| Instant::now() + limit);
+            choices.into_iter().map(reader).enumerate().map(|(index, reader)| read(index, reader, end)).collect()
         };
         shared.metrics.admitted(prompt_tokens);
+        grant.spend(prompt_tokens as u64);
         let timing = Timing::new(Arc::clone(&shared.metrics), options.arrived, count);
         let choices = parts.len();
         let parts = stream::select_all(parts);
-        Ok(Self { parts, tally, timing, choices, ended: 0, _permit: permit, span: Span::current() })
+        Ok(Self { parts, tally, timing, choices, ended: 0, grant, span: Span::current() })
     }
 
     /// How many choices there are.
@@ -108,6 +112,7 @@ impl Generation {
         self.tally.add(index, part);
         if let Some(token) = part.token {
             self.timing.token(index, token);
+            self.grant.spend(1);
         }
         let Some(end) = part.end else { return };
         self.timing.choice_ended(end.reason);
@@ -120,11 +125,18 @@ impl Generation {
     }
 }
 
-/// A reader's parts up to the last. The reader, and with it the choice, is dropped before the last part is handed out.
-fn read(index: usize, reader: ChoiceReader) -> BoxStream<'static, Indexed> {
+/// A reader's parts up to the last, which comes at the `end` at the latest. The reader, and with it the choice, is dropped before
+/// the last part is handed out.
+fn read(index: usize, reader: ChoiceReader, end: Option<Instant>) -> BoxStream<'static, Indexed> {
     stream::unfold(Some(reader), move |reader| async move {
         let mut reader = reader?;
-        let part = reader.next().await;
+        let part = match end {
+            None => reader.next().await,
+            Some(end) => {
+                let part = tokio::time::timeout_at(end, reader.next()).await;
+                part.unwrap_or_else(|_| Ok(reader.break_off()))
+            }
+        };
         let over = part.as_ref().map_or(true, |part| part.end.is_some());
         Some(((index, part), (!over).then_some(reader)))
     })

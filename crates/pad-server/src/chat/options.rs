@@ -38,6 +38,8 @@ pub(crate) struct ChatOptions {
     /// What the request asks for; none means the server's default, or as many as fit.
     pub(crate) max_tokens: Option<usize>,
     pub(crate) stop: Vec<String>,
+    /// Tokens before which no stop string ends the answer.
+    pub(crate) min_tokens: usize,
     pub(crate) stream: bool,
     /// Send `usage` at the end of the stream.
     pub(crate) include_usage: bool,
@@ -90,6 +92,7 @@ impl ChatOptions {
             // More than can be counted is more than fits, and refused as such.
             max_tokens: max_tokens.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
             stop: stop_strings(request.stop)?,
+            min_tokens: request.min_tokens.map_or(0, |tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
             details: Details { trace: pad.trace.unwrap_or(false), logprobs },
         })
     }

@@ -40,13 +40,13 @@ async fn a_draining_server_finishes_its_streams_and_takes_nothing() {
 }
 
 /// A server over connections in memory: how to dial it, how to stop it, and its end.
-fn start(state: AppState) -> (Dialer, oneshot::Sender<()>, JoinHandle<io::Result<()>>) {
+fn start(state: AppState) -> (Dialer, oneshot::Sender<()>, JoinHandle<()>) {
     let (dialer, listener) = listener();
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async {
         let _ = stopped.await;
     };
-    (dialer, stop, tokio::spawn(crate::run::serve(listener, state, shutdown)))
+    (dialer, stop, tokio::spawn(crate::run::serve(listener, None, state, shutdown)))
 }
 
 /// A connection on which a stream was asked for.
