@@ -3,6 +3,7 @@
 mod chat;
 pub(crate) mod client;
 mod completions;
+mod connections;
 mod errors;
 mod keys;
 mod logprobs;

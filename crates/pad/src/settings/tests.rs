@@ -37,7 +37,10 @@ fn the_embedded_file_has_the_documented_defaults() {
     assert_eq!(server.api_keys, [""; 0]);
     assert_eq!((server.body_limit.0, server.max_choices, server.max_requests_per_key), (4 << 20, 16, 0));
     assert_eq!((server.keep_alive_seconds, server.drain_seconds), (15, 30));
-    assert_eq!((server.body_seconds, server.head_limit.0, server.head_seconds, server.answer()), (60, 64 << 10, 60, None));
+    assert_eq!(
+        (server.body_seconds, server.head_limit.0, server.head_seconds, server.answer()),
+        (60, 64 << 10, 60, None)
+    );
     assert_eq!((server.tokens_per_minute_per_key, server.open(), server.tls.on()), (0, true, false));
     assert!(server.cors_origins.is_empty());
     let model = &settings.model;
