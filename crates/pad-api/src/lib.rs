@@ -22,6 +22,11 @@ mod parse;
 mod preference;
 mod preference_list;
 mod prompt;
+mod response;
+mod response_event;
+mod response_input;
+mod response_request;
+mod rewards;
 mod stop;
 mod text_logprobs;
 mod tokens;
@@ -44,6 +49,14 @@ pub use parse::{ParseError, Parsed, from_slice};
 pub use preference::Preference;
 pub use preference_list::{DimensionInfo, GuidanceDefaults, NumberRange, PreferenceList, TopKRange};
 pub use prompt::Prompt;
+pub use response::{
+    DeletedResponse, IncompleteDetails, OutputMessage, OutputText, Response, ResponseError, ResponseStatus,
+    ResponseUsage, TextFormat, TextOptions,
+};
+pub use response_event::{Happening, ResponseEvent};
+pub use response_input::{InputContent, InputMessage, InputPart, InputPartKind, ItemKind, ResponseInput};
+pub use response_request::ResponseRequest;
+pub use rewards::{PreferenceReward, Rewards, RewardsRequest, TokenReward};
 pub use stop::Stop;
 pub use text_logprobs::TextLogprobs;
 pub use tokens::{Detokenization, DetokenizeRequest, Tokenization, TokenizeRequest};

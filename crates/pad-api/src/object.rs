@@ -20,6 +20,12 @@ pub enum ObjectKind {
     /// A completion of a plain prompt, or a part of one.
     #[serde(rename = "text_completion")]
     TextCompletion,
+    /// A response.
+    #[serde(rename = "response")]
+    Response,
+    /// What an answer is worth.
+    #[serde(rename = "rewards")]
+    Rewards,
     /// A model.
     #[serde(rename = "model")]
     Model,

@@ -12,7 +12,9 @@ use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::state::{AppState, Shared};
-use crate::{ApiError, auth, chat, completions, health, models, openapi, preferences, request_id, tokens};
+use crate::{
+    ApiError, auth, chat, completions, health, models, openapi, preferences, request_id, responses, rewards, tokens,
+};
 
 /// All routes over `state`.
 pub fn app(state: AppState) -> Router {
@@ -24,6 +26,9 @@ pub fn app(state: AppState) -> Router {
         // The rest of the path: ids of models have slashes.
         .route("/v1/models/{*id}", get(models::get))
         .route("/v1/preferences", get(preferences::list))
+        .route("/v1/responses", post(responses::create))
+        .route("/v1/responses/{id}", get(responses::get).delete(responses::delete))
+        .route("/v1/rewards", post(rewards::create))
         .route("/tokenize", post(tokens::tokenize))
         .route("/detokenize", post(tokens::detokenize))
         .route("/metrics", get(health::metrics))

@@ -16,6 +16,11 @@ use crate::{ApiError, ApiKey, ApiKeys};
 pub(crate) struct Caller(pub(crate) Option<ApiKey>);
 
 impl Caller {
+    /// Who it is, for what is kept between requests; nobody where the server is open to everyone.
+    pub(crate) fn owner(&self) -> Option<[u8; 32]> {
+        self.0.as_ref().map(ApiKey::digest)
+    }
+
     /// A place for one generation, and tokens for it, as far as the caller has limits.
     ///
     /// # Errors

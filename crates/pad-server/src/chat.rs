@@ -22,7 +22,7 @@ pub(crate) mod sse;
 mod submission;
 pub(crate) mod tally;
 mod timing;
-mod trace;
+pub(crate) mod trace;
 
 use std::sync::Arc;
 

@@ -53,6 +53,12 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, INVALID, Some("model_not_found"), message).about("model")
     }
 
+    /// 404: no response of this id is remembered.
+    pub fn response_not_found(id: &str) -> Self {
+        let message = format!("the response `{id}` is not remembered: it was not stored, or so many others came since");
+        Self::new(StatusCode::NOT_FOUND, INVALID, Some("response_not_found"), message)
+    }
+
     /// 404: no route has this path.
     pub fn route_not_found(path: &str) -> Self {
         let message = match elsewhere(path) {

@@ -65,6 +65,11 @@ impl ApiKey {
         Some(Self { digest, slots: None, tokens: None })
     }
 
+    /// The SHA-256 of the secret.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
     /// The same key, with at most `limit` generations at once.
     #[must_use]
     pub fn limited(self, limit: usize) -> Self {

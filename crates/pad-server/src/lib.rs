@@ -25,6 +25,8 @@ mod preferences;
 mod rate;
 mod refusal;
 mod request_id;
+mod responses;
+mod rewards;
 mod run;
 mod state;
 mod tls;

@@ -8,6 +8,7 @@ use pad_reward::RewardModel;
 use pad_text::Chat;
 
 use crate::metrics::Metrics;
+use crate::responses::memory::ResponseMemory;
 use crate::unknown_fields::UnknownFields;
 use crate::{ApiError, ApiKeys, Origins};
 
@@ -146,11 +147,12 @@ pub(crate) struct Shared {
     pub(crate) state: AppState,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) unknown_fields: UnknownFields,
+    pub(crate) responses: ResponseMemory,
 }
 
 impl Shared {
     pub(crate) fn new(state: AppState) -> Self {
         let metrics = Arc::new(Metrics::new(&state.model.id));
-        Self { state, metrics, unknown_fields: UnknownFields::default() }
+        Self { state, metrics, unknown_fields: UnknownFields::default(), responses: ResponseMemory::default() }
     }
 }

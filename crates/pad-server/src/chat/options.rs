@@ -83,7 +83,7 @@ impl ChatOptions {
             include_usage: include_usage(request.stream, request.stream_options)?,
             stream: request.stream.unwrap_or(false),
             prompts,
-            preference: preference(request.preference),
+            preference: preference_input(request.preference),
             beta,
             top_k,
             sampling,
@@ -140,7 +140,8 @@ fn stop_strings(stop: Option<Stop>) -> Result<Vec<String>, ApiError> {
     Ok(strings)
 }
 
-fn preference(given: Option<Preference>) -> PreferenceInput {
+/// A preference as the reward model takes it.
+pub(crate) fn preference_input(given: Option<Preference>) -> PreferenceInput {
     match given {
         None => PreferenceInput::Absent,
         Some(Preference::Named(weights)) => PreferenceInput::Named(weights),
