@@ -11,7 +11,7 @@ use crate::{ChatMessage, Preference, Stop};
 /// A chat completion request.
 ///
 /// Every other field that OpenAI's API knows may be sent; a field that is not listed here is ignored and its name logged once.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 #[schema(example = json!({
     "model": "smollm2-135m-instruct",
@@ -62,7 +62,7 @@ pub struct ChatRequest {
     pub repetition_penalty: Option<f64>,
     /// Generate until `max_tokens`: tokens that end an answer are no candidates.
     pub ignore_eos: Option<bool>,
-    /// Tokens that end an answer are no candidates before so many tokens were generated. (A stop string still ends it.)
+    /// Tokens that end an answer are no candidates before so many tokens were generated, and no stop string ends it.
     #[schema(minimum = 0)]
     pub min_tokens: Option<u64>,
     /// Report the tokens' log-probabilities in `choices[].logprobs`.

@@ -1,4 +1,4 @@
-//! What travels over the wire: OpenAI's chat completions, and what PAD Server adds to them.
+//! What travels over the wire: OpenAI's requests and answers, and what PAD Server adds to them.
 //!
 //! Requests are read leniently in what they may hold (unknown fields are reported, not refused) and strictly in types
 //! ([`from_slice`] names the field that is wrong). Responses are written exactly as OpenAI's SDKs read them.
@@ -9,6 +9,8 @@
 mod chat_chunk;
 mod chat_request;
 mod chat_response;
+mod completion_request;
+mod completion_response;
 mod content;
 mod error;
 mod health;
@@ -19,7 +21,14 @@ mod object;
 mod parse;
 mod preference;
 mod preference_list;
+mod prompt;
+mod response;
+mod response_event;
+mod response_input;
+mod response_request;
+mod rewards;
 mod stop;
+mod text_logprobs;
 mod tokens;
 mod trace;
 mod usage;
@@ -27,6 +36,8 @@ mod usage;
 pub use chat_chunk::{ChatChunk, ChunkChoice, Delta};
 pub use chat_request::{ChatRequest, PadOptions, StreamOptions};
 pub use chat_response::{AssistantMessage, ChatChoice, ChatCompletion, FinishReason};
+pub use completion_request::CompletionRequest;
+pub use completion_response::{Completion, CompletionChoice};
 pub use content::{Content, ContentPart, PartKind};
 pub use error::{ErrorBody, ErrorDetail};
 pub use health::{EngineHealth, Health, HealthStatus, KvBlocks, Readiness, Version};
@@ -37,7 +48,17 @@ pub use object::ObjectKind;
 pub use parse::{ParseError, Parsed, from_slice};
 pub use preference::Preference;
 pub use preference_list::{DimensionInfo, GuidanceDefaults, NumberRange, PreferenceList, TopKRange};
+pub use prompt::Prompt;
+pub use response::{
+    DeletedResponse, IncompleteDetails, OutputMessage, OutputText, Response, ResponseError, ResponseStatus,
+    ResponseUsage, TextFormat, TextOptions,
+};
+pub use response_event::{Happening, ResponseEvent};
+pub use response_input::{InputContent, InputMessage, InputPart, InputPartKind, ItemKind, ResponseInput};
+pub use response_request::ResponseRequest;
+pub use rewards::{PreferenceReward, Rewards, RewardsRequest, TokenReward};
 pub use stop::Stop;
+pub use text_logprobs::TextLogprobs;
 pub use tokens::{Detokenization, DetokenizeRequest, Tokenization, TokenizeRequest};
 pub use trace::{CandidateTrace, ChoicePad, TokenTrace};
 pub use usage::{CompletionTokensDetails, PadUsage, PromptTokensDetails, Usage};

@@ -17,6 +17,15 @@ pub enum ObjectKind {
     /// A part of a streamed chat completion.
     #[serde(rename = "chat.completion.chunk")]
     ChatCompletionChunk,
+    /// A completion of a plain prompt, or a part of one.
+    #[serde(rename = "text_completion")]
+    TextCompletion,
+    /// A response.
+    #[serde(rename = "response")]
+    Response,
+    /// What an answer is worth.
+    #[serde(rename = "rewards")]
+    Rewards,
     /// A model.
     #[serde(rename = "model")]
     Model,

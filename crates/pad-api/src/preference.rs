@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::ser::Serializer;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -18,6 +19,17 @@ pub enum Preference {
     Ordered(Vec<f64>),
     /// A principle in plain words.
     Principle(String),
+}
+
+/// In the form it has.
+impl Serialize for Preference {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Named(weights) => serializer.collect_map(weights.iter().map(|(name, weight)| (name, weight))),
+            Self::Ordered(weights) => serializer.collect_seq(weights),
+            Self::Principle(words) => serializer.serialize_str(words),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Preference {
@@ -99,6 +111,9 @@ mod tests {
         assert_eq!(read(r#"{"humor": 1, "brief": -0.5}"#), Preference::Named(named));
         assert_eq!(read("[1, 0.5]"), Preference::Ordered(vec![1.0, 0.5]));
         assert_eq!(read(r#""like a pirate""#), Preference::Principle("like a pirate".to_owned()));
+        for form in [r#"{"humor":1.0,"brief":-0.5}"#, "[1.0,0.5]", r#""like a pirate""#] {
+            assert_eq!(serde_json::to_string(&read(form)).expect("JSON"), form);
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
-//! Which messages each lane reads, before they become tokens.
+//! What each lane reads, before it becomes tokens.
 
 use pad_decode::Reference;
-use pad_text::Message;
 
 use crate::dimension::Dimension;
 use crate::error::RewardError;
@@ -9,6 +8,7 @@ use crate::lane::{LaneHead, LaneKind, LaneSource, PlanTerm};
 use crate::manifest::{BasePrompt, Kind, Manifest, ReferencePolicy};
 use crate::preference::Preference;
 use crate::principle::PrincipleTemplate;
+use crate::prompt::Prompt;
 
 /// Stands between principles that share a prompt.
 const AND: &str = " and ";
@@ -16,12 +16,12 @@ const AND: &str = " and ";
 /// The name of the term that a principle in plain words makes.
 const PRINCIPLE: &str = "principle";
 
-/// The messages of every lane, and the terms that weigh the reward lanes.
+/// The prompts of all lanes, and the terms that weigh the reward lanes.
 pub struct Layout {
     /// What the base lane reads.
-    pub base: Vec<Message>,
+    pub base: Prompt,
     /// What each reward lane reads, and how it runs.
-    pub lanes: Vec<(Vec<Message>, LaneKind)>,
+    pub lanes: Vec<(Prompt, LaneKind)>,
     /// The name of each term.
     pub dimensions: Vec<String>,
     /// The terms.
@@ -37,16 +37,16 @@ struct Voice {
 
 impl Layout {
     /// Lays out the lanes of a request. Without any weight only the base lane is left, and it reads
-    /// the messages as they came.
+    /// the prompt as it came.
     pub fn new(
         manifest: &Manifest,
         template: &PrincipleTemplate,
-        messages: &[Message],
+        prompt: &Prompt,
         preference: &Preference,
     ) -> Result<Self, RewardError> {
         match (manifest.kind, preference) {
-            (Kind::Heads, Preference::Weights(weights)) => Self::heads(manifest, template, messages, weights),
-            _ => Self::voices(manifest, template, messages, preference),
+            (Kind::Heads, Preference::Weights(weights)) => Self::heads(manifest, template, prompt, weights),
+            _ => Self::voices(manifest, template, prompt, preference),
         }
     }
 
@@ -54,7 +54,7 @@ impl Layout {
     fn voices(
         manifest: &Manifest,
         template: &PrincipleTemplate,
-        messages: &[Message],
+        prompt: &Prompt,
         preference: &Preference,
     ) -> Result<Self, RewardError> {
         let voices = voices(manifest, preference)?;
@@ -65,10 +65,10 @@ impl Layout {
             }
             Kind::Checkpoint => LaneKind { source: LaneSource::Reward, adapted: true, heads: vec![LaneHead::Value(0)] },
         };
-        let lane = |v: &Voice| Ok((template.apply(messages, &v.principle)?, kind.clone()));
+        let lane = |v: &Voice| Ok((prompt.under(template, &v.principle)?, kind.clone()));
         let lanes: Result<Vec<_>, RewardError> = voices.iter().map(lane).collect();
         let principles: Vec<&str> = voices.iter().map(|v| v.principle.as_str()).collect();
-        let base = base(manifest, template, messages, &principles)?;
+        let base = base(manifest, template, prompt, &principles)?;
         let term =
             |(readout, voice): (usize, &Voice)| PlanTerm { weight: voice.weight, readout, reference: Reference::Base };
         let terms = voices.iter().enumerate().map(term).collect();
@@ -79,22 +79,22 @@ impl Layout {
     fn heads(
         manifest: &Manifest,
         template: &PrincipleTemplate,
-        messages: &[Message],
+        prompt: &Prompt,
         weights: &[f32],
     ) -> Result<Self, RewardError> {
         let wanted: Vec<(usize, f32)> =
             weights.iter().copied().enumerate().filter(|(_, weight)| *weight != 0.0).collect();
         let principles: Vec<&str> = wanted.iter().map(|(i, _)| manifest.dimensions[*i].principle.as_str()).collect();
-        let base = base(manifest, template, messages, &principles)?;
+        let base = base(manifest, template, prompt, &principles)?;
         let source = if manifest.source.is_some() { LaneSource::Reward } else { LaneSource::Base };
         let mut lanes = Vec::new();
         let mut reference = Reference::Base;
         if !wanted.is_empty() {
             let heads = wanted.iter().map(|(i, _)| LaneHead::Value(*i)).collect();
-            lanes.push((messages.to_vec(), LaneKind { source, adapted: true, heads }));
-            let same = source == LaneSource::Base && base == messages;
+            lanes.push((prompt.clone(), LaneKind { source, adapted: true, heads }));
+            let same = source == LaneSource::Base && base == *prompt;
             if manifest.reference == ReferencePolicy::Backbone && !same {
-                lanes.push((messages.to_vec(), LaneKind { source, adapted: false, heads: vec![LaneHead::None] }));
+                lanes.push((prompt.clone(), LaneKind { source, adapted: false, heads: vec![LaneHead::None] }));
                 reference = Reference::Readout(wanted.len());
             }
         }
@@ -108,16 +108,16 @@ impl Layout {
     }
 }
 
-/// What the base lane reads: the messages as they came, or under these principles.
+/// What the base lane reads: the prompt as it came, or under these principles.
 fn base(
     manifest: &Manifest,
     template: &PrincipleTemplate,
-    messages: &[Message],
+    prompt: &Prompt,
     principles: &[&str],
-) -> Result<Vec<Message>, RewardError> {
+) -> Result<Prompt, RewardError> {
     match manifest.base_prompt {
-        BasePrompt::Principled if !principles.is_empty() => template.apply(messages, &principles.join(AND)),
-        BasePrompt::Principled | BasePrompt::Plain => Ok(messages.to_vec()),
+        BasePrompt::Principled if !principles.is_empty() => prompt.under(template, &principles.join(AND)),
+        BasePrompt::Principled | BasePrompt::Plain => Ok(prompt.clone()),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a reward model is: dimensions, principles, and the lanes that read them.
 //!
 //! A [`Manifest`] describes a reward model; [`RewardModel`] is a manifest that was checked. It turns
-//! a request's [`PreferenceInput`] into a [`Preference`], and messages with a preference into a
+//! a request's [`PreferenceInput`] into a [`Preference`], and a [`Prompt`] with a preference into a
 //! [`LanePlan`]: the base lane's prompt, the reward lanes' prompts, and the terms that weigh them.
 //!
 //! Three kinds so far. A `prompted` model is the base model itself, once per dimension, with the
@@ -17,6 +17,7 @@ mod manifest;
 mod model;
 mod preference;
 mod principle;
+mod prompt;
 
 pub use dimension::Dimension;
 pub use error::RewardError;
@@ -25,3 +26,4 @@ pub use manifest::{BasePrompt, Kind, Manifest, Normalisation, ReferencePolicy, T
 pub use model::RewardModel;
 pub use preference::{Preference, PreferenceInput};
 pub use principle::{PrincipleTemplate, TEMPLATE};
+pub use prompt::Prompt;

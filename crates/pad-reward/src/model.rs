@@ -1,6 +1,6 @@
 //! A reward model that is ready for requests.
 
-use pad_text::{Chat, Message};
+use pad_text::Chat;
 
 use crate::dimension::Dimension;
 use crate::error::RewardError;
@@ -9,6 +9,7 @@ use crate::layout::{self, Layout};
 use crate::manifest::Manifest;
 use crate::preference::{Preference, PreferenceInput};
 use crate::principle::PrincipleTemplate;
+use crate::prompt::Prompt;
 
 /// A checked manifest.
 #[derive(Clone, Debug)]
@@ -58,13 +59,13 @@ impl RewardModel {
     /// [`RewardError::NoUserMessage`] when a principle has no place to go,
     /// [`RewardError::OppositeSigns`] from a checkpoint, [`RewardError::Text`] from the template or
     /// the tokenizer.
-    pub fn plan(&self, chat: &Chat, messages: &[Message], preference: &Preference) -> Result<LanePlan, RewardError> {
-        let layout = Layout::new(&self.manifest, &self.template, messages, preference)?;
-        let base = chat.encode(&layout.base)?;
+    pub fn plan(&self, chat: &Chat, prompt: &Prompt, preference: &Preference) -> Result<LanePlan, RewardError> {
+        let layout = Layout::new(&self.manifest, &self.template, prompt, preference)?;
+        let base = layout.base.encode(chat)?;
         let mut lanes = Vec::with_capacity(layout.lanes.len());
         for (read, kind) in layout.lanes {
             // Mostly what the base lane reads: encoded once.
-            let prompt = if read == layout.base { base.clone() } else { chat.encode(&read)? };
+            let prompt = if read == layout.base { base.clone() } else { read.encode(chat)? };
             lanes.push(RewardLane { prompt, kind });
         }
         Ok(LanePlan { base, lanes, dimensions: layout.dimensions, terms: layout.terms })

@@ -22,7 +22,7 @@ fn model(keys: &str) -> RewardModel {
 
 fn plan(model: &RewardModel, chat: &Chat, preference: &PreferenceInput) -> LanePlan {
     let preference = model.resolve(preference).expect("a preference");
-    model.plan(chat, &[Message::new("user", "Why?")], &preference).expect("a plan")
+    model.plan(chat, &vec![Message::new("user", "Why?")].into(), &preference).expect("a plan")
 }
 
 /// The text of a prompt; every token of the fixture is a byte or a special token.

@@ -8,20 +8,27 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::state::{AppState, Shared};
-use crate::{ApiError, auth, chat, health, models, openapi, preferences, request_id, tokens};
+use crate::{
+    ApiError, auth, chat, completions, health, models, openapi, preferences, request_id, responses, rewards, tokens,
+};
 
 /// All routes over `state`.
 pub fn app(state: AppState) -> Router {
     let shared = Arc::new(Shared::new(state));
     let for_key_holders = Router::new()
         .route("/v1/chat/completions", post(chat::create))
+        .route("/v1/completions", post(completions::create))
         .route("/v1/models", get(models::list))
         // The rest of the path: ids of models have slashes.
         .route("/v1/models/{*id}", get(models::get))
         .route("/v1/preferences", get(preferences::list))
+        .route("/v1/responses", post(responses::create))
+        .route("/v1/responses/{id}", get(responses::get).delete(responses::delete))
+        .route("/v1/rewards", post(rewards::create))
         .route("/tokenize", post(tokens::tokenize))
         .route("/detokenize", post(tokens::detokenize))
         .route("/metrics", get(health::metrics))
@@ -39,9 +46,12 @@ pub fn app(state: AppState) -> Router {
 
 /// What every route has around it: a name, a count, and an answer even where a handler panics.
 fn layered(routes: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router {
+    let origins = shared.state.origins.layer();
     routes
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(Arc::clone(&shared), count_answer))
+        // Browsers ask without a key whether they may ask with one.
+        .layer(option_layer(origins))
         .layer(from_fn(request_id::name_request))
         .with_state(shared)
 }

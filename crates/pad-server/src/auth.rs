@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
+use crate::keys::Grant;
 use crate::state::Shared;
 use crate::{ApiError, ApiKey, ApiKeys};
 
@@ -14,15 +15,35 @@ use crate::{ApiError, ApiKey, ApiKeys};
 #[derive(Clone, Debug)]
 pub(crate) struct Caller(pub(crate) Option<ApiKey>);
 
-/// Refuse a request without a known key, and tell the handler whose it is.
+impl Caller {
+    /// Who it is, for what is kept between requests; nobody where the server is open to everyone.
+    pub(crate) fn owner(&self) -> Option<[u8; 32]> {
+        self.0.as_ref().map(ApiKey::digest)
+    }
+
+    /// A place for one generation, and tokens for it, as far as the caller has limits.
+    ///
+    /// # Errors
+    /// 429 where a limit is reached.
+    pub(crate) fn acquire(&self) -> Result<Grant, ApiError> {
+        self.0.as_ref().map_or_else(|| Ok(Grant::default()), ApiKey::acquire)
+    }
+}
+
+/// Refuse a request without a known key, tell the handler whose it is, and the client what is left of the key's limits.
 pub(crate) async fn require_key(
     State(shared): State<Arc<Shared>>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
     let caller = caller(&shared.state.keys, request.headers())?;
+    let key = caller.0.clone();
     request.extensions_mut().insert(caller);
-    Ok(next.run(request).await)
+    let mut response = next.run(request).await;
+    if let Some(key) = key {
+        key.tell(response.headers_mut());
+    }
+    Ok(response)
 }
 
 fn caller(keys: &ApiKeys, headers: &HeaderMap) -> Result<Caller, ApiError> {

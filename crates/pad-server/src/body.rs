@@ -1,4 +1,4 @@
-//! A request's JSON body: bounded in length, read with the place of what is wrong.
+//! A request's JSON body: bounded in length and time, read with the place of what is wrong.
 
 use std::sync::Arc;
 
@@ -22,7 +22,9 @@ impl<T: DeserializeOwned> FromRequest<Arc<Shared>> for JsonBody<T> {
 
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
         let body = request.into_body().into_data_stream();
-        let bytes = read(body, shared.state.limits.body_bytes).await?;
+        let limits = &shared.state.limits;
+        let read = tokio::time::timeout(limits.body_time, read(body, limits.body_bytes)).await;
+        let bytes = read.map_err(|_| ApiError::body_too_slow(limits.body_time.as_secs()))??;
         let parsed = pad_api::from_slice(&bytes)?;
         shared.unknown_fields.note(parsed.ignored);
         Ok(Self(parsed.value))

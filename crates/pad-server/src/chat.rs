@@ -9,19 +9,20 @@
 
 mod chunks;
 mod collect;
-mod envelope;
-mod generation;
+pub(crate) mod envelope;
+pub(crate) mod frames;
+pub(crate) mod generation;
 mod logprobs;
 pub(crate) mod options;
 mod prompt;
-mod range;
-mod reader;
+pub(crate) mod range;
+pub(crate) mod reader;
 mod sampling;
-mod sse;
+pub(crate) mod sse;
 mod submission;
-mod tally;
+pub(crate) mod tally;
 mod timing;
-mod trace;
+pub(crate) mod trace;
 
 use std::sync::Arc;
 
@@ -30,12 +31,13 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use pad_api::{ChatChunk, ChatCompletion, ChatRequest, ErrorBody};
 
+use crate::ApiError;
 use crate::auth::Caller;
 use crate::body::JsonBody;
 use crate::state::Shared;
-use crate::{ApiError, ApiKey};
 use chunks::Chunks;
 use envelope::Envelope;
+use frames::Frames;
 use generation::Generation;
 use options::ChatOptions;
 
@@ -60,15 +62,29 @@ pub(crate) async fn create(
     JsonBody(request): JsonBody<ChatRequest>,
 ) -> Result<Response, ApiError> {
     let options = ChatOptions::read(request, &shared.state)?;
-    let permit = caller.0.as_ref().map_or(Ok(None), ApiKey::acquire)?;
-    let mut plan = prompt::plan(&shared, &options).await?;
-    let names = std::mem::take(&mut plan.dimensions);
-    let request = submission::request(&shared.state, &options, plan)?;
-    let generation = Generation::start(&shared, &options, names, request, permit)?;
+    let generation = start(&shared, &options, &caller).await?;
     let envelope = Envelope::new(&shared.state.model);
     if options.stream {
-        let chunks = Chunks::new(generation, envelope, options.include_usage, options.details);
-        return Ok(sse::respond(chunks, shared.state.limits.keep_alive));
+        let chunks = Chunks::new(generation.choices(), envelope, options.include_usage, options.details);
+        return Ok(sse::respond(Frames::new(generation, chunks, Vec::new()), shared.state.limits.keep_alive));
     }
     Ok(Json(collect::collect(generation, envelope, options.details).await?).into_response())
+}
+
+/// From checked options to running choices: what every route that generates does.
+///
+/// # Errors
+/// 429 where the caller or the queue has no place left, 400 where the prompts cannot be prepared or do not fit.
+pub(crate) async fn start(
+    shared: &Arc<Shared>,
+    options: &ChatOptions,
+    caller: &Caller,
+) -> Result<Generation, ApiError> {
+    let grant = caller.acquire()?;
+    let mut plans = prompt::plan(shared, options).await?;
+    // The preference is one, and so are the dimensions of all prompts.
+    let names = plans.first_mut().map(|plan| std::mem::take(&mut plan.dimensions)).unwrap_or_default();
+    let requests = plans.into_iter().map(|plan| submission::request(&shared.state, options, plan));
+    let requests = requests.collect::<Result<Vec<_>, _>>()?;
+    Generation::start(shared, options, names, requests, grant)
 }

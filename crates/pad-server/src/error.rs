@@ -1,5 +1,7 @@
 //! The one shape of every error, and the constructors of those that the server finds itself.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -10,7 +12,7 @@ use pad_api::{ErrorBody, ErrorDetail, ParseError};
 pub struct ApiError {
     status: StatusCode,
     detail: Box<ErrorDetail>,
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<(HeaderName, HeaderValue)>,
 }
 
 /// OpenAI's classes of errors, which SDKs show.
@@ -51,9 +53,18 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, INVALID, Some("model_not_found"), message).about("model")
     }
 
+    /// 404: no response of this id is remembered.
+    pub fn response_not_found(id: &str) -> Self {
+        let message = format!("the response `{id}` is not remembered: it was not stored, or so many others came since");
+        Self::new(StatusCode::NOT_FOUND, INVALID, Some("response_not_found"), message)
+    }
+
     /// 404: no route has this path.
     pub fn route_not_found(path: &str) -> Self {
-        let message = format!("there is no route `{path}`");
+        let message = match elsewhere(path) {
+            Some(what) => format!("there is no route `{path}`: this server generates text and has no {what}"),
+            None => format!("there is no route `{path}`"),
+        };
         Self::new(StatusCode::NOT_FOUND, INVALID, Some("route_not_found"), message)
     }
 
@@ -61,6 +72,12 @@ impl ApiError {
     pub fn method_not_allowed(method: &str, path: &str) -> Self {
         let message = format!("`{path}` does not take {method}; see the `allow` header");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, INVALID, Some("method_not_allowed"), message)
+    }
+
+    /// 408: the body did not come in time.
+    pub fn body_too_slow(seconds: u64) -> Self {
+        let message = format!("the body did not come within {seconds} seconds");
+        Self::new(StatusCode::REQUEST_TIMEOUT, INVALID, Some("body_timeout"), message)
     }
 
     /// 413: the body is longer than the limit.
@@ -93,8 +110,27 @@ impl ApiError {
         self
     }
 
+    /// Where the field at fault is called `from`, or lies in it, call it `to`: some routes have another name for the same thing.
+    #[must_use]
+    pub(crate) fn renamed(mut self, from: &str, to: &str) -> Self {
+        if let Some(param) = &mut self.detail.param
+            && let Some(rest) = param.strip_prefix(from)
+            && (rest.is_empty() || rest.starts_with(['.', '[']))
+        {
+            *param = format!("{to}{rest}");
+        }
+        self
+    }
+
+    /// Tell how long the client should wait before it tries again, in whole seconds.
+    #[must_use]
+    pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
+        self.header = Some((header::RETRY_AFTER, HeaderValue::from(wait.as_secs_f64().ceil().max(1.0) as u64)));
+        self
+    }
+
     fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, value));
+        self.header = Some((name, HeaderValue::from_static(value)));
         self
     }
 
@@ -107,6 +143,27 @@ impl ApiError {
     pub fn body(&self) -> ErrorBody {
         ErrorBody { error: (*self.detail).clone() }
     }
+}
+
+/// What a route of OpenAI's is about that this server does not have.
+fn elsewhere(path: &str) -> Option<&'static str> {
+    const ROUTES: [(&str, &str); 13] = [
+        ("embeddings", "embeddings"),
+        ("moderations", "moderation"),
+        ("images", "images"),
+        ("audio", "audio"),
+        ("videos", "videos"),
+        ("files", "stored files"),
+        ("uploads", "stored files"),
+        ("batches", "batches; send the requests themselves"),
+        ("fine_tuning", "training over HTTP; see `pad train`"),
+        ("assistants", "assistants; use `/v1/responses`"),
+        ("threads", "assistants; use `/v1/responses`"),
+        ("vector_stores", "stored files"),
+        ("realtime", "speech"),
+    ];
+    let name = path.strip_prefix("/v1/")?.split('/').next()?;
+    ROUTES.iter().find(|(route, _)| *route == name).map(|(_, what)| *what)
 }
 
 impl From<ParseError> for ApiError {
@@ -126,7 +183,7 @@ impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.body())).into_response();
         if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, value);
         }
         response
     }

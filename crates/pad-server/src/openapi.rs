@@ -10,7 +10,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use crate::{chat, health, models, preferences, tokens};
+use crate::{chat, completions, health, models, preferences, responses, rewards, tokens};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,7 +22,7 @@ use crate::{chat, health, models, preferences, tokens};
         contact(name = "PAD Server")
     ),
     paths(
-        chat::create, models::list, models::get, preferences::list, tokens::tokenize, tokens::detokenize,
+        chat::create, completions::create, responses::create, responses::get, responses::delete, models::list, models::get, preferences::list, rewards::create, tokens::tokenize, tokens::detokenize,
         health::health, health::ready, health::version, health::metrics, serve
     ),
     components(schemas(ErrorBody)),
@@ -30,6 +30,8 @@ use crate::{chat, health, models, preferences, tokens};
     security((), ("api_key" = [])),
     tags(
         (name = "Chat", description = "Steered chat completions."),
+        (name = "Completions", description = "Steered completions of plain prompts."),
+        (name = "Responses", description = "Steered answers in OpenAI's newer shape."),
         (name = "Models", description = "What is served."),
         (name = "Preferences", description = "What can be preferred."),
         (name = "Tokens", description = "Text to tokens and back."),
@@ -73,7 +75,7 @@ struct ErrorsOfEveryRoute;
 impl Modify for ErrorsOfEveryRoute {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for item in document.paths.paths.values_mut() {
-            for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
                 let open = operation.security.is_some();
                 if !open {
                     add(operation, "401", "The API key is missing or not known.");

@@ -1,48 +1,42 @@
 //! Serving until told to stop, and then until the running streams are finished.
 
-use std::future::{Future, IntoFuture};
-use std::io;
+use std::future::Future;
 use std::time::Duration;
 
 use axum::serve::{Listener, ListenerExt};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::AppState;
+use crate::{AppState, Tls, connection};
 
-/// Serve on `listener` until `shutdown` resolves.
+/// Serve on `listener` until `shutdown` resolves; over TLS where there is a certificate.
 ///
 /// Then the engine takes nothing new: `/ready` and new requests answer 503 while the running streams finish. Once the engine
 /// is idle the listener is closed, and the function returns when every connection has got its last bytes, or when
 /// `limits.drain` is over.
-///
-/// # Errors
-/// Where the listener fails.
 pub async fn run(
     listener: TcpListener,
+    tls: Option<Tls>,
     state: AppState,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
+) {
     // Chunks are small and must not wait for each other.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
     });
-    serve(listener, state, shutdown).await
+    serve(listener, tls, state, shutdown).await;
 }
 
 /// The same over anything that connections come from.
-pub(crate) async fn serve<L>(
+pub(crate) async fn serve<L: Listener>(
     listener: L,
+    tls: Option<Tls>,
     state: AppState,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()>
-where
-    L: Listener,
-    L::Addr: std::fmt::Debug,
-{
-    let (engine, patience) = (state.engine.clone(), state.limits.drain);
+) {
+    let (engine, limits) = (state.engine.clone(), state.limits);
     let (begin, begun) = oneshot::channel();
     let idle = async move {
         shutdown.await;
@@ -52,12 +46,10 @@ where
         let _ = begin.send(());
         engine.idle().await;
     };
-    let serving = axum::serve(listener, crate::app(state)).with_graceful_shutdown(idle);
     tokio::select! {
-        served = serving.into_future() => served,
-        () = overdue(begun, patience) => {
-            tracing::warn!(seconds = patience.as_secs(), "streams still ran when the time to finish was over");
-            Ok(())
+        () = connection::accept(listener, tls, crate::app(state), limits, idle) => {}
+        () = overdue(begun, limits.drain) => {
+            tracing::warn!(seconds = limits.drain.as_secs(), "streams still ran when the time to finish was over");
         }
     }
 }

@@ -8,8 +8,9 @@ use pad_reward::RewardModel;
 use pad_text::Chat;
 
 use crate::metrics::Metrics;
+use crate::responses::memory::ResponseMemory;
 use crate::unknown_fields::UnknownFields;
-use crate::{ApiError, ApiKeys};
+use crate::{ApiError, ApiKeys, Origins};
 
 /// Everything that [`crate::app`] needs.
 #[derive(Clone)]
@@ -28,6 +29,8 @@ pub struct AppState {
     pub keys: ApiKeys,
     /// How much a request may be.
     pub limits: RequestLimits,
+    /// Web pages that may use the server from a browser.
+    pub origins: Origins,
 }
 
 impl AppState {
@@ -114,6 +117,14 @@ impl Default for Defaults {
 pub struct RequestLimits {
     /// Bytes of a body.
     pub body_bytes: usize,
+    /// How long a body may take to come.
+    pub body_time: Duration,
+    /// How long an answer may take from its admission on; then it ends as if it were long enough. None: as long as it takes.
+    pub answer: Option<Duration>,
+    /// How long the head of a request may take to come, and a connection may be idle.
+    pub head_time: Duration,
+    /// Bytes of a request's head.
+    pub head_bytes: usize,
     /// Choices of one request (`n`).
     pub choices: usize,
     /// A stream that is silent for this long gets a comment, so that nothing between takes it for dead.
@@ -125,7 +136,9 @@ pub struct RequestLimits {
 impl Default for RequestLimits {
     fn default() -> Self {
         let (keep_alive, drain) = (Duration::from_secs(15), Duration::from_mins(5));
-        Self { body_bytes: 4 << 20, choices: 16, keep_alive, drain }
+        let (body_time, head_time) = (Duration::from_mins(1), Duration::from_mins(1));
+        let (body_bytes, head_bytes) = (4 << 20, 64 << 10);
+        Self { body_bytes, body_time, answer: None, head_time, head_bytes, choices: 16, keep_alive, drain }
     }
 }
 
@@ -134,11 +147,12 @@ pub(crate) struct Shared {
     pub(crate) state: AppState,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) unknown_fields: UnknownFields,
+    pub(crate) responses: ResponseMemory,
 }
 
 impl Shared {
     pub(crate) fn new(state: AppState) -> Self {
         let metrics = Arc::new(Metrics::new(&state.model.id));
-        Self { state, metrics, unknown_fields: UnknownFields::default() }
+        Self { state, metrics, unknown_fields: UnknownFields::default(), responses: ResponseMemory::default() }
     }
 }

@@ -2,6 +2,8 @@
 
 mod chat;
 pub(crate) mod client;
+mod completions;
+mod connections;
 mod errors;
 mod keys;
 mod logprobs;

@@ -10,6 +10,7 @@ use pad_text::{Chat, Message};
 use crate::ApiError;
 use crate::body::JsonBody;
 use crate::chat::options;
+use crate::completions::spelling::spelled;
 use crate::state::Shared;
 
 /// Turn a text or a conversation into tokens.
@@ -57,8 +58,7 @@ pub(crate) async fn detokenize(
         let message = format!("`tokens` has {token}; allowed: ids of tokens, 0 to {}", size.saturating_sub(1));
         return Err(ApiError::invalid("tokens", message));
     }
-    let bytes: Vec<u8> = request.tokens.iter().flat_map(|token| tokenizer.token_bytes(*token)).copied().collect();
-    Ok(Json(Detokenization { prompt: String::from_utf8_lossy(&bytes).into_owned() }))
+    Ok(Json(Detokenization { prompt: spelled(tokenizer, &request.tokens) }))
 }
 
 /// What is to be turned into tokens.

@@ -98,6 +98,13 @@ impl Chat {
         self.tokenizer.encode(&prompt)
     }
 
+    /// The token that ends a turn: that of a known chat format, else the first that the model's files name; none where it has
+    /// none.
+    pub fn end_of_turn(&self) -> Option<u32> {
+        let known = END_OF_TURN.iter().find_map(|token| self.tokenizer.special_id(token));
+        known.or_else(|| self.end_tokens.first().copied())
+    }
+
     /// The tokenizer.
     pub fn tokenizer(&self) -> &Arc<Tokenizer> {
         &self.tokenizer

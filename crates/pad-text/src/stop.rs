@@ -9,6 +9,8 @@
 pub struct StopStrings {
     stops: Vec<String>,
     held: String,
+    /// How much of the held text was passed: a stop string has to end after it.
+    passed: usize,
     hit: bool,
 }
 
@@ -25,7 +27,7 @@ impl StopStrings {
     /// A watch for some strings. An empty string would stop every text and is left out.
     pub fn new(mut stops: Vec<String>) -> Self {
         stops.retain(|stop| !stop.is_empty());
-        Self { stops, held: String::new(), hit: false }
+        Self { stops, held: String::new(), passed: 0, hit: false }
     }
 
     /// Takes the next piece of text. After a hit, nothing more is emitted.
@@ -42,9 +44,22 @@ impl StopStrings {
         if self.hit {
             return Stopped { emit: String::new(), hit: true };
         }
-        let keep = self.held.split_off(self.certain());
+        let certain = self.certain();
+        let keep = self.held.split_off(certain);
+        self.passed = self.passed.saturating_sub(certain);
         let emit = std::mem::replace(&mut self.held, keep);
         Stopped { emit, hit: false }
+    }
+
+    /// Takes the next piece of text that no stop string may end: one that is complete in it is text like any other. One that
+    /// begins in it can still be completed by what is pushed later.
+    pub fn pass(&mut self, text: &str) -> Stopped {
+        self.held.push_str(text);
+        self.passed = self.held.len();
+        let certain = self.certain();
+        let keep = self.held.split_off(certain);
+        self.passed -= certain;
+        Stopped { emit: std::mem::replace(&mut self.held, keep), hit: self.hit }
     }
 
     /// The end of the text: what was held back after all was no stop string.
@@ -55,17 +70,25 @@ impl StopStrings {
     /// Where the stop string that is complete first begins.
     fn first_stop(&self) -> Option<usize> {
         let found = self.stops.iter().filter_map(|stop| {
-            let start = self.held.find(stop.as_str())?;
+            let ends_later = |(at, _): &(usize, &str)| at + stop.len() > self.passed;
+            let start = if self.passed == 0 {
+                self.held.find(stop.as_str())?
+            } else {
+                let starts = self.held.char_indices().map(|(at, _)| (at, &self.held[at..]));
+                starts.filter(ends_later).find(|(_, rest)| rest.starts_with(stop.as_str()))?.0
+            };
             Some((start + stop.len(), start))
         });
         found.min().map(|(_, start)| start)
     }
 
-    /// How many bytes cannot be part of a stop string: all but the longest end of the text that
-    /// begins one.
+    /// How many bytes cannot be part of a stop string: all but the longest end of the text that begins one.
     fn certain(&self) -> usize {
         let starts = self.held.char_indices().map(|(at, _)| at);
-        let begins = |at: &usize| self.stops.iter().any(|s| s.starts_with(&self.held[*at..]));
+        let begins = |at: &usize| {
+            let rest = &self.held[*at..];
+            self.stops.iter().any(|stop| stop.len() > rest.len() && stop.starts_with(rest))
+        };
         starts.into_iter().find(begins).unwrap_or(self.held.len())
     }
 }
@@ -123,6 +146,25 @@ mod tests {
     fn the_stop_complete_first_wins_and_then_the_longest() {
         assert_eq!(run(stops(&["abcd", "bc"]), ["abcd"]), ("a".into(), true));
         assert_eq!(run(stops(&["c", "abc"]), ["xabc"]), ("x".into(), true));
+    }
+
+    #[test]
+    fn what_is_passed_is_not_stopped_but_may_begin_a_stop() {
+        let mut passed = stops(&["END", "a"]);
+        assert_eq!(passed.pass("xENDa E"), Stopped { emit: "xENDa ".into(), hit: false });
+        assert_eq!(passed.push("ND"), Stopped { emit: String::new(), hit: true });
+        let mut ends = stops(&["END"]);
+        assert_eq!(ends.pass("END").emit, "END", "complete: it is no beginning");
+        assert_eq!(ends.push("END"), Stopped { emit: String::new(), hit: true });
+        // A complete one within the beginning of another.
+        let mut nested = stops(&["xaby", "ab"]);
+        assert_eq!(nested.pass("xab").emit, "");
+        assert_eq!(nested.push("z"), Stopped { emit: "xabz".into(), hit: false });
+        assert_eq!(nested.push("ab"), Stopped { emit: String::new(), hit: true });
+        // Overlapping: the second ends later.
+        let mut twice = stops(&["aa"]);
+        assert_eq!(twice.pass("aa").emit, "a");
+        assert_eq!(twice.push("a"), Stopped { emit: String::new(), hit: true });
     }
 
     #[test]

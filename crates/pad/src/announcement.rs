@@ -7,7 +7,8 @@ use crate::settings::ServerSettings;
 /// What is served, where, and a first request to copy.
 pub fn announcement(model: &str, dimensions: &[String], address: SocketAddr, settings: &ServerSettings) -> String {
     let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { url_host(address) };
-    let base = format!("http://{host}:{}", address.port());
+    let scheme = if settings.tls.on() { "https" } else { "http" };
+    let base = format!("{scheme}://{host}:{}", address.port());
     let steering = if dimensions.is_empty() {
         "no preferences".to_owned()
     } else {
@@ -18,7 +19,7 @@ pub fn announcement(model: &str, dimensions: &[String], address: SocketAddr, set
         r#"{{"messages": [{{"role": "user", "content": "Why is the sky blue?"}}]{}}}"#,
         preference.unwrap_or_default()
     );
-    let key = if settings.api_keys.is_empty() { "" } else { " -H 'authorization: Bearer YOUR_KEY'" };
+    let key = if settings.open() { "" } else { " -H 'authorization: Bearer YOUR_KEY'" };
     format!(
         "PAD Server {}: {model} at {base}/v1 ({steering}). \
          Try: curl {base}/v1/chat/completions{key} -H 'content-type: application/json' -d '{body}'",

@@ -1,6 +1,7 @@
 //! PAD Server: personalized decoding of language models.
 
 mod announcement;
+mod api_keys;
 mod bench;
 mod cli;
 mod cores;

@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use pad_engine::{Engine, EngineConfig, HeadId, LoadedWeights, LockstepRunner, WeightsId};
 use pad_model::BLOCK;
 use pad_reward::RewardModel;
-use pad_server::{ApiKey, ApiKeys, AppState, Defaults, ModelCard, RequestLimits, Reward};
+use pad_server::{AppState, Defaults, ModelCard, RequestLimits, Reward, Tls};
 use tokio::net::{TcpSocket, lookup_host};
 use tokio::sync::oneshot;
 
@@ -15,9 +15,9 @@ use crate::announcement::announcement;
 use crate::fingerprint::fingerprint;
 use crate::loading::{self, BaseModel};
 use crate::reward::{RewardSource, RewardWeights};
-use crate::settings::{Environment, ServerSettings, Settings};
+use crate::settings::{Environment, ServerSettings, Settings, TlsSettings};
 use crate::signals::Signals;
-use crate::{logging, pull};
+use crate::{api_keys, logging, pull};
 
 /// How long tasks may take to end once serving is over.
 const LAST_TASKS: Duration = Duration::from_secs(1);
@@ -42,6 +42,7 @@ async fn serve(settings: &Settings, environment: &Environment) -> anyhow::Result
     let mut signals = Signals::new()?;
     // Taken before the model is loaded, so that a port in use is told at once; nobody can connect until it listens.
     let socket = bind(&settings.server).await?;
+    let tls = tls(&settings.server.tls)?;
     let state = tokio::select! {
         state = assemble(settings.clone(), environment.clone()) => state?,
         signal = signals.next() => {
@@ -60,7 +61,7 @@ async fn serve(settings: &Settings, environment: &Environment) -> anyhow::Result
         let _ = stopped.await;
     };
     tokio::select! {
-        served = pad_server::run(listener, state, shutdown) => Ok(served?),
+        () = pad_server::run(listener, tls, state, shutdown) => Ok(()),
         () = signals.stop_twice(stop) => Ok(()),
     }
 }
@@ -80,6 +81,16 @@ async fn bind(settings: &ServerSettings) -> anyhow::Result<TcpSocket> {
     }
     let error = last.unwrap_or_else(|| std::io::Error::other("the host has no address"));
     Err(error).with_context(context)
+}
+
+/// The certificate, where the settings name one.
+fn tls(settings: &TlsSettings) -> anyhow::Result<Option<Tls>> {
+    if !settings.on() {
+        return Ok(None);
+    }
+    let read = |key: &str, path: &str| std::fs::read(path).with_context(|| format!("server.tls.{key}, {path}"));
+    let (certificate, key) = (read("certificate", &settings.certificate)?, read("key", &settings.key)?);
+    Ok(Some(Tls::from_pem(&certificate, &key).context("server.tls")?))
 }
 
 /// Loads the models and starts the engine, on a thread that may block.
@@ -108,7 +119,7 @@ pub fn app_state(settings: &Settings, environment: &Environment) -> anyhow::Resu
     Ok(AppState {
         model: ModelCard {
             id: settings.model.served_name(),
-            aliases: Vec::new(),
+            aliases: settings.model.aliases.clone(),
             created,
             fingerprint: fingerprint(settings),
         },
@@ -120,13 +131,18 @@ pub fn app_state(settings: &Settings, environment: &Environment) -> anyhow::Resu
             top_p: settings.defaults.top_p,
             max_tokens: Some(settings.defaults.max_tokens).filter(|tokens| *tokens > 0),
         },
-        keys: keys(&settings.server),
+        keys: api_keys::keys(&settings.server)?,
         limits: RequestLimits {
             body_bytes: settings.server.body_limit.0 as usize,
+            body_time: Duration::from_secs(settings.server.body_seconds),
+            head_bytes: settings.server.head_limit.0 as usize,
+            head_time: Duration::from_secs(settings.server.head_seconds),
+            answer: settings.server.answer(),
             choices: settings.server.max_choices,
             keep_alive: settings.server.keep_alive(),
             drain: settings.server.drain(),
         },
+        origins: settings.server.origins().unwrap_or_default(),
     })
 }
 
@@ -159,12 +175,4 @@ fn start_engine(settings: &Settings, base: pad_model::Model, reward: RewardWeigh
         context: settings.model.context,
     };
     Ok(Engine::start(LockstepRunner::new(weights?)?, config)?)
-}
-
-fn keys(settings: &ServerSettings) -> ApiKeys {
-    let key = |secret: &String| {
-        let key = ApiKey::new(secret);
-        if settings.max_requests_per_key > 0 { key.limited(settings.max_requests_per_key) } else { key }
-    };
-    ApiKeys::new(settings.api_keys.iter().map(key))
 }

@@ -1,3 +1,5 @@
+use pad_text::Message;
+
 use super::*;
 
 /// A manifest of three dimensions whose template is short.
@@ -16,17 +18,25 @@ fn manifest(kind: Kind, base_prompt: BasePrompt) -> Manifest {
 
 fn lay_out(kind: Kind, base_prompt: BasePrompt, preference: &Preference) -> Result<Layout, RewardError> {
     let manifest = manifest(kind, base_prompt);
-    let messages = [Message::new("system", "s"), Message::new("user", "hi")];
-    Layout::new(&manifest, &PrincipleTemplate::new(&manifest.template)?, &messages, preference)
+    let prompt = vec![Message::new("system", "s"), Message::new("user", "hi")].into();
+    Layout::new(&manifest, &PrincipleTemplate::new(&manifest.template)?, &prompt, preference)
 }
 
 fn weights(weights: [f32; 3]) -> Preference {
     Preference::Weights(weights.to_vec())
 }
 
+/// What is said in a lane: by the system, then by the user.
+fn said(lane: &Prompt) -> [&str; 2] {
+    match lane {
+        Prompt::Messages(messages) => [0, 1].map(|at| messages[at].content.as_str()),
+        other => panic!("no conversation: {other:?}"),
+    }
+}
+
 /// What the user says in each reward lane.
 fn lanes(layout: &Layout) -> Vec<&str> {
-    layout.lanes.iter().map(|(messages, _)| messages[1].content.as_str()).collect()
+    layout.lanes.iter().map(|(prompt, _)| said(prompt)[1]).collect()
 }
 
 /// (readout, weight) of each term.
@@ -41,8 +51,8 @@ fn prompted_has_a_lane_for_each_weight() {
     assert_eq!(lanes(&layout), ["<harmless> hi", "<humor> hi"]);
     assert_eq!(layout.dimensions, ["harmless", "humor"]);
     assert_eq!(terms(&layout), [(0, 0.5), (1, -1.0)]);
-    assert_eq!(layout.base[1].content, "hi");
-    assert_eq!(layout.lanes[0].0[0].content, "s");
+    assert_eq!(said(&layout.base)[1], "hi");
+    assert_eq!(said(&layout.lanes[0].0)[0], "s");
 }
 
 #[test]
@@ -80,7 +90,7 @@ fn without_weights_only_the_plain_base_is_left() {
         for base_prompt in [BasePrompt::Plain, BasePrompt::Principled] {
             let layout = lay_out(kind, base_prompt, &weights([0.0, -0.0, 0.0])).unwrap();
             assert!(layout.lanes.is_empty() && layout.terms.is_empty() && layout.dimensions.is_empty());
-            assert_eq!(layout.base[1].content, "hi");
+            assert_eq!(said(&layout.base)[1], "hi");
         }
     }
 }
@@ -89,10 +99,10 @@ fn without_weights_only_the_plain_base_is_left() {
 fn a_principled_base_reads_all_principles() {
     let both = weights([0.5, 1.0, 0.0]);
     let checkpoint = lay_out(Kind::Checkpoint, BasePrompt::Principled, &both).unwrap();
-    assert_eq!(checkpoint.base[1].content, "<harmless and helpfulness> hi");
-    assert_eq!(checkpoint.base[1].content, checkpoint.lanes[0].0[1].content);
+    assert_eq!(said(&checkpoint.base)[1], "<harmless and helpfulness> hi");
+    assert_eq!(said(&checkpoint.base)[1], said(&checkpoint.lanes[0].0)[1]);
     let prompted = lay_out(Kind::Prompted, BasePrompt::Principled, &both).unwrap();
-    assert_eq!(prompted.base[1].content, "<harmless and helpfulness> hi");
+    assert_eq!(said(&prompted.base)[1], "<harmless and helpfulness> hi");
     assert_eq!(lanes(&prompted), ["<harmless> hi", "<helpfulness> hi"]);
 }
 
@@ -100,8 +110,8 @@ fn a_principled_base_reads_all_principles() {
 fn only_a_preference_needs_a_user_message() {
     let manifest = manifest(Kind::Prompted, BasePrompt::Plain);
     let template = PrincipleTemplate::new(&manifest.template).unwrap();
-    let messages = [Message::new("system", "s")];
-    let lay_out = |preference| Layout::new(&manifest, &template, &messages, &preference);
+    let prompt = vec![Message::new("system", "s")].into();
+    let lay_out = |preference| Layout::new(&manifest, &template, &prompt, &preference);
     assert!(lay_out(weights([0.0; 3])).is_ok());
     assert!(matches!(lay_out(weights([1.0, 0.0, 0.0])), Err(RewardError::NoUserMessage)));
 }
@@ -132,10 +142,10 @@ fn words_are_read_by_the_base_model_where_dimensions_have_heads() {
 
 #[test]
 fn a_backbone_that_is_not_the_base_is_a_reference_lane_of_its_own() {
-    let messages = [Message::new("user", "hi")];
+    let prompt = vec![Message::new("user", "hi")].into();
     let lay_out = |manifest: Manifest| {
         let template = PrincipleTemplate::new(&manifest.template).unwrap();
-        Layout::new(&manifest, &template, &messages, &weights([0.0, 1.0, 2.0])).unwrap()
+        Layout::new(&manifest, &template, &prompt, &weights([0.0, 1.0, 2.0])).unwrap()
     };
     let heads = |base_prompt| Manifest { reference: ReferencePolicy::Backbone, ..manifest(Kind::Heads, base_prompt) };
     let same = lay_out(heads(BasePrompt::Plain));
@@ -146,6 +156,6 @@ fn a_backbone_that_is_not_the_base_is_a_reference_lane_of_its_own() {
         let reference = LaneKind { source, adapted: false, heads: vec![LaneHead::None] };
         assert_eq!(kinds(&layout)[1], reference);
         assert!(layout.terms.iter().all(|term| term.reference == Reference::Readout(2)));
-        assert_eq!(layout.lanes[1].0, messages);
+        assert_eq!(layout.lanes[1].0, prompt);
     }
 }

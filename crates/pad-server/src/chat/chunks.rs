@@ -1,60 +1,39 @@
-//! A generation as the chunks of a stream.
+//! A generation as the chunks of a chat completion's stream.
 
-use std::collections::VecDeque;
-
-use pad_api::{ChatChunk, ChoicePad, ChunkChoice, Delta, ErrorBody, FinishReason, Logprobs, TokenLogprob, TokenTrace};
+use pad_api::{ChoicePad, ChunkChoice, Delta, FinishReason, Logprobs, TokenLogprob, TokenTrace};
 
 use super::envelope::Envelope;
-use super::generation::Generation;
+use super::frames::{Frame, Shape};
 use super::options::Details;
 use super::reader::Part;
+use super::tally::Tally;
 
-/// One message of the stream.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Frame {
-    /// More of the answer.
-    Chunk(Box<ChatChunk>),
-    /// The answer broke off.
-    Error(ErrorBody),
-    /// The stream is complete.
-    Done,
-}
-
-/// A generation, and the frames that are ready to be sent.
+/// The shape of a chat completion's stream.
 pub(crate) struct Chunks {
-    /// None once it has ended or failed.
-    generation: Option<Generation>,
     envelope: Envelope,
     /// Send `usage` before the end.
     include_usage: bool,
     details: Details,
     /// Which choices have had their opening chunk.
     opened: Vec<bool>,
-    ready: VecDeque<Frame>,
+    ready: Vec<Frame>,
+}
+
+impl Shape for Chunks {
+    fn part(&mut self, index: usize, part: Part) -> Vec<Frame> {
+        self.add(index, part);
+        std::mem::take(&mut self.ready)
+    }
+
+    fn end(&mut self, tally: &Tally) -> Vec<Frame> {
+        let usage = self.include_usage.then(|| Frame::data(&self.envelope.usage_chunk(Some(tally.usage()))));
+        usage.into_iter().chain([Frame::Done]).collect()
+    }
 }
 
 impl Chunks {
-    pub(crate) fn new(generation: Generation, envelope: Envelope, include_usage: bool, details: Details) -> Self {
-        let opened = vec![false; generation.choices()];
-        Self { generation: Some(generation), envelope, include_usage, details, opened, ready: VecDeque::new() }
-    }
-
-    /// The next frame; `Done` is the last.
-    pub(crate) async fn next(&mut self) -> Option<Frame> {
-        loop {
-            if let Some(frame) = self.ready.pop_front() {
-                return Some(frame);
-            }
-            let generation = self.generation.as_mut()?;
-            match generation.next().await {
-                Ok(Some((index, part))) => self.add(index, part),
-                Ok(None) => self.close(),
-                Err(error) => {
-                    self.generation = None;
-                    self.ready.extend([Frame::Error(error.body()), Frame::Done]);
-                }
-            }
-        }
+    pub(crate) fn new(choices: usize, envelope: Envelope, include_usage: bool, details: Details) -> Self {
+        Self { envelope, include_usage, details, opened: vec![false; choices], ready: Vec::new() }
     }
 
     /// Opening before the first words, words with their explanations, the end in a chunk of its own.
@@ -74,20 +53,11 @@ impl Chunks {
         }
     }
 
-    fn close(&mut self) {
-        let Some(generation) = self.generation.take() else { return };
-        if self.include_usage {
-            let chunk = self.envelope.usage_chunk(Some(generation.tally().usage()));
-            self.ready.push_back(Frame::Chunk(Box::new(chunk)));
-        }
-        self.ready.push_back(Frame::Done);
-    }
-
     fn push(&mut self, index: usize, delta: Delta, finish_reason: Option<FinishReason>, told: Told) {
         let pad = told.trace.map(|trace| ChoicePad { trace });
         let logprobs = told.logprobs.map(|content| Logprobs { content, refusal: None });
         let choice = ChunkChoice { index, delta, logprobs, finish_reason, pad };
-        self.ready.push_back(Frame::Chunk(Box::new(self.envelope.chunk(choice))));
+        self.ready.push(Frame::data(&self.envelope.chunk(choice)));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pad_api::{ChatChoice, ChatChunk, ChatCompletion, ChunkChoice, ObjectKind, Usage};
+use pad_api::{ChatChoice, ChatChunk, ChatCompletion, ChunkChoice, Completion, CompletionChoice, ObjectKind, Usage};
 
 use crate::state::ModelCard;
 
@@ -16,11 +16,16 @@ pub(crate) struct Envelope {
 }
 
 impl Envelope {
-    /// A new completion of this model.
+    /// A new chat completion of this model.
     pub(crate) fn new(model: &ModelCard) -> Self {
+        Self::named(model, "chatcmpl")
+    }
+
+    /// A new answer of this model, whose id begins so.
+    pub(crate) fn named(model: &ModelCard, kind: &str) -> Self {
         let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         Self {
-            id: format!("chatcmpl-{:032x}", rand::random::<u128>()),
+            id: format!("{kind}-{:032x}", rand::random::<u128>()),
             created,
             model: model.id.clone(),
             system_fingerprint: model.fingerprint.clone(),
@@ -47,6 +52,19 @@ impl Envelope {
             model: self.model.clone(),
             system_fingerprint: self.system_fingerprint.clone(),
             choices: Vec::new(),
+            usage,
+        }
+    }
+
+    /// A completion of plain prompts, or a part of one.
+    pub(crate) fn text(&self, choices: Vec<CompletionChoice>, usage: Option<Usage>) -> Completion {
+        Completion {
+            id: self.id.clone(),
+            object: ObjectKind::TextCompletion,
+            created: self.created,
+            model: self.model.clone(),
+            system_fingerprint: self.system_fingerprint.clone(),
+            choices,
             usage,
         }
     }

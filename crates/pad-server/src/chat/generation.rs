@@ -6,7 +6,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream, SelectAll};
 use pad_api::FinishReason;
 use pad_engine::{Choice, GenerateRequest};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use tracing::Span;
 
 use super::options::ChatOptions;
@@ -14,6 +14,7 @@ use super::reader::{ChoiceReader, End, Part};
 use super::tally::Tally;
 use super::timing::Timing;
 use crate::ApiError;
+use crate::keys::Grant;
 use crate::state::Shared;
 
 /// A part, and the index of the choice that it belongs to.
@@ -26,14 +27,16 @@ pub(crate) struct Generation {
     timing: Timing,
     choices: usize,
     ended: usize,
-    /// The caller's place, given back with everything else.
-    _permit: Option<OwnedSemaphorePermit>,
+    /// The caller's place, given back with everything else, and its tokens.
+    grant: Grant,
     /// The request's span: parts are read long after the handler returned.
     span: Span,
 }
 
 impl Generation {
-    /// Hand a request to the engine.
+    /// Hand a request to the engine: one piece of work for each of its prompts. Either all of them are taken or none.
+    ///
+    /// The choices are counted through: those of the first prompt, then those of the next.
     ///
     /// # Errors
     /// Where the engine does not take it.
@@ -41,28 +44,38 @@ impl Generation {
         shared: &Shared,
         options: &ChatOptions,
         names: Vec<String>,
-        request: GenerateRequest,
-        permit: Option<OwnedSemaphorePermit>,
+        requests: Vec<GenerateRequest>,
+        grant: Grant,
     ) -> Result<Self, ApiError> {
         let state = &shared.state;
-        let prompt_tokens = request.lanes.first().map_or(0, |base| base.prompt.len());
-        let tally = Tally::new(prompt_tokens, request.lanes.len().saturating_sub(1));
+        let base = |request: &GenerateRequest| request.lanes.first().map_or(0, |base| base.prompt.len());
+        let prompt_tokens = requests.iter().map(base).sum();
+        let lanes = requests.iter().map(|request| request.lanes.len().saturating_sub(1)).max().unwrap_or(0);
+        let tally = Tally::new(prompt_tokens, lanes, options.choices);
         let explain: Option<Arc<[String]>> = options.details.trace.then(|| names.into());
-        let parts: Vec<BoxStream<'static, Indexed>> = if request.max_tokens == 0 {
-            (0..options.choices).map(|index| stream::iter([(index, Ok(nothing()))]).boxed()).collect()
+        let count = requests.len() * options.choices;
+        let parts: Vec<BoxStream<'static, Indexed>> = if requests.iter().any(|request| request.max_tokens == 0) {
+            (0..count).map(|index| stream::iter([(index, Ok(nothing()))]).boxed()).collect()
         } else {
             let reader = |choice| {
                 let (tokenizer, stop) = (Arc::clone(state.chat.tokenizer()), options.stop.clone());
-                ChoiceReader::new(choice, tokenizer, stop, explain.clone(), options.details.logprobs)
+                let logprobs = options.details.logprobs;
+                ChoiceReader::new(choice, tokenizer, stop, explain.clone(), logprobs).for_at_least(options.min_tokens)
             };
-            let choices: Vec<Choice> = state.engine.submit(request)?;
-            choices.into_iter().map(reader).enumerate().map(|(index, reader)| read(index, reader)).collect()
+            let mut choices: Vec<Choice> = Vec::with_capacity(count);
+            for request in requests {
+                // Those before a refused one are dropped with the error, which cancels them.
+                choices.extend(state.engine.submit(request)?);
+            }
+            let end = state.limits.answer.map(|limit| Instant::now() + limit);
+            choices.into_iter().map(reader).enumerate().map(|(index, reader)| read(index, reader, end)).collect()
         };
         shared.metrics.admitted(prompt_tokens);
-        let timing = Timing::new(Arc::clone(&shared.metrics), options.arrived, options.choices);
+        grant.spend(prompt_tokens as u64);
+        let timing = Timing::new(Arc::clone(&shared.metrics), options.arrived, count);
         let choices = parts.len();
         let parts = stream::select_all(parts);
-        Ok(Self { parts, tally, timing, choices, ended: 0, _permit: permit, span: Span::current() })
+        Ok(Self { parts, tally, timing, choices, ended: 0, grant, span: Span::current() })
     }
 
     /// How many choices there are.
@@ -96,9 +109,10 @@ impl Generation {
     }
 
     fn count(&mut self, index: usize, part: &Part) {
-        self.tally.add(part);
+        self.tally.add(index, part);
         if let Some(token) = part.token {
             self.timing.token(index, token);
+            self.grant.spend(1);
         }
         let Some(end) = part.end else { return };
         self.timing.choice_ended(end.reason);
@@ -111,11 +125,18 @@ impl Generation {
     }
 }
 
-/// A reader's parts up to the last. The reader, and with it the choice, is dropped before the last part is handed out.
-fn read(index: usize, reader: ChoiceReader) -> BoxStream<'static, Indexed> {
+/// A reader's parts up to the last, which comes at the `end` at the latest. The reader, and with it the choice, is dropped before
+/// the last part is handed out.
+fn read(index: usize, reader: ChoiceReader, end: Option<Instant>) -> BoxStream<'static, Indexed> {
     stream::unfold(Some(reader), move |reader| async move {
         let mut reader = reader?;
-        let part = reader.next().await;
+        let part = match end {
+            None => reader.next().await,
+            Some(end) => {
+                let part = tokio::time::timeout_at(end, reader.next()).await;
+                part.unwrap_or_else(|_| Ok(reader.break_off()))
+            }
+        };
         let over = part.as_ref().map_or(true, |part| part.end.is_some());
         Some(((index, part), (!over).then_some(reader)))
     })

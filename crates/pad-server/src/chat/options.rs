@@ -1,10 +1,10 @@
-//! A chat request whose every value was checked.
+//! A request for text whose every value was checked.
 
 use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use pad_api::{ChatMessage, ChatRequest, Content, PadOptions, Preference, Stop, StreamOptions};
-use pad_reward::PreferenceInput;
+use pad_reward::{PreferenceInput, Prompt};
 use pad_text::Message;
 use serde_json::{Map, Value};
 
@@ -26,16 +26,20 @@ const STOP_STRINGS: RangeInclusive<usize> = 1..=4;
 #[derive(Clone, Debug)]
 pub(crate) struct ChatOptions {
     pub(crate) arrived: Instant,
-    pub(crate) messages: Vec<Message>,
+    /// What is continued; each prompt on its own.
+    pub(crate) prompts: Vec<Prompt>,
     pub(crate) preference: PreferenceInput,
     pub(crate) beta: f32,
     pub(crate) top_k: usize,
     pub(crate) sampling: Sampling,
     pub(crate) seed: u64,
+    /// Choices of each prompt.
     pub(crate) choices: usize,
     /// What the request asks for; none means the server's default, or as many as fit.
     pub(crate) max_tokens: Option<usize>,
     pub(crate) stop: Vec<String>,
+    /// Tokens before which no stop string ends the answer.
+    pub(crate) min_tokens: usize,
     pub(crate) stream: bool,
     /// Send `usage` at the end of the stream.
     pub(crate) include_usage: bool,
@@ -59,6 +63,15 @@ impl ChatOptions {
     pub(crate) fn read(mut request: ChatRequest, state: &AppState) -> Result<Self, ApiError> {
         state.model.check_name(request.model.as_deref())?;
         let messages = conversation(std::mem::take(&mut request.messages))?;
+        Self::of(request, vec![messages.into()], state)
+    }
+
+    /// Check the values of a request whose messages, if it has any, were turned into these prompts already.
+    ///
+    /// # Errors
+    /// As for [`Self::read`].
+    pub(crate) fn of(request: ChatRequest, prompts: Vec<Prompt>, state: &AppState) -> Result<Self, ApiError> {
+        state.model.check_name(request.model.as_deref())?;
         let pad = request.pad.unwrap_or_default();
         let sampling = Sampling::read(&request, state)?;
         let logprobs = logprobs(request.logprobs, request.top_logprobs)?;
@@ -69,8 +82,8 @@ impl ChatOptions {
             arrived: Instant::now(),
             include_usage: include_usage(request.stream, request.stream_options)?,
             stream: request.stream.unwrap_or(false),
-            messages,
-            preference: preference(request.preference),
+            prompts,
+            preference: preference_input(request.preference),
             beta,
             top_k,
             sampling,
@@ -79,6 +92,7 @@ impl ChatOptions {
             // More than can be counted is more than fits, and refused as such.
             max_tokens: max_tokens.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
             stop: stop_strings(request.stop)?,
+            min_tokens: request.min_tokens.map_or(0, |tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
             details: Details { trace: pad.trace.unwrap_or(false), logprobs },
         })
     }
@@ -126,7 +140,8 @@ fn stop_strings(stop: Option<Stop>) -> Result<Vec<String>, ApiError> {
     Ok(strings)
 }
 
-fn preference(given: Option<Preference>) -> PreferenceInput {
+/// A preference as the reward model takes it.
+pub(crate) fn preference_input(given: Option<Preference>) -> PreferenceInput {
     match given {
         None => PreferenceInput::Absent,
         Some(Preference::Named(weights)) => PreferenceInput::Named(weights),

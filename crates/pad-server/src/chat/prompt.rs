@@ -1,9 +1,8 @@
-//! Messages and a preference to the prompts of all lanes.
+//! Prompts and a preference to the tokens of all lanes.
 
 use std::sync::Arc;
 
-use pad_reward::{LanePlan, PreferenceInput};
-use pad_text::Message;
+use pad_reward::{LanePlan, PreferenceInput, Prompt};
 
 use super::options::ChatOptions;
 use crate::ApiError;
@@ -15,43 +14,43 @@ use crate::state::{AppState, Shared};
 /// the same thread waiting, and goes to a thread that may block.
 const INLINE_BYTES: usize = 16 << 10;
 
-/// The lanes of a request.
+/// The lanes of a request, for each of its prompts.
 ///
 /// # Errors
 /// 400 where the preference does not fit the reward model or the template refuses the messages.
-pub(crate) async fn plan(shared: &Arc<Shared>, options: &ChatOptions) -> Result<LanePlan, ApiError> {
+pub(crate) async fn plan(shared: &Arc<Shared>, options: &ChatOptions) -> Result<Vec<LanePlan>, ApiError> {
     let lanes = 1 + shared.state.reward.as_ref().map_or(0, |reward| reward.model.dimensions().len());
-    let bytes: usize = options.messages.iter().map(|message| message.content.len()).sum();
+    let bytes: usize = options.prompts.iter().map(Prompt::bytes).sum();
     if bytes.saturating_mul(lanes) <= INLINE_BYTES {
-        return lay_out(&shared.state, &options.messages, &options.preference, options.beta);
+        return lay_out(&shared.state, &options.prompts, &options.preference, options.beta);
     }
-    let (shared, messages) = (Arc::clone(shared), options.messages.clone());
+    let (shared, prompts) = (Arc::clone(shared), options.prompts.clone());
     let (preference, beta) = (options.preference.clone(), options.beta);
     // Where the client goes away meanwhile, only this computation runs on; nothing was submitted yet.
-    let planned = tokio::task::spawn_blocking(move || lay_out(&shared.state, &messages, &preference, beta));
+    let planned = tokio::task::spawn_blocking(move || lay_out(&shared.state, &prompts, &preference, beta));
     planned.await.unwrap_or_else(|_| Err(ApiError::internal("the request could not be prepared")))
 }
 
 fn lay_out(
     state: &AppState,
-    messages: &[Message],
+    prompts: &[Prompt],
     preference: &PreferenceInput,
     beta: f32,
-) -> Result<LanePlan, ApiError> {
+) -> Result<Vec<LanePlan>, ApiError> {
     let Some(reward) = &state.reward else {
         refuse_preference(preference)?;
-        return base_alone(state, messages);
+        return prompts.iter().map(|prompt| base_alone(state, prompt)).collect();
     };
     let preference = reward.model.resolve(preference)?;
-    if beta == 0.0 {
-        return base_alone(state, messages);
-    }
-    Ok(reward.model.plan(&state.chat, messages, &preference)?)
+    let lanes = |prompt| -> Result<LanePlan, ApiError> {
+        if beta == 0.0 { base_alone(state, prompt) } else { Ok(reward.model.plan(&state.chat, prompt, &preference)?) }
+    };
+    prompts.iter().map(lanes).collect()
 }
 
-/// Without guidance there is the base lane only, and it reads the messages as they came.
-fn base_alone(state: &AppState, messages: &[Message]) -> Result<LanePlan, ApiError> {
-    let base = state.chat.encode(messages)?;
+/// Without guidance there is the base lane only, and it reads the prompt as it came.
+fn base_alone(state: &AppState, prompt: &Prompt) -> Result<LanePlan, ApiError> {
+    let base = prompt.encode(&state.chat)?;
     Ok(LanePlan { base, lanes: Vec::new(), dimensions: Vec::new(), terms: Vec::new() })
 }
 

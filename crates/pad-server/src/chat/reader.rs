@@ -31,13 +31,15 @@ pub(crate) struct TokenFacts {
     pub(crate) steered: bool,
     /// How far its distribution was moved, in nats.
     pub(crate) kl: f64,
+    /// Its log-probability in the distribution that it was sampled from, before temperature and cuts.
+    pub(crate) logprob: f32,
 }
 
 /// How a choice ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
     pub(crate) reason: FinishReason,
-    /// Prompt tokens found in the cache; unknown where a stop string ended the choice before the engine did.
+    /// Prompt tokens found in the cache; unknown where a stop string or the time limit ended the choice before the engine did.
     pub(crate) cached_tokens: Option<usize>,
 }
 
@@ -46,6 +48,10 @@ pub(crate) struct ChoiceReader {
     choice: Choice,
     detokenizer: Detokenizer,
     stop: StopStrings,
+    /// Tokens before which no stop string ends the choice.
+    least: usize,
+    /// Tokens read so far.
+    read: usize,
     /// Names of the rewards, where tokens are to be explained.
     explain: Option<Arc<[String]>>,
     /// Explanations of tokens whose text is held back.
@@ -64,7 +70,12 @@ impl ChoiceReader {
     ) -> Self {
         let logprobs = logprobs.map(|top| LogprobQueue::new(Arc::clone(&tokenizer), top));
         let (detokenizer, stop) = (Detokenizer::new(tokenizer), StopStrings::new(stop));
-        Self { choice, detokenizer, stop, explain, held: Vec::new(), logprobs }
+        Self { choice, detokenizer, stop, least: 0, read: 0, explain, held: Vec::new(), logprobs }
+    }
+
+    /// The same, where no stop string ends the choice before so many tokens.
+    pub(crate) fn for_at_least(self, tokens: usize) -> Self {
+        Self { least: tokens, ..self }
     }
 
     /// The next part. Nothing may be read after an end or an error.
@@ -79,7 +90,7 @@ impl ChoiceReader {
                     pad_engine::FinishReason::Stop => FinishReason::Stop,
                     pad_engine::FinishReason::Length => FinishReason::Length,
                 };
-                Ok(self.finish(reason, finish.cached_tokens))
+                Ok(self.finish(reason, Some(finish.cached_tokens)))
             }
             Some(Event::Failed(why)) => Err(why),
             Some(Event::Scored(_)) => Err("the engine scored where it was to generate".to_owned()),
@@ -87,9 +98,15 @@ impl ChoiceReader {
         }
     }
 
+    /// The last part of a choice whose time is over: it ends as if it were long enough.
+    pub(crate) fn break_off(&mut self) -> Part {
+        self.finish(FinishReason::Length, None)
+    }
+
     fn token(&mut self, token: &Token) -> Part {
         let text = if token.end { String::new() } else { self.text(token) };
-        let stopped = self.stop.push(&text);
+        self.read += 1;
+        let stopped = if self.read < self.least { self.stop.pass(&text) } else { self.stop.push(&text) };
         let (sent, midway) = (stopped.emit.len(), self.detokenizer.is_midway());
         let queue = self.logprobs.as_mut();
         let logprobs = queue.map(|queue| if stopped.hit { queue.cut(sent) } else { queue.release(sent, midway) });
@@ -98,7 +115,7 @@ impl ChoiceReader {
         }
         let decision = &token.decision;
         let steered = decision.steered() && !decision.rewards.is_empty();
-        let facts = TokenFacts { steered, kl: f64::from(decision.kl) };
+        let facts = TokenFacts { steered, kl: f64::from(decision.kl), logprob: decision.logprobs()[decision.chosen] };
         let end = stopped.hit.then_some(End { reason: FinishReason::Stop, cached_tokens: None });
         Part { logprobs: logprobs.unwrap_or_default(), ..self.part(stopped.emit, Some(facts), end) }
     }
@@ -113,7 +130,7 @@ impl ChoiceReader {
     }
 
     /// What was held back comes out, unless it completes a stop string after all.
-    fn finish(&mut self, reason: FinishReason, cached_tokens: usize) -> Part {
+    fn finish(&mut self, reason: FinishReason, cached_tokens: Option<usize>) -> Part {
         let rest = self.detokenizer.finish();
         let stopped = self.stop.push(&rest);
         let mut text = stopped.emit;
@@ -128,7 +145,7 @@ impl ChoiceReader {
             queue.attach(&rest);
             if stopped.hit { queue.cut(text.len()) } else { queue.finish() }
         });
-        let end = End { reason, cached_tokens: Some(cached_tokens) };
+        let end = End { reason, cached_tokens };
         Part { logprobs: logprobs.unwrap_or_default(), ..self.part(text, None, Some(end)) }
     }
 

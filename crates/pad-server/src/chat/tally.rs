@@ -1,5 +1,7 @@
 //! What a request has cost so far.
 
+use std::collections::BTreeMap;
+
 use pad_api::{PadUsage, PromptTokensDetails, Usage};
 
 use super::reader::Part;
@@ -12,17 +14,20 @@ pub(crate) struct Tally {
     tokens: u64,
     steered: u64,
     kl: f64,
-    cached: Option<usize>,
+    /// Choices of each prompt.
+    choices: usize,
+    /// Cached tokens of each prompt, as far as known.
+    cached: BTreeMap<usize, usize>,
 }
 
 impl Tally {
-    /// Nothing generated yet.
-    pub(crate) fn new(prompt_tokens: usize, reward_lanes: usize) -> Self {
-        Self { prompt_tokens, reward_lanes, ..Self::default() }
+    /// Nothing generated yet. `choices` are those of each prompt.
+    pub(crate) fn new(prompt_tokens: usize, reward_lanes: usize, choices: usize) -> Self {
+        Self { prompt_tokens, reward_lanes, choices: choices.max(1), ..Self::default() }
     }
 
-    /// Count a part of any choice.
-    pub(crate) fn add(&mut self, part: &Part) {
+    /// Count a part of choice `index`.
+    pub(crate) fn add(&mut self, index: usize, part: &Part) {
         if let Some(token) = part.token {
             self.tokens += 1;
             self.steered += u64::from(token.steered);
@@ -30,7 +35,8 @@ impl Tally {
         }
         // Choices share their prompt: what one of them had to compute was not cached.
         if let Some(cached) = part.end.and_then(|end| end.cached_tokens) {
-            self.cached = Some(self.cached.map_or(cached, |least| least.min(cached)));
+            let least = self.cached.entry(index / self.choices.max(1)).or_insert(cached);
+            *least = cached.min(*least);
         }
     }
 
@@ -47,7 +53,7 @@ impl Tally {
             prompt_tokens,
             completion_tokens: self.tokens,
             total_tokens: prompt_tokens + self.tokens,
-            prompt_tokens_details: PromptTokensDetails { cached_tokens: self.cached.unwrap_or(0) as u64 },
+            prompt_tokens_details: PromptTokensDetails { cached_tokens: self.cached.values().sum::<usize>() as u64 },
             completion_tokens_details: None,
             pad: PadUsage { reward_lanes: self.reward_lanes as u64, steered_tokens: self.steered, mean_kl },
         }
@@ -63,19 +69,21 @@ mod tests {
 
     #[test]
     fn all_choices_count_and_the_prompt_counts_once() {
-        let token = |steered, kl| Part { token: Some(TokenFacts { steered, kl }), ..Part::default() };
+        let token = |steered, kl| Part { token: Some(TokenFacts { steered, kl, logprob: 0.0 }), ..Part::default() };
         let end = |cached| Part {
             end: Some(End { reason: FinishReason::Stop, cached_tokens: Some(cached) }),
             ..Part::default()
         };
-        let mut tally = Tally::new(10, 2);
+        let mut tally = Tally::new(10, 2, 2);
         for part in [token(true, 0.5), token(false, 0.0), token(true, 1.0), token(false, 0.5), end(8), end(3)] {
-            tally.add(&part);
+            tally.add(0, &part);
         }
         let usage = tally.usage();
         assert_eq!((usage.prompt_tokens, usage.completion_tokens, usage.total_tokens), (10, 4, 14));
         assert_eq!(usage.prompt_tokens_details.cached_tokens, 3);
+        tally.add(2, &end(5));
+        assert_eq!(tally.usage().prompt_tokens_details.cached_tokens, 8, "choice 2 is another prompt's");
         assert_eq!(usage.pad, PadUsage { reward_lanes: 2, steered_tokens: 2, mean_kl: 0.5 });
-        assert_eq!(Tally::new(1, 0).usage().pad.mean_kl.to_bits(), 0, "no tokens, no mean");
+        assert_eq!(Tally::new(1, 0, 1).usage().pad.mean_kl.to_bits(), 0, "no tokens, no mean");
     }
 }

@@ -38,7 +38,7 @@ fn rewards(names: &[String], rewards: &[Vec<f32>], rank: usize) -> BTreeMap<Stri
 }
 
 /// The value as JSON can hold it.
-pub(super) fn finite(value: f32) -> f32 {
+pub(crate) fn finite(value: f32) -> f32 {
     if value.is_nan() { NEVER } else { value.clamp(NEVER, -NEVER) }
 }
 

@@ -81,6 +81,24 @@ pub(crate) fn hello(fields: Value) -> Value {
     body
 }
 
+/// The events of a stream but `[DONE]`: only `data:` lines and comments, each followed by an empty line, `[DONE]` last and once.
+pub(crate) fn events(answer: &Answer) -> Vec<Value> {
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
+    assert_eq!(answer.headers["content-type"], "text/event-stream");
+    let text = answer.text.strip_suffix("\n\n").expect("the last event is complete");
+    let mut data: Vec<&str> = Vec::new();
+    for event in text.split("\n\n") {
+        assert!(!event.contains('\n'), "one line each: {event:?}");
+        match event.strip_prefix("data: ") {
+            Some(payload) => data.push(payload),
+            None => assert!(event.starts_with(':'), "neither data nor comment: {event:?}"),
+        }
+    }
+    assert_eq!(data.pop(), Some("[DONE]"));
+    let json = |payload: &str| serde_json::from_str(payload).unwrap_or_else(|error| panic!("{error}: {payload}"));
+    data.into_iter().map(json).collect()
+}
+
 /// A stream that was read strictly.
 pub(crate) struct Stream {
     /// Everything but `[DONE]`.
@@ -88,22 +106,9 @@ pub(crate) struct Stream {
 }
 
 impl Stream {
-    /// Read a stream's text: only `data:` lines and comments, each followed by an empty line, `[DONE]` last and once.
+    /// Read a stream's text.
     pub(crate) fn read(answer: &Answer) -> Self {
-        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
-        assert_eq!(answer.headers["content-type"], "text/event-stream");
-        let text = answer.text.strip_suffix("\n\n").expect("the last event is complete");
-        let mut data: Vec<&str> = Vec::new();
-        for event in text.split("\n\n") {
-            assert!(!event.contains('\n'), "one line each: {event:?}");
-            match event.strip_prefix("data: ") {
-                Some(payload) => data.push(payload),
-                None => assert!(event.starts_with(':'), "neither data nor comment: {event:?}"),
-            }
-        }
-        assert_eq!(data.pop(), Some("[DONE]"));
-        let json = |payload: &str| serde_json::from_str(payload).unwrap_or_else(|error| panic!("{error}: {payload}"));
-        Self { events: data.into_iter().map(json).collect() }
+        Self { events: events(answer) }
     }
 
     /// What choice `index` says: opened by the role once, ended by one finish of its own, in this order.

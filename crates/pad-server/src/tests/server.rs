@@ -8,7 +8,7 @@ use pad_reward::{Manifest, RewardModel};
 
 use super::model::{Behaviour, Parrot};
 use super::tokenizer;
-use crate::{ApiKeys, AppState, Defaults, ModelCard, RequestLimits, Reward};
+use crate::{ApiKeys, AppState, Defaults, ModelCard, Origins, RequestLimits, Reward};
 
 const MANIFEST: &str = r#"
     kind = "prompted"
@@ -35,6 +35,7 @@ pub(crate) fn state(behaviour: Behaviour) -> AppState {
         defaults: Defaults { temperature: 0.0, ..Defaults::default() },
         keys: ApiKeys::default(),
         limits: RequestLimits::default(),
+        origins: Origins::default(),
     }
 }
 

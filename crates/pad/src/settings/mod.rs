@@ -13,6 +13,7 @@ mod model;
 mod reward;
 mod server;
 mod size;
+mod tls;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ pub use log::{LogFormat, LogSettings};
 pub use model::{Dtype, ModelSettings};
 pub use reward::RewardSettings;
 pub use server::ServerSettings;
+pub use tls::TlsSettings;
 
 use error::Bad;
 

@@ -14,6 +14,8 @@ pub struct ModelSettings {
     pub sha256: String,
     /// Name in the API; empty: made from the source.
     pub name: String,
+    /// Further names that requests may use.
+    pub aliases: Vec<String>,
     /// Arithmetic.
     pub dtype: Dtype,
     /// `cpu` or `cuda:N`.

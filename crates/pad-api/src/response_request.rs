@@ -1,0 +1,65 @@
+//! The body of `POST /v1/responses`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+
+use crate::object::{self, Fields};
+use crate::{PadOptions, Preference, ResponseInput};
+
+/// A request for a response: text in, text out.
+///
+/// A field that is not listed here is ignored and its name logged once.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
+#[schema(example = json!({
+    "model": "smollm2-135m-instruct", "instructions": "Be kind.", "input": "How do I prepare for a job interview?",
+    "max_output_tokens": 64, "preference": {"concise": 1.0}
+}))]
+pub struct ResponseRequest {
+    /// What is answered.
+    pub input: ResponseInput,
+    /// The served model's id or an alias of it; absent means the served model.
+    pub model: Option<String>,
+    /// What the system says first. It holds for this response only, not for those that follow it.
+    pub instructions: Option<String>,
+    /// The response that this one follows: its conversation comes before the input.
+    pub previous_response_id: Option<String>,
+    /// Remember the response and its conversation, so that another can follow it. True where it is absent. The server remembers a
+    /// bounded number of them, the latest, in memory.
+    pub store: Option<bool>,
+    /// Tokens to generate at most. Absent means as many as fit.
+    #[schema(minimum = 0)]
+    pub max_output_tokens: Option<u64>,
+    /// 0 chooses the best score always; higher values flatten the distribution.
+    #[schema(minimum = 0, maximum = 2)]
+    pub temperature: Option<f64>,
+    /// Sample from the smallest set of candidates that has this much of the probability.
+    #[schema(exclusive_minimum = 0, maximum = 1)]
+    pub top_p: Option<f64>,
+    /// Makes the request repeatable, whatever else the server does meanwhile.
+    pub seed: Option<i64>,
+    /// Send typed events while the response is generated.
+    pub stream: Option<bool>,
+    /// Notes of the client's, given back with the response.
+    pub metadata: Option<BTreeMap<String, String>>,
+    /// What to steer towards; see `GET /v1/preferences` for the dimensions.
+    pub preference: Option<Preference>,
+    /// How strongly to steer, and whether to explain it.
+    pub pad: Option<PadOptions>,
+}
+
+impl Fields for ResponseRequest {
+    const EXPECTED: &'static str = "an object with `input`";
+
+    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for ResponseRequest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object::only(deserializer)
+    }
+}

@@ -1,0 +1,101 @@
+//! `POST /v1/rewards`: how much a given answer is in the sense of preferences.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
+
+use crate::object::{self, Fields};
+use crate::{ChatMessage, ObjectKind, Preference, Usage};
+
+/// A conversation whose last answer is scored; nothing is generated.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
+#[schema(example = json!({
+    "messages": [{"role": "user", "content": "Why is the sky blue?"}, {"role": "assistant", "content": "Air scatters blue light."}],
+    "preferences": [{"concise": 1.0}, {"concise": -0.5, "expert": 1.0}]
+}))]
+pub struct RewardsRequest {
+    /// The conversation; the last message is the assistant's.
+    #[schema(min_items = 2)]
+    pub messages: Vec<ChatMessage>,
+    /// The served model's id or an alias of it; absent means the served model.
+    pub model: Option<String>,
+    /// What to score for; not together with `preferences`.
+    pub preference: Option<Preference>,
+    /// Several of them, in one pass over the answer.
+    #[schema(max_items = 32)]
+    pub preferences: Option<Vec<Preference>>,
+    /// Whether the answer is over: then its end counts as its last token. True where it is absent.
+    pub complete: Option<bool>,
+    /// Report every token.
+    pub per_token: Option<bool>,
+}
+
+/// What an answer is worth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(example = json!({
+    "object": "rewards", "model": "smollm2-135m-instruct", "tokens": 7, "base_logprob": -14.2, "dimensions": {"concise": 3.1},
+    "rewards": [{"preference": {"concise": 1.0}, "reward": 3.1}],
+    "usage": {
+        "prompt_tokens": 44, "completion_tokens": 0, "total_tokens": 44, "prompt_tokens_details": {"cached_tokens": 0},
+        "pad": {"reward_lanes": 1, "steered_tokens": 0, "mean_kl": 0.0}
+    }
+}))]
+pub struct Rewards {
+    /// Always `rewards`.
+    pub object: ObjectKind,
+    /// The served model's id.
+    pub model: String,
+    /// Tokens of the answer, its end included where it is complete.
+    pub tokens: u64,
+    /// Sum over them of their log-probabilities under the base model, over the whole vocabulary, in nats.
+    pub base_logprob: f64,
+    /// The reward in every dimension that some preference weighs, or in all of them where none was given: the sum over the tokens
+    /// of their log-probability under the reward model less that under its reference, over the whole vocabulary. A principle in
+    /// plain words is a dimension of that name.
+    pub dimensions: BTreeMap<String, f64>,
+    /// What each preference makes of that, in the order they were given.
+    pub rewards: Vec<PreferenceReward>,
+    /// Every token, where `per_token` asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_token: Option<Vec<TokenReward>>,
+    /// What the request cost: the answer is part of the prompt, since it was only read.
+    pub usage: Usage,
+}
+
+/// What an answer is worth to one preference.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PreferenceReward {
+    /// The preference, as it was given.
+    pub preference: Preference,
+    /// The weighted sum of the dimensions' rewards.
+    pub reward: f64,
+}
+
+/// What one token adds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TokenReward {
+    /// The token's id.
+    pub token: u32,
+    /// The text it completes; empty for an end, and for a token that leaves a character incomplete.
+    pub text: String,
+    /// Its log-probability under the base model.
+    pub base_logprob: f32,
+    /// Its reward in every dimension.
+    pub rewards: BTreeMap<String, f32>,
+}
+
+impl Fields for RewardsRequest {
+    const EXPECTED: &'static str = "an object with `messages`";
+
+    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::deserialize(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RewardsRequest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object::only(deserializer)
+    }
+}

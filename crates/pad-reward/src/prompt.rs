@@ -1,0 +1,77 @@
+//! What a request is to continue: a conversation, or a text without one.
+
+use pad_text::{Chat, Message};
+
+use crate::error::RewardError;
+use crate::principle::PrincipleTemplate;
+
+/// What a lane reads, before it becomes tokens.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Prompt {
+    /// A conversation, read through the chat template.
+    Messages(Vec<Message>),
+    /// A text, read as it stands.
+    Text(String),
+    /// Tokens, read as they stand.
+    Tokens {
+        /// The tokens.
+        ids: Vec<u32>,
+        /// What they spell: what a principle is put around.
+        text: String,
+    },
+}
+
+impl Prompt {
+    /// The same under a principle: in a conversation the last user message is rewritten; around a text or tokens the
+    /// template is put as a whole, since there is no message to put it in.
+    pub(crate) fn under(&self, template: &PrincipleTemplate, principle: &str) -> Result<Self, RewardError> {
+        Ok(match self {
+            Self::Messages(messages) => Self::Messages(template.apply(messages, principle)?),
+            Self::Text(text) | Self::Tokens { text, .. } => Self::Text(template.render(principle, text)),
+        })
+    }
+
+    /// Its tokens.
+    ///
+    /// # Errors
+    /// [`RewardError::Text`] from the chat template or the tokenizer.
+    pub fn encode(&self, chat: &Chat) -> Result<Vec<u32>, RewardError> {
+        Ok(match self {
+            Self::Messages(messages) => chat.encode(messages)?,
+            Self::Text(text) => chat.tokenizer().encode(text)?,
+            Self::Tokens { ids, .. } => ids.clone(),
+        })
+    }
+
+    /// Bytes of its text: a measure of the work that it makes.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Messages(messages) => messages.iter().map(|message| message.content.len()).sum(),
+            Self::Text(text) | Self::Tokens { text, .. } => text.len(),
+        }
+    }
+}
+
+impl From<Vec<Message>> for Prompt {
+    fn from(messages: Vec<Message>) -> Self {
+        Self::Messages(messages)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_principle_is_put_around_what_is_no_conversation() {
+        let template = PrincipleTemplate::new("<{principle}> {content}").unwrap();
+        let tokens = Prompt::Tokens { ids: vec![1, 2], text: "once".to_owned() };
+        for prompt in [Prompt::Text("once".to_owned()), tokens] {
+            assert_eq!(prompt.under(&template, "humor").unwrap(), Prompt::Text("<humor> once".to_owned()));
+            assert_eq!(prompt.bytes(), 4);
+        }
+        let said = Prompt::from(vec![Message::new("user", "hi")]);
+        let expected = Prompt::from(vec![Message::new("user", "<humor> hi")]);
+        assert_eq!(said.under(&template, "humor").unwrap(), expected);
+    }
+}

@@ -1,0 +1,58 @@
+//! `POST /v1/completions`: prompts continued as they stand, over the same generation as a chat.
+
+mod chunks;
+mod collect;
+mod options;
+pub(crate) mod spelling;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use pad_api::{Completion, CompletionRequest, ErrorBody};
+
+use crate::ApiError;
+use crate::auth::Caller;
+use crate::body::JsonBody;
+use crate::chat::envelope::Envelope;
+use crate::chat::frames::Frames;
+use crate::chat::{self, sse};
+use crate::state::Shared;
+use chunks::Chunks;
+use options::CompletionOptions;
+
+/// Continue prompts, steered towards a preference.
+#[utoipa::path(
+    post, path = "/v1/completions", tag = "Completions", operation_id = "createCompletion", request_body = CompletionRequest,
+    responses(
+        (status = 200, description = "The texts; with `stream`, chunks of the same shape as server-sent events that end with `data: [DONE]`.",
+            content((Completion = "application/json"), (Completion = "text/event-stream"))),
+        (status = 400, description = "A value is wrong (`param` names the field), or a prompt is too long.", body = ErrorBody),
+        (status = 404, description = "No such model.", body = ErrorBody),
+        (status = 413, description = "The body is too large.", body = ErrorBody),
+        (status = 429, description = "The queue, or the key's share of it, is full.", body = ErrorBody,
+            headers(("retry-after" = u64, description = "Seconds to wait."))),
+        (status = 503, description = "The server is draining, or its engine has stopped.", body = ErrorBody,
+            headers(("retry-after" = u64, description = "Seconds to wait."))),
+    )
+)]
+pub(crate) async fn create(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(request): JsonBody<CompletionRequest>,
+) -> Result<Response, ApiError> {
+    answer(&shared, &caller, request).await.map_err(|error| error.renamed("messages", "prompt"))
+}
+
+async fn answer(shared: &Arc<Shared>, caller: &Caller, request: CompletionRequest) -> Result<Response, ApiError> {
+    let options = CompletionOptions::read(request, &shared.state)?;
+    let generation = chat::start(shared, &options.generation, caller).await?;
+    let envelope = Envelope::named(&shared.state.model, "cmpl");
+    if options.generation.stream {
+        let mut chunks = Chunks::new(envelope, &options, generation.choices());
+        let opening = chunks.opening();
+        return Ok(sse::respond(Frames::new(generation, chunks, opening), shared.state.limits.keep_alive));
+    }
+    Ok(Json(collect::collect(generation, &envelope, &options).await?).into_response())
+}

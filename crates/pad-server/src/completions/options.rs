@@ -1,0 +1,136 @@
+//! A completion request whose every value was checked.
+
+use std::ops::RangeInclusive;
+
+use pad_api::{ChatRequest, CompletionRequest, Prompt as Given};
+use pad_reward::Prompt;
+use pad_text::Tokenizer;
+
+use crate::ApiError;
+use crate::chat::options::ChatOptions;
+use crate::chat::range::within;
+use crate::state::AppState;
+
+/// Tokens where a request names no number: OpenAI's.
+const MAX_TOKENS: u64 = 16;
+/// Candidates that may be shown in each token's place.
+const LOGPROBS: RangeInclusive<u64> = 0..=20;
+
+/// What a request asks for, defaults filled in.
+#[derive(Clone, Debug)]
+pub(crate) struct CompletionOptions {
+    /// What it has in common with a chat; `choices` are those that are generated for each prompt.
+    pub(crate) generation: ChatOptions,
+    /// The choices of each prompt that are kept.
+    pub(crate) keep: usize,
+    /// The text that each prompt's choices begin with, where they do.
+    pub(crate) echo: Option<Vec<String>>,
+}
+
+impl CompletionOptions {
+    /// Check a request's values.
+    ///
+    /// # Errors
+    /// 404 for another model's name, 400 naming the field that is wrong, its value and what is allowed.
+    pub(crate) fn read(request: CompletionRequest, state: &AppState) -> Result<Self, ApiError> {
+        if request.suffix.is_some_and(|suffix| !suffix.is_empty()) {
+            let message = "`suffix` is given; this server does not fill in the middle: leave it out";
+            return Err(ApiError::invalid("suffix", message));
+        }
+        let echo = request.echo.unwrap_or(false);
+        let logprobs = request.logprobs.map(|top| within("logprobs", top, &LOGPROBS)).transpose()?;
+        if echo && logprobs.is_some() {
+            let message =
+                "`logprobs` is given with `echo`, and those of a prompt are not there yet; allowed: one of both";
+            return Err(ApiError::invalid("logprobs", message));
+        }
+        let prompts = prompts(request.prompt, state.chat.tokenizer())?;
+        let most = state.limits.choices as u64;
+        let keep = within("n", request.n.unwrap_or(1), &(1..=most))?;
+        let generated = best_of(request.best_of, keep, most, request.stream.unwrap_or(false))?;
+        let queue = state.engine.limits().queue;
+        if prompts.len().saturating_mul(generated as usize) > queue {
+            let message = format!(
+                "`prompt` has {} prompts of {generated} choices each; allowed: {queue} choices in all",
+                prompts.len()
+            );
+            return Err(ApiError::invalid("prompt", message));
+        }
+        let echo = echo.then(|| prompts.iter().map(text).collect());
+        let chat = ChatRequest {
+            model: request.model,
+            max_tokens: Some(request.max_tokens.unwrap_or(MAX_TOKENS)),
+            temperature: request.temperature,
+            min_p: request.min_p,
+            top_k: request.top_k,
+            top_p: request.top_p,
+            logit_bias: request.logit_bias,
+            presence_penalty: request.presence_penalty,
+            frequency_penalty: request.frequency_penalty,
+            repetition_penalty: request.repetition_penalty,
+            ignore_eos: request.ignore_eos,
+            min_tokens: request.min_tokens,
+            logprobs: logprobs.map(|_| true),
+            top_logprobs: logprobs,
+            seed: request.seed,
+            stop: request.stop,
+            n: Some(generated),
+            stream: request.stream,
+            stream_options: request.stream_options,
+            preference: request.preference,
+            pad: request.pad,
+            ..ChatRequest::default()
+        };
+        Ok(Self { generation: ChatOptions::of(chat, prompts, state)?, keep: keep as usize, echo })
+    }
+
+    /// The text that choice `index` of those that are generated begins with.
+    pub(crate) fn beginning(&self, index: usize) -> &str {
+        let prompt = index / self.generation.choices;
+        self.echo.as_ref().and_then(|texts| texts.get(prompt)).map_or("", String::as_str)
+    }
+}
+
+/// How many choices are generated for each prompt.
+fn best_of(given: Option<u64>, keep: u64, most: u64, stream: bool) -> Result<u64, ApiError> {
+    let Some(given) = given.filter(|given| *given > 0) else { return Ok(keep) };
+    let generated = within("best_of", given, &(keep..=most))?;
+    if stream && generated > keep {
+        let message = format!("`best_of` is {generated} in a stream of {keep}; allowed: `n`, or no stream");
+        return Err(ApiError::invalid("best_of", message));
+    }
+    Ok(generated)
+}
+
+fn prompts(given: Given, tokenizer: &Tokenizer) -> Result<Vec<Prompt>, ApiError> {
+    let tokens = |ids: Vec<u32>| {
+        let size = tokenizer.vocab_size();
+        if let Some(id) = ids.iter().find(|id| **id as usize >= size) {
+            let message = format!("`prompt` has {id}; allowed: ids of tokens, 0 to {}", size.saturating_sub(1));
+            return Err(ApiError::invalid("prompt", message));
+        }
+        Ok(Prompt::Tokens { text: super::spelling::spelled(tokenizer, &ids), ids })
+    };
+    let prompts: Vec<Prompt> = match given {
+        Given::Text(one) => vec![Prompt::Text(one)],
+        Given::Texts(several) => several.into_iter().map(Prompt::Text).collect(),
+        Given::Tokens(one) => vec![tokens(one)?],
+        Given::TokenLists(several) => several.into_iter().map(tokens).collect::<Result<_, _>>()?,
+    };
+    let empty = |prompt: &Prompt| match prompt {
+        Prompt::Text(text) => text.is_empty(),
+        Prompt::Tokens { ids, .. } => ids.is_empty(),
+        Prompt::Messages(_) => false,
+    };
+    if prompts.is_empty() || prompts.iter().any(empty) {
+        return Err(ApiError::invalid("prompt", "`prompt` is empty; allowed: some text, or one token id or more"));
+    }
+    Ok(prompts)
+}
+
+fn text(prompt: &Prompt) -> String {
+    match prompt {
+        Prompt::Text(text) | Prompt::Tokens { text, .. } => text.clone(),
+        Prompt::Messages(_) => String::new(),
+    }
+}

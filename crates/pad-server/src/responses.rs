@@ -1,0 +1,100 @@
+//! `POST /v1/responses`: text in and out in OpenAI's newer shape, over the same generation as a chat; and what is remembered of it.
+
+mod draft;
+mod events;
+pub(crate) mod memory;
+mod turn;
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response as HttpResponse};
+use axum::{Extension, Json};
+use pad_api::{DeletedResponse, ErrorBody, ObjectKind, Response, ResponseEvent, ResponseRequest};
+
+use crate::ApiError;
+use crate::auth::Caller;
+use crate::body::JsonBody;
+use crate::chat::frames::Frames;
+use crate::chat::{self, sse};
+use crate::state::Shared;
+use draft::Draft;
+use events::Events;
+use turn::Turn;
+
+/// Answer, steered towards a preference.
+#[utoipa::path(
+    post, path = "/v1/responses", tag = "Responses", operation_id = "createResponse", request_body = ResponseRequest,
+    responses(
+        (status = 200, description = "The response; with `stream`, typed server-sent events, of which `response.completed`, \
+            `response.incomplete` or `response.failed` is the last.",
+            content((Response = "application/json"), (ResponseEvent = "text/event-stream"))),
+        (status = 400, description = "A value is wrong (`param` names the field), or the conversation is too long.", body = ErrorBody),
+        (status = 404, description = "No such model, or no such previous response.", body = ErrorBody),
+        (status = 408, description = "The body did not come in time.", body = ErrorBody),
+        (status = 413, description = "The body is too large.", body = ErrorBody),
+        (status = 429, description = "The queue, or the key's share of it, is full.", body = ErrorBody,
+            headers(("retry-after" = u64, description = "Seconds to wait."))),
+        (status = 503, description = "The server is draining, or its engine has stopped.", body = ErrorBody,
+            headers(("retry-after" = u64, description = "Seconds to wait."))),
+    )
+)]
+pub(crate) async fn create(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    JsonBody(request): JsonBody<ResponseRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let named = |error: ApiError| error.renamed("messages", "input").renamed("max_tokens", "max_output_tokens");
+    let turn = Turn::read(request, &shared, &caller).map_err(named)?;
+    let mut generation = chat::start(&shared, &turn.options, &caller).await.map_err(named)?;
+    let stream = turn.options.stream;
+    let mut draft = Draft::new(Arc::clone(&shared), turn);
+    if stream {
+        let keep_alive = shared.state.limits.keep_alive;
+        let mut events = Events::new(draft);
+        let opening = events.opening();
+        return Ok(sse::respond(Frames::new(generation, events, opening), keep_alive));
+    }
+    while let Some((_, part)) = generation.next().await? {
+        draft.add(part);
+    }
+    Ok(Json(draft.finished(generation.tally())).into_response())
+}
+
+/// Tell a response that is remembered.
+#[utoipa::path(
+    get, path = "/v1/responses/{id}", tag = "Responses", operation_id = "getResponse",
+    params(("id" = String, Path, description = "The response's id.")),
+    responses(
+        (status = 200, description = "The response.", body = Response),
+        (status = 404, description = "No such response is remembered.", body = ErrorBody),
+    )
+)]
+pub(crate) async fn get(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<Response>, ApiError> {
+    let found = shared.responses.find(&id, caller.owner());
+    found.map(|kept| Json(kept.response.clone())).ok_or_else(|| ApiError::response_not_found(&id))
+}
+
+/// Forget a response.
+#[utoipa::path(
+    delete, path = "/v1/responses/{id}", tag = "Responses", operation_id = "deleteResponse",
+    params(("id" = String, Path, description = "The response's id.")),
+    responses(
+        (status = 200, description = "It is forgotten.", body = DeletedResponse),
+        (status = 404, description = "No such response is remembered.", body = ErrorBody),
+    )
+)]
+pub(crate) async fn delete(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result<Json<DeletedResponse>, ApiError> {
+    if shared.responses.forget(&id, caller.owner()) {
+        return Ok(Json(DeletedResponse { id, object: ObjectKind::Response, deleted: true }));
+    }
+    Err(ApiError::response_not_found(&id))
+}
