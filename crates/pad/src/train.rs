@@ -203,7 +203,7 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
     }
     let held_out = if heldout.examples.is_empty() { None } else { trainer.evaluate(&heldout, &stop)? };
     let names = |paths: &[PathBuf]| paths.iter().filter_map(|p| Some(p.file_name()?.to_string_lossy().into_owned())).collect();
-    let record = Record { files: names(&args.data), sources: count(&pairs, |p| &p.source), pairs: count(&pairs, |p| &p.dimension), held_out, seconds: started.elapsed().as_secs() };
+    let record = Record { files: names(&args.data), sources: count(&pairs, |p| p.source.split(':').next().unwrap_or_default()), pairs: trainer.pairs(), held_out, seconds: started.elapsed().as_secs() };
     let base = Base { name: settings.model.served_name(), sha256: checksum(&files)? };
     let describe = |name: &str| descriptions.get(name).map_or_else(|| format!("{name} answers"), |text| (*text).to_owned());
     pad_train::write(&args.out, &trainer, &base, &record, describe)?;
@@ -262,10 +262,10 @@ fn watch(stop: Arc<AtomicBool>) -> anyhow::Result<()> {
     Ok(is_ready.recv().context("the thread that waits for signals is gone")??)
 }
 
-fn count<'a>(pairs: &'a [Pair], of: impl Fn(&'a Pair) -> &'a String) -> BTreeMap<String, usize> {
+fn count<'a>(pairs: &'a [Pair], of: impl Fn(&'a Pair) -> &'a str) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for pair in pairs {
-        *counts.entry(of(pair).clone()).or_default() += 1;
+        *counts.entry(of(pair).to_owned()).or_default() += 1;
     }
     counts.retain(|name: &String, _| !name.is_empty());
     counts
