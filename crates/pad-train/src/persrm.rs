@@ -26,7 +26,7 @@ pub struct Base {
 pub struct Record {
     /// The files of pairs, without their folders.
     pub files: Vec<String>,
-    /// Where the pairs come from, as they say, and how many each.
+    /// Where the pairs in the files come from (what stands before the first colon of their `source`), and how many each.
     pub sources: BTreeMap<String, usize>,
     /// Pairs of each dimension.
     pub pairs: BTreeMap<String, usize>,

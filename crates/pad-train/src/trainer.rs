@@ -1,5 +1,6 @@
 //! The training itself: what is computed once, stage 1, stage 2.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -375,6 +376,12 @@ impl<'a> Trainer<'a> {
     pub fn variables(&self) -> Vec<(String, candle_core::Var)> {
         let adapter = self.adapter.iter().flat_map(Adapter::variables);
         adapter.chain(self.heads.iter().zip(&self.dimensions).flat_map(|(head, name)| head.variables(name))).collect()
+    }
+
+    /// Pairs of each dimension that are trained on.
+    pub fn pairs(&self) -> BTreeMap<String, usize> {
+        let count = |i: usize| self.corpus.examples.iter().filter(|e| e.dimension == i).count();
+        self.dimensions.iter().enumerate().map(|(i, name)| (name.clone(), count(i))).collect()
     }
 
     /// Steps of stage 1, and of stage 2 per dimension.

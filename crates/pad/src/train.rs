@@ -12,8 +12,8 @@ use clap::Args;
 use pad_hub::ModelFiles;
 use pad_model::{GgufWeights, Pool, Weights};
 use pad_text::Chat;
-use pad_train::{Backbone, Base, Corpus, Ending, Pair, Plan, Record, Settings as Training, Target, Trainer, Verbosity};
 use sha2::{Digest, Sha256};
+use pad_train::{Backbone, Base, Corpus, Ending, Pair, Plan, Record, Settings as Training, Target, Trainer, Verbosity};
 
 use crate::settings::{Environment, Layer, Settings};
 use crate::signals::Signals;
@@ -141,35 +141,15 @@ impl TrainArgs {
             ($($name:ident),*) => { $(if let Some(value) = self.$name { training.$name = value; })* };
         }
         set!(
-            rank,
-            alpha,
-            head_rank,
-            max_tokens,
-            max_answer_tokens,
-            max_pairs_per_dimension,
-            epochs,
-            stage2_epochs,
-            lr,
-            stage2_lr,
-            beta,
-            batch,
-            warmup,
-            weight_decay,
-            clip,
-            rows,
-            checkpoint_steps,
-            seed
+            rank, alpha, head_rank, max_tokens, max_answer_tokens, max_pairs_per_dimension, epochs, stage2_epochs, lr,
+            stage2_lr, beta, batch, warmup, weight_decay, clip, rows, checkpoint_steps, seed
         );
         training.adapter &= !self.no_adapter;
         training.whole_vocabulary &= !self.small_vocabulary;
         training.length_normalised |= self.length_normalised;
         training.first_layer = self.first_layer.or(training.first_layer);
         if let Some(names) = &self.targets {
-            let target = |name: &String| {
-                Target::named(name).with_context(|| {
-                    format!("--targets: {name:?} is none of {}", Target::ALL.map(Target::name).join(", "))
-                })
-            };
+            let target = |name: &String| Target::named(name).with_context(|| format!("--targets: {name:?} is none of {}", Target::ALL.map(Target::name).join(", ")));
             training.targets = names.iter().map(target).collect::<anyhow::Result<_>>()?;
         }
         Ok(training)
@@ -184,10 +164,7 @@ impl TrainArgs {
     }
 
     fn descriptions(&self) -> anyhow::Result<BTreeMap<&str, &str>> {
-        self.describe
-            .iter()
-            .map(|text| text.split_once('=').with_context(|| format!("--describe: {text:?} is not NAME=TEXT")))
-            .collect()
+        self.describe.iter().map(|text| text.split_once('=').with_context(|| format!("--describe: {text:?} is not NAME=TEXT"))).collect()
     }
 }
 
@@ -213,11 +190,7 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
     let heldout = Corpus::new(&chat, &heldout, &dimensions, &all).context("--heldout")?;
     let mut trainer = Trainer::new(training, &backbone, dimensions, corpus, threads, Verbosity::Told)?;
     let checkpoint = args.out.join("checkpoint");
-    ensure!(
-        args.resume || !checkpoint.exists() || args.plan,
-        "{} exists: --resume goes on from it; remove it to start anew",
-        checkpoint.display()
-    );
+    ensure!(args.resume || !checkpoint.exists() || args.plan, "{} exists: --resume goes on from it; remove it to start anew", checkpoint.display());
     eprintln!("{threads} threads; {}", Plan::measure(&trainer)?);
     if args.plan {
         return Ok(());
@@ -229,28 +202,15 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
         bail!("stopped; --resume goes on from {}", checkpoint.display());
     }
     let held_out = if heldout.examples.is_empty() { None } else { trainer.evaluate(&heldout, &stop)? };
-    let names =
-        |paths: &[PathBuf]| paths.iter().filter_map(|p| Some(p.file_name()?.to_string_lossy().into_owned())).collect();
-    let record = Record {
-        files: names(&args.data),
-        sources: count(&pairs, |p| &p.source),
-        pairs: count(&pairs, |p| &p.dimension),
-        held_out,
-        seconds: started.elapsed().as_secs(),
-    };
+    let names = |paths: &[PathBuf]| paths.iter().filter_map(|p| Some(p.file_name()?.to_string_lossy().into_owned())).collect();
+    let record = Record { files: names(&args.data), sources: count(&pairs, |p| p.source.split(':').next().unwrap_or_default()), pairs: trainer.pairs(), held_out, seconds: started.elapsed().as_secs() };
     let base = Base { name: settings.model.served_name(), sha256: checksum(&files)? };
-    let describe =
-        |name: &str| descriptions.get(name).map_or_else(|| format!("{name} answers"), |text| (*text).to_owned());
+    let describe = |name: &str| descriptions.get(name).map_or_else(|| format!("{name} answers"), |text| (*text).to_owned());
     pad_train::write(&args.out, &trainer, &base, &record, describe)?;
     pad_train::remove_checkpoint(&checkpoint)?;
     for (name, [alone, headed]) in trainer.dimensions.iter().zip(record.held_out.iter().flatten()) {
         let [low, high] = headed.interval().map(|x| 100.0 * x);
-        eprintln!(
-            "{name}: {:.1} % of {} held-out pairs right ({low:.1} to {high:.1} %); adapter alone {:.1} %",
-            100.0 * headed.share(),
-            headed.pairs,
-            100.0 * alone.share()
-        );
+        eprintln!("{name}: {:.1} % of {} held-out pairs right ({low:.1} to {high:.1} %); adapter alone {:.1} %", 100.0 * headed.share(), headed.pairs, 100.0 * alone.share());
     }
     println!("{}", args.out.display());
     Ok(())
@@ -302,10 +262,10 @@ fn watch(stop: Arc<AtomicBool>) -> anyhow::Result<()> {
     Ok(is_ready.recv().context("the thread that waits for signals is gone")??)
 }
 
-fn count<'a>(pairs: &'a [Pair], of: impl Fn(&'a Pair) -> &'a String) -> BTreeMap<String, usize> {
+fn count<'a>(pairs: &'a [Pair], of: impl Fn(&'a Pair) -> &'a str) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for pair in pairs {
-        *counts.entry(of(pair).clone()).or_default() += 1;
+        *counts.entry(of(pair).to_owned()).or_default() += 1;
     }
     counts.retain(|name: &String, _| !name.is_empty());
     counts
@@ -334,8 +294,6 @@ fn first_weights(folder: &Path) -> anyhow::Result<PathBuf> {
         return Ok(single);
     }
     let entries = std::fs::read_dir(folder).with_context(|| folder.display().to_string())?;
-    let shards = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|p| p.extension().is_some_and(|e| e == "safetensors"));
+    let shards = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|p| p.extension().is_some_and(|e| e == "safetensors"));
     shards.min().with_context(|| format!("{} has no .safetensors file", folder.display()))
 }
