@@ -32,11 +32,7 @@ impl LocalServer {
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
         let listener = listener.context("no port of 127.0.0.1 can be listened on")?;
         let url = format!("http://{}", listener.local_addr()?);
-        runtime.spawn(async move {
-            if let Err(error) = pad_server::run(listener, state, std::future::pending()).await {
-                tracing::error!(%error, "the server in this process ended");
-            }
-        });
+        runtime.spawn(pad_server::run(listener, None, state, std::future::pending()));
         Ok(Self { url, runtime: Some(runtime) })
     }
 
