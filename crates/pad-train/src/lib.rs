@@ -45,4 +45,4 @@ pub use persrm::{Base, Record, write};
 pub use plan::Plan;
 pub use progress::Verbosity;
 pub use settings::Settings;
-pub use trainer::{Ending, Trainer};
+pub use trainer::{Ending, Stop, Trainer};

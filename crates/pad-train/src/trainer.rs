@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use candle_core::{Device, Tensor};
 
@@ -41,6 +40,9 @@ pub struct Trainer<'a> {
     /// What stage 2 learns, one per dimension.
     pub heads: Vec<Head>,
 }
+
+/// Asked before every step whether to stop.
+pub type Stop<'a> = &'a (dyn Fn() -> bool + Sync);
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,13 +111,13 @@ impl<'a> Trainer<'a> {
         self.settings.first_layer(layers)..layers
     }
 
-    /// Train: both stages, from the checkpoint in `checkpoint` if `resume`. Checkpoints go there; `stop` is looked at before
+    /// Train: both stages, from the checkpoint in `checkpoint` if `resume`. Checkpoints go there; `stop` is asked before
     /// every step.
     ///
     /// # Errors
     /// [`TrainError::Checkpoint`] for one that does not belong to this training, [`TrainError::Diverged`], or what an operation
     /// says.
-    pub fn run(&mut self, folder: &Path, resume: bool, stop: &AtomicBool) -> Result<Ending, TrainError> {
+    pub fn run(&mut self, folder: &Path, resume: bool, stop: Stop<'_>) -> Result<Ending, TrainError> {
         let (mut position, saved) = if resume {
             let (position, saved) = checkpoint::read(folder, self)?;
             (position, Some(saved))
@@ -155,7 +157,7 @@ impl<'a> Trainer<'a> {
         examples: &[&Example],
         vocabulary: &Vocabulary,
         progress: Progress,
-        stop: &AtomicBool,
+        stop: Stop<'_>,
     ) -> Result<Option<Vec<Prepared>>, TrainError> {
         // The parts depend on the pairs only, so that a resumed run gets the same numbers.
         self.parts(&parts(examples, self.settings.rows, |e| e.rows()), progress, stop, |part| {
@@ -178,12 +180,12 @@ impl<'a> Trainer<'a> {
         &self,
         parts: &[T],
         progress: Progress,
-        stop: &AtomicBool,
+        stop: Stop<'_>,
         work: impl Fn(&T) -> Result<(Vec<R>, usize), TrainError> + Sync,
     ) -> Result<Option<Vec<R>>, TrainError> {
         let progress = Mutex::new(progress);
         let all = in_order(self.threads, parts, |part| {
-            if stop.load(Ordering::Relaxed) {
+            if stop() {
                 return Ok(None);
             }
             let (got, rows) = work(part)?;
@@ -208,7 +210,7 @@ impl<'a> Trainer<'a> {
         examples: &[&Example],
         prepared: &[Prepared],
         progress: Progress,
-        stop: &AtomicBool,
+        stop: Stop<'_>,
     ) -> Result<Option<Vec<States>>, TrainError> {
         let both: Vec<(&Example, &Prepared)> = examples.iter().copied().zip(prepared).collect();
         self.parts(&parts(&both, self.settings.rows, |(e, _)| e.rows()), progress, stop, |part| {
@@ -229,7 +231,7 @@ impl<'a> Trainer<'a> {
         from: Position,
         saved: Option<&checkpoint::Saved>,
         folder: &Path,
-        stop: &AtomicBool,
+        stop: Stop<'_>,
     ) -> Result<Ending, TrainError> {
         let Some(adapter) = &self.adapter else { return Ok(Ending::Finished) };
         let mut optimizer = AdamW::new(adapter.variables(), self.settings.weight_decay);
@@ -262,7 +264,7 @@ impl<'a> Trainer<'a> {
         from: Position,
         saved: Option<&checkpoint::Saved>,
         folder: &Path,
-        stop: &AtomicBool,
+        stop: Stop<'_>,
     ) -> Result<Ending, TrainError> {
         let (name, head) = (&self.dimensions[from.dimension], &self.heads[from.dimension]);
         let mut optimizer = AdamW::new(head.variables(name), self.settings.weight_decay);
@@ -302,7 +304,7 @@ impl<'a> Trainer<'a> {
         from: Position,
         highest: f64,
         folder: &Path,
-        stop: &AtomicBool,
+        stop: Stop<'_>,
         size: impl Fn(&usize) -> usize,
         pass: impl Fn(&[usize]) -> Result<Loss, TrainError> + Sync,
     ) -> Result<Ending, TrainError> {
@@ -313,7 +315,7 @@ impl<'a> Trainer<'a> {
         let every = self.settings.checkpoint_steps;
         for step in from.step..schedule.steps() {
             let here = Position { step, ..from };
-            if stop.load(Ordering::Relaxed) {
+            if stop() {
                 checkpoint::write(folder, self, here, Some(optimizer))?;
                 return Ok(Ending::Stopped);
             }
@@ -347,7 +349,7 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// If an operation fails. None if stopped.
-    pub fn evaluate(&self, heldout: &Corpus, stop: &AtomicBool) -> Result<Option<Vec<[Accuracy; 2]>>, TrainError> {
+    pub fn evaluate(&self, heldout: &Corpus, stop: Stop<'_>) -> Result<Option<Vec<[Accuracy; 2]>>, TrainError> {
         let examples: Vec<&Example> = heldout.examples.iter().collect();
         let whole = self.backbone.vocabulary();
         let Some(prepared) = self.prepare(&examples, &whole, self.progress("held-out pairs, reference", &examples), stop)? else { return Ok(None) };

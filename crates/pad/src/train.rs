@@ -196,8 +196,9 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
         return Ok(());
     }
 
-    let stop = Arc::new(AtomicBool::new(false));
-    watch(Arc::clone(&stop))?;
+    let stopped = Arc::new(AtomicBool::new(false));
+    watch(Arc::clone(&stopped))?;
+    let stop = || stopped.load(Ordering::Relaxed);
     if trainer.run(&checkpoint, args.resume, &stop)? == Ending::Stopped {
         bail!("stopped; --resume goes on from {}", checkpoint.display());
     }
