@@ -40,7 +40,8 @@ fn plain_and_packed_files_are_read_alike() {
     let (plain, packed) = (folder.path().join("p.jsonl"), folder.path().join("p.jsonl.gz"));
     let lines = format!("{GOOD}\n{}\n", GOOD.replace(r#""chosen":"#, r#""chosen_complete":false,"chosen":"#));
     std::fs::write(&plain, &lines).unwrap();
-    let mut encoder = flate2::write::GzEncoder::new(std::fs::File::create(&packed).unwrap(), flate2::Compression::fast());
+    let mut encoder =
+        flate2::write::GzEncoder::new(std::fs::File::create(&packed).unwrap(), flate2::Compression::fast());
     encoder.write_all(lines.as_bytes()).unwrap();
     encoder.finish().unwrap();
     for path in [plain, packed] {

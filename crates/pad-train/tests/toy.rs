@@ -54,7 +54,7 @@ fn values(trainer: &Trainer) -> Vec<(String, Vec<f32>)> {
     trainer.variables().iter().map(|(name, var)| (name.clone(), read(var))).collect()
 }
 
-fn run(trainer: &mut Trainer, folder: &Path, resume: bool, stop: &(dyn Fn() -> bool + Sync)) -> Ending {
+fn run(trainer: &Trainer, folder: &Path, resume: bool, stop: &(dyn Fn() -> bool + Sync)) -> Ending {
     trainer.run(folder, resume, stop).unwrap()
 }
 
@@ -64,8 +64,8 @@ fn both_stages_learn_what_the_pairs_say() {
     let folder = tempfile::tempdir().unwrap();
     let held_out = corpus(100, 2);
     for settings in [settings(), Settings { adapter: false, stage2_epochs: 12, ..settings() }] {
-        let mut trainer = trainer(&backbone, settings);
-        assert_eq!(run(&mut trainer, &folder.path().join("checkpoint"), false, &|| false), Ending::Finished);
+        let trainer = trainer(&backbone, settings);
+        assert_eq!(run(&trainer, &folder.path().join("checkpoint"), false, &|| false), Ending::Finished);
         let all = trainer.evaluate(&held_out, &|| false).unwrap().unwrap();
         for (name, [_, headed]) in trainer.dimensions.iter().zip(all) {
             assert_eq!(headed.pairs, 50);
@@ -90,8 +90,8 @@ fn stopping_and_going_on_changes_nothing() {
     let checkpoint = folder.path().join("checkpoint");
     // Checkpoints in between must not matter either.
     let settings = || Settings { checkpoint_steps: 5, ..settings() };
-    let mut whole = trainer(&backbone, settings());
-    assert_eq!(run(&mut whole, &folder.path().join("other"), false, &|| false), Ending::Finished);
+    let whole = trainer(&backbone, settings());
+    assert_eq!(run(&whole, &folder.path().join("other"), false, &|| false), Ending::Finished);
 
     let mut endings = 0;
     let mut resume = false;
@@ -99,8 +99,8 @@ fn stopping_and_going_on_changes_nothing() {
         // A new process each time, which stops at the first step after a checkpoint has been written.
         let before = std::fs::read_to_string(checkpoint.join("state.json")).unwrap_or_default();
         let written = || std::fs::read_to_string(checkpoint.join("state.json")).is_ok_and(|now| now != before);
-        let mut part = trainer(&backbone, settings());
-        if run(&mut part, &checkpoint, resume, &written) == Ending::Finished {
+        let part = trainer(&backbone, settings());
+        if run(&part, &checkpoint, resume, &written) == Ending::Finished {
             break part;
         }
         endings += 1;
@@ -115,10 +115,10 @@ fn another_trainings_checkpoint_is_refused() {
     let backbone = tiny::family("llama", 1);
     let folder = tempfile::tempdir().unwrap();
     let checkpoint = folder.path().join("checkpoint");
-    let mut first = trainer(&backbone, settings());
+    let first = trainer(&backbone, settings());
     let exists = || checkpoint.exists();
-    assert_eq!(run(&mut first, &checkpoint, false, &exists), Ending::Stopped);
-    let mut other = trainer(&backbone, Settings { lr: 1e-3, ..settings() });
+    assert_eq!(run(&first, &checkpoint, false, &exists), Ending::Stopped);
+    let other = trainer(&backbone, Settings { lr: 1e-3, ..settings() });
     let error = other.run(&checkpoint, true, &|| false).unwrap_err().to_string();
     assert!(error.contains("other settings"), "{error}");
     let state = checkpoint.join("state.json");
