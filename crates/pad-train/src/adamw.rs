@@ -113,28 +113,9 @@ impl AdamW {
     }
 }
 
-/// The learning rate of step `step` (from 0) of `total`: up in a line over the first `warmup` of them, then down along a cosine.
-pub fn rate(highest: f64, step: usize, total: usize, warmup: f64) -> f64 {
-    let up = (total as f64 * warmup).ceil().max(1.0);
-    let at = step as f64;
-    if at < up {
-        return highest * (at + 1.0) / up;
-    }
-    let done = (at - up) / (total as f64 - up).max(1.0);
-    highest * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_rate_rises_and_falls() {
-        let rates: Vec<f64> = (0..100).map(|step| rate(1.0, step, 100, 0.1)).collect();
-        assert!((rates[0] - 0.1).abs() < 1e-9 && (rates[9] - 1.0).abs() < 1e-9);
-        assert!(rates[10..].is_sorted_by(|a, b| a >= b) && rates[99] < 0.01 && rates[99] >= 0.0);
-        assert!((rate(1.0, 0, 1, 0.1) - 1.0).abs() < 1e-9);
-    }
 
     #[test]
     fn it_finds_the_bottom_of_a_bowl() {

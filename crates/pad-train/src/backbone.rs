@@ -163,7 +163,8 @@ impl Backbone {
         let mut weight = Vec::new();
         for token in tokens {
             let row = self.unembedding.weight.get(token as usize * hidden..(token as usize + 1) * hidden);
-            if let (Some(row), Some(place)) = (row, places.get_mut(token as usize).filter(|place| **place == u32::MAX)) {
+            if let (Some(row), Some(place)) = (row, places.get_mut(token as usize).filter(|place| **place == u32::MAX))
+            {
                 *place = (weight.len() / hidden) as u32;
                 weight.extend_from_slice(row);
             }

