@@ -53,8 +53,10 @@ impl Objective {
         let coefficients = Tensor::from_vec(coefficients, (pairs, tokens), &Device::Cpu)?;
         let offsets = Tensor::from_vec(offsets, pairs, &Device::Cpu)?;
         let margins = (coefficients.broadcast_mul(&log_probabilities.unsqueeze(0)?)?.sum(1)? - offsets)?;
-        // -log sigmoid(m) = max(-m, 0) + log(1 + e^-|m|), which overflows nowhere.
-        let sum = (margins.neg()?.relu()? + (margins.abs()?.neg()?.exp()? + 1.0)?.log()?)?.sum_all()?;
+        // -log sigmoid(m) = c + log(e^-c + e^(-m - c)), which overflows nowhere for c = max(-m, 0). c is no variable: the kink
+        // of the maximum would give a wrong slope at 0, where every training starts.
+        let c = margins.neg()?.relu()?.detach();
+        let sum = (&c + (c.neg()?.exp()? + (margins.neg()? - &c)?.exp()?)?.log()?)?.sum_all()?;
         Ok(Loss { margins: margins.to_vec1()?, sum })
     }
 }

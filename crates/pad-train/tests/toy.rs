@@ -45,8 +45,12 @@ fn settings() -> Settings {
 }
 
 fn trainer(backbone: &Backbone, settings: Settings) -> Trainer<'_> {
+    on_threads(backbone, settings, 2)
+}
+
+fn on_threads(backbone: &Backbone, settings: Settings, threads: usize) -> Trainer<'_> {
     let names = vec!["even".to_owned(), "low".to_owned()];
-    Trainer::new(settings, backbone, names, corpus(96, 1), 2, Verbosity::Silent).unwrap()
+    Trainer::new(settings, backbone, names, corpus(96, 1), threads, Verbosity::Silent).unwrap()
 }
 
 fn values(trainer: &Trainer) -> Vec<(String, Vec<f32>)> {
@@ -108,6 +112,19 @@ fn stopping_and_going_on_changes_nothing() {
     };
     assert!(endings >= 5, "only {endings} interruptions");
     assert!(values(&whole) == values(&last));
+}
+
+#[test]
+fn the_number_of_threads_changes_nothing() {
+    let backbone = tiny::family("llama", 1);
+    let folder = tempfile::tempdir().unwrap();
+    let learnt = [1, 3].map(|threads| {
+        let settings = Settings { epochs: 1, stage2_epochs: 1, ..settings() };
+        let trainer = on_threads(&backbone, settings, threads);
+        assert_eq!(run(&trainer, &folder.path().join("checkpoint"), false, &|| false), Ending::Finished);
+        values(&trainer)
+    });
+    assert!(learnt[0] == learnt[1]);
 }
 
 #[test]
