@@ -1,4 +1,4 @@
-//! AdamW with gradients that were summed over several passes, and a state that can be saved.
+//! The optimizer `AdamW`, with gradients that were summed over several passes, and a state that can be saved.
 
 use candle_core::{Device, Tensor, Var, backprop::GradStore};
 

@@ -107,7 +107,7 @@ impl Packed {
 }
 
 /// Cut a sequence of items into consecutive parts of at most `budget` in sum (but at least one item), by `size`.
-pub fn parts<'a, T>(items: &'a [T], budget: usize, size: impl Fn(&T) -> usize) -> Vec<&'a [T]> {
+pub fn parts<T>(items: &[T], budget: usize, size: impl Fn(&T) -> usize) -> Vec<&[T]> {
     let (mut parts, mut start, mut sum) = (Vec::new(), 0, 0);
     for (at, item) in items.iter().enumerate() {
         let size = size(item);

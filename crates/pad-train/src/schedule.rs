@@ -13,10 +13,10 @@ pub struct Schedule {
 
 impl Schedule {
     /// `items` in `epochs` orders, drawn from streams `stream` and following.
-    pub fn new(settings: &Settings, items: Vec<usize>, epochs: usize, stream: u64) -> Self {
+    pub fn new(settings: &Settings, items: &[usize], epochs: usize, stream: u64) -> Self {
         let per_epoch = items.len().div_ceil(settings.batch);
         let order = |epoch: usize| {
-            let mut order = items.clone();
+            let mut order = items.to_vec();
             Draws::new(settings.seed, stream + epoch as u64).shuffle(&mut order);
             order
         };
@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn every_epoch_takes_all_of_them_once() {
         let settings = Settings { batch: 4, ..Settings::default() };
-        let schedule = Schedule::new(&settings, (10..20).collect(), 2, 5);
+        let schedule = Schedule::new(&settings, &(10..20).collect::<Vec<_>>(), 2, 5);
         assert_eq!(schedule.steps(), 6);
         let epoch = |from: usize| (from..from + 3).flat_map(|step| schedule.batch(step)).collect::<Vec<_>>();
         let (first, second) = (epoch(0), epoch(3));

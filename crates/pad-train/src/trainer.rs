@@ -147,7 +147,7 @@ impl<'a> Trainer<'a> {
             optimizer.restore(from.step, |name, len| saved.find(name, len))?;
         }
         let all: Vec<usize> = (0..self.corpus.examples.len()).collect();
-        let schedule = Schedule::new(&self.settings, all, self.settings.epochs, 1000);
+        let schedule = Schedule::new(&self.settings, &all, self.settings.epochs, 1000);
         let size = |i: &usize| self.corpus.examples[*i].rows();
         self.steps("stage 1", &schedule, &mut optimizer, from, self.settings.lr, folder, stop, size, |batch| {
             self.pass1(&batch.iter().map(|i| (&self.corpus.examples[*i], &prepared[*i])).collect::<Vec<_>>())
@@ -182,7 +182,7 @@ impl<'a> Trainer<'a> {
         let examples = &self.corpus.examples;
         let own: Vec<usize> = (0..examples.len()).filter(|i| examples[*i].dimension == from.dimension).collect();
         let schedule =
-            Schedule::new(&self.settings, own, self.settings.stage2_epochs, 2000 + 1000 * from.dimension as u64);
+            Schedule::new(&self.settings, &own, self.settings.stage2_epochs, 2000 + 1000 * from.dimension as u64);
         let size = |i: &usize| examples[*i].targets();
         let phase = format!("stage 2, {name}");
         self.steps(&phase, &schedule, &mut optimizer, from, self.settings.stage2_lr, folder, stop, size, |batch| {
