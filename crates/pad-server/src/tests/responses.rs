@@ -92,7 +92,10 @@ async fn events_tell_the_same() {
     assert_eq!(said, ANSWER);
     let (first, last) = (&events[0]["response"], &events[events.len() - 1]["response"]);
     assert_eq!((text(last), &last["id"]), (ANSWER, &first["id"]));
-    assert_eq!((&first["status"], &first["output"], &first["usage"]), (&json!("in_progress"), &json!([]), &Value::Null));
+    assert_eq!(
+        (&first["status"], &first["output"], &first["usage"]),
+        (&json!("in_progress"), &json!([]), &Value::Null)
+    );
     assert_eq!(last["output"][0]["id"], events[2]["item"]["id"]);
     assert_eq!(events[events.len() - 2]["item"], last["output"][0]);
 }

@@ -79,7 +79,12 @@ async fn what_cannot_be_scored_is_named() {
         (json!({"preferences": [{"loud": 3}]}), "preference"),
     ] {
         let answer = ask(&app, fields.clone()).await;
-        assert_eq!((answer.status.as_u16(), &answer.error()["param"]), (400, &json!(param)), "{fields}: {}", answer.text);
+        assert_eq!(
+            (answer.status.as_u16(), &answer.error()["param"]),
+            (400, &json!(param)),
+            "{fields}: {}",
+            answer.text
+        );
     }
     let empty = rewards(&app, json!({"messages": [user, said("")]})).await;
     assert_eq!(empty["tokens"], 1, "an end is an answer, too");
