@@ -13,7 +13,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::state::{AppState, Shared};
 use crate::{
-    ApiError, auth, chat, completions, health, models, openapi, preferences, request_id, responses, rewards, tokens,
+    ApiError, auth, chat, completions, docs, health, models, openapi, preferences, request_id, responses, rewards,
+    tokens,
 };
 
 /// All routes over `state`.
@@ -40,6 +41,7 @@ pub fn app(state: AppState) -> Router {
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .route("/version", get(health::version))
+        .route("/docs", get(docs::page))
         .method_not_allowed_fallback(method_not_allowed);
     layered(for_key_holders.merge(for_everyone), shared)
 }

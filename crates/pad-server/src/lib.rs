@@ -12,6 +12,7 @@ mod body;
 mod chat;
 mod completions;
 mod connection;
+mod docs;
 mod engine_metrics;
 mod error;
 mod health;

@@ -10,7 +10,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use crate::{chat, completions, health, models, preferences, responses, rewards, tokens};
+use crate::{chat, completions, docs, health, models, preferences, responses, rewards, tokens};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,7 +23,7 @@ use crate::{chat, completions, health, models, preferences, responses, rewards, 
     ),
     paths(
         chat::create, completions::create, responses::create, responses::get, responses::delete, models::list, models::get, preferences::list, rewards::create, tokens::tokenize, tokens::detokenize,
-        health::health, health::ready, health::version, health::metrics, serve
+        health::health, health::ready, health::version, health::metrics, docs::page, serve
     ),
     components(schemas(ErrorBody)),
     // The empty one first: a server without keys is open.
@@ -79,6 +79,9 @@ impl Modify for ErrorsOfEveryRoute {
                 let open = operation.security.is_some();
                 if !open {
                     add(operation, "401", "The API key is missing or not known.");
+                }
+                if operation.request_body.is_some() {
+                    add(operation, "408", "The body did not come in time.");
                 }
                 add(operation, "500", "The server met a fault of its own.");
             }

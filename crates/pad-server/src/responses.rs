@@ -31,7 +31,6 @@ use turn::Turn;
             content((Response = "application/json"), (ResponseEvent = "text/event-stream"))),
         (status = 400, description = "A value is wrong (`param` names the field), or the conversation is too long.", body = ErrorBody),
         (status = 404, description = "No such model, or no such previous response.", body = ErrorBody),
-        (status = 408, description = "The body did not come in time.", body = ErrorBody),
         (status = 413, description = "The body is too large.", body = ErrorBody),
         (status = 429, description = "The queue, or the key's share of it, is full.", body = ErrorBody,
             headers(("retry-after" = u64, description = "Seconds to wait."))),

@@ -24,7 +24,6 @@ use worth::Worth;
         (status = 200, description = "What the answer is worth.", body = Rewards),
         (status = 400, description = "A value is wrong (`param` names the field), or the conversation is too long.", body = ErrorBody),
         (status = 404, description = "No such model.", body = ErrorBody),
-        (status = 408, description = "The body did not come in time.", body = ErrorBody),
         (status = 413, description = "The body is too large.", body = ErrorBody),
         (status = 429, description = "The queue, or the key's share of it, is full.", body = ErrorBody,
             headers(("retry-after" = u64, description = "Seconds to wait."))),

@@ -11,6 +11,8 @@ mod logs;
 mod memory_listener;
 pub(crate) mod model;
 mod operation;
+mod responses;
+mod rewards;
 mod sampling;
 pub(crate) mod server;
 mod shutdown;
