@@ -11,6 +11,9 @@ pub struct Objective {
     pub beta: f64,
     /// Where log-ratios are divided by the answer's length: what they are multiplied by after that.
     pub mean_length: Option<f64>,
+    /// Weight of the better answers' own log-probability per token. The paper has none; without it a small model learns to make
+    /// the worse answer unlikely by making everything unlikely, and what is then decoded is no language.
+    pub anchor: f64,
 }
 
 /// The loss of some pairs.
@@ -40,10 +43,12 @@ impl Objective {
     ) -> Result<Loss, TrainError> {
         let tokens = log_probabilities.elem_count();
         let mut coefficients = vec![0.0_f32; lengths.len() * tokens];
+        let mut anchor = vec![0.0_f32; tokens];
         let (mut at, mut offsets) = (0, Vec::with_capacity(lengths.len()));
         for (row, (lengths, reference)) in coefficients.chunks_exact_mut(tokens).zip(lengths.iter().zip(references)) {
             let [chosen, rejected] = lengths.map(|length| self.weight(length));
             row[at..at + lengths[0]].fill(chosen as f32);
+            anchor[at..at + lengths[0]].fill((-self.anchor / lengths[0] as f64) as f32);
             at += lengths[0];
             row[at..at + lengths[1]].fill(-rejected as f32);
             at += lengths[1];
@@ -57,7 +62,12 @@ impl Objective {
         // of the maximum would give a wrong slope at 0, where every training starts.
         let c = margins.neg()?.relu()?.detach();
         let sum = (&c + (c.neg()?.exp()? + (margins.neg()? - &c)?.exp()?)?.log()?)?.sum_all()?;
-        Ok(Loss { margins: margins.to_vec1()?, sum })
+        let margins = margins.to_vec1()?;
+        if self.anchor == 0.0 {
+            return Ok(Loss { margins, sum });
+        }
+        let anchor = Tensor::from_vec(anchor, tokens, &Device::Cpu)?;
+        Ok(Loss { margins, sum: (sum + (log_probabilities * anchor)?.sum_all()?)? })
     }
 }
 
@@ -76,7 +86,7 @@ mod tests {
 
     #[test]
     fn the_papers_loss_and_its_gradient() {
-        let objective = Objective { beta: 0.5, mean_length: None };
+        let objective = Objective { beta: 0.5, mean_length: None, anchor: 0.0 };
         let (got, gradient) =
             loss(objective, &[-1.0, -2.0, -4.0, -1.0, -3.0], &[[2, 1], [1, 1]], &[[-4.0, -5.0], [-1.0, -1.0]]);
         // Log-ratios 1 and 1; 0 and -2.
@@ -91,14 +101,26 @@ mod tests {
 
     #[test]
     fn lengths_can_be_divided_out() {
-        let objective = Objective { beta: 1.0, mean_length: Some(2.0) };
+        let objective = Objective { beta: 1.0, mean_length: Some(2.0), anchor: 0.0 };
         let (got, _) = loss(objective, &[1.0, 1.0, 1.0, 1.0, 4.0], &[[4, 1]], &[[0.0, 0.0]]);
         assert_eq!(got.margins, [2.0 - 8.0]);
     }
 
     #[test]
+    fn better_answers_can_be_anchored() {
+        let anchored = Objective { beta: 0.5, mean_length: None, anchor: 2.0 };
+        let case = |objective| loss(objective, &[-1.0, -2.0, -4.0], &[[2, 1]], &[[-4.0, -5.0]]);
+        let ((plain, slope), (got, anchored)) = (case(Objective { anchor: 0.0, ..anchored }), case(anchored));
+        let value = |loss: &Loss| loss.sum.to_scalar::<f32>().unwrap();
+        assert!((value(&got) - value(&plain) - 2.0 * 1.5).abs() < 1e-6, "twice the mean of 1 and 2");
+        assert_eq!(got.margins, plain.margins);
+        let moved: Vec<f32> = anchored.iter().zip(&slope).map(|(a, b)| a - b).collect();
+        assert!(moved.iter().zip([-1.0, -1.0, 0.0]).all(|(a, b)| (a - b).abs() < 1e-6), "{moved:?}");
+    }
+
+    #[test]
     fn large_margins_overflow_nowhere() {
-        let objective = Objective { beta: 1.0, mean_length: None };
+        let objective = Objective { beta: 1.0, mean_length: None, anchor: 0.0 };
         for sign in [1.0, -1.0] {
             let (got, gradient) = loss(objective, &[sign * 500.0, 0.0], &[[1, 1]], &[[0.0, 0.0]]);
             let want = if sign > 0.0 { 0.0 } else { 500.0 };

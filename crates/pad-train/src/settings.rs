@@ -47,6 +47,8 @@ pub struct Settings {
     pub clip: f32,
     /// Whether an answer's log-ratio is divided by its number of tokens (times their mean number); the paper does not.
     pub length_normalised: bool,
+    /// Weight of the better answers' own log-probability per token; the paper has none.
+    pub anchor: f64,
     /// Whether probabilities are normalised over the whole vocabulary while training, or over the tokens that occur in the pairs,
     /// which is faster and nearly the same.
     pub whole_vocabulary: bool,
@@ -80,6 +82,7 @@ impl Default for Settings {
             weight_decay: 0.0,
             clip: 1.0,
             length_normalised: false,
+            anchor: 0.0,
             whole_vocabulary: true,
             rows: 512,
             checkpoint_steps: 50,
@@ -119,6 +122,9 @@ impl Settings {
             if !(value > 0.0 && value.is_finite()) {
                 return Err(TrainError::setting(field, format!("{value}; a positive number is expected")));
             }
+        }
+        if !(self.anchor >= 0.0 && self.anchor.is_finite()) {
+            return Err(TrainError::setting("anchor", format!("{}; a number from 0 is expected", self.anchor)));
         }
         if !(0.0..=1.0).contains(&self.warmup) {
             return Err(TrainError::setting("warmup", format!("{}; a share from 0 to 1 is expected", self.warmup)));

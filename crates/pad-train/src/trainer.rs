@@ -82,7 +82,7 @@ impl<'a> Trainer<'a> {
         let heads = (0..dimensions.len()).map(head).collect::<Result<_, _>>()?;
         let mean = corpus.targets() as f64 / (2 * corpus.examples.len()) as f64;
         let mean_length = settings.length_normalised.then_some(mean);
-        let objective = Objective { beta: settings.beta, mean_length };
+        let objective = Objective { beta: settings.beta, mean_length, anchor: settings.anchor };
         let vocabulary = if settings.whole_vocabulary {
             backbone.vocabulary()
         } else {

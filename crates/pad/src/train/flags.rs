@@ -103,6 +103,9 @@ pub struct TrainArgs {
     /// Divide an answer's log-ratio by its length
     #[arg(long)]
     pub(super) length_normalised: bool,
+    /// Weight of the better answers' own log-probability: keeps what is decoded a language
+    #[arg(long)]
+    pub(super) anchor: Option<f64>,
     /// Normalise over the tokens that occur in the pairs, not over the whole vocabulary: faster and nearly the same
     #[arg(long)]
     pub(super) small_vocabulary: bool,
@@ -146,6 +149,7 @@ impl TrainArgs {
             warmup,
             weight_decay,
             clip,
+            anchor,
             rows,
             checkpoint_steps,
             seed
