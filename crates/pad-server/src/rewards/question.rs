@@ -13,6 +13,9 @@ use crate::state::AppState;
 /// Preferences of one request: a principle in plain words is a lane of its own.
 const MOST_PREFERENCES: usize = 32;
 
+/// Terms, by their index, and what they weigh.
+pub(super) type Weights = Vec<(usize, f32)>;
+
 /// A request that was read.
 pub(super) struct Question {
     /// The lanes of all preferences; its terms are the dimensions, whose weights are left out.
@@ -20,7 +23,7 @@ pub(super) struct Question {
     /// The answer's tokens.
     pub(super) answer: Arc<[u32]>,
     /// Each preference as it was given, and its weights by term.
-    pub(super) preferences: Vec<(Given, Vec<(usize, f32)>)>,
+    pub(super) preferences: Vec<(Given, Weights)>,
 }
 
 impl Question {
@@ -96,7 +99,7 @@ struct Lanes<'a> {
 }
 
 impl Lanes<'_> {
-    fn of_all(&mut self, given: Vec<Given>) -> Result<Vec<(Given, Vec<(usize, f32)>)>, ApiError> {
+    fn of_all(&mut self, given: Vec<Given>) -> Result<Vec<(Given, Weights)>, ApiError> {
         let resolve = |given: &Given| Ok(self.model.resolve(&preference_input(Some(given.clone())))?);
         let resolved = given.iter().map(resolve).collect::<Result<Vec<Preference>, ApiError>>()?;
         let together = self.model.manifest().kind != Kind::Checkpoint;
@@ -124,14 +127,14 @@ impl Lanes<'_> {
     }
 
     /// The terms of dimensions that are laid out already, with these weights.
-    fn named(&self, weights: &[f32]) -> Vec<(usize, f32)> {
+    fn named(&self, weights: &[f32]) -> Weights {
         let weights = self.model.dimensions().iter().zip(weights).filter(|(_, weight)| **weight != 0.0);
         let term = |name: &String| self.plan.dimensions.iter().position(|known| known == name);
         weights.filter_map(|(dimension, weight)| Some((term(&dimension.name)?, *weight))).collect()
     }
 
     /// Add the lanes of a preference, under another name where there is one; its terms. What is there already is not added again.
-    fn add(&mut self, preference: &Preference, name: Option<&String>) -> Result<Vec<(usize, f32)>, ApiError> {
+    fn add(&mut self, preference: &Preference, name: Option<&String>) -> Result<Weights, ApiError> {
         let added = self.model.plan(&self.state.chat, self.prompt, preference)?;
         let readouts: usize = self.plan.lanes.iter().map(|lane| lane.kind.heads.len()).sum();
         let names: Vec<String> = added.dimensions.into_iter().map(|own| name.cloned().unwrap_or(own)).collect();
