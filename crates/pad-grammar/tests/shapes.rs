@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use pad_decode::{Grammar, TokenSet};
+use pad_decode::Grammar;
 use pad_grammar::{Calls, Content, Grammars, Schema, Shape, ShapeError, Tool};
 use pad_text::Tokenizer;
 use rand::RngExt;
@@ -111,7 +111,7 @@ fn what_is_drawn_from_any_object_is_an_object() {
         let text = drawn(start.another(), seed);
         assert!(serde_json::from_str::<Value>(&text).is_ok_and(|value| value.is_object()), "{text}");
     }
-    assert!(takes(start.another(), r#"{"a": [1, {"b": null}], "c": "\u00e9\n"}"#));
+    assert!(takes(start.another(), r#"{"a": [1, {"b": null}], "c": "é\n\u0001"}"#));
     assert!(takes(start.another(), "{\n  \"a\": 1,\n  \"b\": 2\n}"), "as printed for people");
     for other in ["[]", "1", "{\"a\": }", "{\"a\":    1}", "{\n\n\n\"a\": 1}", "{\"a\": 1"] {
         assert!(!takes(start.another(), other), "{other}");
@@ -160,7 +160,8 @@ fn grammars_of_one_shape_are_independent() {
     let token = |text: &str| tokenizer().encode(text).unwrap()[0];
     for grammar in [&mut one, &mut other] {
         grammar.accept(token("\"")).unwrap();
-        assert_eq!(grammar.allowed().unwrap().tokens, TokenSet::default().with(&[token("a"), token("b")]).with(&[]));
+let allowed: Vec<u32> = grammar.allowed().unwrap().tokens.iter().collect();
+        assert_eq!(allowed, [token("a"), token("b")]);
     }
     one.accept(token("a")).unwrap();
     assert!(other.allowed().unwrap().tokens.contains(token("b")));
@@ -223,7 +224,10 @@ fn required_calls_are_calls_and_nothing_else() {
     assert!(takes(several.another(), &both) && !takes(one.another(), &both));
     for seed in 0..20 {
         let text = drawn(one.another(), seed);
-        assert!(text == OSLO || text == OSLO.replace("Oslo", "Rome") || text == NOW || text.contains("  "), "{text}");
+        let written = text.strip_prefix("<tool_call>").and_then(|rest| rest.strip_suffix("</tool_call>")).expect("tags");
+        let call: Value = serde_json::from_str(written).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let city = |city: &str| json!({"name": "weather", "arguments": {"city": city}});
+        assert!([city("Oslo"), city("Rome"), json!({"name": "now", "arguments": {}})].contains(&call), "{text}");
     }
 }
 
