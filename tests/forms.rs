@@ -78,7 +78,10 @@ fn object(draws: &mut Draws, levels: u64) -> Value {
 /// A body whose answer is JSON of the schema that is drawn.
 fn pair(number: usize) -> (Value, Value) {
     let mut draws = Draws(number as u64 + 1);
-    (0..10).for_each(|_| drop(draws.below(2)));
+    // Seeds that are close give close beginnings.
+    for _ in 0..10 {
+        draws.below(2);
+    }
     let mut schema = object(&mut draws, 2);
     schema["$defs"] = json!({"shared": {"enum": ["one", "two"]}});
     let topic =
@@ -152,19 +155,15 @@ fn biases_penalties_and_preferences_decide_among_what_is_allowed() {
         json!({"type": "json_schema", "json_schema": {"name": "word", "schema": {"enum": ["yes", "no", "maybe"]}}});
     let body =
         with(ask("Is the sky blue?", 12), json!({"response_format": format, "pad": {"trace": true, "top_k": 5}}));
-    let said = |fields: Value| {
-        let completion = client.completion(&with(body.clone(), fields));
-        serde_json::from_str::<String>(text(&completion, 0)).expect("a word")
-    };
     let trace = |fields: Value| client.completion(&with(body.clone(), fields))["choices"][0]["pad"]["trace"].take();
     let plain = trace(json!({}));
     let steps = plain.as_array().expect("a trace");
     assert!(steps.iter().all(|step| step["candidates"].as_array().is_some_and(|all| (1..=5).contains(&all.len()))));
     let open = steps.iter().position(|step| step["candidates"].as_array().is_some_and(|all| all.len() > 1));
     let open = open.expect("three words are allowed");
-    let first = said(json!({}));
     let token = steps[open]["token"].to_string();
-    assert_ne!(said(json!({"logit_bias": {token: -100}})), first, "a ban leaves the other words");
+    let banned = trace(json!({"logit_bias": {token: -100}}));
+    assert_ne!(banned[open]["token"], steps[open]["token"], "a ban leaves the others");
     let steered = trace(json!({"preference": {"humor": 2}}));
     assert!(steered[open]["rewards"]["humor"].is_number(), "{steered}");
     let seen = |step: &Value| -> Vec<Value> {

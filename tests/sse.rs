@@ -180,7 +180,8 @@ impl Said {
         let known = ["stop", "length", "tool_calls", "content_filter"];
         let reason = choice["finish_reason"].as_str().filter(|reason| known.contains(reason));
         let reason = reason.ok_or("a finish_reason that no client knows")?;
-        if (reason == "tool_calls") != !self.calls.is_empty() && reason != "length" {
+        let called = !self.calls.is_empty();
+        if (reason == "tool_calls") != called && reason != "length" {
             return Err("the reason is tool_calls where tools are called, and only there".to_owned());
         }
         self.finish = Some(reason.to_owned());

@@ -85,7 +85,9 @@ impl Form {
         grammars.compile(&self.shape).map_err(|error| {
             let fails = |shape: &Shape| grammars.compile(shape).err();
             let content = Shape { content: self.shape.content.clone(), calls: None };
-            if let Some(error) = fails(&content) {
+            if content.content.is_some()
+                && let Some(error) = fails(&content)
+            {
                 return refused(SCHEMA, &error);
             }
             let tools = self.shape.calls.iter().flat_map(|calls| &calls.tools);

@@ -181,7 +181,7 @@ async fn log_probabilities_tell_the_call_as_it_was_written() {
         entries.map(|entry| entry[key].as_str().expect("a text")).collect()
     };
     let chunks: Vec<&Value> = stream.choices(0).collect();
-    for choices in [&[&whole][..], &chunks] {
+    for choices in [&[&whole][..], &chunks[..]] {
         let text = joined(choices, |choice| &choice["logprobs"]["content"], "token");
         assert!(text.starts_with("<tool_call>\n{\"name\": \"greet\"") && text.ends_with("}\n</tool_call>"), "{text}");
         assert_eq!(joined(choices, |choice| &choice["pad"]["trace"], "text"), text);
