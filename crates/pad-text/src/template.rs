@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn json_is_spaced_and_unescaped_as_python_writes_it() {
-        check("{{ messages | tojson }}", r#"[{"content": "a <b> & 'c'", "role": "user"}]"#);
+        check("{{ messages | tojson }}", r#"[{"role": "user", "content": "a <b> & 'c'"}]"#);
         check("{{ {'a': [1, 2]} | tojson(indent=2) }}", "{\n  \"a\": [\n    1,\n    2\n  ]\n}");
     }
 

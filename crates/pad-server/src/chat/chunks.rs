@@ -55,7 +55,7 @@ impl Chunks {
             self.push(index, Delta::text(part.text), None, with_text);
         }
         for call in part.calls {
-            let with_call = told.take();
+            let with_call = told.take().unless_empty();
             self.push(index, Delta::calls(vec![call]), None, with_call);
         }
         if let Some(end) = part.end {
