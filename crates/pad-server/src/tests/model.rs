@@ -13,7 +13,7 @@ pub(crate) const ANSWER: &str = "hi, joe\u{1F600}!";
 /// The same, steered.
 pub(crate) const STEERED: &str = "HI, JOE\u{1F600}!";
 /// A lane may have so many tokens.
-pub(crate) const CONTEXT: usize = 512;
+pub(crate) const CONTEXT: usize = 2048;
 
 /// How the model behaves.
 #[derive(Clone, Default)]
@@ -84,7 +84,7 @@ impl Runner for Parrot {
     }
 
     fn kv_blocks(&self) -> Vec<usize> {
-        vec![256]
+        vec![1024]
     }
 
     fn step(&mut self, plan: &StepPlan) -> Result<StepReadouts, StepError> {
