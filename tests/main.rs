@@ -5,9 +5,11 @@
 
 mod bench;
 mod bodies;
+mod calls;
 mod chat;
 mod client;
 mod eval;
+mod forms;
 mod golden;
 mod http;
 mod keys;

@@ -1,8 +1,10 @@
 """What a program sees that uses the OpenAI SDK: python sdk.py BASE_URL. Prints `ok` at its end."""
 
 import sys
+import typing
 
 import openai
+import pydantic
 
 client = openai.OpenAI(base_url=sys.argv[1], api_key="unused", max_retries=0, timeout=120)
 MODEL = "smollm2-135m-instruct"
@@ -79,6 +81,55 @@ def steered():
     assert text == named.choices[0].message.content and usage.pad["reward_lanes"] == 1, (text, usage)
 
 
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "maxLength": 12}, "people": {"type": "integer", "minimum": 0, "maximum": 99}},
+    "required": ["city", "people"],
+    "additionalProperties": False,
+}
+FORMAT = {"type": "json_schema", "json_schema": {"name": "city", "strict": True, "schema": SCHEMA}}
+TOOL = {"type": "function", "function": {"name": "get_weather", "strict": True, "parameters": SCHEMA}}
+
+
+class City(pydantic.BaseModel):
+    city: str
+    people: int
+
+
+def of_a_schema():
+    for fields in [{}, {"extra_body": {"preference": {"humor": 1.5}}}]:
+        content = create(response_format=FORMAT, max_tokens=80, **fields).choices[0].message.content
+        City.model_validate_json(content, strict=True)
+        assert streamed(response_format=FORMAT, max_tokens=80, **fields)[0] == content, content
+    request = {"model": MODEL, "messages": MESSAGES, "max_tokens": 300, "temperature": 0}
+    parsed = client.chat.completions.parse(response_format=Short, **request).choices[0].message.parsed
+    assert parsed.word in ("yes", "no"), parsed
+    assert create(response_format={"type": "json_object"}).choices[0].message.content.startswith("{")
+
+
+class Short(pydantic.BaseModel):
+    word: typing.Literal["yes", "no"]
+
+
+def with_tools():
+    named = {"type": "function", "function": {"name": "get_weather"}}
+    request = {"model": MODEL, "messages": MESSAGES, "max_tokens": 120, "temperature": 0, "tools": [TOOL], "tool_choice": named}
+    choice = client.chat.completions.create(**request).choices[0]
+    (call,) = choice.message.tool_calls
+    assert choice.finish_reason == "tool_calls" and choice.message.content is None, choice
+    assert call.type == "function" and call.function.name == "get_weather" and call.id, call
+    City.model_validate_json(call.function.arguments, strict=True)
+    with client.chat.completions.stream(**request) as stream:
+        kinds = {event.type for event in stream}
+        final = stream.get_final_completion().choices[0]
+    assert "tool_calls.function.arguments.done" in kinds, kinds
+    (again,) = final.message.tool_calls
+    assert again.function.arguments == call.function.arguments and final.finish_reason == "tool_calls", final
+    result = {"role": "tool", "tool_call_id": call.id, "content": "It is sunny."}
+    messages = [*MESSAGES, choice.message, result]
+    assert create(messages=messages, tools=[TOOL], tool_choice="none").choices[0].message.content
+
+
 def refused():
     for kind, param, fields in [
         (openai.BadRequestError, "preference", {"extra_body": {"preference": {"humour": 1}}}),
@@ -87,6 +138,9 @@ def refused():
         (openai.BadRequestError, "messages", {"messages": []}),
         (openai.BadRequestError, "top_logprobs", {"top_logprobs": 2}),
         (openai.BadRequestError, "logit_bias", {"logit_bias": {"42": 101}}),
+        (openai.BadRequestError, "tools[0].function.name", {"tools": [{"type": "function", "function": {"name": "a b"}}]}),
+        (openai.BadRequestError, "tool_choice", {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "f"}}}),
+        (openai.BadRequestError, "response_format.json_schema", {"response_format": {"type": "json_schema"}}),
         (openai.NotFoundError, "model", {"model": "gpt-9"}),
     ]:
         for stream in (False, True):
@@ -108,6 +162,8 @@ text = whole()
 assert streamed()[0] == text and accumulated() == text, text
 with_logprobs()
 steered()
+of_a_schema()
+with_tools()
 refused()
 models()
 print("ok")

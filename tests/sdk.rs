@@ -3,30 +3,34 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Mutex;
 
 use crate::server::Server;
 
-/// The SDK that is tried.
-const SDK: &str = "openai==3.54.0";
+/// The SDK that is tried, and what checks answers against schemas.
+const PACKAGES: [&str; 2] = ["openai==3.54.0", "jsonschema==4.26.0"];
 
 /// Runs a command that must end well.
-fn run(command: &mut Command) -> Output {
+pub fn run(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{command:?}: {}{}", said(&output.stdout), said(&output.stderr));
     output
 }
 
-/// A Python that has the SDK, made where builds are kept; once, unless the SDK's version changes.
-fn python() -> PathBuf {
+/// A Python that has these packages, made where builds are kept; once, unless their versions change.
+pub fn python() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sdk");
     let (python, made) = (folder.join("bin/python"), folder.join("made"));
-    if fs::read_to_string(&made).is_ok_and(|version| version == SDK) {
+    // Tests that need it at the same time wait for the one that makes it.
+    static MAKING: Mutex<()> = Mutex::new(());
+    let _making = MAKING.lock().expect("it was made");
+    if fs::read_to_string(&made).is_ok_and(|packages| packages == PACKAGES.join(" ")) {
         return python;
     }
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", SDK]));
-    fs::write(made, SDK).expect("the folder is there");
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES));
+    fs::write(made, PACKAGES.join(" ")).expect("the folder is there");
     python
 }
 

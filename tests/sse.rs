@@ -26,6 +26,8 @@ pub struct Said {
     pub text: String,
     /// How many chunks had words.
     pub chunks: usize,
+    /// The calls: their names, and their arguments joined.
+    pub calls: Vec<(String, String)>,
     /// Why it ended.
     pub finish: Option<String>,
     /// The entries of `pad.trace`, joined.
@@ -133,13 +135,42 @@ impl Said {
     fn words(&mut self, delta: &Map<String, Value>) -> Result<(), Fault> {
         match (delta.len(), delta.get("content").and_then(Value::as_str)) {
             (1, Some(words)) if !words.is_empty() => {
+                if !self.calls.is_empty() {
+                    return Err("words follow a call".to_owned());
+                }
                 self.text.push_str(words);
                 self.chunks += 1;
                 Ok(())
             }
+            (1, None) if delta.contains_key("tool_calls") => self.call(&delta["tool_calls"]),
             _ if delta.contains_key("role") => Err("the role is repeated".to_owned()),
             _ => Err("a delta is words and nothing else".to_owned()),
         }
+    }
+
+    /// One call at a time: first its id, type and name with empty arguments, then parts of the arguments.
+    fn call(&mut self, calls: &Value) -> Result<(), Fault> {
+        let Some([call]) = calls.as_array().map(Vec::as_slice) else { return Err("a delta is one call's".to_owned()) };
+        let index = call["index"].as_u64().ok_or("a call has no index")? as usize;
+        let keys = |value: &Value| value.as_object().map_or(0, Map::len);
+        let arguments = call["function"]["arguments"].as_str().ok_or("a call has no arguments")?;
+        if index == self.calls.len() {
+            let name = call["function"]["name"].as_str().filter(|name| !name.is_empty()).ok_or("a call has no name")?;
+            let good = call["id"].as_str().is_some_and(|id| !id.is_empty()) && call["type"] == "function";
+            if !good || !arguments.is_empty() || keys(call) != 4 || keys(&call["function"]) != 2 {
+                return Err("a call begins with its id, type, name and empty arguments".to_owned());
+            }
+            self.calls.push((name.to_owned(), String::new()));
+            return Ok(());
+        }
+        if index + 1 != self.calls.len() {
+            return Err("calls come one after the other".to_owned());
+        }
+        if arguments.is_empty() || keys(call) != 2 || keys(&call["function"]) != 1 {
+            return Err("a call goes on with arguments and nothing else".to_owned());
+        }
+        self.calls[index].1.push_str(arguments);
+        Ok(())
     }
 
     fn end(&mut self, choice: &Value, delta: &Map<String, Value>) -> Result<(), Fault> {
@@ -148,15 +179,20 @@ impl Said {
         }
         let known = ["stop", "length", "tool_calls", "content_filter"];
         let reason = choice["finish_reason"].as_str().filter(|reason| known.contains(reason));
-        self.finish = Some(reason.ok_or("a finish_reason that no client knows")?.to_owned());
+        let reason = reason.ok_or("a finish_reason that no client knows")?;
+        let called = !self.calls.is_empty();
+        if (reason == "tool_calls") != called && reason != "length" {
+            return Err("the reason is tool_calls where tools are called, and only there".to_owned());
+        }
+        self.finish = Some(reason.to_owned());
         Ok(())
     }
 }
 
-/// A choice's first chunk has the role and no words.
+/// A choice's first chunk has the role and no words: null where a call comes first.
 fn opened(choice: &Value, delta: &Map<String, Value>) -> Result<Said, Fault> {
-    let opening = json!({"role": "assistant", "content": ""});
-    if Value::Object(delta.clone()) == opening && choice["finish_reason"].is_null() {
+    let openings = [json!({"role": "assistant", "content": ""}), json!({"role": "assistant", "content": null})];
+    if openings.contains(&Value::Object(delta.clone())) && choice["finish_reason"].is_null() {
         return Ok(Said::default());
     }
     Err("the first chunk of a choice has the role and empty content".to_owned())

@@ -147,3 +147,57 @@ fn wrong_fields_are_seen() {
     let fraction = whole(&changed(words("a"))).replace("1700000000", "1700000000.5");
     assert!(Stream::read(&fraction).is_err(), "seconds are whole");
 }
+
+fn call(call: Value) -> Value {
+    choice(0, &json!({"tool_calls": [call]}), &Value::Null)
+}
+
+fn begun(index: u64) -> Value {
+    call(json!({"index": index, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}))
+}
+
+fn more(index: u64, arguments: &str) -> Value {
+    call(json!({"index": index, "function": {"arguments": arguments}}))
+}
+
+fn called() -> Value {
+    choice(0, &json!({}), &json!("tool_calls"))
+}
+
+#[test]
+fn wrong_calls_are_seen() {
+    let silent = || set(opening(), "/choices/0/delta/content", Value::Null);
+    let good = [silent(), begun(0), more(0, "{\"a\""), more(0, ": 1}"), begun(1), more(1, "{}"), called()];
+    let stream = Stream::read(&whole(&good)).expect("a good stream");
+    let calls = [("f", "{\"a\": 1}"), ("f", "{}")].map(|(name, arguments)| (name.to_owned(), arguments.to_owned()));
+    assert_eq!(stream.choices[&0].calls, calls);
+    let delta = "/choices/0/delta/tool_calls/0";
+    for (what, bad) in [
+        ("another reason", vec![silent(), begun(0), more(0, "{}"), end()]),
+        ("the reason without a call", vec![opening(), words("a"), called()]),
+        ("words after a call", vec![silent(), begun(0), words("a"), called()]),
+        ("a call that does not begin", vec![silent(), more(0, "{}"), called()]),
+        ("a call that begins late", vec![silent(), begun(1), called()]),
+        ("a call that begins twice", vec![silent(), begun(0), begun(0), called()]),
+        ("an earlier call going on", vec![silent(), begun(0), begun(1), more(0, "{}"), called()]),
+        ("no id", vec![silent(), without(begun(0), &format!("{delta}/id")), called()]),
+        ("no name", vec![silent(), without(begun(0), &format!("{delta}/function/name")), called()]),
+        ("no type", vec![silent(), without(begun(0), &format!("{delta}/type")), called()]),
+        (
+            "arguments at once",
+            vec![silent(), set(begun(0), &format!("{delta}/function/arguments"), json!("{}")), called()],
+        ),
+        ("no index", vec![silent(), without(begun(0), &format!("{delta}/index")), called()]),
+        ("nothing more", vec![silent(), begun(0), more(0, ""), called()]),
+        (
+            "the id again",
+            vec![silent(), begun(0), set(more(0, "{}"), &format!("{delta}/id"), json!("call_1")), called()],
+        ),
+        (
+            "arguments that are no string",
+            vec![silent(), begun(0), set(more(0, ""), &format!("{delta}/function/arguments"), json!({})), called()],
+        ),
+    ] {
+        assert!(Stream::read(&whole(&bad)).is_err(), "{what} must be seen: {bad:?}");
+    }
+}

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ChoicePad, FinishReason, Logprobs, ObjectKind, Role, Usage};
+use crate::{ChoicePad, FinishReason, Logprobs, ObjectKind, Role, ToolCallDelta, Usage};
 
 /// One chunk of a stream: one choice's next words, its end, or (without choices) the usage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -54,20 +54,35 @@ pub struct Delta {
     /// Who speaks: in the choice's first chunk only, since SDKs join strings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// The next words.
+    /// The next words; null in the first chunk of an answer that begins with a call.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub content: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub content: Option<Option<String>>,
+    /// What is added to calls of tools.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Option<Vec<ToolCallDelta>>)]
+    pub tool_calls: Vec<ToolCallDelta>,
 }
 
 impl Delta {
     /// The opening of a choice.
     pub fn opening() -> Self {
-        Self { role: Some(Role::Assistant), content: Some(String::new()) }
+        Self { role: Some(Role::Assistant), content: Some(Some(String::new())), ..Self::default() }
+    }
+
+    /// The opening of a choice that begins with a call.
+    pub fn calling() -> Self {
+        Self { role: Some(Role::Assistant), content: Some(None), ..Self::default() }
     }
 
     /// More words.
     pub fn text(text: String) -> Self {
-        Self { role: None, content: Some(text) }
+        Self { content: Some(Some(text)), ..Self::default() }
+    }
+
+    /// More of calls.
+    pub fn calls(tool_calls: Vec<ToolCallDelta>) -> Self {
+        Self { tool_calls, ..Self::default() }
     }
 }
 
@@ -81,6 +96,7 @@ mod tests {
     fn deltas_hold_only_what_they_add() {
         let json = |delta: Delta| serde_json::to_value(delta).expect("it is JSON");
         assert_eq!(json(Delta::opening()), json!({"role": "assistant", "content": ""}));
+        assert_eq!(json(Delta::calling()), json!({"role": "assistant", "content": null}));
         assert_eq!(json(Delta::text("a".to_owned())), json!({"content": "a"}));
         assert_eq!(json(Delta::default()), json!({}));
     }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use crate::object::{self, Fields};
-use crate::{ChatMessage, Preference, Stop};
+use crate::{ChatMessage, Preference, ResponseFormat, Stop, Tool, ToolChoice};
 
 /// A chat completion request.
 ///
@@ -81,6 +82,19 @@ pub struct ChatRequest {
     pub stream: Option<bool>,
     /// Options of the stream; refused without `stream`.
     pub stream_options: Option<StreamOptions>,
+    /// The form of the answer. What follows it is chosen among the tokens that the form allows; a stop string and `max_tokens` may
+    /// still cut it. The model is not told of the form: say in a message what is wanted.
+    pub response_format: Option<ResponseFormat>,
+    /// Tools that the model may call.
+    #[schema(max_items = 128)]
+    pub tools: Option<Vec<Tool>>,
+    /// Whether tools are called, and which. Absent means `auto` where there are tools.
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether one answer may call several times; absent means that it may.
+    pub parallel_tool_calls: Option<bool>,
+    /// The old name of `tools`, which is refused in favour of the new one.
+    #[schema(deprecated, value_type = Option<Vec<Object>>)]
+    pub functions: Option<Vec<IgnoredAny>>,
     /// What to steer towards; see `GET /v1/preferences` for the dimensions. Absent means the server's default.
     pub preference: Option<Preference>,
     /// How strongly to steer, and whether to explain it.
@@ -186,7 +200,9 @@ mod tests {
         assert_eq!((request.frequency_penalty, request.presence_penalty), (Some(-2.0), Some(-2.0)));
         assert_eq!(request.logit_bias, Some(BTreeMap::from([("foo".to_owned(), 0.0)])));
         assert_eq!(request.stream_options, Some(StreamOptions { include_usage: Some(true) }));
-        for name in ["audio", "tools", "stream_options.include_obfuscation", "user"] {
+        assert_eq!(request.tools.map(|tools| tools[0].function.strict), Some(Some(true)));
+        assert_eq!((request.parallel_tool_calls, request.functions.map(|all| all.len())), (Some(true), Some(1)));
+        for name in ["audio", "function_call", "stream_options.include_obfuscation", "user"] {
             assert!(parsed.ignored.iter().any(|ignored| ignored == name), "{name} is reported in {:?}", parsed.ignored);
         }
         assert!(!parsed.ignored.iter().any(|name| name == "model"));
@@ -198,7 +214,8 @@ mod tests {
             "messages": [{"role": "user", "content": "hi"}], "model": null, "max_tokens": null, "temperature": null, "top_p": null,
             "min_p": null, "top_k": null, "logit_bias": null, "presence_penalty": null, "frequency_penalty": null,
             "repetition_penalty": null, "ignore_eos": null, "min_tokens": null, "logprobs": null, "top_logprobs": null,
-            "seed": null, "stop": null, "n": null, "stream": null, "stream_options": null, "preference": null, "pad": null
+            "seed": null, "stop": null, "n": null, "stream": null, "stream_options": null, "preference": null, "pad": null,
+            "response_format": null, "tools": null, "tool_choice": null, "parallel_tool_calls": null, "functions": null
         }));
         assert!(request.logit_bias.is_none() && request.logprobs.is_none() && request.top_k.is_none());
         assert!(request.stop.is_none() && request.preference.is_none() && request.pad.is_none() && request.n.is_none());

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{ChoicePad, Logprobs, ObjectKind, Role, Usage};
+use crate::{ChoicePad, Logprobs, ObjectKind, Role, ToolCall, Usage};
 
 /// A chat completion.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -58,12 +58,16 @@ pub struct ChatChoice {
 pub struct AssistantMessage {
     /// Always `assistant`.
     pub role: Role,
-    /// The text.
+    /// The text; null where tools are called and nothing is said.
     #[schema(required)]
     pub content: Option<String>,
     /// Always null: a refusal is part of the text.
     #[schema(required)]
     pub refusal: Option<String>,
+    /// Tools that are called; absent where none is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Option<Vec<ToolCall>>)]
+    pub tool_calls: Vec<ToolCall>,
 }
 
 /// Why a choice ended.
@@ -99,7 +103,12 @@ mod tests {
     use super::*;
 
     fn completion() -> ChatCompletion {
-        let message = AssistantMessage { role: Role::Assistant, content: Some("hi".to_owned()), refusal: None };
+        let message = AssistantMessage {
+            role: Role::Assistant,
+            content: Some("hi".to_owned()),
+            refusal: None,
+            tool_calls: Vec::new(),
+        };
         let choice = ChatChoice { index: 0, message, logprobs: None, finish_reason: FinishReason::Length, pad: None };
         ChatCompletion {
             id: "chatcmpl-1".to_owned(),

@@ -24,12 +24,14 @@ mod preference_list;
 mod prompt;
 mod response;
 mod response_event;
+mod response_format;
 mod response_input;
 mod response_request;
 mod rewards;
 mod stop;
 mod text_logprobs;
 mod tokens;
+mod tool;
 mod trace;
 mod usage;
 
@@ -54,11 +56,16 @@ pub use response::{
     ResponseUsage, TextFormat, TextOptions,
 };
 pub use response_event::{Happening, ResponseEvent};
+pub use response_format::{JsonSchemaFormat, ResponseFormat, ResponseFormatKind};
 pub use response_input::{InputContent, InputMessage, InputPart, InputPartKind, ItemKind, ResponseInput};
 pub use response_request::ResponseRequest;
 pub use rewards::{PreferenceReward, Rewards, RewardsRequest, TokenReward};
 pub use stop::Stop;
 pub use text_logprobs::TextLogprobs;
 pub use tokens::{Detokenization, DetokenizeRequest, Tokenization, TokenizeRequest};
+pub use tool::{
+    FunctionCall, FunctionCallDelta, FunctionTool, NamedFunction, NamedTool, Tool, ToolCall, ToolCallDelta, ToolChoice,
+    ToolKind, ToolMode,
+};
 pub use trace::{CandidateTrace, ChoicePad, TokenTrace};
 pub use usage::{CompletionTokensDetails, PadUsage, PromptTokensDetails, Usage};

@@ -1,11 +1,10 @@
 //! A message of a conversation.
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::Content;
 use crate::object::{self, Fields};
+use crate::{Content, ToolCall};
 
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -45,9 +44,8 @@ pub struct ChatMessage {
     pub content: Option<Content>,
     /// The speaker's name, for templates that show it.
     pub name: Option<String>,
-    /// Tools that the assistant called, for templates that show them.
-    #[schema(value_type = Option<Vec<Object>>)]
-    pub tool_calls: Option<Vec<Value>>,
+    /// Tools that the assistant called.
+    pub tool_calls: Option<Vec<ToolCall>>,
     /// The call that a tool message answers.
     pub tool_call_id: Option<String>,
 }

@@ -10,7 +10,8 @@
 //! greedy:    argmax score          sampling:  p(a) proportional to exp(score(a) / temperature)
 //! ```
 //!
-//! A request may change the base's logits first ([`Penalties`]); [`Adjustments`] finds the k best tokens under the changes.
+//! A request may change the base's logits first ([`Penalties`]) and narrow the tokens down ([`Grammar`]); [`Adjustments`] finds the k best
+//! tokens under the changes, among the [`TokenSet`] that the grammar allows.
 //!
 //! [`decide`] does all of the rest for one step of one sequence. There are no tensors here, only k
 //! numbers per lane, in f32; sums of exponentials are accumulated in f64.
@@ -18,17 +19,21 @@
 mod adjustments;
 mod candidate;
 mod decision;
+mod grammar;
 mod logprob;
 mod nucleus;
 mod penalties;
 mod reward;
 mod rule;
 mod sampler;
+mod token_set;
 
 pub use adjustments::Adjustments;
 pub use candidate::{Candidates, Readout};
 pub use decision::{Decision, decide};
+pub use grammar::{Allowed, Grammar, GrammarError};
 pub use penalties::{Adjustment, History, Penalties};
 pub use reward::{Reference, Term};
 pub use rule::{Normalisation, Rule};
 pub use sampler::Sampler;
+pub use token_set::TokenSet;

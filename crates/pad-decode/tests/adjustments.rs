@@ -68,7 +68,7 @@ fn read(logits: &[f32], k: usize, adjustments: &Adjustments, whole: bool) -> Can
     best.extend(missing);
     let log_sum_exp = whole.then(|| log_sum_exp(logits.iter().copied()));
     let readout = Readout { logits: best.iter().map(|t| logits[*t as usize]).collect(), log_sum_exp };
-    adjustments.candidates(k, best, readout)
+    adjustments.candidates(k, best, readout, None)
 }
 
 proptest! {

@@ -7,6 +7,7 @@ use tokio::sync::mpsc::{self, Sender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::choice::Choice;
+use crate::constraint::Constraint;
 use crate::scheduler::{Scheduler, StepBounds};
 use crate::sequence::Sequence;
 use crate::worker::Worker;
@@ -86,6 +87,9 @@ impl Engine {
         request.drop_idle_lanes();
         request.check(self.shared.kv_blocks.len())?;
         self.check_room(&request.lanes, request.max_tokens)?;
+        let start = |grammar| Constraint::start(grammar, &request.end_tokens);
+        let constraint = request.grammar.take().map(start).transpose();
+        let constraint = constraint.map_err(|error| SubmitError::Invalid(error.to_string()))?;
         let choices = request.choices;
         let mut permits = self.permits(choices)?;
         let first = self.shared.next_id.fetch_add(choices as u64, Ordering::Relaxed);
@@ -94,7 +98,8 @@ impl Engine {
                 let permit = permits.split(1).ok_or_else(|| SubmitError::Invalid("too many choices".to_owned()))?;
                 // Room for every event that this choice can send: the worker never waits for a client.
                 let (events, receiver) = mpsc::channel(request.max_tokens + 1);
-                let sequence = Sequence::new(first + choice as u64, choice, &request, events, permit);
+                let sequence = Sequence::new(first + choice as u64, choice, &request, events, permit)
+                    .constrained(constraint.clone());
                 // There are no more sequences than permits, and the inbox has a place for each.
                 self.inbox.try_send(sequence).map_err(|_| SubmitError::Dead)?;
                 Ok(Choice::new(receiver))

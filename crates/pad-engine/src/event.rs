@@ -49,6 +49,6 @@ pub enum Event {
     Scored(Scores),
     /// The choice is complete.
     Finished(Finish),
-    /// The step that this choice was in failed; the text says why.
+    /// The step that this choice was in failed, or its grammar cannot go on; the text says why.
     Failed(String),
 }

@@ -11,6 +11,7 @@
 
 mod block_pool;
 mod choice;
+mod constraint;
 mod engine;
 mod error;
 mod event;

@@ -1,6 +1,6 @@
 //! The runner over real models: base and reward rows of the same weights in one batch, rewards read at the candidates only.
 
-use pad_decode::{Candidates, Readout};
+use pad_decode::{Adjustments, Candidates, Readout, TokenSet};
 use pad_model::{Hidden, KvCache, LaneChunk, Logits, Model, ModelError, ValueHead, Wanted};
 
 use crate::{DecodeReadouts, DecodeRows, LaneReadout, Runner, StepError, StepPlan, StepReadouts, WeightsId};
@@ -117,10 +117,11 @@ impl LockstepRunner {
         }
         let rows: Vec<usize> = plan.decodes.iter().map(|decode| decode.base).collect();
         let wanted: Vec<(Wanted, bool)> =
-            plan.decodes.iter().map(|d| (Wanted::Best(d.adjustments.reach(d.top_k)), d.log_sum_exp)).collect();
+            plan.decodes.iter().map(|d| (best(&d.adjustments, d.adjustments.reach(d.top_k)), d.log_sum_exp)).collect();
         let mut read = self.read(states, WeightsId::BASE, LaneReadout::Plain, &rows, &wanted)?;
-        let deeper = |decode: &DecodeRows, best: &[u32]| {
-            decode.adjustments.deeper(decode.top_k, best).map(|count| (Wanted::Best(count), decode.log_sum_exp))
+        let deeper = |decode: &DecodeRows, read: &[u32]| {
+            let count = decode.adjustments.deeper(decode.top_k, read)?;
+            Some((best(&decode.adjustments, count), decode.log_sum_exp))
         };
         for (i, deeper) in self.read_again(plan, states, &read, deeper)? {
             read[i] = deeper;
@@ -135,7 +136,7 @@ impl LockstepRunner {
             read[i].ranked.extend(more.ranked);
         }
         let candidates = |(logits, decode): (Logits, &DecodeRows)| {
-            decode.adjustments.candidates(decode.top_k, tokens(&logits), readout(&logits))
+            decode.adjustments.candidates(decode.top_k, tokens(&logits), readout(&logits), logits.among)
         };
         Ok(read.into_iter().zip(&plan.decodes).map(candidates).collect())
     }
@@ -252,6 +253,12 @@ impl LockstepRunner {
         };
         Ok(loaded.model.logits(&hidden.rows(places)?, head, wanted)?)
     }
+}
+
+/// So many of the best tokens, of those that are allowed.
+fn best(adjustments: &Adjustments, count: usize) -> Wanted {
+    let among = |allowed: &TokenSet| Wanted::BestAmong(count, allowed.clone());
+    adjustments.allowed().map_or(Wanted::Best(count), among)
 }
 
 fn tokens(logits: &Logits) -> Vec<u32> {

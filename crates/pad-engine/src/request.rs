@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pad_decode::{Reference, Rule, Term};
+use pad_decode::{Grammar, Reference, Rule, Term};
 
 use crate::SubmitError;
 
@@ -123,6 +123,8 @@ pub struct GenerateRequest {
     pub max_tokens: usize,
     /// Tokens that end a choice.
     pub end_tokens: Arc<[u32]>,
+    /// What the answer may look like; none allows everything. A choice ends where its grammar allows nothing more.
+    pub grammar: Option<Box<dyn Grammar>>,
 }
 
 impl GenerateRequest {

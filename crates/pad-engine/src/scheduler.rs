@@ -9,7 +9,7 @@ use pad_decode::decide;
 
 use crate::block_pool::BlockPool;
 use crate::request::reward_readouts;
-use crate::sequence::Sequence;
+use crate::sequence::{Fate, Sequence};
 use crate::{DecodeRows, ScoreRows, StepPlan, StepReadouts};
 
 /// Bounds of a step.
@@ -233,12 +233,13 @@ impl Scheduler {
                 decide(&sequence.rule, read.candidates, &sequence.terms, &read.rewards, &mut sequence.sampler);
             tally.generated += 1;
             tally.steered += u64::from(decision.steered());
-            let done = sequence.choose(decision, context);
-            if done {
-                tally.finished += 1;
-                sequence.free(pools);
+            match sequence.choose(decision, context) {
+                Fate::GoesOn => return true,
+                Fate::Finished => tally.finished += 1,
+                Fate::Failed => tally.failed += 1,
             }
-            !done
+            sequence.free(pools);
+            false
         });
     }
 

@@ -7,6 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Sender;
 
 use crate::block_pool::BlockPool;
+use crate::constraint::Constraint;
 use crate::lane::Lane;
 use crate::scoring::Scoring;
 use crate::{Event, Finish, FinishReason, GenerateRequest, ScoreRequest, Token};
@@ -32,6 +33,8 @@ pub struct Sequence {
     end_tokens: Arc<[u32]>,
     /// What is read of a given answer; then nothing is chosen.
     pub scoring: Option<Scoring>,
+    /// What may be chosen, where not every token may.
+    constraint: Option<Constraint>,
     events: Sender<Event>,
     /// Prompt tokens of the base lane that were found in the cache at first admission.
     cached: Option<usize>,
@@ -65,6 +68,7 @@ impl Sequence {
             remaining: request.max_tokens,
             end_tokens: Arc::clone(&request.end_tokens),
             scoring: None,
+            constraint: None,
             events,
             cached: None,
             permit: Some(permit),
@@ -85,11 +89,17 @@ impl Sequence {
             endless: 0,
             remaining: 0,
             end_tokens: Arc::new([]),
+            constraint: None,
             scoring: Some(Scoring::new(request)),
             events,
             cached: None,
             permit: Some(permit),
         }
+    }
+
+    /// The same sequence, with a grammar to follow.
+    pub fn constrained(self, constraint: Option<Constraint>) -> Self {
+        Self { constraint, ..self }
     }
 
     /// Whether the client has gone.
@@ -176,10 +186,11 @@ impl Sequence {
     pub fn adjustments(&self) -> Adjustments {
         let excluded: &[u32] = if self.endless > 0 { &self.end_tokens } else { &[] };
         Adjustments::new(&self.rule.penalties, &self.history, excluded)
+            .among(self.constraint.as_ref().map(Constraint::allowed))
     }
 
-    /// Take a decision's token into every lane and tell the client; true if that was the last one.
-    pub fn choose(&mut self, decision: Decision, context: usize) -> bool {
+    /// Take a decision's token into every lane and tell the client.
+    pub fn choose(&mut self, decision: Decision, context: usize) -> Fate {
         let id = decision.token();
         let end = self.end_tokens.contains(&id);
         self.remaining -= 1;
@@ -188,11 +199,18 @@ impl Sequence {
         self.lanes.iter_mut().for_each(|lane| lane.push(id));
         self.tell(Event::Token(Token { id, end, decision }));
         let full = self.remaining == 0 || self.lanes.iter().any(|lane| lane.len() >= context);
-        if end || full {
-            let reason = if end { FinishReason::Stop } else { FinishReason::Length };
-            self.finish(reason);
+        let follow = |constraint: &mut Constraint| constraint.follow(id, &self.end_tokens);
+        let goes_on = if end { Ok(false) } else { self.constraint.as_mut().map_or(Ok(true), follow) };
+        match goes_on {
+            Ok(false) => self.finish(FinishReason::Stop),
+            _ if full => self.finish(FinishReason::Length),
+            Ok(true) => return Fate::GoesOn,
+            Err(error) => {
+                self.fail(&error.to_string());
+                return Fate::Failed;
+            }
         }
-        end || full
+        Fate::Finished
     }
 
     /// Tell what was read of an answer, if all of it was; true if so.
@@ -222,4 +240,15 @@ impl Sequence {
     fn tell(&self, event: Event) {
         let _ = self.events.try_send(event);
     }
+}
+
+/// What becomes of a sequence after a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The next one is to be chosen.
+    GoesOn,
+    /// That was the last one.
+    Finished,
+    /// Its grammar cannot go on.
+    Failed,
 }

@@ -68,6 +68,22 @@ impl Best {
         }
     }
 
+    /// [`Self::show_all`] of those of sixteen tokens, or fewer, whose bit is set.
+    pub fn show_among(&mut self, first: u32, logits: &[f32], mut bits: u16, bar: &Bar) {
+        let lowest = bar.get();
+        while bits != 0 {
+            let at = bits.trailing_zeros();
+            bits &= bits - 1;
+            match logits.get(at as usize) {
+                Some(&logit) if logit >= lowest || lowest == f32::NEG_INFINITY => self.show(first + at, logit),
+                _ => {}
+            }
+        }
+        if let (Some(last), true) = (self.kept.last(), self.kept.len() == self.k) {
+            bar.raise(last.logit);
+        }
+    }
+
     /// Show one logit. A NaN is worse than everything.
     pub fn show(&mut self, token: u32, logit: f32) {
         let logit = if logit.is_nan() { f32::NEG_INFINITY } else { logit };

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use candle_core::{Result, Tensor, bail};
+use pad_decode::TokenSet;
 
 use crate::activation::Activations;
 use crate::best::{Bar, Best, Ranked};
@@ -15,8 +16,22 @@ use crate::{Input, Isa, Linear, Pool};
 pub enum Wanted {
     /// The k best.
     Best(usize),
+    /// The k best of these tokens, or all of them where they are fewer.
+    BestAmong(usize, TokenSet),
     /// The logits at these tokens, in this order.
     At(Vec<u32>),
+}
+
+impl Wanted {
+    /// The tokens among which the best are taken, where these are not all.
+    fn allowed(&self) -> Option<&TokenSet> {
+        if let Self::BestAmong(_, allowed) = self { Some(allowed) } else { None }
+    }
+
+    /// Whether so many logits are read that it takes the whole vocabulary.
+    fn is_of_many(&self) -> bool {
+        matches!(self, Self::Best(_)) || self.allowed().is_some_and(|allowed| allowed.len() > FEW)
+    }
 }
 
 /// What was read of one row.
@@ -26,7 +41,12 @@ pub struct Logits {
     pub ranked: Vec<Ranked>,
     /// log sum exp of all the row's logits, where asked for.
     pub log_sum_exp: Option<f32>,
+    /// The same of the tokens among which the best were taken, where these were not all.
+    pub among: Option<f32>,
 }
+
+/// So few tokens are read one by one, each with its tile, rather than with the whole vocabulary.
+const FEW: usize = 128;
 
 /// Tiles whose sums are added up together: fixed, so that results do not depend on the number of threads.
 const STRETCH: usize = 48;
@@ -83,7 +103,7 @@ impl Linear {
             Self::Packed { weights, pool, .. } => {
                 let hidden: Vec<Vec<f32>> = hidden.to_vec2()?;
                 let isa = pool.isa();
-                let whole = |(what, lse): &(Wanted, bool)| *lse || matches!(what, Wanted::Best(_));
+                let whole = |(what, lse): &(Wanted, bool)| *lse || what.is_of_many();
                 let (full, few): (Vec<usize>, Vec<usize>) = (0..wanted.len()).partition(|&i| whole(&wanted[i]));
                 let mut read: Vec<Option<Logits>> = vec![None; wanted.len()];
                 for (row, logits) in full.iter().zip(read_whole(isa, pool, weights, &hidden, &full, wanted)) {
@@ -91,7 +111,7 @@ impl Linear {
                 }
                 let activations = prepare(isa, pool, weights, &hidden, &few);
                 for (row, ranked) in few.iter().zip(read_at(isa, pool, weights, &activations, &few, wanted)) {
-                    read[*row] = Some(Logits { ranked, log_sum_exp: None });
+                    read[*row] = Some(Logits { ranked, log_sum_exp: None, among: None });
                 }
                 Ok(read.into_iter().flatten().collect())
             }
@@ -109,12 +129,26 @@ impl Linear {
                     logits.iter().enumerate().for_each(|(token, &logit)| best.show(token as u32, logit));
                     best.into_ranked()
                 }
+                Wanted::BestAmong(k, allowed) => {
+                    let mut best = Best::new(*k);
+                    let known = allowed.iter().filter_map(|token| Some((token, *logits.get(token as usize)?)));
+                    known.for_each(|(token, logit)| best.show(token, logit));
+                    best.into_ranked()
+                }
                 Wanted::At(tokens) => {
                     tokens.iter().map(|&token| Ranked { token, logit: logits[token as usize] }).collect()
                 }
             };
-            let mass = || logits.iter().fold(Mass::NONE, |mass, &logit| mass.add(logit));
-            Logits { ranked, log_sum_exp: lse.then(|| mass().log_sum_exp()) }
+            let all = logits.iter().zip(0..).filter(|_| *lse);
+            let mass = |of: &dyn Fn(u32) -> bool| {
+                all.clone().filter(|(_, token)| of(*token)).fold(Mass::NONE, |mass, (&logit, _)| mass.add(logit))
+            };
+            let among = what.allowed().filter(|_| *lse).map(|allowed| mass(&|token| allowed.contains(token)));
+            Logits {
+                ranked,
+                log_sum_exp: lse.then(|| mass(&|_| true).log_sum_exp()),
+                among: among.map(Mass::log_sum_exp),
+            }
         };
         Ok(rows.iter().zip(wanted).map(read).collect())
     }
@@ -139,47 +173,78 @@ fn read_whole(
         return Vec::new();
     }
     let activations = prepare(isa, pool, w, hidden, rows);
-    let k_of = |row: usize| if let Wanted::Best(k) = wanted[rows[row]].0 { k } else { 0 };
     let stretches = w.tiles().div_ceil(STRETCH);
-    let empty = || rows.iter().enumerate().map(|(row, _)| (Best::new(k_of(row)), Mass::NONE)).collect::<Vec<_>>();
+    let empty = || rows.iter().map(|row| Part::new(&wanted[*row].0)).collect::<Vec<_>>();
     // The k-th best of any stretch bounds the k-th best of all: what is below it need not be looked at.
     let bars: Vec<Bar> = rows.iter().map(|_| Bar::default()).collect();
-    let parts: Vec<Mutex<Vec<(Best, Mass)>>> = (0..stretches).map(|_| Mutex::new(Vec::new())).collect();
+    let parts: Vec<Mutex<Vec<Part>>> = (0..stretches).map(|_| Mutex::new(Vec::new())).collect();
     pool.run(stretches, &|stretch| {
         let mut part = empty();
         let tiles = stretch * STRETCH..((stretch + 1) * STRETCH).min(w.tiles());
         for_each_group(isa, w, tiles, &activations, rows.len(), &mut |tile, first, [sums]| {
             for (row, sums) in (first..).zip(sums) {
-                let (best, mass) = &mut part[row];
-                let sums = &sums[..TILE.min(w.outputs() - tile * TILE)];
-                best.show_all((tile * TILE) as u32, sums, &bars[row]);
-                if wanted[rows[row]].1 {
-                    *mass = sums.iter().fold(*mass, |mass, &logit| mass.add(logit));
-                }
+                let (what, lse) = &wanted[rows[row]];
+                part[row].show(tile, &sums[..TILE.min(w.outputs() - tile * TILE)], what.allowed(), *lse, &bars[row]);
             }
         });
         *parts[stretch].lock().unwrap_or_else(PoisonError::into_inner) = part;
     });
     let mut all = empty();
     for part in parts {
-        for ((best, mass), (b, m)) in all.iter_mut().zip(part.into_inner().unwrap_or_default()) {
-            best.merge(&b);
-            *mass = mass.join(m);
+        for (all, part) in all.iter_mut().zip(part.into_inner().unwrap_or_default()) {
+            all.merge(&part);
         }
     }
     let at = read_at(isa, pool, w, &activations, rows, wanted);
-    all.into_iter()
-        .zip(at)
-        .zip(rows)
-        .map(|(((best, mass), at), &row)| Logits {
-            ranked: if matches!(wanted[row].0, Wanted::At(_)) { at } else { best.into_ranked() },
-            log_sum_exp: wanted[row].1.then(|| mass.log_sum_exp()),
-        })
-        .collect()
+    let read = |((all, at), &row): ((Part, Vec<Ranked>), &usize)| {
+        let (what, lse) = &wanted[row];
+        Logits {
+            ranked: if matches!(what, Wanted::At(_)) { at } else { all.best.into_ranked() },
+            log_sum_exp: lse.then(|| all.mass.log_sum_exp()),
+            among: what.allowed().filter(|_| *lse).map(|_| all.among.log_sum_exp()),
+        }
+    };
+    all.into_iter().zip(at).zip(rows).map(read).collect()
 }
 
-/// The logits at the tokens that rows want, one tile for each, computed exactly as the whole would be; none for rows that want the
-/// best.
+/// What a stretch of tiles tells of one row.
+struct Part {
+    best: Best,
+    mass: Mass,
+    /// The mass of the tokens among which the best are taken, where these are not all.
+    among: Mass,
+}
+
+impl Part {
+    fn new(wanted: &Wanted) -> Self {
+        let k = if let Wanted::Best(k) | Wanted::BestAmong(k, _) = wanted { *k } else { 0 };
+        Self { best: Best::new(k), mass: Mass::NONE, among: Mass::NONE }
+    }
+
+    /// Show the logits of a tile's tokens.
+    fn show(&mut self, tile: usize, logits: &[f32], allowed: Option<&TokenSet>, mass: bool, bar: &Bar) {
+        let first = (tile * TILE) as u32;
+        if mass {
+            self.mass = logits.iter().fold(self.mass, |mass, &logit| mass.add(logit));
+        }
+        let Some(allowed) = allowed else { return self.best.show_all(first, logits, bar) };
+        let bits = allowed.sixteen(tile);
+        self.best.show_among(first, logits, bits, bar);
+        if mass {
+            let allowed = logits.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1);
+            self.among = allowed.fold(self.among, |mass, (_, &logit)| mass.add(logit));
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.best.merge(&other.best);
+        self.mass = self.mass.join(other.mass);
+        self.among = self.among.join(other.among);
+    }
+}
+
+/// The logits at the tokens that rows want, and the best of a few, one tile for each token, computed exactly as the whole would be;
+/// none for rows that want the best of many.
 fn read_at(
     isa: Isa,
     pool: &Pool,
@@ -190,10 +255,18 @@ fn read_at(
 ) -> Vec<Vec<Ranked>> {
     let read: Vec<Mutex<Vec<Ranked>>> = rows.iter().map(|_| Mutex::new(Vec::new())).collect();
     pool.run(rows.len(), &|row| {
-        let Wanted::At(tokens) = &wanted[rows[row]].0 else { return };
-        let logit = |token: usize| one_row(isa, w, token / TILE, activations, row)[token % TILE];
-        let ranked = tokens.iter().map(|&token| Ranked { token, logit: logit(token as usize) });
-        *read[row].lock().unwrap_or_else(PoisonError::into_inner) = ranked.collect();
+        let logit = |token: u32| one_row(isa, w, token as usize / TILE, activations, row)[token as usize % TILE];
+        let ranked = match &wanted[rows[row]].0 {
+            Wanted::At(tokens) => tokens.iter().map(|&token| Ranked { token, logit: logit(token) }).collect(),
+            Wanted::BestAmong(k, allowed) if allowed.len() <= FEW => {
+                let mut best = Best::new(*k);
+                let known = allowed.iter().filter(|token| (*token as usize) < w.outputs());
+                known.for_each(|token| best.show(token, logit(token)));
+                best.into_ranked()
+            }
+            Wanted::BestAmong(..) | Wanted::Best(_) => return,
+        };
+        *read[row].lock().unwrap_or_else(PoisonError::into_inner) = ranked;
     });
     read.into_iter().map(|ranked| ranked.into_inner().unwrap_or_default()).collect()
 }

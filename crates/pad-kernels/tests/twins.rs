@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
+use pad_decode::TokenSet;
 use pad_kernels::{
     AdaptedRows, Arena, BLOCK, BatchView, FeedForward, Format, Input, KvLayout, Linear, LowRank, LowRankStack,
     PackedWeights, Pool, RmsNorm, Rope, RopeScaling, Segment, Wanted, attention, write_kv,
@@ -181,8 +182,15 @@ fn unembedding() {
     for (format, tolerance) in [(Format::F32, 1e-5), (Format::Q8, 5e-2)] {
         let linear = packed(format, 1000, 64, false, &mut random, &pool);
         let twin = linear.twin().unwrap();
-        let hidden = random.tensor(5, 64);
+        let hidden = random.tensor(9, 64);
+        let (few, many) = ([999, 3, 500, 2, 7], (0..1000).filter(|t| t % 3 == 1).collect::<Vec<u32>>());
+        // A set may have tokens that the vocabulary has not.
+        let set = |tokens: &[u32]| TokenSet::default().with(tokens).with(&[1000, 5000]);
         let wanted = [
+            (Wanted::BestAmong(3, set(&few)), false),
+            (Wanted::BestAmong(3, set(&few)), true),
+            (Wanted::BestAmong(100, set(&many)), true),
+            (Wanted::BestAmong(9, set(&few)), false),
             (Wanted::Best(10), true),
             (Wanted::At(vec![3, 999, 17]), false),
             (Wanted::Best(100), false),
@@ -200,10 +208,22 @@ fn unembedding() {
                 assert_eq!(g.logit, full[row][g.token as usize], "{format:?} row {row}");
             }
             assert_eq!(got.log_sum_exp.is_some(), wanted[row].1);
-            if let (Some(g), Some(w)) = (got.log_sum_exp, want.log_sum_exp) {
-                assert!((g - w).abs() < tolerance, "{g} against {w}");
+            let narrowed = matches!(wanted[row].0, Wanted::BestAmong(..));
+            assert_eq!((got.among.is_some(), want.among.is_some()), ([wanted[row].1 && narrowed; 2]).into());
+            for pair in [(got.log_sum_exp, want.log_sum_exp), (got.among, want.among)] {
+                if let (Some(g), Some(w)) = pair {
+                    assert!((g - w).abs() < tolerance, "{g} against {w}");
+                }
             }
         }
+        for (row, tokens, count) in [(0, &few[..], 3), (1, &few, 3), (2, &many, 100), (3, &few, 5)] {
+            let mut best: Vec<u32> = tokens.to_vec();
+            best.sort_by(|a, b| full[row][*b as usize].total_cmp(&full[row][*a as usize]).then(a.cmp(b)));
+            let read: Vec<u32> = got[row].ranked.iter().map(|r| r.token).collect();
+            assert_eq!(read, best[..count], "{format:?} row {row}");
+        }
+        let sum: f32 = many.iter().map(|token| full[2][*token as usize].exp()).sum();
+        assert!((got[2].among.unwrap() - sum.ln()).abs() < 1e-3);
         assert!(linear.logits(&hidden, &wanted[..4]).is_err());
         assert!(linear.logits(&hidden.narrow(0, 0, 1).unwrap(), &[(Wanted::At(vec![1000]), false)]).is_err());
     }

@@ -3,13 +3,16 @@
 //! ```text
 //! options     = check the request's values
 //! plan        = template, tokenizer, preference: the prompts of all lanes
+//! grammar     = what the answer may look like
 //! generation  = hand it to the engine, read text
 //! answer      = collect it, or send it chunk by chunk
 //! ```
 
+mod calls;
 mod chunks;
 mod collect;
 pub(crate) mod envelope;
+mod form;
 pub(crate) mod frames;
 pub(crate) mod generation;
 mod logprobs;
@@ -65,7 +68,7 @@ pub(crate) async fn create(
     let generation = start(&shared, &options, &caller).await?;
     let envelope = Envelope::new(&shared.state.model);
     if options.stream {
-        let chunks = Chunks::new(generation.choices(), envelope, options.include_usage, options.details);
+        let chunks = Chunks::new(generation.choices(), envelope, &options);
         return Ok(sse::respond(Frames::new(generation, chunks, Vec::new()), shared.state.limits.keep_alive));
     }
     Ok(Json(collect::collect(generation, envelope, options.details).await?).into_response())
@@ -85,6 +88,8 @@ pub(crate) async fn start(
     // The preference is one, and so are the dimensions of all prompts.
     let names = plans.first_mut().map(|plan| std::mem::take(&mut plan.dimensions)).unwrap_or_default();
     let requests = plans.into_iter().map(|plan| submission::request(&shared.state, options, plan));
-    let requests = requests.collect::<Result<Vec<_>, _>>()?;
+    let mut requests = requests.collect::<Result<Vec<_>, _>>()?;
+    let grammar = options.form.grammar(shared).await?;
+    requests.iter_mut().for_each(|request| request.grammar.clone_from(&grammar));
     Generation::start(shared, options, names, requests, grant)
 }

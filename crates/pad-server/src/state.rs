@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pad_engine::{AdapterId, Engine, HeadId, WeightsId};
+use pad_grammar::Grammars;
 use pad_reward::RewardModel;
 use pad_text::Chat;
 
@@ -148,11 +149,15 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) unknown_fields: UnknownFields,
     pub(crate) responses: ResponseMemory,
+    /// Forms of answers, over the model's vocabulary.
+    pub(crate) grammars: Grammars,
 }
 
 impl Shared {
     pub(crate) fn new(state: AppState) -> Self {
         let metrics = Arc::new(Metrics::new(&state.model.id));
-        Self { state, metrics, unknown_fields: UnknownFields::default(), responses: ResponseMemory::default() }
+        let grammars = Grammars::new(Arc::clone(state.chat.tokenizer()));
+        let (unknown_fields, responses) = (UnknownFields::default(), ResponseMemory::default());
+        Self { state, metrics, unknown_fields, responses, grammars }
     }
 }

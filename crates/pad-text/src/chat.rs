@@ -4,21 +4,24 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::quantized::gguf_file;
+use serde_json::Value;
 
 use crate::directory::Directory;
 use crate::gguf::Header;
 use crate::template::{CHATML, ChatTemplate};
-use crate::{Message, TextError, Tokenizer};
+use crate::{Message, TextError, Tokenizer, tool_text};
 
 /// Tokens that end a turn in a known chat format. A model that has one of them ends its answers
 /// with it, whatever else its files name as the end of a text.
 pub(crate) const END_OF_TURN: [&str; 4] = ["<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>"];
 
 /// All that is needed to talk with one model.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Chat {
     tokenizer: Arc<Tokenizer>,
-    template: ChatTemplate,
+    template: Arc<ChatTemplate>,
+    /// Descriptions of the tools that the model may call.
+    tools: Arc<[Value]>,
     end_tokens: Vec<u32>,
     bos_token: String,
     eos_token: String,
@@ -81,7 +84,8 @@ impl Chat {
         end_tokens.sort_unstable();
         end_tokens.dedup();
         Ok(Self {
-            template: ChatTemplate::new(template)?,
+            template: Arc::new(ChatTemplate::new(template)?),
+            tools: Arc::new([]),
             tokenizer: Arc::new(tokenizer),
             end_tokens,
             bos_token,
@@ -89,12 +93,20 @@ impl Chat {
         })
     }
 
+    /// The same chat about these tools, described as OpenAI does. A template that writes calls in the form of [`crate::call`] shows them in
+    /// its own words; otherwise the system's turn describes them, and calls and results are turns of plain text.
+    #[must_use]
+    pub fn with_tools(&self, tools: Arc<[Value]>) -> Self {
+        Self { tools, ..self.clone() }
+    }
+
     /// The prompt of a conversation, the assistant's next turn opened.
     ///
     /// # Errors
     /// [`TextError::TemplateRefused`], [`TextError::TemplateRender`] or [`TextError::Encode`].
     pub fn encode(&self, messages: &[Message]) -> Result<Vec<u32>, TextError> {
-        let prompt = self.template.render(messages, true, &self.bos_token, &self.eos_token)?;
+        let told = if self.template.writes_calls() { messages.into() } else { tool_text::told(messages, &self.tools)? };
+        let prompt = self.template.render(&told, &self.tools, true, &self.bos_token, &self.eos_token)?;
         self.tokenizer.encode(&prompt)
     }
 
@@ -122,6 +134,7 @@ mod tests {
     use super::*;
     use crate::fixture;
     use candle_core::quantized::gguf_file::Value;
+    use serde_json::json;
 
     fn write(dir: &Path, name: &str, text: &str) {
         std::fs::write(dir.join(name), text).unwrap();
@@ -157,6 +170,28 @@ mod tests {
         let tokens = chat.encode(&[Message::new("user", "the")]).unwrap();
         assert_eq!(tokens, ids(&chat, &["<|endoftext|>", "the"]));
         assert_eq!(chat.end_tokens(), ids(&chat, &["<|endoftext|>", "<|im_end|>"]));
+    }
+
+    #[test]
+    fn tools_are_told_in_the_templates_words_or_in_plain_ones() {
+        let mut content = fixture::byte_level_content();
+        let chat = Chat::from_gguf(&content).unwrap();
+        let tools: Arc<[_]> = Arc::new([json!({"type": "function", "function": {"name": "f"}})]);
+        let text = |chat: &Chat| {
+            let tokens = chat.with_tools(Arc::clone(&tools)).encode(&[Message::new("user", "the end")]).unwrap();
+            let bytes = tokens.iter().flat_map(|id| chat.tokenizer().token_bytes(*id)).copied().collect();
+            String::from_utf8(bytes).unwrap()
+        };
+        let plain = text(&chat);
+        assert!(plain.starts_with("<|im_start|>system\nYou can call functions."), "{plain}");
+        assert!(plain.ends_with("<|im_start|>user\nthe end<|im_end|>\n<|im_start|>assistant\n"), "{plain}");
+        let template = "{% if tools %}{{ tools[0] | tojson }}: <tool_call>{% endif %}{{ messages[0].content }}";
+        content.metadata.insert("tokenizer.chat_template".to_owned(), Value::String(template.into()));
+        assert_eq!(text(&Chat::from_gguf(&content).unwrap()), "{\"type\": \"function\", \"function\": {\"name\": \"f\"}}: <tool_call>the end");
+        // A template of another form is not asked: its model would be told to write what nobody reads.
+        let template = template.replace("<tool_call>", "[CALL]") + "|{{ messages[1].content }}";
+        content.metadata.insert("tokenizer.chat_template".to_owned(), Value::String(template));
+        assert!(text(&Chat::from_gguf(&content).unwrap()).starts_with("You can call functions."));
     }
 
     #[test]

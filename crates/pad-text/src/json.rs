@@ -19,14 +19,22 @@ pub(crate) fn tojson(value: &Value, indent: Option<usize>) -> Result<Value, Erro
             let spaces = vec![b' '; width];
             write(value, PrettyFormatter::with_indent(&spaces))
         }
-        None => write(value, PythonFormatter),
+        None => python(value),
     };
     written
         .map(Value::from_safe_string)
         .map_err(|error| Error::new(ErrorKind::BadSerialization, "the value has no JSON form").with_source(error))
 }
 
-fn write(value: &Value, formatter: impl Formatter) -> Result<String, serde_json::Error> {
+/// A value on one line.
+///
+/// # Errors
+/// If it has no JSON form.
+pub(crate) fn python(value: &impl Serialize) -> Result<String, serde_json::Error> {
+    write(value, PythonFormatter)
+}
+
+fn write(value: &impl Serialize, formatter: impl Formatter) -> Result<String, serde_json::Error> {
     let mut out = Vec::new();
     value.serialize(&mut Serializer::with_formatter(&mut out, formatter))?;
     String::from_utf8(out).map_err(serde::ser::Error::custom)

@@ -3,12 +3,14 @@
 //! * [`Tokenizer`]: text to token ids and token ids to exact bytes, from a `tokenizer.json`
 //!   or from the vocabulary inside a GGUF file.
 //! * [`ChatTemplate`] and [`Chat`]: a conversation of [`Message`]s to the prompt of one model.
+//! * [`call`]: how calls of tools are written, where a template does not say.
 //! * [`Detokenizer`]: generated tokens to text, never a broken character.
 //! * [`StopStrings`]: ends the text before a stop string, also one that spans tokens.
 //!
 //! Nothing here knows tensors, sequences or HTTP: `candle-core` is imported only for the type
 //! of a GGUF header.
 
+pub mod call;
 mod chat;
 mod clock;
 mod detokenizer;
@@ -23,6 +25,7 @@ mod spelling;
 mod stop;
 mod template;
 mod tokenizer;
+mod tool_text;
 
 #[cfg(test)]
 mod fixture;

@@ -5,6 +5,7 @@ use minijinja::value::{Kwargs, Serde};
 use minijinja::{Environment, Error, ErrorKind, Value, context};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
+use crate::call;
 use crate::clock::Moment;
 use crate::json::tojson;
 use crate::{Message, TextError};
@@ -24,6 +25,7 @@ const NAME: &str = "chat";
 #[derive(Debug)]
 pub struct ChatTemplate {
     environment: Environment<'static>,
+    writes_calls: bool,
 }
 
 impl ChatTemplate {
@@ -33,10 +35,15 @@ impl ChatTemplate {
     /// [`TextError::TemplateSyntax`].
     pub fn new(source: &str) -> Result<Self, TextError> {
         let environment = environment(source).map_err(|error| TextError::TemplateSyntax(describe(&error)))?;
-        Ok(Self { environment })
+        Ok(Self { environment, writes_calls: source.contains("tools") && source.contains(call::OPEN) })
     }
 
-    /// The prompt of a conversation. `add_generation_prompt` opens the assistant's next turn.
+    /// Whether the template has words for tools, and writes calls in the form of [`call`].
+    pub fn writes_calls(&self) -> bool {
+        self.writes_calls
+    }
+
+    /// The prompt of a conversation about these tools, if there are any. `add_generation_prompt` opens the assistant's next turn.
     ///
     /// # Errors
     /// [`TextError::TemplateRefused`] if the template calls `raise_exception` (roles in an order
@@ -44,6 +51,7 @@ impl ChatTemplate {
     pub fn render(
         &self,
         messages: &[Message],
+        tools: &[serde_json::Value],
         add_generation_prompt: bool,
         bos_token: &str,
         eos_token: &str,
@@ -55,7 +63,7 @@ impl ChatTemplate {
                 bos_token,
                 eos_token,
                 // Templates ask `tools is not none`: an undefined value would not do.
-                tools => (),
+                tools => if tools.is_empty() || !self.writes_calls { Value::from(()) } else { Value::from(Serde(tools)) },
                 documents => (),
             })
         });
@@ -136,7 +144,7 @@ mod tests {
     use super::*;
 
     fn render(source: &str, messages: &[Message]) -> Result<String, TextError> {
-        ChatTemplate::new(source)?.render(messages, true, "<s>", "</s>")
+        ChatTemplate::new(source)?.render(messages, &[], true, "<s>", "</s>")
     }
 
     fn check(source: &str, expected: &str) {
@@ -152,7 +160,7 @@ mod tests {
             "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\n"
         );
         let closed = ChatTemplate::new(CHATML).unwrap();
-        let closed = closed.render(&turns[1..], false, "", "").unwrap();
+        let closed = closed.render(&turns[1..], &[], false, "", "").unwrap();
         assert_eq!(closed, "<|im_start|>user\nU<|im_end|>\n");
     }
 
@@ -181,7 +189,7 @@ mod tests {
 
     #[test]
     fn json_is_spaced_and_unescaped_as_python_writes_it() {
-        check("{{ messages | tojson }}", r#"[{"content": "a <b> & 'c'", "role": "user"}]"#);
+        check("{{ messages | tojson }}", r#"[{"role": "user", "content": "a <b> & 'c'"}]"#);
         check("{{ {'a': [1, 2]} | tojson(indent=2) }}", "{\n  \"a\": [\n    1,\n    2\n  ]\n}");
     }
 

@@ -68,6 +68,7 @@ fn request(case: &Case) -> GenerateRequest {
         choices: 1,
         max_tokens: case.steps.len(),
         end_tokens: Arc::new([]),
+        grammar: None,
     }
 }
 

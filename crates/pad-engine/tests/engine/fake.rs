@@ -59,17 +59,20 @@ impl Fake {
 fn proposed(base: u64, k: usize, adjustments: &Adjustments) -> Candidates {
     let logit = |i: u64| 2.0 - 0.1 * i as f32;
     let token = |i: u64| (((base >> 7) + i * 37) % 500) as u32;
-    let mut tokens: Vec<u32> = (0..adjustments.reach(k) as u64).map(token).collect();
+    let rank = |token_: u32| (0..500).find(|i| token(*i) == token_);
+    let allowed = |i: &u64| adjustments.allowed().is_none_or(|allowed| allowed.contains(token(*i)));
+    let best = |count: usize| (0..500).filter(allowed).take(count).map(token).collect::<Vec<u32>>();
+    let mut tokens = best(adjustments.reach(k));
     if let Some(count) = adjustments.deeper(k, &tokens) {
-        tokens = (0..count as u64).map(token).collect();
+        tokens = best(count);
     }
-    let mut logits: Vec<f32> = (0..tokens.len() as u64).map(logit).collect();
+    let mut logits: Vec<f32> = tokens.iter().filter_map(|token| rank(*token)).map(logit).collect();
     for unread in adjustments.unread(&tokens, false) {
-        let at = (0..500).find(|i| token(*i) == unread);
+        let at = rank(unread);
         tokens.push(unread);
         logits.push(at.map_or(f32::NEG_INFINITY, logit));
     }
-    adjustments.candidates(k, tokens, Readout { logits, log_sum_exp: None })
+    adjustments.candidates(k, tokens, Readout { logits, log_sum_exp: None }, None)
 }
 
 impl Runner for Fake {
@@ -146,6 +149,7 @@ pub fn request(prompt: &[u32], weights: &[f32], max_tokens: usize) -> GenerateRe
         choices: 1,
         max_tokens,
         end_tokens: Arc::new([]),
+        grammar: None,
     }
 }
 

@@ -67,6 +67,7 @@ fn request(lanes: Vec<LaneSpec>) -> GenerateRequest {
         choices: 1,
         max_tokens: 20,
         end_tokens: Arc::new([]),
+        grammar: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod adjustment;
 mod checkpoint;
+mod constraint;
 mod fake;
 mod heads;
 mod life;

@@ -4,7 +4,7 @@ use pad_api::{ChoicePad, ChunkChoice, Delta, FinishReason, Logprobs, TokenLogpro
 
 use super::envelope::Envelope;
 use super::frames::{Frame, Shape};
-use super::options::Details;
+use super::options::{ChatOptions, Details};
 use super::reader::Part;
 use super::tally::Tally;
 
@@ -14,6 +14,8 @@ pub(crate) struct Chunks {
     /// Send `usage` before the end.
     include_usage: bool,
     details: Details,
+    /// Whether an answer may begin with a call.
+    calls: bool,
     /// Which choices have had their opening chunk.
     opened: Vec<bool>,
     ready: Vec<Frame>,
@@ -32,14 +34,18 @@ impl Shape for Chunks {
 }
 
 impl Chunks {
-    pub(crate) fn new(choices: usize, envelope: Envelope, include_usage: bool, details: Details) -> Self {
-        Self { envelope, include_usage, details, opened: vec![false; choices], ready: Vec::new() }
+    pub(crate) fn new(choices: usize, envelope: Envelope, options: &ChatOptions) -> Self {
+        let ChatOptions { include_usage, details, .. } = *options;
+        let (calls, opened) = (options.form.has_calls(), vec![false; choices]);
+        Self { envelope, include_usage, details, calls, opened, ready: Vec::new() }
     }
 
     /// Opening before the first words, words with their explanations, the end in a chunk of its own.
     fn add(&mut self, index: usize, part: Part) {
-        if !std::mem::replace(&mut self.opened[index], true) {
-            self.push(index, Delta::opening(), None, Told::default());
+        if !self.opened[index] {
+            let Some(opening) = self.opening(&part) else { return };
+            self.opened[index] = true;
+            self.push(index, opening, None, Told::default());
         }
         let Details { trace, logprobs } = self.details;
         let mut told =
@@ -48,9 +54,24 @@ impl Chunks {
             let with_text = told.take();
             self.push(index, Delta::text(part.text), None, with_text);
         }
+        for call in part.calls {
+            let with_call = told.take().unless_empty();
+            self.push(index, Delta::calls(vec![call]), None, with_call);
+        }
         if let Some(end) = part.end {
             self.push(index, Delta::default(), Some(end.reason), told.unless_empty());
         }
+    }
+
+    /// How a choice that begins with this part is opened; none as long as it may begin with a call or with words.
+    fn opening(&self, part: &Part) -> Option<Delta> {
+        if !part.text.is_empty() || !self.calls {
+            return Some(Delta::opening());
+        }
+        if !part.calls.is_empty() {
+            return Some(Delta::calling());
+        }
+        part.end.map(|_| Delta::opening())
     }
 
     fn push(&mut self, index: usize, delta: Delta, finish_reason: Option<FinishReason>, told: Told) {

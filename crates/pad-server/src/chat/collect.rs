@@ -1,6 +1,9 @@
 //! The answer in one piece: the same parts as a stream's, collected.
 
-use pad_api::{AssistantMessage, ChatChoice, ChatCompletion, ChoicePad, FinishReason, Logprobs, Role};
+use pad_api::{
+    AssistantMessage, ChatChoice, ChatCompletion, ChoicePad, FinishReason, FunctionCall, Logprobs, Role, ToolCall,
+    ToolCallDelta, ToolKind,
+};
 
 use super::envelope::Envelope;
 use super::generation::Generation;
@@ -22,6 +25,7 @@ pub(crate) async fn collect(
         if let Some(content) = &mut choice.message.content {
             content.push_str(&part.text);
         }
+        part.calls.into_iter().for_each(|delta| add(&mut choice.message.tool_calls, delta));
         if let Some(pad) = &mut choice.pad {
             pad.trace.extend(part.trace);
         }
@@ -32,15 +36,38 @@ pub(crate) async fn collect(
             choice.finish_reason = end.reason;
         }
     }
+    for AssistantMessage { content, tool_calls, .. } in choices.iter_mut().map(|choice| &mut choice.message) {
+        // An answer that only calls says nothing.
+        content.take_if(|content| content.is_empty() && !tool_calls.is_empty());
+    }
     Ok(envelope.completion(choices, generation.tally().usage()))
 }
 
 fn empty(index: usize, details: Details) -> ChatChoice {
     ChatChoice {
         index,
-        message: AssistantMessage { role: Role::Assistant, content: Some(String::new()), refusal: None },
+        message: AssistantMessage {
+            role: Role::Assistant,
+            content: Some(String::new()),
+            refusal: None,
+            tool_calls: Vec::new(),
+        },
         logprobs: details.logprobs.map(|_| Logprobs::default()),
         finish_reason: FinishReason::Length,
         pad: details.trace.then(ChoicePad::default),
+    }
+}
+
+/// A call's first delta has its id and its name, the others have more of its arguments.
+fn add(calls: &mut Vec<ToolCall>, delta: ToolCallDelta) {
+    if let (Some(id), Some(name)) = (delta.id, delta.function.name) {
+        calls.push(ToolCall {
+            id,
+            kind: ToolKind::Function,
+            function: FunctionCall { name, arguments: String::new() },
+        });
+    }
+    if let Some(call) = calls.get_mut(delta.index) {
+        call.function.arguments.push_str(&delta.function.arguments);
     }
 }

@@ -59,8 +59,9 @@ impl Generation {
         } else {
             let reader = |choice| {
                 let (tokenizer, stop) = (Arc::clone(state.chat.tokenizer()), options.stop.clone());
-                let logprobs = options.details.logprobs;
-                ChoiceReader::new(choice, tokenizer, stop, explain.clone(), logprobs).for_at_least(options.min_tokens)
+                let (logprobs, calls) = (options.details.logprobs, options.form.has_calls());
+                let reader = ChoiceReader::new(choice, tokenizer, stop, explain.clone(), logprobs);
+                reader.with_calls(calls).for_at_least(options.min_tokens)
             };
             let mut choices: Vec<Choice> = Vec::with_capacity(count);
             for request in requests {

@@ -3,11 +3,12 @@
 use std::ops::RangeInclusive;
 use std::time::Instant;
 
-use pad_api::{ChatMessage, ChatRequest, Content, PadOptions, Preference, Stop, StreamOptions};
+use pad_api::{ChatMessage, ChatRequest, Content, PadOptions, Preference, Stop, StreamOptions, ToolCall};
 use pad_reward::{PreferenceInput, Prompt};
 use pad_text::Message;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use super::form::Form;
 use super::range::{number, within};
 use super::sampling::Sampling;
 use crate::ApiError;
@@ -32,6 +33,7 @@ pub(crate) struct ChatOptions {
     pub(crate) beta: f32,
     pub(crate) top_k: usize,
     pub(crate) sampling: Sampling,
+    pub(crate) form: Form,
     pub(crate) seed: u64,
     /// Choices of each prompt.
     pub(crate) choices: usize,
@@ -74,6 +76,7 @@ impl ChatOptions {
         state.model.check_name(request.model.as_deref())?;
         let pad = request.pad.unwrap_or_default();
         let sampling = Sampling::read(&request, state)?;
+        let form = Form::read(&request)?;
         let logprobs = logprobs(request.logprobs, request.top_logprobs)?;
         let (beta, top_k) = guidance(pad, state)?;
         let max_tokens = request.max_completion_tokens.or(request.max_tokens);
@@ -87,6 +90,7 @@ impl ChatOptions {
             beta,
             top_k,
             sampling,
+            form,
             seed: request.seed.map_or_else(rand::random, i64::cast_unsigned),
             choices: choices as usize,
             // More than can be counted is more than fits, and refused as such.
@@ -165,7 +169,7 @@ pub(crate) fn conversation(messages: Vec<ChatMessage>) -> Result<Vec<Message>, A
 fn message(message: ChatMessage) -> Message {
     let optional = [
         ("name", message.name.map(Value::from)),
-        ("tool_calls", message.tool_calls.map(Value::from)),
+        ("tool_calls", message.tool_calls.map(|calls| calls.into_iter().map(call).collect())),
         ("tool_call_id", message.tool_call_id.map(Value::from)),
     ];
     Message {
@@ -173,4 +177,11 @@ fn message(message: ChatMessage) -> Message {
         content: message.content.map(Content::into_text).unwrap_or_default(),
         extra: optional.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect::<Map<_, _>>(),
     }
+}
+
+/// A call as templates read it: with arguments that are an object. What is no JSON stays the text that it is.
+fn call(call: ToolCall) -> Value {
+    let arguments = call.function.arguments;
+    let arguments = serde_json::from_str(&arguments).unwrap_or(Value::String(arguments));
+    json!({"id": call.id, "type": "function", "function": {"name": call.function.name, "arguments": arguments}})
 }

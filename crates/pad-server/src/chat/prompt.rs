@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pad_reward::{LanePlan, PreferenceInput, Prompt};
+use pad_text::Chat;
 
 use super::options::ChatOptions;
 use crate::ApiError;
@@ -21,36 +22,39 @@ const INLINE_BYTES: usize = 16 << 10;
 pub(crate) async fn plan(shared: &Arc<Shared>, options: &ChatOptions) -> Result<Vec<LanePlan>, ApiError> {
     let lanes = 1 + shared.state.reward.as_ref().map_or(0, |reward| reward.model.dimensions().len());
     let bytes: usize = options.prompts.iter().map(Prompt::bytes).sum();
-    if bytes.saturating_mul(lanes) <= INLINE_BYTES {
-        return lay_out(&shared.state, &options.prompts, &options.preference, options.beta);
+    let tools = Arc::clone(&options.form.tools);
+    if tools.is_empty() && bytes.saturating_mul(lanes) <= INLINE_BYTES {
+        return lay_out(&shared.state, &shared.state.chat, &options.prompts, &options.preference, options.beta);
     }
     let (shared, prompts) = (Arc::clone(shared), options.prompts.clone());
     let (preference, beta) = (options.preference.clone(), options.beta);
+    let chat = shared.state.chat.with_tools(tools);
     // Where the client goes away meanwhile, only this computation runs on; nothing was submitted yet.
-    let planned = tokio::task::spawn_blocking(move || lay_out(&shared.state, &prompts, &preference, beta));
+    let planned = tokio::task::spawn_blocking(move || lay_out(&shared.state, &chat, &prompts, &preference, beta));
     planned.await.unwrap_or_else(|_| Err(ApiError::internal("the request could not be prepared")))
 }
 
 fn lay_out(
     state: &AppState,
+    chat: &Chat,
     prompts: &[Prompt],
     preference: &PreferenceInput,
     beta: f32,
 ) -> Result<Vec<LanePlan>, ApiError> {
     let Some(reward) = &state.reward else {
         refuse_preference(preference)?;
-        return prompts.iter().map(|prompt| base_alone(state, prompt)).collect();
+        return prompts.iter().map(|prompt| base_alone(chat, prompt)).collect();
     };
     let preference = reward.model.resolve(preference)?;
     let lanes = |prompt| -> Result<LanePlan, ApiError> {
-        if beta == 0.0 { base_alone(state, prompt) } else { Ok(reward.model.plan(&state.chat, prompt, &preference)?) }
+        if beta == 0.0 { base_alone(chat, prompt) } else { Ok(reward.model.plan(chat, prompt, &preference)?) }
     };
     prompts.iter().map(lanes).collect()
 }
 
 /// Without guidance there is the base lane only, and it reads the prompt as it came.
-fn base_alone(state: &AppState, prompt: &Prompt) -> Result<LanePlan, ApiError> {
-    let base = prompt.encode(&state.chat)?;
+fn base_alone(chat: &Chat, prompt: &Prompt) -> Result<LanePlan, ApiError> {
+    let base = prompt.encode(chat)?;
     Ok(LanePlan { base, lanes: Vec::new(), dimensions: Vec::new(), terms: Vec::new() })
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use pad_api::{FinishReason, TokenLogprob, TokenTrace};
+use pad_api::{FinishReason, TokenLogprob, TokenTrace, ToolCallDelta};
 use pad_engine::{Choice, Event, Token};
 use pad_text::{Detokenizer, StopStrings, Tokenizer};
 
+use super::calls::{CallReader, Read};
 use super::logprobs::LogprobQueue;
 use super::trace;
 
@@ -14,9 +15,11 @@ use super::trace;
 pub(crate) struct Part {
     /// Text that is certainly part of the answer.
     pub(crate) text: String,
-    /// Why the tokens since the last part with text were chosen, where asked for; only with text or an end.
+    /// What is added to calls of tools.
+    pub(crate) calls: Vec<ToolCallDelta>,
+    /// Why the tokens since the last part that says something were chosen, where asked for; only with text, calls or an end.
     pub(crate) trace: Vec<TokenTrace>,
-    /// Log-probabilities of the tokens that the text completes, where asked for; only with text or an end.
+    /// Log-probabilities of the tokens that the text completes, where asked for; only with text, calls or an end.
     pub(crate) logprobs: Vec<TokenLogprob>,
     /// The token of this event, if it had one.
     pub(crate) token: Option<TokenFacts>,
@@ -58,6 +61,10 @@ pub(crate) struct ChoiceReader {
     held: Vec<TokenTrace>,
     /// Log-probabilities of tokens whose text is held back, where they are asked for.
     logprobs: Option<LogprobQueue>,
+    /// Log-probabilities of tokens whose text may turn out to be a call.
+    released: Vec<TokenLogprob>,
+    /// Reads calls of tools, where there may be some.
+    calls: Option<CallReader>,
 }
 
 impl ChoiceReader {
@@ -70,12 +77,28 @@ impl ChoiceReader {
     ) -> Self {
         let logprobs = logprobs.map(|top| LogprobQueue::new(Arc::clone(&tokenizer), top));
         let (detokenizer, stop) = (Detokenizer::new(tokenizer), StopStrings::new(stop));
-        Self { choice, detokenizer, stop, least: 0, read: 0, explain, held: Vec::new(), logprobs }
+        Self {
+            choice,
+            detokenizer,
+            stop,
+            least: 0,
+            read: 0,
+            explain,
+            held: Vec::new(),
+            logprobs,
+            released: Vec::new(),
+            calls: None,
+        }
     }
 
     /// The same, where no stop string ends the choice before so many tokens.
     pub(crate) fn for_at_least(self, tokens: usize) -> Self {
         Self { least: tokens, ..self }
+    }
+
+    /// The same, where the text may call tools.
+    pub(crate) fn with_calls(self, calls: bool) -> Self {
+        Self { calls: calls.then(CallReader::default), ..self }
     }
 
     /// The next part. Nothing may be read after an end or an error.
@@ -117,7 +140,8 @@ impl ChoiceReader {
         let steered = decision.steered() && !decision.rewards.is_empty();
         let facts = TokenFacts { steered, kl: f64::from(decision.kl), logprob: decision.logprobs()[decision.chosen] };
         let end = stopped.hit.then_some(End { reason: FinishReason::Stop, cached_tokens: None });
-        Part { logprobs: logprobs.unwrap_or_default(), ..self.part(stopped.emit, Some(facts), end) }
+        self.released.extend(logprobs.unwrap_or_default());
+        self.part(stopped.emit, Some(facts), end)
     }
 
     /// The text that a token completes.
@@ -146,12 +170,29 @@ impl ChoiceReader {
             if stopped.hit { queue.cut(text.len()) } else { queue.finish() }
         });
         let end = End { reason, cached_tokens };
-        Part { logprobs: logprobs.unwrap_or_default(), ..self.part(text, None, Some(end)) }
+        self.released.extend(logprobs.unwrap_or_default());
+        self.part(text, None, Some(end))
     }
 
-    fn part(&mut self, text: String, token: Option<TokenFacts>, end: Option<End>) -> Part {
-        let sent = !text.is_empty() || end.is_some();
-        let trace = if sent { std::mem::take(&mut self.held) } else { Vec::new() };
-        Part { text, trace, token, end, ..Part::default() }
+    fn part(&mut self, text: String, token: Option<TokenFacts>, mut end: Option<End>) -> Part {
+        let Read { text, calls } = self.calls(text, &mut end);
+        if text.is_empty() && calls.is_empty() && end.is_none() {
+            return Part { token, ..Part::default() };
+        }
+        let (trace, logprobs) = (std::mem::take(&mut self.held), std::mem::take(&mut self.released));
+        Part { text, calls, trace, logprobs, token, end }
+    }
+
+    /// What of the text is calls. An answer that ends after one ends for it.
+    fn calls(&mut self, text: String, end: &mut Option<End>) -> Read {
+        let Some(reader) = &mut self.calls else { return Read { text, calls: Vec::new() } };
+        let mut read = reader.push(&text);
+        if let Some(end) = end {
+            if end.reason == FinishReason::Stop && reader.is_complete() {
+                end.reason = FinishReason::ToolCalls;
+            }
+            read.text.push_str(&reader.finish());
+        }
+        read
     }
 }

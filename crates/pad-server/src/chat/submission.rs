@@ -28,6 +28,7 @@ pub(crate) fn request(state: &AppState, options: &ChatOptions, plan: LanePlan) -
         choices: options.choices,
         max_tokens: max_tokens.min(LONGEST),
         end_tokens: state.chat.end_tokens().into(),
+        grammar: None,
         lanes,
     })
 }

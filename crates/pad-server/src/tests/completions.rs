@@ -180,7 +180,7 @@ async fn what_is_not_allowed_is_named() {
         (json!({"prompt": [259]}), "prompt", "0 to 258"),
         (json!({"prompt": null}), "prompt", "token ids"),
         (json!({"prompt": vec!["a"; 257]}), "prompt", "256 choices"),
-        (json!({"prompt": "a".repeat(CONTEXT)}), "prompt", "512"),
+        (json!({"prompt": "a".repeat(CONTEXT)}), "prompt", "2048"),
         (json!({"suffix": "end"}), "suffix", "middle"),
         (json!({"best_of": 1, "n": 2}), "best_of", "2 to 16"),
         (json!({"best_of": 17}), "best_of", "1 to 16"),

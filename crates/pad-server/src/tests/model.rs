@@ -13,7 +13,7 @@ pub(crate) const ANSWER: &str = "hi, joe\u{1F600}!";
 /// The same, steered.
 pub(crate) const STEERED: &str = "HI, JOE\u{1F600}!";
 /// A lane may have so many tokens.
-pub(crate) const CONTEXT: usize = 512;
+pub(crate) const CONTEXT: usize = 2048;
 
 /// How the model behaves.
 #[derive(Clone, Default)]
@@ -22,6 +22,28 @@ pub(crate) struct Behaviour {
     pub(crate) fail_after: Option<u8>,
     /// Steps wait here.
     pub(crate) gate: Gate,
+    /// What to say instead, in the one answer.
+    pub(crate) script: Option<Script>,
+}
+
+/// Words for one answer, in which bytes may recur.
+#[derive(Clone)]
+pub(crate) struct Script {
+    words: &'static str,
+    /// The position of the first word.
+    began: Arc<Mutex<Option<usize>>>,
+}
+
+impl Script {
+    /// Say these words.
+    pub(crate) fn of(words: &'static str) -> Self {
+        Self { words, began: Arc::default() }
+    }
+
+    fn at(&self, position: usize) -> Option<u8> {
+        let began = *self.began.lock().expect("the script").get_or_insert(position);
+        self.words.as_bytes().get(position - began).copied()
+    }
 }
 
 /// Lets steps pass: all of them, or a counted few.
@@ -62,7 +84,7 @@ impl Runner for Parrot {
     }
 
     fn kv_blocks(&self) -> Vec<usize> {
-        vec![256]
+        vec![1024]
     }
 
     fn step(&mut self, plan: &StepPlan) -> Result<StepReadouts, StepError> {
@@ -87,7 +109,11 @@ impl Parrot {
         if self.0.fail_after == Some(last) {
             return Err(StepError::Runner("the model broke".to_owned()));
         }
-        let next = following(last);
+        let base = &plan.rows[rows.base];
+        let next = match &self.0.script {
+            Some(script) => script.at(base.start + base.tokens.len()),
+            None => following(last),
+        };
         let mut tokens = vec![next.map_or(END, token), next.map_or(END + 1, |byte| token(byte.to_ascii_uppercase()))];
         if tokens[0] == tokens[1] {
             tokens[1] = token(b'~');
@@ -109,7 +135,7 @@ impl Parrot {
             readout(tokens.iter().map(|token| logit(*token)).collect(), rows.log_sum_exp)
         };
         let base = logits(&tokens, 10.0, 9.0);
-        let candidates = rows.adjustments.candidates(rows.top_k, tokens, base);
+        let candidates = rows.adjustments.candidates(rows.top_k, tokens, base, None);
         // A reward lane likes capitals; of everything else it thinks as the base does.
         let reward = || logits(&candidates.tokens, 10.0, if letter { 12.0 } else { 9.0 });
         let rewards = rows.rewards.iter().map(|_| reward()).collect();

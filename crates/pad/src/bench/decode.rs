@@ -117,5 +117,6 @@ fn request(case: Case, sequence: usize, tokens: usize, round: usize) -> Generate
         choices: 1,
         max_tokens: tokens,
         end_tokens: Arc::new([]),
+        grammar: None,
     }
 }

@@ -1,0 +1,281 @@
+//! Tools that the model may call, and its calls.
+
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value, json};
+use utoipa::openapi::schema::OneOfBuilder;
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::object::{self, Fields};
+
+/// A tool that the model may call.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
+#[serde(remote = "Self")]
+#[schema(example = json!({"type": "function", "function": {
+    "name": "get_weather", "description": "The weather of a city.",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+}}))]
+pub struct Tool {
+    /// The tool's kind.
+    #[serde(rename = "type")]
+    pub kind: ToolKind,
+    /// The function.
+    pub function: FunctionTool,
+}
+
+/// Kinds of tools.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolKind {
+    /// A function with arguments in JSON.
+    Function,
+}
+
+/// A function as it is described to the model.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
+#[serde(remote = "Self")]
+pub struct FunctionTool {
+    /// The name: letters, digits, `_` and `-`, 64 at most.
+    #[schema(pattern = "^[a-zA-Z0-9_-]{1,64}$")]
+    pub name: String,
+    /// What it does and when to call it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The schema of its arguments, an object; absent means that it takes none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub parameters: Option<Map<String, Value>>,
+    /// Refuse a schema that arguments cannot be held to in full. Otherwise what is not supported of it is passed over.
+    #[serde(skip_serializing)]
+    pub strict: Option<bool>,
+}
+
+/// Whether tools are called, and which.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToolChoice {
+    /// By a word.
+    Mode(ToolMode),
+    /// This function is called.
+    Function(String),
+}
+
+/// Words of a tool choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ToolMode {
+    /// The model decides.
+    Auto,
+    /// None is called.
+    None,
+    /// At least one is called.
+    Required,
+}
+
+/// Names the function to call.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
+pub struct NamedTool {
+    /// The tool's kind.
+    #[serde(rename = "type")]
+    pub kind: ToolKind,
+    /// The function.
+    pub function: NamedFunction,
+}
+
+/// A function by its name.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
+pub struct NamedFunction {
+    /// The name.
+    pub name: String,
+}
+
+/// A call of a tool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
+pub struct ToolCall {
+    /// Names the call; the tool's answer refers to it.
+    pub id: String,
+    /// The tool's kind.
+    #[serde(rename = "type")]
+    pub kind: ToolKind,
+    /// The function and its arguments.
+    pub function: FunctionCall,
+}
+
+/// A function and its arguments.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(remote = "Self")]
+pub struct FunctionCall {
+    /// The name.
+    pub name: String,
+    /// The arguments as JSON.
+    pub arguments: String,
+}
+
+/// What a chunk adds to a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ToolCallDelta {
+    /// The call's place among the calls of the message.
+    pub index: usize,
+    /// Names the call: in its first chunk only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The tool's kind: in its first chunk only.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<ToolKind>,
+    /// What is added to the function.
+    pub function: FunctionCallDelta,
+}
+
+/// What a chunk adds to a call's function.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct FunctionCallDelta {
+    /// The name: in the call's first chunk only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The next part of the arguments' JSON; empty in the call's first chunk.
+    pub arguments: String,
+}
+
+impl<'de> Deserialize<'de> for ToolChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ToolChoiceVisitor)
+    }
+}
+
+struct ToolChoiceVisitor;
+
+impl<'de> Visitor<'de> for ToolChoiceVisitor {
+    type Value = ToolChoice;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("`auto`, `none`, `required`, or {\"type\": \"function\", \"function\": {\"name\": ...}}")
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<ToolChoice, E> {
+        match word {
+            "auto" => Ok(ToolChoice::Mode(ToolMode::Auto)),
+            "none" => Ok(ToolChoice::Mode(ToolMode::None)),
+            "required" => Ok(ToolChoice::Mode(ToolMode::Required)),
+            other => Err(E::invalid_value(serde::de::Unexpected::Str(other), &self)),
+        }
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ToolChoice, A::Error> {
+        let named = <NamedTool as Fields>::fields(MapAccessDeserializer::new(map))?;
+        Ok(ToolChoice::Function(named.function.name))
+    }
+}
+
+impl ToSchema for ToolChoice {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        for (name, schema) in [(NamedTool::name(), NamedTool::schema()), (ToolMode::name(), ToolMode::schema())] {
+            schemas.push((name.into_owned(), schema));
+        }
+        NamedTool::schemas(schemas);
+    }
+}
+
+impl PartialSchema for ToolChoice {
+    fn schema() -> RefOr<Schema> {
+        let item = |name: &str| Ref::from_schema_name(name);
+        OneOfBuilder::new()
+            .item(item(&ToolMode::name()))
+            .item(item(&NamedTool::name()))
+            .description(Some("Whether tools are called, and which."))
+            .examples([json!("auto"), json!({"type": "function", "function": {"name": "get_weather"}})])
+            .into()
+    }
+}
+
+/// Types that are read from objects only.
+macro_rules! objects {
+    ($($type:ty: $expected:literal,)*) => {$(
+        impl Fields for $type {
+            const EXPECTED: &'static str = $expected;
+
+            fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::deserialize(deserializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                object::only(deserializer)
+            }
+        }
+    )*};
+}
+
+objects! {
+    Tool: "an object such as {\"type\": \"function\", \"function\": {\"name\": ...}}",
+    FunctionTool: "an object with `name` and `parameters`",
+    NamedTool: "an object such as {\"type\": \"function\", \"function\": {\"name\": ...}}",
+    NamedFunction: "an object with `name`",
+    ToolCall: "an object with `id`, `type` and `function`",
+    FunctionCall: "an object with `name` and `arguments`",
+}
+
+/// Of a type that is read from objects only, the derived writer is a function as well.
+macro_rules! written {
+    ($($type:ty),*) => {$(
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Self::serialize(self, serializer)
+            }
+        }
+    )*};
+}
+
+written!(Tool, FunctionTool, ToolCall, FunctionCall);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ChatRequest, ParseError, from_slice};
+
+    fn read(fields: &Value) -> Result<ChatRequest, ParseError> {
+        let mut body = json!({"messages": []});
+        body.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
+        from_slice(body.to_string().as_bytes()).map(|parsed| parsed.value)
+    }
+
+    #[test]
+    fn a_tool_is_written_as_templates_read_it() {
+        let tool = json!({"type": "function", "function": {
+            "name": "f", "description": "d", "parameters": {"type": "object", "properties": {"z": {}, "a": {}}}
+        }});
+        let tools = read(&json!({"tools": [tool]})).expect("a request").tools.expect("tools");
+        assert_eq!(serde_json::to_string(&tools[0]).expect("JSON"), tool.to_string(), "in the same order");
+    }
+
+    #[test]
+    fn a_choice_is_a_word_or_a_name() {
+        let choice = |choice: Value| read(&json!({"tool_choice": choice})).map(|request| request.tool_choice);
+        assert_eq!(choice(json!("required")), Ok(Some(ToolChoice::Mode(ToolMode::Required))));
+        assert_eq!(choice(json!(null)), Ok(None));
+        let named = json!({"type": "function", "function": {"name": "f"}});
+        assert_eq!(choice(named), Ok(Some(ToolChoice::Function("f".to_owned()))));
+        for (wrong, param) in [
+            (json!("always"), "tool_choice"),
+            (json!(1), "tool_choice"),
+            (json!({"type": "custom", "custom": {}}), "tool_choice.type"),
+            (json!({"type": "function"}), "tool_choice.function"),
+        ] {
+            let error = choice(wrong).expect_err("wrong");
+            assert_eq!(error.param.as_deref(), Some(param), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn a_delta_holds_only_what_it_adds() {
+        let function = FunctionCallDelta { name: None, arguments: "{".to_owned() };
+        let delta = ToolCallDelta { index: 1, id: None, kind: None, function };
+        assert_eq!(serde_json::to_value(delta).expect("JSON"), json!({"index": 1, "function": {"arguments": "{"}}));
+    }
+}

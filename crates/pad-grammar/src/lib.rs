@@ -1,0 +1,24 @@
+//! What an answer may look like: JSON, JSON of a schema, calls of tools.
+//!
+//! ```text
+//! shape    = Shape { content, calls }          what a request asks for
+//! grammar  = grammars.compile(&shape)?         once per request, on a thread that may block
+//! allowed  = grammar.allowed()?                a set of tokens, before each choice
+//! grammar.accept(token)?                       the choice
+//! ```
+//!
+//! The work is done by the `llguidance` crate, which parses bytes: a token is allowed where its bytes continue some text of the language.
+//! Whitespace between JSON's tokens is bounded, so that a weak model cannot fill its answer with it. Nothing is ever fetched: a `$ref`
+//! points into its own schema.
+
+mod error;
+mod grammars;
+mod matcher;
+mod schema;
+mod shape;
+mod vocabulary;
+
+pub use error::ShapeError;
+pub use grammars::Grammars;
+pub use schema::{MOST_BYTES, Schema};
+pub use shape::{Calls, Content, Shape, Tool};

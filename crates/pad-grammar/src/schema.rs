@@ -1,0 +1,71 @@
+//! A JSON schema, as far as it can be held to.
+
+use serde_json::{Map, Value, json};
+
+use crate::ShapeError;
+
+/// Bytes of one schema.
+pub const MOST_BYTES: usize = 128 << 10;
+
+/// What may stand between JSON's tokens: a blank or two, or a line break and an indent. More of it never ends, if a model likes it.
+const WHITESPACE: &str = r"[ \t]{1,2}|\r?\n[ \t]{0,24}";
+
+/// The schema compiler's own key, which is no client's business.
+const OPTIONS: &str = "x-guidance";
+
+/// A schema that a JSON value is held to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schema(Value);
+
+impl Schema {
+    /// Take a schema. What it cannot be held to is refused when it is compiled; if `lenient`, such keywords are passed over instead, and
+    /// of `oneOf` any alternative will do.
+    ///
+    /// # Errors
+    /// [`ShapeError::NotAnObject`], [`ShapeError::TooLong`].
+    pub fn new(schema: &Value, lenient: bool) -> Result<Self, ShapeError> {
+        let Value::Object(keywords) = schema else { return Err(ShapeError::NotAnObject) };
+        let bytes = schema.to_string().len();
+        if bytes > MOST_BYTES {
+            return Err(ShapeError::TooLong { bytes, allowed: MOST_BYTES });
+        }
+        Ok(Self::with_options(keywords.clone(), lenient))
+    }
+
+    /// Any object.
+    pub fn any_object() -> Self {
+        let object = json!({"type": "object"});
+        Self::with_options(object.as_object().cloned().unwrap_or_default(), false)
+    }
+
+    fn with_options(mut keywords: Map<String, Value>, lenient: bool) -> Self {
+        let options = json!({"whitespace_pattern": WHITESPACE, "lenient": lenient, "coerce_one_of": lenient});
+        keywords.insert(OPTIONS.to_owned(), options);
+        Self(Value::Object(keywords))
+    }
+
+    /// The schema in the grammar's notation.
+    pub(crate) fn notation(&self) -> String {
+        format!("%json {}", self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_is_an_object_of_some_length() {
+        for other in [json!(true), json!([]), json!("object"), json!(null)] {
+            assert_eq!(Schema::new(&other, false), Err(ShapeError::NotAnObject));
+        }
+        let long = json!({"description": "x".repeat(MOST_BYTES)});
+        assert!(matches!(Schema::new(&long, true), Err(ShapeError::TooLong { .. })));
+    }
+
+    #[test]
+    fn a_client_sets_no_options() {
+        let schema = Schema::new(&json!({"type": "object", "x-guidance": {"lenient": true}}), false).unwrap();
+        assert_eq!(schema, Schema::any_object());
+    }
+}

@@ -1,0 +1,226 @@
+//! Calls of tools in the text of an answer.
+
+use std::mem;
+
+use pad_api::{FunctionCallDelta, ToolCallDelta, ToolKind};
+use pad_text::call;
+
+/// Reads calls from an answer's text as it grows. The text follows a grammar: after an opening tag comes a call, and after a call come
+/// others or nothing.
+#[derive(Debug, Default)]
+pub(crate) struct CallReader {
+    held: String,
+    place: Place,
+    /// Calls that have begun.
+    begun: usize,
+}
+
+/// Where in the text the reader is.
+#[derive(Debug, Default)]
+enum Place {
+    /// Before the first call.
+    #[default]
+    Text,
+    /// After an opening tag.
+    Head,
+    /// In the arguments.
+    Arguments(Object),
+    /// Before a closing tag.
+    Tail,
+    /// After a call.
+    Between,
+}
+
+/// What was read.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Read {
+    /// Text that is certainly no call.
+    pub(crate) text: String,
+    /// What is added to calls, in order.
+    pub(crate) calls: Vec<ToolCallDelta>,
+}
+
+impl CallReader {
+    /// More text. What may be the beginning of a call is held back, and white space before one is dropped.
+    pub(crate) fn push(&mut self, text: &str) -> Read {
+        self.held.push_str(text);
+        let mut read = Read::default();
+        while self.step(&mut read) {}
+        read
+    }
+
+    /// The text is complete: what was held back was no call. A call that is cut stays cut.
+    pub(crate) fn finish(&mut self) -> String {
+        let held = mem::take(&mut self.held);
+        if matches!(self.place, Place::Text) { held } else { String::new() }
+    }
+
+    /// Whether something was called, and no call is cut.
+    pub(crate) fn is_complete(&self) -> bool {
+        matches!(self.place, Place::Between)
+    }
+
+    /// Whether there is more to read in what is held.
+    fn step(&mut self, read: &mut Read) -> bool {
+        match &mut self.place {
+            Place::Text => {
+                if let Some(at) = self.held.find(call::OPEN) {
+                    read.text.push_str(self.held[..at].trim_end());
+                    self.held.drain(..at + call::OPEN.len());
+                    self.place = Place::Head;
+                    return true;
+                }
+                let begins = |at: &usize| call::OPEN.starts_with(self.held[*at..].trim_start());
+                let certain = self.held.char_indices().map(|(at, _)| at).find(begins).unwrap_or(self.held.len());
+                read.text.extend(self.held.drain(..certain));
+                false
+            }
+            Place::Head => {
+                let Some((name, length)) = head(&self.held) else { return false };
+                self.held.drain(..length);
+                self.place = Place::Arguments(Object::default());
+                read.calls.push(opening(self.begun, name));
+                self.begun += 1;
+                true
+            }
+            Place::Arguments(object) => {
+                let end = object.end(&self.held);
+                let fragment: String = self.held.drain(..end.unwrap_or(self.held.len())).collect();
+                if !fragment.is_empty() {
+                    read.calls.push(more(self.begun - 1, fragment));
+                }
+                if end.is_some() {
+                    self.place = Place::Tail;
+                }
+                end.is_some()
+            }
+            Place::Tail => self.skip_past(call::CLOSE, Place::Between),
+            Place::Between => self.skip_past(call::OPEN, Place::Head),
+        }
+    }
+
+    fn skip_past(&mut self, tag: &str, place: Place) -> bool {
+        let Some(at) = self.held.find(tag) else { return false };
+        self.held.drain(..at + tag.len());
+        self.place = place;
+        true
+    }
+}
+
+/// The name of a call whose arguments come next, and how many bytes say so.
+fn head(held: &str) -> Option<(String, usize)> {
+    let rest = held.strip_prefix(call::BEFORE_NAME)?;
+    let mut names = serde_json::Deserializer::from_str(rest).into_iter::<String>();
+    let name = names.next()?.ok()?;
+    let rest = rest[names.byte_offset()..].strip_prefix(call::BEFORE_ARGUMENTS)?;
+    Some((name, held.len() - rest.len()))
+}
+
+fn opening(index: usize, name: String) -> ToolCallDelta {
+    ToolCallDelta {
+        index,
+        id: Some(format!("call_{:024x}", rand::random::<u128>() >> 32)),
+        kind: Some(ToolKind::Function),
+        function: FunctionCallDelta { name: Some(name), arguments: String::new() },
+    }
+}
+
+fn more(index: usize, arguments: String) -> ToolCallDelta {
+    ToolCallDelta { index, id: None, kind: None, function: FunctionCallDelta { name: None, arguments } }
+}
+
+/// How far an object's JSON has come.
+#[derive(Debug, Default)]
+struct Object {
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+}
+
+impl Object {
+    /// Where in the next text the object ends, if it does.
+    fn end(&mut self, text: &str) -> Option<usize> {
+        for (at, byte) in text.bytes().enumerate() {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.in_string => self.escaped = true,
+                b'"' => self.in_string = !self.in_string,
+                _ if self.in_string => {}
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    if self.depth == 0 {
+                        return Some(at + 1);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The text, and the name and arguments of every call, however the answer is cut.
+    fn read(pieces: &[&str]) -> (String, Vec<(String, String)>, bool) {
+        let (mut reader, mut text, mut calls) = (CallReader::default(), String::new(), Vec::new());
+        for piece in pieces {
+            let read = reader.push(piece);
+            text.push_str(&read.text);
+            for delta in read.calls {
+                match (delta.id, delta.function.name) {
+                    (Some(id), Some(name)) => {
+                        assert!(id.len() == 29 && delta.index == calls.len() && delta.kind == Some(ToolKind::Function));
+                        assert_eq!(delta.function.arguments, "");
+                        calls.push((name, String::new()));
+                    }
+                    (None, None) => {
+                        assert!(delta.index + 1 == calls.len() && !delta.function.arguments.is_empty());
+                        calls[delta.index].1.push_str(&delta.function.arguments);
+                    }
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        let complete = reader.is_complete();
+        text.push_str(&reader.finish());
+        (text, calls, complete)
+    }
+
+    /// The same text whole, by characters, and cut in two anywhere.
+    fn check(answer: &str, text: &str, calls: &[(&str, &str)], complete: bool) {
+        let calls: Vec<(String, String)> = calls.iter().map(|(n, a)| ((*n).to_owned(), (*a).to_owned())).collect();
+        let expected = (text.to_owned(), calls, complete);
+        let characters: Vec<String> = answer.chars().map(String::from).collect();
+        assert_eq!(read(&characters.iter().map(String::as_str).collect::<Vec<_>>()), expected);
+        for at in (0..=answer.len()).filter(|at| answer.is_char_boundary(*at)) {
+            let (one, two) = answer.split_at(at);
+            assert_eq!(read(&[one, two]), expected, "{one:?} {two:?}");
+        }
+    }
+
+    #[test]
+    fn text_without_calls_is_text() {
+        check("a <b> <tool\n\n é <tool_call", "a <b> <tool\n\n é <tool_call", &[], false);
+        check("", "", &[], false);
+        check("\n ", "\n ", &[], false);
+    }
+
+    #[test]
+    fn calls_after_text() {
+        let arguments = r#"{"a": "}\"{é", "b": [{}, {"c": 1}]}"#;
+        let (one, two) = (call::written("one", arguments), call::written("two", "{}"));
+        check(&format!("So. \n{one}\n{two}"), "So.", &[("one", arguments), ("two", "{}")], true);
+        check(&one, "", &[("one", arguments)], true);
+    }
+
+    #[test]
+    fn a_call_that_is_cut_is_told_as_far_as_it_came() {
+        check("<tool_call>\n{\"name\": \"one\", \"argum", "", &[], false);
+        check("<tool_call>\n{\"name\": \"one\", \"arguments\": {\"a\": [1, ", "", &[("one", "{\"a\": [1, ")], false);
+        check("<tool_call>\n{\"name\": \"one\", \"arguments\": {}}\n</tool", "", &[("one", "{}")], false);
+    }
+}
