@@ -1,5 +1,6 @@
 //! The checksum of a base model, by which a reward model knows it.
 
+use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -25,7 +26,11 @@ pub fn sha256(files: &ModelFiles) -> anyhow::Result<String> {
             n => hasher.update(&buffer[..n]),
         }
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let mut text = String::with_capacity(64);
+    for byte in hasher.finalize() {
+        write!(text, "{byte:02x}")?;
+    }
+    Ok(text)
 }
 
 fn first_weights(folder: &Path) -> anyhow::Result<PathBuf> {

@@ -12,6 +12,7 @@ use crate::settings::Layer;
 /// What to train on, and how.
 #[derive(Debug, Args)]
 #[expect(clippy::doc_markdown, reason = "these comments are the help texts on the terminal")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct TrainArgs {
     /// Pairs to train on: JSONL, or JSONL.gz; may be given several times
     #[arg(long, value_name = "FILE", required = true)]
