@@ -17,6 +17,7 @@ mod pull;
 mod reward;
 mod serve;
 mod settings;
+mod shipped;
 mod signals;
 mod style_scorer;
 mod train;
