@@ -10,8 +10,12 @@ use crate::server::Server;
 /// Largest difference of a log-probability, reward or score.
 const TOLERANCE: f64 = 1e-3;
 
-fn cases() -> Vec<Value> {
-    let file = include_str!("data/smollm2/prompted.jsonl");
+const PROMPTED: &str = include_str!("data/smollm2/prompted.jsonl");
+
+/// Made by `tests/reference/heads.py`.
+const HEADS: &str = include_str!("data/smollm2/heads.jsonl");
+
+fn cases(file: &str) -> Vec<Value> {
     file.lines().map(|line| serde_json::from_str(line).expect("a case is JSON")).collect()
 }
 
@@ -62,13 +66,13 @@ fn check_choice(step: &Value, place: &str) {
     }
 }
 
-/// How many steps agreed, up to the first tie.
-fn check(client: &Client, case: &Value) -> usize {
+/// How many steps agreed, up to the first tie; a request runs `lanes` reward lanes for each weight.
+fn check(client: &Client, case: &Value, lanes: usize) -> usize {
     let (trace, answer) = trace_of(client, case);
     let steps = case["steps"].as_array().expect("steps");
     assert_eq!(answer["usage"]["prompt_tokens"], case["prompt_tokens"].as_array().expect("tokens").len());
     let weights = case["preference"].as_object().expect("weights").len();
-    assert_eq!(answer["usage"]["pad"]["reward_lanes"], weights);
+    assert_eq!(answer["usage"]["pad"]["reward_lanes"], weights * lanes);
     for (at, theirs) in steps.iter().enumerate() {
         let place = format!("{} {}, step {at}", case["messages"][0]["content"], case["preference"]);
         let ours = trace.get(at).unwrap_or_else(|| panic!("{place}: the answer ended"));
@@ -85,14 +89,24 @@ fn check(client: &Client, case: &Value) -> usize {
     steps.len()
 }
 
-#[test]
-fn every_decision_is_the_references() {
-    let client = Server::reference().client();
-    let cases = cases();
-    let agreed: usize = cases.iter().map(|case| check(&client, case)).sum();
+/// Nearly all of at least `least` steps agree with the reference.
+fn check_all(client: &Client, cases: &[Value], lanes: usize, least: usize) {
+    let agreed: usize = cases.iter().map(|case| check(client, case, lanes)).sum();
     let all: usize = cases.iter().map(|case| case["steps"].as_array().expect("steps").len()).sum();
     println!("{agreed} of {all} steps agree with the reference");
-    assert!(all >= 100 && agreed * 10 >= all * 9, "{agreed} of {all}");
+    assert!(all >= least && agreed * 10 >= all * 9, "{agreed} of {all}");
+}
+
+#[test]
+fn every_decision_is_the_references() {
+    check_all(&Server::reference().client(), &cases(PROMPTED), 1, 100);
+}
+
+/// The reward model that comes with the program has no adapter: its heads read the base lane.
+#[test]
+fn every_decision_of_trained_heads_is_the_references() {
+    let server = Server::start(&["--dtype", "f32", "--reward", "auto"], &[]);
+    check_all(&server.client(), &cases(HEADS), 0, 40);
 }
 
 /// KL divergence of `ours` from `theirs`, both log-probabilities over the same candidates.
@@ -112,7 +126,7 @@ fn divergence(ours: &Value, theirs: &Value) -> f64 {
 fn the_fast_arithmetic_stays_close() {
     let client = Server::shared().client();
     let (mut same, mut compared, mut sum) = (0, 0, 0.0);
-    for case in cases() {
+    for case in cases(PROMPTED) {
         let (trace, _) = trace_of(&client, &case);
         for (ours, theirs) in trace.iter().zip(case["steps"].as_array().expect("steps")) {
             compared += 1;

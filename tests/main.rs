@@ -11,6 +11,7 @@ mod client;
 mod eval;
 mod forms;
 mod golden;
+mod heads;
 mod http;
 mod keys;
 mod lifecycle;

@@ -20,12 +20,13 @@ pub struct Server {
 }
 
 impl Server {
-    /// Start with these flags and environment variables, and wait until requests are taken.
+    /// Start with these flags and environment variables, and wait until requests are taken. The reward model is the prompted one
+    /// where they name no other.
     pub fn start(flags: &[&str], variables: &[(&str, &str)]) -> Self {
         model::fetched();
         let mut command = model::pad();
         command.args(["serve", "--host", "127.0.0.1", "--port", "0"]).args(flags);
-        command.envs(variables.iter().copied());
+        command.env("PAD_REWARD", "prompted").envs(variables.iter().copied());
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -46,7 +47,8 @@ impl Server {
         server
     }
 
-    /// The server with the settings that hold when nothing is said, shared by all tests that leave no trace in it.
+    /// The server with the settings that hold when nothing is said, but for the prompted reward model, shared by all tests that leave
+    /// no trace in it.
     pub fn shared() -> &'static Self {
         static SERVER: OnceLock<Server> = OnceLock::new();
         SERVER.get_or_init(|| Self::start(&[], &[]))
@@ -56,6 +58,12 @@ impl Server {
     pub fn reference() -> &'static Self {
         static SERVER: OnceLock<Server> = OnceLock::new();
         SERVER.get_or_init(|| Self::start(&["--dtype", "f32"], &[]))
+    }
+
+    /// The server with the reward model that comes with the program, in the arithmetic that holds when nothing is said.
+    pub fn shipped() -> &'static Self {
+        static SERVER: OnceLock<Server> = OnceLock::new();
+        SERVER.get_or_init(|| Self::start(&["--reward", "auto"], &[]))
     }
 
     /// A client of this server.

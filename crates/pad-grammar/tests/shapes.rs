@@ -160,7 +160,7 @@ fn grammars_of_one_shape_are_independent() {
     let token = |text: &str| tokenizer().encode(text).unwrap()[0];
     for grammar in [&mut one, &mut other] {
         grammar.accept(token("\"")).unwrap();
-let allowed: Vec<u32> = grammar.allowed().unwrap().tokens.iter().collect();
+        let allowed: Vec<u32> = grammar.allowed().unwrap().tokens.iter().collect();
         assert_eq!(allowed, [token("a"), token("b")]);
     }
     one.accept(token("a")).unwrap();
@@ -224,7 +224,8 @@ fn required_calls_are_calls_and_nothing_else() {
     assert!(takes(several.another(), &both) && !takes(one.another(), &both));
     for seed in 0..20 {
         let text = drawn(one.another(), seed);
-        let written = text.strip_prefix("<tool_call>").and_then(|rest| rest.strip_suffix("</tool_call>")).expect("tags");
+        let written =
+            text.strip_prefix("<tool_call>").and_then(|rest| rest.strip_suffix("</tool_call>")).expect("tags");
         let call: Value = serde_json::from_str(written).unwrap_or_else(|error| panic!("{error}: {text}"));
         let city = |city: &str| json!({"name": "weather", "arguments": {"city": city}});
         assert!([city("Oslo"), city("Rome"), json!({"name": "now", "arguments": {}})].contains(&call), "{text}");

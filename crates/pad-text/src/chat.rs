@@ -187,7 +187,10 @@ mod tests {
         assert!(plain.ends_with("<|im_start|>user\nthe end<|im_end|>\n<|im_start|>assistant\n"), "{plain}");
         let template = "{% if tools %}{{ tools[0] | tojson }}: <tool_call>{% endif %}{{ messages[0].content }}";
         content.metadata.insert("tokenizer.chat_template".to_owned(), Value::String(template.into()));
-        assert_eq!(text(&Chat::from_gguf(&content).unwrap()), "{\"type\": \"function\", \"function\": {\"name\": \"f\"}}: <tool_call>the end");
+        assert_eq!(
+            text(&Chat::from_gguf(&content).unwrap()),
+            "{\"type\": \"function\", \"function\": {\"name\": \"f\"}}: <tool_call>the end"
+        );
         // A template of another form is not asked: its model would be told to write what nobody reads.
         let template = template.replace("<tool_call>", "[CALL]") + "|{{ messages[1].content }}";
         content.metadata.insert("tokenizer.chat_template".to_owned(), Value::String(template));

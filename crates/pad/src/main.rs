@@ -18,6 +18,7 @@ mod pull;
 mod reward;
 mod serve;
 mod settings;
+mod shipped;
 mod signals;
 mod style_scorer;
 mod train;

@@ -13,6 +13,7 @@ use pad_text::Tokenizer;
 
 use crate::loading::{self, BaseModel};
 use crate::settings::RewardSettings;
+use crate::shipped;
 
 /// The manifest's name in a reward model's folder.
 const MANIFEST: &str = "persrm.toml";
@@ -40,8 +41,7 @@ pub struct RewardWeights {
 }
 
 impl RewardSource {
-    /// Reads and checks the manifest; `None` when steering is off. Where the settings leave the choice, it is the reward model that
-    /// comes with the program if it was trained on `base`, else the prompted one of the settings.
+    /// Reads and checks the manifest; `None` when steering is off.
     ///
     /// # Errors
     ///
@@ -59,6 +59,24 @@ impl RewardSource {
         };
         let weights = weights(&manifest, folder.as_deref())?;
         Ok(Some(Self { model: RewardModel::new(manifest)?, weights, folder }))
+    }
+
+    /// What takes the place of [`Self::resolve`]'s where the settings leave the choice: the reward model that comes with the program,
+    /// if it was trained on `base`.
+    ///
+    /// # Errors
+    ///
+    /// When its files cannot be put into `home`.
+    pub fn shipped(base: &BaseModel, home: &Path) -> anyhow::Result<Option<Self>> {
+        let manifest = shipped::manifest()?;
+        if let Some(trained_on) = &manifest.base
+            && let Err(reason) = base.check_trained_on(trained_on)
+        {
+            tracing::info!(%reason, "the reward model that comes with the program does not fit; the prompted one serves");
+            return Ok(None);
+        }
+        let folder = shipped::unpack(home).with_context(|| format!("cannot write into {}", home.display()))?;
+        Ok(Some(Self { model: RewardModel::new(manifest)?, weights: None, folder: Some(folder) }))
     }
 
     /// Loads what the reward model brings beside the base model's weights; nothing for a prompted model. An adapter of the base

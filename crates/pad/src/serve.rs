@@ -15,9 +15,9 @@ use crate::announcement::announcement;
 use crate::fingerprint::fingerprint;
 use crate::loading::{self, BaseModel};
 use crate::reward::{RewardSource, RewardWeights};
-use crate::settings::{Environment, ServerSettings, Settings, TlsSettings};
+use crate::settings::{Environment, RewardSettings, ServerSettings, Settings, TlsSettings};
 use crate::signals::Signals;
-use crate::{api_keys, logging, pull};
+use crate::{api_keys, home, logging, pull};
 
 /// How long tasks may take to end once serving is over.
 const LAST_TASKS: Duration = Duration::from_secs(1);
@@ -104,9 +104,14 @@ async fn assemble(settings: Settings, environment: Environment) -> anyhow::Resul
 ///
 /// When a model cannot be loaded, or the cache has no room.
 pub fn app_state(settings: &Settings, environment: &Environment) -> anyhow::Result<AppState> {
-    let reward = RewardSource::resolve(&settings.reward)?;
+    let mut reward = RewardSource::resolve(&settings.reward)?;
     let options = loading::options(&settings.model)?;
     let mut base = BaseModel::load(&pull::base_model(settings, environment)?, &options)?;
+    if matches!(settings.reward, RewardSettings::Auto(_))
+        && let Some(shipped) = RewardSource::shipped(&base, &home::home(settings, environment)?)?
+    {
+        reward = Some(shipped);
+    }
     let hub = pull::hub(settings, environment)?;
     let weights = match &reward {
         Some(reward) => reward.load(&hub, &mut base, &options)?,

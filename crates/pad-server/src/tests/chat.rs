@@ -167,8 +167,10 @@ async fn messages_of_every_role_and_form_reach_the_template() {
         {"role": "tool", "content": "e", "tool_call_id": "x"}
     ]});
     let answer = send(&app(), post_chat(body.to_string())).await;
-    let expected: usize =
-        ["system\nab", "user\nc\nd", "assistant\n", "user\n<tool_response>\ne\n</tool_response>"].iter().map(|turn| turn.len() + 3).sum();
+    let expected: usize = ["system\nab", "user\nc\nd", "assistant\n", "user\n<tool_response>\ne\n</tool_response>"]
+        .iter()
+        .map(|turn| turn.len() + 3)
+        .sum();
     assert_eq!(answer.json()["usage"]["prompt_tokens"], expected + "_assistant\n".len());
 }
 

@@ -4,17 +4,31 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{bail, ensure};
-use pad_engine::{Choice, Engine, Event, GenerateRequest, LaneSpec};
+use pad_engine::{
+    Adaptation, AdapterId, Choice, Engine, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec, Trunk, WeightsId,
+};
 use serde::Serialize;
 
 use super::draws::Draws;
+
+/// How dimensions with a weight are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steering {
+    /// Each in a lane of its own, with a prompt of its own.
+    Prompted,
+    /// Through as many trained heads: in the base lane, or in one that branches off from it to an adapter.
+    Heads {
+        /// The adapter, if there is one.
+        adapter: Option<AdapterId>,
+    },
+}
 
 /// A number of sequences, each with a number of reward lanes and a length of prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Case {
     /// Sequences side by side.
     pub sequences: usize,
-    /// Reward lanes of each.
+    /// Reward lanes of each or, where heads are trained, dimensions.
     #[serde(rename = "lanes")]
     pub rewards: usize,
     /// Tokens in each lane's prompt.
@@ -48,15 +62,21 @@ pub struct Figures {
 ///
 /// Long prompts are read in several steps, and a sequence whose prompt is read would run ahead of the others. So the prompts
 /// are asked about twice: once for one token, and once, when the prefix cache holds all but their last few tokens, for all.
-pub fn measure(engine: &Engine, case: Case, tokens: usize, round: usize) -> anyhow::Result<Figures> {
+pub fn measure(
+    engine: &Engine,
+    case: Case,
+    steering: Steering,
+    tokens: usize,
+    round: usize,
+) -> anyhow::Result<Figures> {
     let before = engine.status();
     let begun = Instant::now();
-    let mut choices = submitted(engine, case, 1, round)?;
+    let mut choices = submitted(engine, case, steering, 1, round)?;
     next(&mut choices)?;
     let prefill = case.rows() as f64 / begun.elapsed().as_secs_f64();
     finished(&mut choices)?;
 
-    let mut choices = submitted(engine, case, tokens, round)?;
+    let mut choices = submitted(engine, case, steering, tokens, round)?;
     next(&mut choices)?;
     // Every sequence chooses one token per step: when all have told their first, all decode.
     let begun = Instant::now();
@@ -73,10 +93,16 @@ pub fn measure(engine: &Engine, case: Case, tokens: usize, round: usize) -> anyh
     Ok(Figures { prefill, decode, scheduler: scheduler / (scheduler + model).max(1.0) })
 }
 
-fn submitted(engine: &Engine, case: Case, tokens: usize, round: usize) -> anyhow::Result<Vec<Choice>> {
+fn submitted(
+    engine: &Engine,
+    case: Case,
+    steering: Steering,
+    tokens: usize,
+    round: usize,
+) -> anyhow::Result<Vec<Choice>> {
     let mut choices = Vec::with_capacity(case.sequences);
     for sequence in 0..case.sequences {
-        choices.append(&mut engine.submit(request(case, sequence, tokens, round))?);
+        choices.append(&mut engine.submit(request(case, steering, sequence, tokens, round))?);
     }
     Ok(choices)
 }
@@ -99,7 +125,7 @@ fn finished(choices: &mut [Choice]) -> anyhow::Result<()> {
 }
 
 /// Prompts differ between cases, rounds, sequences and lanes, so that no other's is found in the prefix cache.
-fn request(case: Case, sequence: usize, tokens: usize, round: usize) -> GenerateRequest {
+fn request(case: Case, steering: Steering, sequence: usize, tokens: usize, round: usize) -> GenerateRequest {
     let lane = |lane: usize| {
         let which = [case.sequences, case.rewards, case.prompt, round, sequence, lane];
         let mut draws = Draws::of(&which.map(|number| number as u64));
@@ -107,9 +133,13 @@ fn request(case: Case, sequence: usize, tokens: usize, round: usize) -> Generate
         let tokens: Arc<[u32]> = (0..case.prompt).map(|_| 100 + draws.below(900) as u32).collect();
         LaneSpec::base(tokens)
     };
+    let lanes = match steering {
+        Steering::Prompted => (0..=case.rewards).map(lane).collect(),
+        Steering::Heads { adapter } => read_by_heads(lane(0), case.rewards, adapter),
+    };
     let term = |readout| pad_decode::Term { weight: 1.0, readout, reference: pad_decode::Reference::Base };
     GenerateRequest {
-        lanes: (0..=case.rewards).map(lane).collect(),
+        lanes,
         terms: (0..case.rewards).map(term).collect(),
         rule: pad_decode::Rule::default(),
         top_k: 10,
@@ -118,5 +148,22 @@ fn request(case: Case, sequence: usize, tokens: usize, round: usize) -> Generate
         max_tokens: tokens,
         end_tokens: Arc::new([]),
         grammar: None,
+    }
+}
+
+/// The base lane, read by so many heads as the server reads it.
+fn read_by_heads(mut base: LaneSpec, heads: usize, adapter: Option<AdapterId>) -> Vec<LaneSpec> {
+    let readouts = (0..heads).map(|head| LaneReadout::Head(HeadId(head)));
+    match adapter {
+        _ if heads == 0 => vec![base],
+        None => {
+            base.readouts.extend(readouts);
+            vec![base]
+        }
+        Some(adapter) => {
+            let adapter = Some(Adaptation { adapter, trunk: Trunk::Base });
+            let prompt = Arc::clone(&base.prompt);
+            vec![base, LaneSpec { weights: WeightsId::BASE, adapter, readouts: readouts.collect(), prompt }]
+        }
     }
 }

@@ -2,13 +2,15 @@
 
 use anyhow::{Context, ensure};
 use pad_engine::{Engine, EngineConfig, LoadedWeights, LockstepRunner};
-use pad_model::BLOCK;
+use pad_model::{BLOCK, ModelOptions, ValueHead};
+use pad_reward::Kind;
 
-use super::decode::{self, Case, Figures};
+use super::decode::{self, Case, Figures, Steering};
 use super::{BenchArgs, memory, table};
 use crate::loading::{self, BaseModel};
 use crate::pull;
-use crate::settings::{Environment, Settings};
+use crate::reward::RewardSource;
+use crate::settings::{Environment, RewardSettings, Settings};
 
 /// Rows in a step at most, so that long prompts of many sequences do not need activations without bound.
 const MOST_STEP_ROWS: usize = 2048;
@@ -32,7 +34,8 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<String> {
     let file = args.flags.file.path(&environment);
     let settings = Settings::load(file.as_deref(), &environment, args.flags.layer())?;
     let options = loading::options(&settings.model)?;
-    let base = BaseModel::load(&pull::base_model(&settings, &environment)?, &options)?;
+    let mut base = BaseModel::load(&pull::base_model(&settings, &environment)?, &options)?;
+    let (steering, heads) = steering(&settings, &environment, &mut base, &options)?;
 
     let cases = cases(args);
     let most = |of: &dyn Fn(&Case) -> usize| cases.iter().map(of).max().unwrap_or(0);
@@ -45,10 +48,14 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<String> {
         step_rows: most(&Case::rows).min(MOST_STEP_ROWS),
         context: 0,
     };
+    if steering != Steering::Prompted {
+        let most = most(&|case| case.rewards);
+        ensure!(most <= heads.len(), "--lanes {most}: the reward model has {} heads", heads.len());
+    }
     let (weights, kv) = (base.model.bytes(), blocks * BLOCK * base.model.kv_bytes_per_position());
-    let runner = LockstepRunner::new(vec![LoadedWeights::new(base.model, Vec::new(), blocks)?])?;
+    let runner = LockstepRunner::new(vec![LoadedWeights::new(base.model, heads, blocks)?])?;
     let engine = Engine::start(runner, config)?;
-    let rounds = measured(&engine, &cases, tokens, args.rounds)?;
+    let rounds = measured(&engine, &cases, steering, tokens, args.rounds)?;
     let about = table::About {
         model: settings.model.served_name(),
         dtype: settings.model.dtype.name(),
@@ -62,6 +69,21 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<String> {
     Ok(table::report(&about, &cases, &rounds, args.json)?)
 }
 
+/// How the cases are steered: through the heads of a reward model that `--reward` names, else by prompts.
+fn steering(
+    settings: &Settings,
+    environment: &Environment,
+    base: &mut BaseModel,
+    options: &ModelOptions,
+) -> anyhow::Result<(Steering, Vec<ValueHead>)> {
+    let RewardSettings::Path(_) = &settings.reward else { return Ok((Steering::Prompted, Vec::new())) };
+    let reward = RewardSource::resolve(&settings.reward)?.context("a path names a reward model")?;
+    ensure!(reward.model.manifest().kind == Kind::Heads, "--reward: a reward model of kind `heads` is measured");
+    let weights = reward.load(&pull::hub(settings, environment)?, base, options)?;
+    ensure!(weights.model.is_none(), "--reward: heads on the base model itself are measured");
+    Ok((Steering::Heads { adapter: weights.adapter }, weights.heads))
+}
+
 fn cases(args: &BenchArgs) -> Vec<Case> {
     let mut cases = Vec::new();
     for prompt in args.prompts(PROMPT) {
@@ -73,11 +95,17 @@ fn cases(args: &BenchArgs) -> Vec<Case> {
 }
 
 /// The figures of each case by rounds.
-fn measured(engine: &Engine, cases: &[Case], tokens: usize, rounds: usize) -> anyhow::Result<Vec<Vec<Figures>>> {
+fn measured(
+    engine: &Engine,
+    cases: &[Case],
+    steering: Steering,
+    tokens: usize,
+    rounds: usize,
+) -> anyhow::Result<Vec<Vec<Figures>>> {
     let mut found: Vec<Vec<Figures>> = vec![Vec::new(); cases.len()];
     for round in 0..=rounds {
         for (case, figures) in cases.iter().zip(&mut found) {
-            let figure = decode::measure(engine, *case, tokens, round).with_context(|| {
+            let figure = decode::measure(engine, *case, steering, tokens, round).with_context(|| {
                 let Case { sequences, rewards, prompt } = case;
                 format!("{sequences} sequences with {rewards} reward lanes and prompts of {prompt} tokens")
             })?;
