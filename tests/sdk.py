@@ -153,6 +153,43 @@ def refused():
                 raise AssertionError(f"{fields} is refused")
 
 
+def completed():
+    """Plain prompts: whole, several, streamed."""
+    request = {"model": MODEL, "prompt": "The capital of France is", "max_tokens": 4, "temperature": 0}
+    whole = client.completions.create(**request, logprobs=2)
+    choice = whole.choices[0]
+    assert whole.object == "text_completion" and "Paris" in choice.text and choice.finish_reason == "length", whole
+    assert "".join(choice.logprobs.tokens) == choice.text and choice.logprobs.text_offset[0] == 0, choice
+    several = client.completions.create(**{**request, "prompt": ["One, two,", "The capital of France is"]}, echo=True)
+    assert several.choices[1].text == request["prompt"] + choice.text, several
+    chunks = list(client.completions.create(**request, stream=True))
+    assert "".join(chunk.choices[0].text for chunk in chunks) == choice.text, chunks
+    assert [chunk.choices[0].finish_reason for chunk in chunks if chunk.choices[0].finish_reason] == ["length"], chunks
+
+
+def responded(text):
+    """Responses: whole, in typed events, one after the other."""
+    request = {"model": MODEL, "input": MESSAGES[0]["content"], "max_output_tokens": 16, "temperature": 0}
+    whole = client.responses.create(**request)
+    assert whole.output_text == text and whole.status == "completed", whole
+    assert whole.usage.total_tokens == whole.usage.input_tokens + whole.usage.output_tokens, whole.usage
+    events = list(client.responses.create(**request, stream=True))
+    assert [event.sequence_number for event in events] == list(range(len(events))), events
+    assert "".join(event.delta for event in events if event.type == "response.output_text.delta") == text, events
+    assert events[-1].type == "response.completed" and events[-1].response.output_text == text, events[-1]
+    second = client.responses.create(**{**request, "input": "And of Spain?"}, previous_response_id=whole.id)
+    assert second.usage.input_tokens > whole.usage.total_tokens and second.output_text, second
+    assert client.responses.retrieve(whole.id).output_text == text
+    with client.responses.stream(**request) as stream:
+        assert stream.get_final_response().output_text == text
+    try:
+        client.responses.create(**request, previous_response_id="resp_nothing")
+    except openai.NotFoundError as error:
+        assert error.param == "previous_response_id", error
+    else:
+        raise AssertionError("nothing is followed")
+
+
 def models():
     assert [model.id for model in client.models.list()] == [MODEL]
     assert client.models.retrieve(MODEL).owned_by == "pad"
@@ -166,4 +203,6 @@ of_a_schema()
 with_tools()
 refused()
 models()
+completed()
+responded(text)
 print("ok")

@@ -25,7 +25,6 @@ pub(crate) async fn page() -> impl IntoResponse {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::tests::client;
 
     #[tokio::test]
