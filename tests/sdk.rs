@@ -20,10 +20,10 @@ pub fn run(command: &mut Command) -> Output {
 
 /// A Python that has these packages, made where builds are kept; once, unless their versions change.
 pub fn python() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sdk");
-    let (python, made) = (folder.join("bin/python"), folder.join("made"));
     // Tests that need it at the same time wait for the one that makes it.
     static MAKING: Mutex<()> = Mutex::new(());
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sdk");
+    let (python, made) = (folder.join("bin/python"), folder.join("made"));
     let _making = MAKING.lock().expect("it was made");
     if fs::read_to_string(&made).is_ok_and(|packages| packages == PACKAGES.join(" ")) {
         return python;

@@ -148,16 +148,16 @@ fn wrong_fields_are_seen() {
     assert!(Stream::read(&fraction).is_err(), "seconds are whole");
 }
 
-fn call(call: Value) -> Value {
+fn call(call: &Value) -> Value {
     choice(0, &json!({"tool_calls": [call]}), &Value::Null)
 }
 
 fn begun(index: u64) -> Value {
-    call(json!({"index": index, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}))
+    call(&json!({"index": index, "id": "call_1", "type": "function", "function": {"name": "f", "arguments": ""}}))
 }
 
 fn more(index: u64, arguments: &str) -> Value {
-    call(json!({"index": index, "function": {"arguments": arguments}}))
+    call(&json!({"index": index, "function": {"arguments": arguments}}))
 }
 
 fn called() -> Value {

@@ -64,7 +64,7 @@ impl Objective {
         let sum = (&c + (c.neg()?.exp()? + (margins.neg()? - &c)?.exp()?)?.log()?)?.sum_all()?;
         let margins = margins.to_vec1()?;
         if self.anchor == 0.0 {
-            return Ok(Loss { margins, sum });
+            return Ok(Loss { sum, margins });
         }
         let anchor = Tensor::from_vec(anchor, tokens, &Device::Cpu)?;
         Ok(Loss { margins, sum: (sum + (log_probabilities * anchor)?.sum_all()?)? })

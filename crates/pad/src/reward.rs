@@ -93,7 +93,7 @@ impl RewardSource {
         }
         let mut own = match &self.weights {
             None => None,
-            Some(source) => Some(self.own_model(source, hub, base, options)?),
+            Some(source) => Some(own_model(source, hub, base, options)?),
         };
         let mut loaded = RewardWeights::default();
         match manifest.kind {
@@ -125,30 +125,24 @@ impl RewardSource {
         Ok(loaded)
     }
 
-    /// The language model of its own, and its folder.
-    fn own_model(
-        &self,
-        source: &str,
-        hub: &Hub,
-        base: &BaseModel,
-        options: &ModelOptions,
-    ) -> anyhow::Result<(Model, PathBuf)> {
-        let files = hub.pull(&source.parse::<Source>()?, None)?;
-        let folder = match &files {
-            ModelFiles::Directory(path) => path.as_path(),
-            ModelFiles::Gguf(path) => path.parent().unwrap_or(Path::new(".")),
-        };
-        let tokenizer = folder.join("tokenizer.json");
-        if tokenizer.exists() {
-            loading::same_tokens(base.chat.tokenizer(), &Tokenizer::from_file(&tokenizer)?)?;
-        }
-        Ok((Model::open(loading::path(&files), options)?, folder.to_owned()))
-    }
-
     /// The model, to be shared.
     pub fn into_model(self) -> Arc<RewardModel> {
         Arc::new(self.model)
     }
+}
+
+/// A reward model's own language model, and its folder.
+fn own_model(source: &str, hub: &Hub, base: &BaseModel, options: &ModelOptions) -> anyhow::Result<(Model, PathBuf)> {
+    let files = hub.pull(&source.parse::<Source>()?, None)?;
+    let folder = match &files {
+        ModelFiles::Directory(path) => path.as_path(),
+        ModelFiles::Gguf(path) => path.parent().unwrap_or(Path::new(".")),
+    };
+    let tokenizer = folder.join("tokenizer.json");
+    if tokenizer.exists() {
+        loading::same_tokens(base.chat.tokenizer(), &Tokenizer::from_file(&tokenizer)?)?;
+    }
+    Ok((Model::open(loading::path(&files), options)?, folder.to_owned()))
 }
 
 /// The manifest that a path names, and the folder that its own paths start from.

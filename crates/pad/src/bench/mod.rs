@@ -25,7 +25,7 @@ pub struct BenchArgs {
     /// Sequences decoded side by side
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32], conflicts_with = "against")]
     sequences: Vec<usize>,
-    /// Reward lanes of each sequence
+    /// Reward lanes of each sequence; with `--reward FOLDER`, dimensions that its trained heads read
     #[arg(long, value_delimiter = ',', default_values_t = [0, 2], conflicts_with = "against")]
     lanes: Vec<usize>,
     /// Tokens in each prompt, one case per length; `--sequences 1 --lanes 0 --prompt 512` shows how fast one prompt is read
