@@ -18,7 +18,7 @@ fn lengths(weight: f64) -> (f64, f64) {
     let answers: Vec<(u64, usize)> = thread::scope(|scope| {
         let answer = |prompt: &str| {
             let body = with(ask(prompt, 96), json!({"preference": {"concise": weight}}));
-            let completion = Server::shared().client().completion(&body);
+            let completion = Server::shipped().client().completion(&body);
             let tokens = completion["usage"]["completion_tokens"].as_u64().expect("a count");
             (tokens, text(&completion, 0).chars().count())
         };

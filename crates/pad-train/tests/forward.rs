@@ -85,7 +85,7 @@ impl Case {
         let x = self.backbone.layers(x, &packed, 0..layers, Some(&self.adapter)).unwrap();
         let states = self.backbone.read(&x, &packed).unwrap();
         let logs = self.backbone.vocabulary().log_probabilities(&states, &packed.targets, gradient).unwrap();
-        let objective = Objective { beta: 0.1, mean_length: None };
+        let objective = Objective { beta: 0.1, mean_length: None, anchor: 0.0 };
         let references = [[-20.0, -10.0], [-4.0, -20.0], [-8.0, -4.0]];
         objective.loss(&logs, &packed.lengths, &references).unwrap().sum
     }

@@ -23,8 +23,8 @@ pub struct Flags {
     /// The model's name in the API; made from the source if not given
     #[arg(long, value_name = "NAME")]
     model_name: Option<String>,
-    /// A reward model: a folder with persrm.toml, a manifest in TOML, or none [env: PAD_REWARD]
-    #[arg(long, value_name = "PATH|none")]
+    /// A reward model: a folder with persrm.toml, a manifest in TOML, auto, prompted or none [env: PAD_REWARD]
+    #[arg(long, value_name = "PATH|auto|prompted|none")]
     reward: Option<String>,
     /// Arithmetic: the fastest, or the f32 reference
     #[arg(long)]
