@@ -118,7 +118,7 @@ impl Runner for Fake {
             let end = rows.start + rows.tokens.len();
             let history = self.history(rows);
             let target = |(i, target): (usize, &u32)| {
-                let before = &history[..end - score.targets.len() + i + 1];
+                let before = &history[..=end - score.targets.len() + i];
                 -((mix(before, 1 + rows.weights.0 as u64).rotate_left(*target % 64) % 1000) as f32)
             };
             vec![score.targets.iter().enumerate().map(target).collect(); score.readouts.len()]

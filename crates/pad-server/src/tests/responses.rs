@@ -158,7 +158,7 @@ async fn what_is_not_allowed_is_named() {
         (json!({"input": []}), "input"),
         (json!({"input": 7}), "input"),
         (json!({"input": [{"role": "user", "content": "refuse"}]}), "input"),
-        (json!({"input": "a".repeat(600)}), "input"),
+        (json!({"input": "a".repeat(2100)}), "input"),
         (json!({"input": [{"type": "reasoning"}]}), "input[0].type"),
         (json!({"temperature": 3}), "temperature"),
         (json!({"preference": {"quiet": 1}}), "preference"),
