@@ -73,7 +73,9 @@ pub fn measure(
     let begun = Instant::now();
     let mut choices = submitted(engine, case, steering, 1, round)?;
     next(&mut choices)?;
-    let prefill = case.rows() as f64 / begun.elapsed().as_secs_f64();
+    // Trained heads have no prompt of their own.
+    let rows = if steering == Steering::Prompted { case.rows() } else { case.sequences * case.prompt };
+    let prefill = rows as f64 / begun.elapsed().as_secs_f64();
     finished(&mut choices)?;
 
     let mut choices = submitted(engine, case, steering, tokens, round)?;
