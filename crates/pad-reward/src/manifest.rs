@@ -42,7 +42,7 @@ pub enum ReferencePolicy {
 pub struct TrainedOn {
     /// Its name, for messages.
     pub name: String,
-    /// SHA-256 of its weights' file in hexadecimal: the GGUF file, or the first `.safetensors` file in name order.
+    /// SHA-256 of its weights' file in hexadecimal: the GGUF file, `model.safetensors`, or the first shard by name.
     pub sha256: String,
 }
 

@@ -1,6 +1,5 @@
 //! `pad train`: from pairs of answers to a personalized reward model.
 
-mod checksum;
 mod flags;
 
 use std::collections::BTreeMap;
@@ -19,7 +18,7 @@ pub use flags::TrainArgs;
 
 use crate::settings::{Environment, Settings};
 use crate::signals::Signals;
-use crate::{cores, pull};
+use crate::{cores, loading, pull};
 
 /// Trains, evaluates and writes the folder.
 ///
@@ -72,7 +71,7 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
         held_out,
         seconds: started.elapsed().as_secs(),
     };
-    let base = Base { name: settings.model.served_name(), sha256: checksum::sha256(&files)? };
+    let base = Base { name: settings.model.served_name(), sha256: loading::weights_checksum(loading::path(&files))? };
     let describe =
         |name: &str| descriptions.get(name).map_or_else(|| format!("{name} answers"), |text| (*text).to_owned());
     pad_train::write(&args.out, &trainer, &base, &record, describe)?;
