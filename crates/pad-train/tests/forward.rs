@@ -2,8 +2,11 @@
 
 mod tiny;
 
-use candle_core::{Device, Tensor};
-use pad_train::{Adapter, Draws, Example, Objective, Packed, Target};
+use std::sync::Arc;
+
+use candle_core::backprop::GradStore;
+use candle_core::{Device, Tensor, Var};
+use pad_train::{Adapter, Draws, Example, Head, Objective, Packed, Target};
 
 #[derive(serde::Deserialize)]
 struct Golden {
@@ -91,29 +94,60 @@ impl Case {
     }
 }
 
+/// Checks the gradient of one variable along a random direction against the difference quotient of the loss.
+fn check_slope(name: &str, var: &Var, gradients: &GradStore, draws: &mut Draws, loss: impl Fn() -> Tensor) {
+    let gradient: Vec<f32> = gradients.get(var.as_tensor()).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+    let size = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
+    assert!(size > 1e-6, "{name} has no gradient");
+    // A random direction mixed with the gradient's own, so that the slope is well above rounding.
+    let direction: Vec<f32> =
+        gradient.iter().map(|g| g / size + 0.3 * draws.normal() / (gradient.len() as f32).sqrt()).collect();
+    let values: Vec<f32> = var.flatten_all().unwrap().to_vec1().unwrap();
+    let at = |by: f32| {
+        let moved: Vec<f32> = values.iter().zip(&direction).map(|(x, d)| x + by * d).collect();
+        var.set(&Tensor::from_vec(moved, var.shape(), &Device::Cpu).unwrap()).unwrap();
+        f64::from(loss().to_scalar::<f32>().unwrap())
+    };
+    let step = 3e-3;
+    let slope = (8.0 * (at(step) - at(-step)) - (at(2.0 * step) - at(-2.0 * step))) / (12.0 * f64::from(step));
+    at(0.0);
+    let want: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(g * d)).sum();
+    assert!((slope - want).abs() < 0.02 * want.abs() + 2e-5, "{name}: slope {slope}, gradient says {want}");
+}
+
 #[test]
 fn every_variable_gets_the_gradient_of_the_difference_quotient() {
     let case = Case::new();
     let gradients = case.loss(true).backward().unwrap();
     let mut draws = Draws::new(9, 0);
     for (name, var) in case.adapter.variables() {
-        let gradient: Vec<f32> = gradients.get(var.as_tensor()).unwrap().flatten_all().unwrap().to_vec1().unwrap();
-        let size = gradient.iter().map(|g| g * g).sum::<f32>().sqrt();
-        assert!(size > 1e-6, "{name} has no gradient");
-        // Along a random direction mixed with the gradient's own, so that the slope is well above rounding.
-        let direction: Vec<f32> =
-            gradient.iter().map(|g| g / size + 0.3 * draws.normal() / (gradient.len() as f32).sqrt()).collect();
-        let values: Vec<f32> = var.flatten_all().unwrap().to_vec1().unwrap();
-        let at = |by: f32| {
-            let moved: Vec<f32> = values.iter().zip(&direction).map(|(x, d)| x + by * d).collect();
-            var.set(&Tensor::from_vec(moved, var.shape(), &Device::Cpu).unwrap()).unwrap();
-            f64::from(case.loss(false).to_scalar::<f32>().unwrap())
-        };
-        let step = 3e-3;
-        let slope = (8.0 * (at(step) - at(-step)) - (at(2.0 * step) - at(-2.0 * step))) / (12.0 * f64::from(step));
-        at(0.0);
-        let want: f64 = gradient.iter().zip(&direction).map(|(g, d)| f64::from(g * d)).sum();
-        assert!((slope - want).abs() < 0.02 * want.abs() + 2e-5, "{name}: slope {slope}, gradient says {want}");
+        check_slope(&name, &var, &gradients, &mut draws, || case.loss(false));
+    }
+}
+
+/// Of `h + U (V^T h) + b` before the unembedding, away from the zeros that training starts from, with every part of the loss.
+#[test]
+fn heads_get_the_gradient_of_the_difference_quotient() {
+    let backbone = tiny::family("llama", 2);
+    let hidden = backbone.config().hidden;
+    let mut draws = Draws::new(5, 0);
+    let head = Head::new(hidden, 3, &mut draws).unwrap();
+    for var in [&head.u, &head.b] {
+        let values: Vec<f32> = (0..var.elem_count()).map(|_| 0.1 * draws.normal()).collect();
+        var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu).unwrap()).unwrap();
+    }
+    let lengths = [[4, 2], [1, 3]];
+    let targets: Vec<u32> = (0..10).map(|_| draws.below(90) as u32).collect();
+    let states: Arc<Vec<f32>> = Arc::new((0..targets.len() * hidden).map(|_| draws.normal()).collect());
+    let objective = Objective { beta: 0.2, mean_length: Some(2.5), anchor: 0.5 };
+    let loss = |gradient: bool| {
+        let states = head.forward(Arc::clone(&states), backbone.pool()).unwrap();
+        let logs = backbone.vocabulary().log_probabilities(&states, &targets, gradient).unwrap();
+        objective.loss(&logs, &lengths, &[[-20.0, -9.0], [-5.0, -14.0]]).unwrap().sum
+    };
+    let gradients = loss(true).backward().unwrap();
+    for (name, var) in head.variables("style") {
+        check_slope(&name, &var, &gradients, &mut draws, || loss(false));
     }
 }
 
