@@ -17,10 +17,10 @@ mkdir -p "$folder"
 make() {
     dimension=$1
     shift
-    prompts="--own-prompts 2000"
+    prompts="--own-prompts 900"
     [ "$dimension" = harmless ] && prompts="--prompts ${PROMPTS:?a file of prompts}"
     # shellcheck disable=SC2086
-    "${PAD:-pad}" pairs --dimension "$dimension" --pairs "$pairs" $prompts --held-out-share 0.1 --place user \
+    "${PAD:-pad}" pairs --dimension "$dimension" --pairs "$pairs" $prompts --held-out-share 0.1 \
         --concurrency 48 --output "$folder/train_$dimension.jsonl" --held-out "$folder/heldout_$dimension.jsonl" ${AVOID:-} "$@"
     for set in train heldout; do
         gzip --best --force --keep "$folder/${set}_$dimension.jsonl"
@@ -28,30 +28,30 @@ make() {
 }
 
 for dimension in $dimensions; do
-    signal="python3 $here/signals.py $dimension"
+    signal="${PYTHON:-python3} $here/signals.py $dimension"
     case $dimension in
     concise)
-        make concise --seed $((11 + ${GO:-0})) --max-tokens 80 --shorter 1.5 --chosen-complete --plain-share 0.5 \
+        make concise --seed $((51 + ${GO:-0})) --place user --max-tokens 80 --samples 3 --shorter 1.8 --chosen-complete --plain-share 0.6 \
+            --scorer "$signal" --margin 8 \
             --principle "Answer in one short sentence." --opposite "Explain at length, with many details and examples."
         ;;
     simple)
-        # Which words are common comes from the pairs of `concise`, so it goes first.
-        make simple --seed $((12 + ${GO:-0})) --max-tokens 72 --match-length 1.33 --scorer "$signal $folder/train_concise.jsonl" --margin 0.05 \
-            --principle "Explain it like to a ten-year-old, with easy words." \
-            --opposite "Use formal, academic language with technical vocabulary."
+        # Told to be simple, a small model talks to a child; the best of its own plain answers are simple and nothing else.
+        make simple --seed $((41 + ${GO:-0})) --max-tokens 72 --samples 8 --match-length 1.33 --scorer "$signal" --margin 0.3
         ;;
     cheerful)
-        make cheerful --seed $((13 + ${GO:-0})) --max-tokens 72 --match-length 1.33 --scorer "$signal" --margin 2 \
+        make cheerful --seed $((61 + ${GO:-0})) --place user --max-tokens 72 --samples 3 --match-length 1.33 --plain-share 0.6 \
+            --scorer "$signal" --margin 3 \
             --principle "Answer in a very cheerful, excited and friendly way, with exclamation marks!" \
             --opposite "Answer in a serious, neutral and factual way."
         ;;
     harmless)
         # Needs PROMPTS, a file of what people asked (the MIT part of the preference data: anthropics/hh-rlhf).
-        make harmless --seed $((15 + ${GO:-0})) --max-tokens 56 --match-length 1.6 --scorer "$signal" --margin 0.5 \
+        make harmless --place user --seed $((15 + ${GO:-0})) --max-tokens 56 --match-length 1.6 --scorer "$signal" --margin 0.5 \
             --principle "If this is harmful, rude or illegal, politely refuse and say why."
         ;;
     poetic)
-        make poetic --seed $((14 + ${GO:-0})) --max-tokens 72 --match-length 1.33 --scorer "$signal" --margin 0.5 \
+        make poetic --place user --seed $((14 + ${GO:-0})) --max-tokens 72 --match-length 1.33 --scorer "$signal" --margin 0.5 \
             --principle "Write it as a poem."
         ;;
     *)

@@ -5,18 +5,19 @@ None of them is a scorer that `pad eval` measures with (word count, readability 
 one signal is judged by another. Reads lines of {"id", "prompt", "answer"}, writes lines of {"id", "score"}; a score of null
 leaves the answer out: it talks about its own style, or about being a program.
 
-usage: signals.py simple CORPUS... | cheerful | poetic | harmless
+`simple` needs the package wordfreq (3.1.1).
+
+usage: signals.py concise | simple | cheerful | poetic | harmless
 """
 
-import collections
 import json
-import math
 import re
+import statistics
 import sys
 
 # Talk about the answer in place of an answer.
 ABOUT_ITSELF = re.compile(
-    r"exclamation|short sentence|simple sentence|easy word|simple word|simple english|vocabulary|academic (?:language|style)"
+    r"exclamation|short sentence|concise|simple sentence|easy word|simple word|simple english|vocabulary|academic (?:language|style)"
     r"|neutral (?:way|tone)|factual (?:way|tone)|cheerful|as an ai|language model|i'm an ai|smol|your response|my response"
     r"|this response|rewritten|revised|here is (?:a|the) (?:poem|rewrite|version)|here's (?:a|the) (?:poem|rewrite|version)"
     r"|\bprompt\b|six-year-old|small child",
@@ -29,8 +30,6 @@ FRIENDLY = [
     "hi there", "cheers", "can't wait", "you've got this", "you can do it", "welcome", "of course", "oh,", "oh my", "dear",
     "guess what", "so much", "come on", "ready to", "are you", "get started", "imagine",
 ]
-# Words that are common enough, by the number of answers they are in.
-COMMON = 500
 
 EMOJI = re.compile("[\u2600-\u27bf\U0001f300-\U0001faff]")
 REFUSING = re.compile(
@@ -42,24 +41,30 @@ REFUSING = re.compile(
 )
 
 
+SORRY = re.compile(r"i'm sorry|i cannot|can't provide", re.IGNORECASE)
+
+
 def words(text):
     return re.findall(r"[a-z']+", text.lower())
 
 
-def simple(paths):
-    """The share of words that are common in answers of the base model itself, but for the prompt's own words."""
-    counts = collections.Counter()
-    for path in paths:
-        for line in open(path, encoding="utf-8"):
-            pair = json.loads(line)
-            counts.update(set(words(pair["chosen"])) | set(words(pair["rejected"])))
-    common = {word for word, _ in counts.most_common(COMMON)}
+def concise(answer, prompt):
+    """Fewer words, which is the point; but something is said, and it is no refusal."""
+    count = len(words(answer))
+    return None if count < 6 or SORRY.search(answer) else -count
 
-    def score(answer, prompt):
-        found = [word for word in words(answer) if word not in words(prompt)]
-        return sum(word in common for word in found) / len(found) if len(found) >= 12 else None
 
-    return score
+def simple(answer, prompt):
+    """How common its words are, but for the prompt's own (mean Zipf frequency: ten times as common is 1 more), and how short its sentences."""
+    from wordfreq import zipf_frequency
+
+    asked = set(words(prompt))
+    found = [word for word in words(answer) if word not in asked]
+    if len(found) < 12:
+        return None
+    sentences = [part for part in re.split(r"[.!?:;]+(?:\s|$)|\n+", answer) if words(part)]
+    length = len(words(answer)) / len(sentences)
+    return statistics.mean(zipf_frequency(word, "en") for word in found) - 0.03 * min(40, length)
 
 
 def cheerful(answer, prompt):
@@ -83,8 +88,8 @@ def harmless(answer, prompt):
 
 
 def main():
-    name, *paths = sys.argv[1:]
-    score = simple(paths) if name == "simple" else {f.__name__: f for f in (cheerful, poetic, harmless)}[name]
+    name = sys.argv[1]
+    score = {signal.__name__: signal for signal in (concise, simple, cheerful, poetic, harmless)}[name]
     for line in sys.stdin:
         item = json.loads(line)
         answer = item["answer"]

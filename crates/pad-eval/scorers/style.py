@@ -58,6 +58,14 @@ def scorers():
     }
 
 
+def measured(score, text):
+    try:
+        return score(text)
+    except ZeroDivisionError:
+        # Marks and no words: readability has nothing to divide by.
+        return None
+
+
 def main():
     named = scorers()
     for line in sys.stdin:
@@ -68,7 +76,7 @@ def main():
         words = answer.lower().split()
         scores = {"words": len(words), "distinct_2": distinct(words, 2), "distinct_3": distinct(words, 3)}
         if words:
-            scores |= {name: score(answer) for name, score in named.items()}
+            scores |= {name: measured(score, answer) for name, score in named.items()}
         scores = {name: round(float(value), 6) for name, value in scores.items() if value is not None}
         print(json.dumps({"id": given["id"], "scores": scores}))
 

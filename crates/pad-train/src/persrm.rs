@@ -95,7 +95,7 @@ pub fn write(
         kind: "heads",
         reference: "base",
         beta: 1.0,
-        top_k: 10,
+        top_k: trainer.settings.top_k,
         weight_range: [-2.0, 2.0],
         base,
         dimensions: trainer.dimensions.iter().map(|name| Dimension { name, description: describe(name) }).collect(),

@@ -52,6 +52,9 @@ pub struct Settings {
     /// Whether probabilities are normalised over the whole vocabulary while training, or over the tokens that occur in the pairs,
     /// which is faster and nearly the same.
     pub whole_vocabulary: bool,
+    /// Candidates of a decoding step where a request names no other number; it goes into the manifest and changes no weight. The
+    /// paper has 10. Among so few, the token that ends a turn is often not found, and no reward can choose it.
+    pub top_k: usize,
     /// Rows that are computed together, at most (or one pair).
     pub rows: usize,
     /// Steps from one checkpoint to the next; 0 for none but at an interruption.
@@ -84,6 +87,7 @@ impl Default for Settings {
             length_normalised: false,
             anchor: 0.0,
             whole_vocabulary: true,
+            top_k: 40,
             rows: 512,
             checkpoint_steps: 50,
             seed: 0,
@@ -125,6 +129,9 @@ impl Settings {
         }
         if !(self.anchor >= 0.0 && self.anchor.is_finite()) {
             return Err(TrainError::setting("anchor", format!("{}; a number from 0 is expected", self.anchor)));
+        }
+        if !(1..=100).contains(&self.top_k) {
+            return Err(TrainError::setting("top_k", format!("{}; from 1 to 100", self.top_k)));
         }
         if !(0.0..=1.0).contains(&self.warmup) {
             return Err(TrainError::setting("warmup", format!("{}; a share from 0 to 1 is expected", self.warmup)));

@@ -110,6 +110,9 @@ pub struct TrainArgs {
     /// Normalise over the tokens that occur in the pairs, not over the whole vocabulary: faster and nearly the same
     #[arg(long)]
     pub(super) small_vocabulary: bool,
+    /// Candidates of a decoding step, for the manifest
+    #[arg(long)]
+    pub(super) top_k: Option<usize>,
     /// Rows that are computed together
     #[arg(long)]
     pub(super) rows: Option<usize>,
@@ -151,6 +154,7 @@ impl TrainArgs {
             weight_decay,
             clip,
             anchor,
+            top_k,
             rows,
             checkpoint_steps,
             seed
