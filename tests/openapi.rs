@@ -42,3 +42,22 @@ fn every_route_is_described_and_every_description_has_a_route() {
         }
     }
 }
+
+#[test]
+fn every_example_of_a_request_is_answered() {
+    let client = Server::shipped().client();
+    let document: Value = serde_json::from_str(&std::fs::read_to_string(file()).expect("the file")).expect("JSON");
+    let mut tried = 0;
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let schema = &item["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"];
+        let Some(schema) = schema.as_str() else { continue };
+        let example = &document.pointer(schema.trim_start_matches('#')).expect("a schema")["example"];
+        let answer = client.send("POST", path, &example.to_string());
+        assert_eq!(answer.status, 200, "{path} {example}: {}", answer.text);
+        tried += 1;
+    }
+    assert_eq!(
+        tried,
+        document["paths"].as_object().expect("paths").values().filter(|item| item["post"].is_object()).count()
+    );
+}

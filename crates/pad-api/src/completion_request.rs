@@ -14,7 +14,7 @@ use crate::{PadOptions, Preference, Prompt, Stop, StreamOptions};
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 #[schema(example = json!({
-    "model": "smollm2-135m-instruct", "prompt": "Once upon a time", "max_tokens": 32, "preference": {"humor": 1.0}
+    "model": "smollm2-135m-instruct", "prompt": "Once upon a time", "max_tokens": 32, "preference": {"concise": 1.0}
 }))]
 pub struct CompletionRequest {
     /// What to continue.

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 /// An error, as every route of the server and every failed stream sends it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({"error": {
-    "message": "`preference`: there is no dimension `humour`; there are helpful, humorous", "type": "invalid_request_error",
+    "message": "`preference`: there is no dimension `concize`; there are concise, harmless", "type": "invalid_request_error",
     "param": "preference", "code": null
 }}))]
 pub struct ErrorBody {

@@ -89,7 +89,11 @@ impl PartialSchema for Preference {
             .item(ordered)
             .item(principle)
             .description(Some("What to steer towards. Weights lie within the range that `GET /v1/preferences` gives."))
-            .examples([json!({"helpful": 1.0, "humorous": 0.5}), json!([1.0, 0.0, 0.5]), json!("answer like a pirate")])
+            .examples([
+                json!({"concise": 1.0, "harmless": 0.5}),
+                json!([1.0, 0.0, 0.5, 0.0]),
+                json!("answer like a pirate"),
+            ])
             .into()
     }
 }

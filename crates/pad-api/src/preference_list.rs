@@ -11,8 +11,8 @@ use crate::ObjectKind;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({
     "object": "list", "kind": "prompted",
-    "data": [{"name": "humorous", "description": null, "principle": "be funny", "weight": {"minimum": -2.0, "maximum": 2.0}}],
-    "default": {"humorous": 0.0},
+    "data": [{"name": "concise", "description": null, "principle": "answer in one short sentence", "weight": {"minimum": -2.0, "maximum": 2.0}}],
+    "default": {"concise": 0.0},
     "beta": {"default": 1.0, "minimum": 0.0, "maximum": 4.0}, "top_k": {"default": 10, "minimum": 1, "maximum": 100}
 }))]
 pub struct PreferenceList {

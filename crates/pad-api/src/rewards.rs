@@ -13,7 +13,7 @@ use crate::{ChatMessage, ObjectKind, Preference, Usage};
 #[serde(remote = "Self")]
 #[schema(example = json!({
     "messages": [{"role": "user", "content": "Why is the sky blue?"}, {"role": "assistant", "content": "Air scatters blue light."}],
-    "preferences": [{"concise": 1.0}, {"concise": -0.5, "expert": 1.0}]
+    "preferences": [{"concise": 1.0}, {"concise": -0.5, "harmless": 1.0}]
 }))]
 pub struct RewardsRequest {
     /// The conversation; the last message is the assistant's.

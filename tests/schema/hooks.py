@@ -1,0 +1,42 @@
+"""What Schemathesis does between making a request from the document and judging its answer."""
+
+import schemathesis
+
+# Tokens that a generated request gets: enough for several events, and few so that hundreds of requests take seconds.
+MOST_TOKENS = 4
+
+LIMITS = {
+    "/v1/chat/completions": ["max_tokens", "max_completion_tokens"],
+    "/v1/completions": ["max_tokens"],
+    "/v1/responses": ["max_output_tokens"],
+}
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """Bound what would be generated up to the context's end; what is wrong stays as wrong as it is."""
+    limits = LIMITS.get(case.operation.path)
+    if case.operation.method.upper() != "POST" or limits is None or not isinstance(case.body, dict):
+        return
+    if all(case.body.get(name) is None for name in limits):
+        case.body = {**case.body, limits[-1]: MOST_TOKENS}
+    for name in limits:
+        if type(case.body.get(name)) is int and case.body[name] > MOST_TOKENS:
+            case.body = {**case.body, name: MOST_TOKENS}
+
+
+@schemathesis.hook
+def before_load_schema(context, raw_schema):
+    """The document gives the schema of the JSON in an event; Schemathesis wants that of the event around it."""
+    for item in raw_schema["paths"].values():
+        for operation in item.values():
+            for response in operation["responses"].values():
+                for media, content in response.get("content", {}).items():
+                    if media == "text/event-stream":
+                        content["schema"] = event(content["schema"])
+
+
+def event(schema):
+    end = {"properties": {"data": {"const": "[DONE]"}}}
+    chunk = {"properties": {"data": {"contentMediaType": "application/json", "contentSchema": schema}}}
+    return {"type": "object", "required": ["data"], "if": end, "then": True, "else": chunk}
