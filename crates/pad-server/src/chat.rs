@@ -26,6 +26,7 @@ mod submission;
 pub(crate) mod tally;
 mod timing;
 pub(crate) mod trace;
+pub(crate) mod waiting;
 
 use std::sync::Arc;
 

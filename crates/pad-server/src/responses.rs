@@ -1,8 +1,9 @@
-//! `POST /v1/responses`: text in and out in OpenAI's newer shape, over the same generation as a chat; and what is remembered of it.
+//! `POST /v1/responses`: text and calls of functions in OpenAI's newer shape, over the same generation as a chat; and what is remembered of it.
 
 mod draft;
 mod events;
 pub(crate) mod memory;
+mod output;
 mod turn;
 
 use std::sync::Arc;
@@ -43,9 +44,8 @@ pub(crate) async fn create(
     Extension(caller): Extension<Caller>,
     JsonBody(request): JsonBody<ResponseRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let named = |error: ApiError| error.renamed("messages", "input").renamed("max_tokens", "max_output_tokens");
-    let turn = Turn::read(request, &shared, &caller).map_err(named)?;
-    let mut generation = chat::start(&shared, &turn.options, &caller).await.map_err(named)?;
+    let turn = Turn::read(request, &shared, &caller).map_err(turn::renamed)?;
+    let mut generation = chat::start(&shared, &turn.options, &caller).await.map_err(turn::renamed)?;
     let stream = turn.options.stream;
     let mut draft = Draft::new(Arc::clone(&shared), turn);
     if stream {

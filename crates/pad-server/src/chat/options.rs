@@ -180,7 +180,7 @@ fn message(message: ChatMessage) -> Message {
 }
 
 /// A call as templates read it: with arguments that are an object. What is no JSON stays the text that it is.
-fn call(call: ToolCall) -> Value {
+pub(crate) fn call(call: ToolCall) -> Value {
     let arguments = call.function.arguments;
     let arguments = serde_json::from_str(&arguments).unwrap_or(Value::String(arguments));
     json!({"id": call.id, "type": "function", "function": {"name": call.function.name, "arguments": arguments}})

@@ -132,7 +132,8 @@ impl ChoiceReader {
         let stopped = if self.read < self.least { self.stop.pass(&text) } else { self.stop.push(&text) };
         let (sent, midway) = (stopped.emit.len(), self.detokenizer.is_midway());
         let queue = self.logprobs.as_mut();
-        let logprobs = queue.map(|queue| if stopped.hit { queue.cut(sent) } else { queue.release(sent, midway) });
+        let waiting = queue.map(LogprobQueue::waiting);
+        let logprobs = waiting.map(|all| if stopped.hit { all.cut(sent) } else { all.release(sent, midway) });
         if let Some(names) = &self.explain {
             self.held.push(trace::explain(token, text, names));
         }
@@ -165,9 +166,9 @@ impl ChoiceReader {
             text.push_str(&self.stop.finish());
         }
         let queue = self.logprobs.as_mut();
-        let logprobs = queue.map(|queue| {
-            queue.attach(&rest);
-            if stopped.hit { queue.cut(text.len()) } else { queue.finish() }
+        let logprobs = queue.map(LogprobQueue::waiting).map(|waiting| {
+            waiting.attach(&rest);
+            if stopped.hit { waiting.cut(text.len()) } else { waiting.finish() }
         });
         let end = End { reason, cached_tokens };
         self.released.extend(logprobs.unwrap_or_default());
