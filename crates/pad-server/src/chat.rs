@@ -38,6 +38,7 @@ use pad_api::{ChatChunk, ChatCompletion, ChatRequest, ErrorBody};
 use crate::ApiError;
 use crate::auth::Caller;
 use crate::body::JsonBody;
+use crate::keys::Grant;
 use crate::state::Shared;
 use chunks::Chunks;
 use envelope::Envelope;
@@ -66,7 +67,7 @@ pub(crate) async fn create(
     JsonBody(request): JsonBody<ChatRequest>,
 ) -> Result<Response, ApiError> {
     let options = ChatOptions::read(request, &shared.state)?;
-    let generation = start(&shared, &options, &caller).await?;
+    let generation = start(&shared, &options, caller.acquire()?).await?;
     let envelope = Envelope::new(&shared.state.model);
     if options.stream {
         let chunks = Chunks::new(generation.choices(), envelope, &options);
@@ -75,16 +76,11 @@ pub(crate) async fn create(
     Ok(Json(collect::collect(generation, envelope, options.details).await?).into_response())
 }
 
-/// From checked options to running choices: what every route that generates does.
+/// From checked options to running choices: what every route that generates does. The grant is the caller's place.
 ///
 /// # Errors
-/// 429 where the caller or the queue has no place left, 400 where the prompts cannot be prepared or do not fit.
-pub(crate) async fn start(
-    shared: &Arc<Shared>,
-    options: &ChatOptions,
-    caller: &Caller,
-) -> Result<Generation, ApiError> {
-    let grant = caller.acquire()?;
+/// 429 where the queue has no place left, 400 where the prompts cannot be prepared or do not fit.
+pub(crate) async fn start(shared: &Arc<Shared>, options: &ChatOptions, grant: Grant) -> Result<Generation, ApiError> {
     let mut plans = prompt::plan(shared, options).await?;
     // The preference is one, and so are the dimensions of all prompts.
     let names = plans.first_mut().map(|plan| std::mem::take(&mut plan.dimensions)).unwrap_or_default();

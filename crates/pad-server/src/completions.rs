@@ -2,6 +2,7 @@
 
 mod chunks;
 mod collect;
+mod echo;
 mod options;
 pub(crate) mod spelling;
 
@@ -46,8 +47,17 @@ pub(crate) async fn create(
 }
 
 async fn answer(shared: &Arc<Shared>, caller: &Caller, request: CompletionRequest) -> Result<Response, ApiError> {
-    let options = CompletionOptions::read(request, &shared.state)?;
-    let generation = chat::start(shared, &options.generation, caller).await?;
+    let mut options = CompletionOptions::read(request, &shared.state)?;
+    let grant = caller.acquire()?;
+    let scored = options.echo.is_some() && options.generation.details.logprobs.is_some();
+    if scored {
+        options.prompts = echo::read(shared, &options).await?;
+    }
+    let mut generation = chat::start(shared, &options.generation, grant).await?;
+    if scored {
+        // They are in the cache because they were just computed.
+        generation.count_cached_as_computed();
+    }
     let envelope = Envelope::named(&shared.state.model, "cmpl");
     if options.generation.stream {
         let mut chunks = Chunks::new(envelope, &options, generation.choices());

@@ -29,6 +29,7 @@ mod request_id;
 mod responses;
 mod rewards;
 mod run;
+mod scores;
 mod state;
 mod tls;
 mod tokens;

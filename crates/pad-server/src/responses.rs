@@ -45,7 +45,7 @@ pub(crate) async fn create(
     JsonBody(request): JsonBody<ResponseRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let turn = Turn::read(request, &shared, &caller).map_err(turn::renamed)?;
-    let mut generation = chat::start(&shared, &turn.options, &caller).await.map_err(turn::renamed)?;
+    let mut generation = chat::start(&shared, &turn.options, caller.acquire()?).await.map_err(turn::renamed)?;
     let stream = turn.options.stream;
     let mut draft = Draft::new(Arc::clone(&shared), turn);
     if stream {

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::{Extension, Json};
 use pad_api::{ErrorBody, Rewards, RewardsRequest};
-use pad_engine::{Event, ScoreRequest, Scores};
+use pad_engine::ScoreRequest;
 
 use crate::auth::Caller;
 use crate::body::JsonBody;
 use crate::state::Shared;
-use crate::{ApiError, lanes};
+use crate::{ApiError, lanes, scores};
 use question::Question;
 use worth::Worth;
 
@@ -47,29 +47,10 @@ pub(crate) async fn create(
     let lanes = lanes::specs(shared.state.reward.as_ref(), plan.base, plan.lanes)?;
     let reward_lanes = lanes.len() - 1;
     let prompt = lanes.first().map_or(0, |base| base.prompt.len()) + answer.len();
-    let request = ScoreRequest { lanes, answer: Arc::clone(&answer) };
-    let (scores, cached) = score(&shared, &request).await?;
+    let request = ScoreRequest { lanes, answer: Arc::clone(&answer), top: 0 };
+    let (scores, cached) = scores::read(&shared, &request).await?;
     shared.metrics.admitted(prompt);
     grant.spend(prompt as u64);
     let worth = Worth { scores, answer, terms: plan.terms, names: plan.dimensions };
     Ok(Json(worth.told(&shared.state, preferences, per_token, worth::usage(prompt, cached, reward_lanes))))
-}
-
-/// What the engine reads, and how many tokens of the prompt it had read before. Runs within the handler's future, so that a
-/// client that hangs up drops it.
-async fn score(shared: &Shared, request: &ScoreRequest) -> Result<(Scores, usize), ApiError> {
-    let mut choice = shared.state.engine.score(request)?;
-    let mut scores = None;
-    loop {
-        match choice.next().await {
-            Some(Event::Scored(read)) => scores = Some(read),
-            Some(Event::Finished(finish)) => {
-                let scores = scores.ok_or_else(|| ApiError::internal("the engine ended without scores"))?;
-                return Ok((scores, finish.cached_tokens));
-            }
-            Some(Event::Failed(why)) => return Err(ApiError::internal(format!("the scoring failed: {why}"))),
-            Some(Event::Token(_)) => return Err(ApiError::internal("the engine generated where it was to score")),
-            None => return Err(ApiError::internal("the engine stopped")),
-        }
-    }
 }

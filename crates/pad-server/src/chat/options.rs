@@ -55,6 +55,8 @@ pub(crate) struct Details {
     pub(crate) trace: bool,
     /// The tokens' log-probabilities, with those of so many candidates each.
     pub(crate) logprobs: Option<usize>,
+    /// Tell those of end tokens as well.
+    pub(crate) ends: bool,
 }
 
 impl ChatOptions {
@@ -97,7 +99,7 @@ impl ChatOptions {
             max_tokens: max_tokens.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
             stop: stop_strings(request.stop)?,
             min_tokens: request.min_tokens.map_or(0, |tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
-            details: Details { trace: pad.trace.unwrap_or(false), logprobs },
+            details: Details { trace: pad.trace.unwrap_or(false), logprobs, ends: false },
         })
     }
 }
