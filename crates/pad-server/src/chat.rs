@@ -33,11 +33,12 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use pad_api::{ChatChunk, ChatCompletion, ChatRequest, ErrorBody};
+use pad_api::{ChatChunk, ChatCompletion, ChatRequest};
 
 use crate::ApiError;
 use crate::auth::Caller;
 use crate::body::JsonBody;
+use crate::failures::Failures;
 use crate::keys::Grant;
 use crate::state::Shared;
 use chunks::Chunks;
@@ -52,13 +53,7 @@ use options::ChatOptions;
     responses(
         (status = 200, description = "The answer; with `stream`, its chunks as server-sent events that end with `data: [DONE]`.",
             content((ChatCompletion = "application/json"), (ChatChunk = "text/event-stream"))),
-        (status = 400, description = "A value is wrong (`param` names the field), or the prompt is too long.", body = ErrorBody),
-        (status = 404, description = "No such model.", body = ErrorBody),
-        (status = 413, description = "The body is too large.", body = ErrorBody),
-        (status = 429, description = "The queue, or the key's share of it, is full.", body = ErrorBody,
-            headers(("retry-after" = u64, description = "Seconds to wait."))),
-        (status = 503, description = "The server is draining, or its engine has stopped.", body = ErrorBody,
-            headers(("retry-after" = u64, description = "Seconds to wait."))),
+        Failures,
     )
 )]
 pub(crate) async fn create(

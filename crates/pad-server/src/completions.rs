@@ -11,7 +11,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use pad_api::{Completion, CompletionRequest, ErrorBody};
+use pad_api::{Completion, CompletionRequest};
 
 use crate::ApiError;
 use crate::auth::Caller;
@@ -19,6 +19,7 @@ use crate::body::JsonBody;
 use crate::chat::envelope::Envelope;
 use crate::chat::frames::Frames;
 use crate::chat::{self, sse};
+use crate::failures::Failures;
 use crate::state::Shared;
 use chunks::Chunks;
 use options::CompletionOptions;
@@ -29,13 +30,7 @@ use options::CompletionOptions;
     responses(
         (status = 200, description = "The texts; with `stream`, chunks of the same shape as server-sent events that end with `data: [DONE]`.",
             content((Completion = "application/json"), (Completion = "text/event-stream"))),
-        (status = 400, description = "A value is wrong (`param` names the field), or a prompt is too long.", body = ErrorBody),
-        (status = 404, description = "No such model.", body = ErrorBody),
-        (status = 413, description = "The body is too large.", body = ErrorBody),
-        (status = 429, description = "The queue, or the key's share of it, is full.", body = ErrorBody,
-            headers(("retry-after" = u64, description = "Seconds to wait."))),
-        (status = 503, description = "The server is draining, or its engine has stopped.", body = ErrorBody,
-            headers(("retry-after" = u64, description = "Seconds to wait."))),
+        Failures,
     )
 )]
 pub(crate) async fn create(

@@ -15,6 +15,7 @@ mod connection;
 mod docs;
 mod engine_metrics;
 mod error;
+mod failures;
 mod health;
 mod keys;
 mod lanes;

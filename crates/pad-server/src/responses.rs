@@ -18,6 +18,7 @@ use crate::auth::Caller;
 use crate::body::JsonBody;
 use crate::chat::frames::Frames;
 use crate::chat::{self, sse};
+use crate::failures::Failures;
 use crate::state::Shared;
 use draft::Draft;
 use events::Events;
@@ -30,13 +31,7 @@ use turn::Turn;
         (status = 200, description = "The response; with `stream`, typed server-sent events, of which `response.completed`, \
             `response.incomplete` or `response.failed` is the last.",
             content((Response = "application/json"), (ResponseEvent = "text/event-stream"))),
-        (status = 400, description = "A value is wrong (`param` names the field), or the conversation is too long.", body = ErrorBody),
-        (status = 404, description = "No such model, or no such previous response.", body = ErrorBody),
-        (status = 413, description = "The body is too large.", body = ErrorBody),
-        (status = 429, description = "The queue, or the key's share of it, is full.", body = ErrorBody,
-            headers(("retry-after" = u64, description = "Seconds to wait."))),
-        (status = 503, description = "The server is draining, or its engine has stopped.", body = ErrorBody,
-            headers(("retry-after" = u64, description = "Seconds to wait."))),
+        Failures,
     )
 )]
 pub(crate) async fn create(

@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use pad_api::{ErrorBody, Rewards, RewardsRequest};
+use pad_api::{Rewards, RewardsRequest};
 use pad_engine::ScoreRequest;
 
 use crate::auth::Caller;
 use crate::body::JsonBody;
+use crate::failures::Failures;
 use crate::state::Shared;
 use crate::{ApiError, lanes, scores};
 use question::Question;
@@ -22,13 +23,7 @@ use worth::Worth;
     post, path = "/v1/rewards", tag = "Preferences", operation_id = "createRewards", request_body = RewardsRequest,
     responses(
         (status = 200, description = "What the answer is worth.", body = Rewards),
-        (status = 400, description = "A value is wrong (`param` names the field), or the conversation is too long.", body = ErrorBody),
-        (status = 404, description = "No such model.", body = ErrorBody),
-        (status = 413, description = "The body is too large.", body = ErrorBody),
-        (status = 429, description = "The queue, or the key's share of it, is full.", body = ErrorBody,
-            headers(("retry-after" = u64, description = "Seconds to wait."))),
-        (status = 503, description = "The server is draining, or its engine has stopped.", body = ErrorBody,
-            headers(("retry-after" = u64, description = "Seconds to wait."))),
+        Failures,
     )
 )]
 pub(crate) async fn create(
