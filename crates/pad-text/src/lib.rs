@@ -20,7 +20,9 @@ mod error;
 mod gguf;
 mod json;
 mod message;
+#[cfg(feature = "gguf")]
 mod pretokenizer;
+#[cfg(feature = "gguf")]
 mod sentencepiece;
 mod spelling;
 mod stop;
