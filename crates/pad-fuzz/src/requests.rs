@@ -27,7 +27,8 @@ pub fn check(data: &[u8]) {
 fn read<T: for<'de> serde::Deserialize<'de>>(body: &[u8], hand_on: fn(T)) -> bool {
     match from_slice::<T>(body) {
         Ok(parsed) => {
-            assert!(parsed.ignored.iter().all(|name| !name.is_empty()), "{:?}", parsed.ignored);
+            // A field of no name may be ignored like any other; each has a quote, a colon and a value.
+            assert!(4 * parsed.ignored.len() <= body.len(), "{:?}", parsed.ignored);
             hand_on(parsed.value);
             true
         }
