@@ -1,4 +1,4 @@
-//! `pad bench --against`: the load reaches a server, and what is not there is said.
+//! `pad bench`: a form beside plain answers; with `--against` the load reaches a server, and what is not there is said.
 
 use std::net::TcpListener;
 use std::process::{Command, Output};
@@ -53,6 +53,19 @@ fn servers_take_turns_while_long_prompts_arrive() {
         assert_eq!((&case["failures"], &case["long_prompt_failures"]), (&0.into(), &0.into()), "{case}");
         assert_eq!(case["long_prompts"], 1, "{case}");
         assert!(case["of_first"]["tokens_per_second"].as_f64().is_some_and(|ratio| ratio > 0.0), "{case}");
+    }
+}
+
+#[test]
+fn a_form_is_measured_beside_plain_answers() {
+    let mut command = pad();
+    command.args(["bench", "--json", "--rounds", "1", "--sequences", "2", "--lanes", "0", "--prompt", "8"]);
+    let report = report(command.args(["--tokens", "40", "--form"]));
+    let cases = report["cases"].as_array().expect("cases");
+    assert_eq!(cases.iter().map(|case| &case["form"]).collect::<Vec<_>>(), [false, true]);
+    for case in cases {
+        assert!(case["decode"].as_f64().is_some_and(|speed| speed > 0.0), "{case}");
+        assert!(case["of_plain"].as_f64().is_some_and(|ratio| ratio > 0.0), "{case}");
     }
 }
 

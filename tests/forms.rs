@@ -50,7 +50,7 @@ fn schema(draws: &mut Draws, levels: u64) -> Value {
             json!({"type": "string", "minLength": least, "maxLength": least + draws.below(12)})
         }
         4 => json!({"type": "string", "pattern": draws.one(&["^[a-z]{1,8}$", "^[A-Z]{3}-[0-9]{2}$", "^(yes|no)$"])}),
-        5 => json!({"type": "string", "format": draws.one(&["date", "uuid", "ipv4"])}),
+        5 => json!({"type": "string", "format": draws.one(&["date", "time", "date-time", "uuid", "ipv4"])}),
         6 => json!({"enum": ["red", "green", 3, null, true]}),
         7 => json!({"const": draws.one(&["fixed", "tab\tand \"quotes\"", "<|im_end|>", "é"])}),
         8 => {

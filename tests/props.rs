@@ -136,6 +136,38 @@ fn company_and_chunks_change_nothing(dtype: &str) {
 }
 
 #[test]
+fn a_seed_repeats_whatever_else_runs() {
+    let server = Server::shared();
+    let sampled = |seed: u64| traced(json!({"preference": {"expert": 1}, "temperature": 1.2, "seed": seed}));
+    let alone = chosen(server, &sampled(3));
+    assert_ne!(chosen(server, &sampled(4)), alone, "it is sampled");
+    for _ in 0..2 {
+        assert_eq!(in_company(server, &sampled(3)), alone);
+    }
+}
+
+/// Rows of prompts that were computed so far.
+fn prefilled(server: &Server) -> u64 {
+    let _ = work(server);
+    server.engine()["tokens_prefilled"].as_u64().expect("a figure")
+}
+
+#[test]
+fn choices_share_one_prefill() {
+    let server = Server::start(&[], &[]);
+    let (before, choices) = (prefilled(&server), 8);
+    let answer = server.client().completion(&traced(json!({"n": choices, "temperature": 1, "seed": 1})));
+    let prompt = answer["usage"]["prompt_tokens"].as_u64().expect("a number");
+    let computed = prefilled(&server) - before;
+    // What does not fill a block of 16 is each choice's own.
+    assert!(
+        prompt > 32 && computed + 1 >= prompt && computed <= prompt + 16 * (choices - 1),
+        "{computed} for {prompt}"
+    );
+    assert!(computed < prompt * choices / 2, "{computed} rows for {choices} times {prompt}");
+}
+
+#[test]
 fn an_answer_does_not_depend_on_company_or_chunks_in_the_fast_arithmetic() {
     company_and_chunks_change_nothing("auto");
 }

@@ -34,7 +34,8 @@ pub struct CompletionRequest {
     #[schema(minimum = 0, maximum = 16)]
     pub best_of: Option<u64>,
     /// Report each token's log-probability, and those of so many of the most probable candidates in its place. With `echo` the
-    /// prompt's own tokens are reported as well, under the base model alone.
+    /// prompt's own tokens are reported as well, over the whole vocabulary of the base model alone, and so is the end token, whose
+    /// text is empty: there is an entry for every token that was read or generated.
     #[schema(minimum = 0, maximum = 20)]
     pub logprobs: Option<u64>,
     /// Not supported: this server does not fill in the middle. An empty string is as if it were absent.

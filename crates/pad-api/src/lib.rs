@@ -26,7 +26,10 @@ mod response;
 mod response_event;
 mod response_format;
 mod response_input;
+mod response_output;
 mod response_request;
+mod response_text;
+mod response_tool;
 mod rewards;
 mod stop;
 mod text_logprobs;
@@ -51,14 +54,16 @@ pub use parse::{ParseError, Parsed, from_slice};
 pub use preference::Preference;
 pub use preference_list::{DimensionInfo, GuidanceDefaults, NumberRange, PreferenceList, TopKRange};
 pub use prompt::Prompt;
-pub use response::{
-    DeletedResponse, IncompleteDetails, OutputMessage, OutputText, Response, ResponseError, ResponseStatus,
-    ResponseUsage, TextFormat, TextOptions,
-};
+pub use response::{DeletedResponse, IncompleteDetails, Response, ResponseError, ResponseStatus, ResponseUsage};
 pub use response_event::{Happening, ResponseEvent};
 pub use response_format::{JsonSchemaFormat, ResponseFormat, ResponseFormatKind};
-pub use response_input::{InputContent, InputMessage, InputPart, InputPartKind, ItemKind, ResponseInput};
+pub use response_input::{
+    InputCall, InputCallOutput, InputContent, InputItem, InputMessage, InputPart, InputPartKind, ResponseInput,
+};
+pub use response_output::{OutputCall, OutputItem, OutputMessage, OutputText};
 pub use response_request::ResponseRequest;
+pub use response_text::{TextFormat, TextOptions};
+pub use response_tool::{ResponseNamedTool, ResponseTool, ResponseToolChoice, ResponseToolKind};
 pub use rewards::{PreferenceReward, Rewards, RewardsRequest, TokenReward};
 pub use stop::Stop;
 pub use text_logprobs::TextLogprobs;

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{ChoicePad, CompletionTokensDetails, ObjectKind, PadUsage, PromptTokensDetails, Role, Usage};
+use crate::{
+    CompletionTokensDetails, ObjectKind, OutputItem, PadUsage, PromptTokensDetails, ResponseTool, ResponseToolChoice,
+    TextOptions, Usage,
+};
 
 /// A response, whole or as far as it has come.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -35,9 +37,9 @@ pub struct Response {
     pub max_output_tokens: Option<u64>,
     /// The served model's id.
     pub model: String,
-    /// One message, once there is any.
-    pub output: Vec<OutputMessage>,
-    /// Always true; of no use, since no tools are called here.
+    /// What is said, then what is called; nothing as long as it is being generated.
+    pub output: Vec<OutputItem>,
+    /// Whether it may call several times.
     pub parallel_tool_calls: bool,
     /// The response that it follows.
     #[schema(required)]
@@ -46,13 +48,14 @@ pub struct Response {
     pub store: bool,
     /// What was sampled with.
     pub temperature: f64,
-    /// The text's format.
+    /// The text's form.
     pub text: TextOptions,
-    /// Always `auto`.
-    pub tool_choice: String,
-    /// Always empty.
-    #[schema(value_type = Vec<Object>)]
-    pub tools: Vec<Value>,
+    /// The request's.
+    pub tool_choice: ResponseToolChoice,
+    /// The request's.
+    pub tools: Vec<ResponseTool>,
+    /// The request's; 0 where it named none.
+    pub top_logprobs: u64,
     /// What was sampled with.
     pub top_p: f64,
     /// Always `disabled`: a conversation that is too long is refused.
@@ -92,63 +95,6 @@ pub struct ResponseError {
 pub struct IncompleteDetails {
     /// Always `max_output_tokens`: that, the context or the server's time limit was reached.
     pub reason: String,
-}
-
-/// What the model says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct OutputMessage {
-    /// Always `message`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Its id.
-    pub id: String,
-    /// How far it has come.
-    pub status: ResponseStatus,
-    /// Always `assistant`.
-    pub role: Role,
-    /// The text, in one part once there is any.
-    pub content: Vec<OutputText>,
-    /// Why each token was chosen, where `pad.trace` asked for it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pad: Option<ChoicePad>,
-}
-
-/// A part of what the model says.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct OutputText {
-    /// Always `output_text`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The text.
-    pub text: String,
-    /// Always empty.
-    #[schema(value_type = Vec<Object>)]
-    pub annotations: Vec<Value>,
-    /// Always empty.
-    #[schema(value_type = Vec<Object>)]
-    pub logprobs: Vec<Value>,
-}
-
-impl OutputText {
-    /// A part with this text.
-    pub fn new(text: String) -> Self {
-        Self { kind: "output_text".to_owned(), text, annotations: Vec::new(), logprobs: Vec::new() }
-    }
-}
-
-/// The text's format.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct TextOptions {
-    /// The format.
-    pub format: TextFormat,
-}
-
-/// A format.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct TextFormat {
-    /// Always `text`.
-    #[serde(rename = "type")]
-    pub kind: String,
 }
 
 /// What a response cost.

@@ -1,10 +1,9 @@
 //! The events of a streamed response.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{OutputMessage, OutputText, Response};
+use crate::{OutputItem, OutputText, Response, TokenLogprob};
 
 /// One event: its place in the stream, and what happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -32,13 +31,13 @@ pub enum Happening {
         /// The response so far.
         response: Box<Response>,
     },
-    /// The message begins.
+    /// A message or a call begins.
     #[serde(rename = "response.output_item.added")]
     ItemAdded {
         /// Its place in the output.
         output_index: u64,
-        /// The message so far.
-        item: OutputMessage,
+        /// The item so far.
+        item: OutputItem,
     },
     /// The message's text begins.
     #[serde(rename = "response.content_part.added")]
@@ -63,9 +62,8 @@ pub enum Happening {
         content_index: u64,
         /// The words.
         delta: String,
-        /// Always empty.
-        #[schema(value_type = Vec<Object>)]
-        logprobs: Vec<Value>,
+        /// The log-probabilities of its tokens, where they were asked for.
+        logprobs: Vec<TokenLogprob>,
     },
     /// The text is complete.
     #[serde(rename = "response.output_text.done")]
@@ -78,9 +76,8 @@ pub enum Happening {
         content_index: u64,
         /// The whole text.
         text: String,
-        /// Always empty.
-        #[schema(value_type = Vec<Object>)]
-        logprobs: Vec<Value>,
+        /// The log-probabilities of its tokens, where they were asked for.
+        logprobs: Vec<TokenLogprob>,
     },
     /// The part is complete.
     #[serde(rename = "response.content_part.done")]
@@ -94,13 +91,35 @@ pub enum Happening {
         /// The part.
         part: OutputText,
     },
-    /// The message is complete.
+    /// The next part of a call's arguments.
+    #[serde(rename = "response.function_call_arguments.delta")]
+    Arguments {
+        /// The call's item id.
+        item_id: String,
+        /// Its place in the output.
+        output_index: u64,
+        /// The part, which need not be whole JSON.
+        delta: String,
+    },
+    /// A call's arguments are complete.
+    #[serde(rename = "response.function_call_arguments.done")]
+    ArgumentsDone {
+        /// The call's item id.
+        item_id: String,
+        /// Its place in the output.
+        output_index: u64,
+        /// The function.
+        name: String,
+        /// The arguments as JSON.
+        arguments: String,
+    },
+    /// A message or a call is complete.
     #[serde(rename = "response.output_item.done")]
     ItemDone {
         /// Its place in the output.
         output_index: u64,
-        /// The message.
-        item: OutputMessage,
+        /// The item.
+        item: OutputItem,
     },
     /// The response is over, by its own end.
     #[serde(rename = "response.completed")]
@@ -133,6 +152,8 @@ impl Happening {
             Self::Delta { .. } => "response.output_text.delta",
             Self::TextDone { .. } => "response.output_text.done",
             Self::PartDone { .. } => "response.content_part.done",
+            Self::Arguments { .. } => "response.function_call_arguments.delta",
+            Self::ArgumentsDone { .. } => "response.function_call_arguments.done",
             Self::ItemDone { .. } => "response.output_item.done",
             Self::Completed { .. } => "response.completed",
             Self::Incomplete { .. } => "response.incomplete",

@@ -1,9 +1,9 @@
-//! The input of a response: a string, or the messages of a conversation.
+//! The input of a response: a string, or the items of a conversation.
 
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -16,30 +16,60 @@ use crate::object::{self, Fields};
 pub enum ResponseInput {
     /// What the user says.
     Text(String),
-    /// Messages, oldest first.
-    Messages(Vec<InputMessage>),
+    /// Items, oldest first.
+    Items(Vec<InputItem>),
+}
+
+/// One item of a conversation; `type` names its kind, and is absent in some messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputItem {
+    /// A message.
+    Message(InputMessage),
+    /// A call of a function, as a response gave it.
+    Call(InputCall),
+    /// What a call gave.
+    Output(InputCallOutput),
 }
 
 /// One message.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(remote = "Self")]
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
 #[schema(example = json!({"role": "user", "content": [{"type": "input_text", "text": "Hello"}]}))]
 pub struct InputMessage {
-    /// The item's kind; this server reads messages. Absent means a message.
-    #[serde(rename = "type")]
-    pub kind: Option<ItemKind>,
     /// Who speaks.
     pub role: Role,
     /// What is said.
     pub content: InputContent,
 }
 
+/// A call of a function.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(example = json!({"type": "function_call", "call_id": "call_1", "name": "get_weather", "arguments": "{\"city\": \"Oslo\"}"}))]
+pub struct InputCall {
+    /// Names the call.
+    pub call_id: String,
+    /// The function.
+    pub name: String,
+    /// Its arguments as JSON.
+    pub arguments: String,
+}
+
+/// What a call gave.
+#[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
+#[schema(example = json!({"type": "function_call_output", "call_id": "call_1", "output": "Rain."}))]
+pub struct InputCallOutput {
+    /// The call.
+    pub call_id: String,
+    /// What it gave.
+    pub output: InputContent,
+}
+
 /// Kinds of items that are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ItemKind {
-    /// A message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ItemKind {
     Message,
+    FunctionCall,
+    FunctionCallOutput,
 }
 
 /// A message's text: a string, or parts that are joined by line breaks.
@@ -82,7 +112,7 @@ impl<'de> Visitor<'de> for InputVisitor {
     type Value = ResponseInput;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string, or an array of messages")
+        f.write_str("a string, or an array of items")
     }
 
     fn visit_str<E>(self, text: &str) -> Result<ResponseInput, E> {
@@ -90,11 +120,11 @@ impl<'de> Visitor<'de> for InputVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<ResponseInput, A::Error> {
-        let mut messages = Vec::new();
-        while let Some(message) = seq.next_element()? {
-            messages.push(message);
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
         }
-        Ok(ResponseInput::Messages(messages))
+        Ok(ResponseInput::Items(items))
     }
 }
 
@@ -126,17 +156,49 @@ impl<'de> Visitor<'de> for ContentVisitor {
     }
 }
 
-impl Fields for InputMessage {
-    const EXPECTED: &'static str = "a message with `role` and `content`";
+/// All fields of all kinds, since `type` may come last: which of them are needed is seen at the end.
+#[derive(Deserialize)]
+#[serde(remote = "Self")]
+struct AnyItem {
+    #[serde(rename = "type")]
+    kind: Option<ItemKind>,
+    role: Option<Role>,
+    content: Option<InputContent>,
+    call_id: Option<String>,
+    name: Option<String>,
+    arguments: Option<String>,
+    output: Option<InputContent>,
+}
+
+impl Fields for AnyItem {
+    const EXPECTED: &'static str = "an item such as {\"role\": \"user\", \"content\": \"...\"}";
 
     fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Self::deserialize(deserializer)
     }
 }
 
-impl<'de> Deserialize<'de> for InputMessage {
+impl<'de> Deserialize<'de> for InputItem {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object::only(deserializer)
+        fn given<T, E: Error>(field: Option<T>, name: &'static str) -> Result<T, E> {
+            field.ok_or_else(|| E::missing_field(name))
+        }
+        let item: AnyItem = object::only(deserializer)?;
+        Ok(match item.kind.unwrap_or(ItemKind::Message) {
+            ItemKind::Message => Self::Message(InputMessage {
+                role: given(item.role, "role")?,
+                content: given(item.content, "content")?,
+            }),
+            ItemKind::FunctionCall => Self::Call(InputCall {
+                call_id: given(item.call_id, "call_id")?,
+                name: given(item.name, "name")?,
+                arguments: given(item.arguments, "arguments")?,
+            }),
+            ItemKind::FunctionCallOutput => Self::Output(InputCallOutput {
+                call_id: given(item.call_id, "call_id")?,
+                output: given(item.output, "output")?,
+            }),
+        })
     }
 }
 
@@ -165,15 +227,45 @@ fn string_or(name: &str, description: &str) -> RefOr<Schema> {
 
 impl ToSchema for ResponseInput {
     fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        schemas.push((InputMessage::name().into_owned(), InputMessage::schema()));
-        InputMessage::schemas(schemas);
+        schemas.push((InputItem::name().into_owned(), InputItem::schema()));
+        InputItem::schemas(schemas);
     }
 }
 
 impl PartialSchema for ResponseInput {
     fn schema() -> RefOr<Schema> {
-        string_or(&InputMessage::name(), "What the user says, or the messages of a conversation.")
+        string_or(&InputItem::name(), "What the user says, or the items of a conversation.")
     }
+}
+
+impl ToSchema for InputItem {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        InputMessage::schemas(schemas);
+        InputCall::schemas(schemas);
+        InputCallOutput::schemas(schemas);
+    }
+}
+
+impl PartialSchema for InputItem {
+    fn schema() -> RefOr<Schema> {
+        OneOfBuilder::new()
+            .item(of_kind("message", false, InputMessage::schema()))
+            .item(of_kind("function_call", true, InputCall::schema()))
+            .item(of_kind("function_call_output", true, InputCallOutput::schema()))
+            .description(Some("A message, a call of a function, or what a call gave."))
+            .into()
+    }
+}
+
+/// The schema of an object that has a `type` as well.
+fn of_kind(kind: &str, required: bool, schema: RefOr<Schema>) -> RefOr<Schema> {
+    let RefOr::T(Schema::Object(mut object)) = schema else { return schema };
+    let name = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([kind]));
+    object.properties.insert("type".to_owned(), name.into());
+    if required {
+        object.required.push("type".to_owned());
+    }
+    RefOr::T(Schema::Object(object))
 }
 
 impl ToSchema for InputContent {
@@ -201,16 +293,30 @@ mod tests {
         let said = r#"[{"role": "user", "content": "a"},
             {"type": "message", "role": "assistant", "id": "m", "status": "completed", "content": [
                 {"type": "output_text", "text": "b", "annotations": []}, {"type": "text", "text": "c"}]}]"#;
-        let ResponseInput::Messages(messages) = read(said) else { panic!("messages") };
-        assert_eq!((messages[0].role, messages[0].content.0.as_str()), (Role::User, "a"));
-        assert_eq!((messages[1].role, messages[1].content.0.as_str()), (Role::Assistant, "b\nc"));
+        let message =
+            |role, text: &str| InputItem::Message(InputMessage { role, content: InputContent(text.to_owned()) });
+        let messages = vec![message(Role::User, "a"), message(Role::Assistant, "b\nc")];
+        assert_eq!(read(said), ResponseInput::Items(messages));
+    }
+
+    #[test]
+    fn calls_and_what_they_gave() {
+        let said = r#"[{"id": "fc_1", "call_id": "c", "name": "f", "arguments": "{}", "status": "completed", "type": "function_call"},
+            {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "o"}]}]"#;
+        let (call_id, output) = ("c".to_owned(), InputContent("o".to_owned()));
+        let call = InputCall { call_id: call_id.clone(), name: "f".to_owned(), arguments: "{}".to_owned() };
+        let items = vec![InputItem::Call(call), InputItem::Output(InputCallOutput { call_id, output })];
+        assert_eq!(serde_json::from_str::<ResponseInput>(said).expect("an input"), ResponseInput::Items(items));
     }
 
     #[test]
     fn what_is_not_read_is_named() {
         for (input, param) in [
             ("7", "input"),
-            (r#"[{"type": "function_call_output", "call_id": "c", "output": "o"}]"#, "input[0].type"),
+            (r#"[{"type": "reasoning", "summary": []}]"#, "input[0].type"),
+            (r#"[{"type": "function_call_output", "call_id": "c"}]"#, "input[0].output"),
+            (r#"[{"type": "function_call", "call_id": "c", "name": "f"}]"#, "input[0].arguments"),
+            (r#"["hello"]"#, "input[0]"),
             (r#"[{"role": "user", "content": [{"type": "input_image"}]}]"#, "input[0].content[0].type"),
             (r#"[{"role": "user"}]"#, "input[0].content"),
         ] {

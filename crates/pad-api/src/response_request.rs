@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
 use crate::object::{self, Fields};
-use crate::{PadOptions, Preference, ResponseInput};
+use crate::{PadOptions, Preference, ResponseInput, ResponseTool, ResponseToolChoice, TextOptions};
 
-/// A request for a response: text in, text out.
+/// A request for a response: text and calls of functions.
 ///
 /// A field that is not listed here is ignored and its name logged once.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -40,6 +41,27 @@ pub struct ResponseRequest {
     pub top_p: Option<f64>,
     /// Makes the request repeatable, whatever else the server does meanwhile.
     pub seed: Option<i64>,
+    /// What form the text is to have.
+    pub text: Option<TextOptions>,
+    /// Functions that the model may call.
+    #[schema(max_items = 128)]
+    pub tools: Option<Vec<ResponseTool>>,
+    /// Whether functions are called, and which. Absent means `auto` where there are tools.
+    pub tool_choice: Option<ResponseToolChoice>,
+    /// Whether one response may call several times; absent means that it may.
+    pub parallel_tool_calls: Option<bool>,
+    /// What to tell beside the text: `message.output_text.logprobs` asks for the tokens' log-probabilities; what else OpenAI knows
+    /// is not there to be told, and passed over.
+    pub include: Option<Vec<String>>,
+    /// Report so many of the most probable candidates in each token's place. More than 0 asks for log-probabilities, too.
+    #[schema(minimum = 0, maximum = 20)]
+    pub top_logprobs: Option<u64>,
+    /// A stored conversation of OpenAI's, which is refused: see `previous_response_id`.
+    #[schema(value_type = Option<Object>)]
+    pub conversation: Option<IgnoredAny>,
+    /// A stored prompt of OpenAI's, which is refused: see `instructions`.
+    #[schema(value_type = Option<Object>)]
+    pub prompt: Option<IgnoredAny>,
     /// Send typed events while the response is generated.
     pub stream: Option<bool>,
     /// Notes of the client's, given back with the response.

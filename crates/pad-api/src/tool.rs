@@ -64,7 +64,7 @@ pub enum ToolChoice {
 }
 
 /// Words of a tool choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ToolMode {
     /// The model decides.

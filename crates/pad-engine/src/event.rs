@@ -38,6 +38,8 @@ pub struct Scores {
     pub base: Vec<f32>,
     /// Of every reward readout, `[readouts][tokens]`.
     pub rewards: Vec<Vec<f32>>,
+    /// The base model's best tokens in each one's place, `[tokens][top]`, best first; empty lists where none were asked for.
+    pub best: Vec<Vec<(u32, f32)>>,
 }
 
 /// An event of one choice. `Finished` or `Failed` is the last.

@@ -33,6 +33,6 @@ pub use pad_model::BLOCK;
 
 pub use lockstep::{LoadedWeights, LockstepRunner};
 pub use request::{Adaptation, AdapterId, GenerateRequest, HeadId, LaneReadout, LaneSpec, Trunk, WeightsId};
-pub use runner::{DecodeReadouts, DecodeRows, LaneRows, Runner, ScoreRows, StepPlan, StepReadouts};
+pub use runner::{DecodeReadouts, DecodeRows, LaneRows, Runner, ScoreReadouts, ScoreRows, StepPlan, StepReadouts};
 pub use scoring::ScoreRequest;
 pub use status::{Limits, Status};

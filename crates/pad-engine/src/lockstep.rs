@@ -3,7 +3,9 @@
 use pad_decode::{Adjustments, Candidates, Readout, TokenSet};
 use pad_model::{Hidden, KvCache, LaneChunk, Logits, Model, ModelError, ValueHead, Wanted};
 
-use crate::{DecodeReadouts, DecodeRows, LaneReadout, Runner, StepError, StepPlan, StepReadouts, WeightsId};
+use crate::{
+    DecodeReadouts, DecodeRows, LaneReadout, Runner, ScoreReadouts, StepError, StepPlan, StepReadouts, WeightsId,
+};
 
 /// A set of weights with its cache and its value heads.
 #[derive(Debug)]
@@ -198,23 +200,28 @@ impl LockstepRunner {
         Ok(readouts.into_iter().flatten().collect())
     }
 
-    /// Log-probabilities of the answers' tokens over the vocabulary, `[scores][readouts][targets]`.
-    fn scores(&self, plan: &StepPlan, states: &StepHidden) -> Result<Vec<Vec<Vec<f32>>>, StepError> {
+    /// What was read of the answers' tokens.
+    fn scores(&self, plan: &StepPlan, states: &StepHidden) -> Result<Vec<ScoreReadouts>, StepError> {
         let mut all = Vec::with_capacity(plan.scores.len());
         for score in &plan.scores {
             let weights = plan.rows[score.row].weights;
             let first = states.place[score.row];
             let places: Vec<usize> = (first..first + score.targets.len()).collect();
-            let wanted: Vec<(Wanted, bool)> = score.targets.iter().map(|t| (Wanted::At(vec![*t]), true)).collect();
-            let mut readouts = Vec::with_capacity(score.readouts.len());
+            let mut read = ScoreReadouts::default();
             for what in &score.readouts {
-                let read = self.read_places(states, weights, *what, &places, &wanted)?;
-                let logprob = |logits: &Logits| {
-                    logits.ranked.first().map_or(f32::NAN, |r| r.logit) - logits.log_sum_exp.unwrap_or(f32::NAN)
-                };
-                readouts.push(read.iter().map(logprob).collect());
+                let top = if read.logprobs.is_empty() { score.top } else { 0 };
+                let wanted: Vec<(Wanted, bool)> = score.targets.iter().map(|t| (Wanted::At(vec![*t]), true)).collect();
+                let at = self.read_places(states, weights, *what, &places, &wanted)?;
+                let logprob =
+                    |at: &Logits| logprobs(at, at.log_sum_exp).first().map_or(f32::NAN, |(_, logprob)| *logprob);
+                read.logprobs.push(at.iter().map(logprob).collect());
+                if top > 0 {
+                    let wanted = vec![(Wanted::Best(top), false); places.len()];
+                    let best = self.read_places(states, weights, *what, &places, &wanted)?;
+                    read.best = best.iter().zip(&at).map(|(best, at)| logprobs(best, at.log_sum_exp)).collect();
+                }
             }
-            all.push(readouts);
+            all.push(read);
         }
         Ok(all)
     }
@@ -259,6 +266,12 @@ impl LockstepRunner {
 fn best(adjustments: &Adjustments, count: usize) -> Wanted {
     let among = |allowed: &TokenSet| Wanted::BestAmong(count, allowed.clone());
     adjustments.allowed().map_or(Wanted::Best(count), among)
+}
+
+/// What was read, as log-probabilities over the vocabulary.
+fn logprobs(logits: &Logits, log_sum_exp: Option<f32>) -> Vec<(u32, f32)> {
+    let mass = log_sum_exp.unwrap_or(f32::NAN);
+    logits.ranked.iter().map(|ranked| (ranked.token, ranked.logit - mass)).collect()
 }
 
 fn tokens(logits: &Logits) -> Vec<u32> {

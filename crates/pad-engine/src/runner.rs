@@ -45,6 +45,17 @@ pub struct ScoreRows {
     pub readouts: Vec<LaneReadout>,
     /// The tokens, one for each of the last rows.
     pub targets: Vec<u32>,
+    /// How many of the best tokens to tell beside each, by the first readout.
+    pub top: usize,
+}
+
+/// What was read of given tokens.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ScoreReadouts {
+    /// Their log-probabilities over the vocabulary, `[readouts][targets]`.
+    pub logprobs: Vec<Vec<f32>>,
+    /// By the first readout the best tokens in each one's place with their log-probabilities, `[targets][top]`, best first.
+    pub best: Vec<Vec<(u32, f32)>>,
 }
 
 /// One lockstep step: prefill chunks and decode rows of every lane of every sequence in it.
@@ -72,8 +83,8 @@ pub struct DecodeReadouts {
 pub struct StepReadouts {
     /// One entry per entry of [`StepPlan::decodes`].
     pub decodes: Vec<DecodeReadouts>,
-    /// One entry per entry of [`StepPlan::scores`]: log-probabilities over the vocabulary, `[readouts][targets]`.
-    pub scores: Vec<Vec<Vec<f32>>>,
+    /// One entry per entry of [`StepPlan::scores`].
+    pub scores: Vec<ScoreReadouts>,
 }
 
 /// Runs steps. Owns the weights and the KV cache's memory; knows no requests.

@@ -266,7 +266,7 @@ fn score_rows<'a>(sequence: &'a Sequence, share: &'a Share, first: usize) -> imp
         lanes.clone().filter_map(move |(i, (lane, rows))| {
             let targets = scoring.targets(lane.spec().prompt.len(), lane.computed(), lane.computed() + rows).to_vec();
             let readouts = scoring.readouts(i).to_vec();
-            (!targets.is_empty()).then_some(ScoreRows { row: first + i, readouts, targets })
+            (!targets.is_empty()).then_some(ScoreRows { row: first + i, readouts, targets, top: scoring.top(i) })
         })
     })
 }

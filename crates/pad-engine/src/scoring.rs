@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use crate::request::check_lanes;
-use crate::{LaneReadout, LaneSpec, Scores, SubmitError};
+use crate::{LaneReadout, LaneSpec, ScoreReadouts, Scores, SubmitError};
+
+/// Tokens that may be told in each one's place.
+const MOST_TOP: usize = 100;
 
 /// A request to score a given answer. Nothing is generated.
 #[derive(Clone, Debug)]
@@ -12,6 +15,8 @@ pub struct ScoreRequest {
     pub lanes: Vec<LaneSpec>,
     /// The answer's tokens; the end token belongs to it where it is complete.
     pub answer: Arc<[u32]>,
+    /// How many of the base model's best tokens to tell in each one's place, 0 to 100.
+    pub top: usize,
 }
 
 impl ScoreRequest {
@@ -20,6 +25,9 @@ impl ScoreRequest {
         check_lanes(&self.lanes, weights)?;
         if self.answer.is_empty() {
             return Err(SubmitError::Invalid("an answer to be scored has at least one token".to_owned()));
+        }
+        if self.top > MOST_TOP {
+            return Err(SubmitError::Invalid(format!("top is {}, allowed is 0 to {MOST_TOP}", self.top)));
         }
         Ok(())
     }
@@ -36,12 +44,17 @@ pub struct Scoring {
     answer: Arc<[u32]>,
     /// By lanes: how it is read, and the log-probabilities, `[readouts][tokens so far]`.
     lanes: Vec<(Vec<LaneReadout>, Vec<Vec<f32>>)>,
+    /// How many of the best tokens are told in each one's place.
+    top: usize,
+    /// The base lane's best tokens so far.
+    best: Vec<Vec<(u32, f32)>>,
 }
 
 impl Scoring {
     pub fn new(request: &ScoreRequest) -> Self {
         let lane = |lane: &LaneSpec| (lane.readouts.clone(), vec![Vec::new(); lane.readouts.len()]);
-        Self { answer: Arc::clone(&request.answer), lanes: request.lanes.iter().map(lane).collect() }
+        let lanes = request.lanes.iter().map(lane).collect();
+        Self { answer: Arc::clone(&request.answer), lanes, top: request.top, best: Vec::new() }
     }
 
     /// The answer's tokens that the rows `[start, end)` of a lane predict; the first of them is predicted by its prompt's last row.
@@ -55,23 +68,32 @@ impl Scoring {
         &self.lanes[lane].0
     }
 
+    /// How many of the best tokens are told beside those of a lane: only the base's.
+    pub fn top(&self, lane: usize) -> usize {
+        if lane == 0 { self.top } else { 0 }
+    }
+
     /// Take what was read of a lane.
-    pub fn extend(&mut self, lane: usize, read: Vec<Vec<f32>>) {
-        for (all, read) in self.lanes[lane].1.iter_mut().zip(read) {
+    pub fn extend(&mut self, lane: usize, read: ScoreReadouts) {
+        for (all, read) in self.lanes[lane].1.iter_mut().zip(read.logprobs) {
             all.extend(read);
+        }
+        if lane == 0 {
+            self.best.extend(read.best);
         }
     }
 
     /// Forget what was read: the lanes start again.
     pub fn restart(&mut self) {
         self.lanes.iter_mut().flat_map(|(_, read)| read).for_each(Vec::clear);
+        self.best.clear();
     }
 
     /// Everything that was read.
     pub fn scores(&mut self) -> Scores {
         let mut all = self.lanes.iter_mut().flat_map(|(_, read)| std::mem::take(read));
         let base = all.next().unwrap_or_default();
-        Scores { base, rewards: all.collect() }
+        Scores { base, rewards: all.collect(), best: std::mem::take(&mut self.best) }
     }
 }
 
@@ -81,7 +103,8 @@ mod tests {
 
     #[test]
     fn rows_predict_the_tokens_behind_them() {
-        let request = ScoreRequest { lanes: vec![LaneSpec::base(vec![1, 2, 3].into())], answer: vec![7, 8, 9].into() };
+        let lanes = vec![LaneSpec::base(vec![1, 2, 3].into())];
+        let request = ScoreRequest { lanes, answer: vec![7, 8, 9].into(), top: 0 };
         let scoring = Scoring::new(&request);
         assert_eq!(scoring.targets(3, 0, 2), [0; 0]);
         assert_eq!(scoring.targets(3, 0, 3), [7]);

@@ -100,7 +100,9 @@ fn guarded(runner: &mut impl Runner, plan: &StepPlan) -> Result<StepReadouts, St
             .all(|(read, decode)| !read.candidates.tokens.is_empty() && read.rewards.len() == decode.rewards.len());
     let scores = outcome.scores.len() == plan.scores.len()
         && outcome.scores.iter().zip(&plan.scores).all(|(read, score)| {
-            read.len() == score.readouts.len() && read.iter().all(|read| read.len() == score.targets.len())
+            let (lists, tokens) = (&read.logprobs, score.targets.len());
+            let best = score.top == 0 || read.best.len() == tokens;
+            best && lists.len() == score.readouts.len() && lists.iter().all(|list| list.len() == tokens)
         });
     if decodes && scores {
         Ok(outcome)

@@ -13,6 +13,12 @@ const WHITESPACE: &str = r"[ \t]{1,2}|\r?\n[ \t]{0,24}";
 /// The schema compiler's own key, which is no client's business.
 const OPTIONS: &str = "x-guidance";
 
+/// What a time may be beside its format: a second has nine digits behind the point at most. More of them never end, if a model likes them.
+const TIME: &str = r"^[^.]*(\.[0-9]{1,9}[zZ+-][0-9:]*)?$";
+
+/// Keywords whose values are no schemas.
+const VALUES: [&str; 4] = ["const", "enum", "default", "examples"];
+
 /// A schema that a JSON value is held to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schema(Value);
@@ -29,7 +35,9 @@ impl Schema {
         if bytes > MOST_BYTES {
             return Err(ShapeError::TooLong { bytes, allowed: MOST_BYTES });
         }
-        Ok(Self::with_options(keywords.clone(), lenient))
+        let mut keywords = keywords.clone();
+        bound_times(&mut keywords);
+        Ok(Self::with_options(keywords, lenient))
     }
 
     /// Any object.
@@ -47,6 +55,24 @@ impl Schema {
     /// The schema in the grammar's notation.
     pub(crate) fn notation(&self) -> String {
         format!("%json {}", self.0)
+    }
+}
+
+/// Bound the times of a schema and of those in it, where they have no pattern of their own.
+fn bound_times(keywords: &mut Map<String, Value>) {
+    let time = keywords.get("format").and_then(Value::as_str).is_some_and(|name| ["time", "date-time"].contains(&name));
+    if time && !keywords.contains_key("pattern") {
+        keywords.insert("pattern".to_owned(), TIME.into());
+    }
+    let inner = keywords.iter_mut().filter(|(name, _)| !VALUES.contains(&name.as_str()));
+    inner.for_each(|(_, value)| bound_times_in(value));
+}
+
+fn bound_times_in(value: &mut Value) {
+    match value {
+        Value::Object(keywords) => bound_times(keywords),
+        Value::Array(values) => values.iter_mut().for_each(bound_times_in),
+        _ => {}
     }
 }
 

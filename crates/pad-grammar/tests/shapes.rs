@@ -95,6 +95,25 @@ fn is_person(value: &Value) -> bool {
 }
 
 #[test]
+fn a_time_has_an_end() {
+    let time = |text: &str, more: Value| {
+        let mut keywords = json!({"type": "string", "format": "time"});
+        keywords.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        takes(grammar(&schema(&json!({"type": "array", "items": keywords}))), &format!("[\"{text}\"]"))
+    };
+    for text in ["12:00:00Z", "12:00:00.5z", "23:59:60.123456789+01:30"] {
+        assert!(time(text, json!({})), "{text}");
+    }
+    for text in ["12:00:00.1234567890Z", "12:00:00.Z", "25:00:00Z"] {
+        assert!(!time(text, json!({})), "{text}");
+    }
+    // A pattern of its own stays, and what is no schema is left alone.
+    assert!(time("12:00:00.1234567890Z", json!({"pattern": "^12"})));
+    let value = json!({"format": "time"});
+    assert!(takes(grammar(&schema(&json!({"const": value}))), &value.to_string()));
+}
+
+#[test]
 fn what_is_drawn_from_a_schema_is_of_the_schema() {
     let start = grammar(&schema(&person()));
     for seed in 0..60 {

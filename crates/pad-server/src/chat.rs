@@ -26,17 +26,20 @@ mod submission;
 pub(crate) mod tally;
 mod timing;
 pub(crate) mod trace;
+pub(crate) mod waiting;
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use pad_api::{ChatChunk, ChatCompletion, ChatRequest, ErrorBody};
+use pad_api::{ChatChunk, ChatCompletion, ChatRequest};
 
 use crate::ApiError;
 use crate::auth::Caller;
 use crate::body::JsonBody;
+use crate::failures::Failures;
+use crate::keys::Grant;
 use crate::state::Shared;
 use chunks::Chunks;
 use envelope::Envelope;
@@ -50,13 +53,7 @@ use options::ChatOptions;
     responses(
         (status = 200, description = "The answer; with `stream`, its chunks as server-sent events that end with `data: [DONE]`.",
             content((ChatCompletion = "application/json"), (ChatChunk = "text/event-stream"))),
-        (status = 400, description = "A value is wrong (`param` names the field), or the prompt is too long.", body = ErrorBody),
-        (status = 404, description = "No such model.", body = ErrorBody),
-        (status = 413, description = "The body is too large.", body = ErrorBody),
-        (status = 429, description = "The queue, or the key's share of it, is full.", body = ErrorBody,
-            headers(("retry-after" = u64, description = "Seconds to wait."))),
-        (status = 503, description = "The server is draining, or its engine has stopped.", body = ErrorBody,
-            headers(("retry-after" = u64, description = "Seconds to wait."))),
+        Failures,
     )
 )]
 pub(crate) async fn create(
@@ -65,7 +62,7 @@ pub(crate) async fn create(
     JsonBody(request): JsonBody<ChatRequest>,
 ) -> Result<Response, ApiError> {
     let options = ChatOptions::read(request, &shared.state)?;
-    let generation = start(&shared, &options, &caller).await?;
+    let generation = start(&shared, &options, caller.acquire()?).await?;
     let envelope = Envelope::new(&shared.state.model);
     if options.stream {
         let chunks = Chunks::new(generation.choices(), envelope, &options);
@@ -74,16 +71,11 @@ pub(crate) async fn create(
     Ok(Json(collect::collect(generation, envelope, options.details).await?).into_response())
 }
 
-/// From checked options to running choices: what every route that generates does.
+/// From checked options to running choices: what every route that generates does. The grant is the caller's place.
 ///
 /// # Errors
-/// 429 where the caller or the queue has no place left, 400 where the prompts cannot be prepared or do not fit.
-pub(crate) async fn start(
-    shared: &Arc<Shared>,
-    options: &ChatOptions,
-    caller: &Caller,
-) -> Result<Generation, ApiError> {
-    let grant = caller.acquire()?;
+/// 429 where the queue has no place left, 400 where the prompts cannot be prepared or do not fit.
+pub(crate) async fn start(shared: &Arc<Shared>, options: &ChatOptions, grant: Grant) -> Result<Generation, ApiError> {
     let mut plans = prompt::plan(shared, options).await?;
     // The preference is one, and so are the dimensions of all prompts.
     let names = plans.first_mut().map(|plan| std::mem::take(&mut plan.dimensions)).unwrap_or_default();

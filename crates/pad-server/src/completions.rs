@@ -2,6 +2,7 @@
 
 mod chunks;
 mod collect;
+mod echo;
 mod options;
 pub(crate) mod spelling;
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use pad_api::{Completion, CompletionRequest, ErrorBody};
+use pad_api::{Completion, CompletionRequest};
 
 use crate::ApiError;
 use crate::auth::Caller;
@@ -18,6 +19,7 @@ use crate::body::JsonBody;
 use crate::chat::envelope::Envelope;
 use crate::chat::frames::Frames;
 use crate::chat::{self, sse};
+use crate::failures::Failures;
 use crate::state::Shared;
 use chunks::Chunks;
 use options::CompletionOptions;
@@ -28,13 +30,7 @@ use options::CompletionOptions;
     responses(
         (status = 200, description = "The texts; with `stream`, chunks of the same shape as server-sent events that end with `data: [DONE]`.",
             content((Completion = "application/json"), (Completion = "text/event-stream"))),
-        (status = 400, description = "A value is wrong (`param` names the field), or a prompt is too long.", body = ErrorBody),
-        (status = 404, description = "No such model.", body = ErrorBody),
-        (status = 413, description = "The body is too large.", body = ErrorBody),
-        (status = 429, description = "The queue, or the key's share of it, is full.", body = ErrorBody,
-            headers(("retry-after" = u64, description = "Seconds to wait."))),
-        (status = 503, description = "The server is draining, or its engine has stopped.", body = ErrorBody,
-            headers(("retry-after" = u64, description = "Seconds to wait."))),
+        Failures,
     )
 )]
 pub(crate) async fn create(
@@ -46,8 +42,17 @@ pub(crate) async fn create(
 }
 
 async fn answer(shared: &Arc<Shared>, caller: &Caller, request: CompletionRequest) -> Result<Response, ApiError> {
-    let options = CompletionOptions::read(request, &shared.state)?;
-    let generation = chat::start(shared, &options.generation, caller).await?;
+    let mut options = CompletionOptions::read(request, &shared.state)?;
+    let grant = caller.acquire()?;
+    let scored = options.echo.is_some() && options.generation.details.logprobs.is_some();
+    if scored {
+        options.prompts = echo::read(shared, &options).await?;
+    }
+    let mut generation = chat::start(shared, &options.generation, grant).await?;
+    if scored {
+        // They are in the cache because they were just computed.
+        generation.count_cached_as_computed();
+    }
     let envelope = Envelope::named(&shared.state.model, "cmpl");
     if options.generation.stream {
         let mut chunks = Chunks::new(envelope, &options, generation.choices());

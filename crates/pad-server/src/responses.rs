@@ -1,8 +1,9 @@
-//! `POST /v1/responses`: text in and out in OpenAI's newer shape, over the same generation as a chat; and what is remembered of it.
+//! `POST /v1/responses`: text and calls of functions in OpenAI's newer shape, over the same generation as a chat; and what is remembered of it.
 
 mod draft;
 mod events;
 pub(crate) mod memory;
+mod output;
 mod turn;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::auth::Caller;
 use crate::body::JsonBody;
 use crate::chat::frames::Frames;
 use crate::chat::{self, sse};
+use crate::failures::Failures;
 use crate::state::Shared;
 use draft::Draft;
 use events::Events;
@@ -29,13 +31,7 @@ use turn::Turn;
         (status = 200, description = "The response; with `stream`, typed server-sent events, of which `response.completed`, \
             `response.incomplete` or `response.failed` is the last.",
             content((Response = "application/json"), (ResponseEvent = "text/event-stream"))),
-        (status = 400, description = "A value is wrong (`param` names the field), or the conversation is too long.", body = ErrorBody),
-        (status = 404, description = "No such model, or no such previous response.", body = ErrorBody),
-        (status = 413, description = "The body is too large.", body = ErrorBody),
-        (status = 429, description = "The queue, or the key's share of it, is full.", body = ErrorBody,
-            headers(("retry-after" = u64, description = "Seconds to wait."))),
-        (status = 503, description = "The server is draining, or its engine has stopped.", body = ErrorBody,
-            headers(("retry-after" = u64, description = "Seconds to wait."))),
+        Failures,
     )
 )]
 pub(crate) async fn create(
@@ -43,9 +39,8 @@ pub(crate) async fn create(
     Extension(caller): Extension<Caller>,
     JsonBody(request): JsonBody<ResponseRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let named = |error: ApiError| error.renamed("messages", "input").renamed("max_tokens", "max_output_tokens");
-    let turn = Turn::read(request, &shared, &caller).map_err(named)?;
-    let mut generation = chat::start(&shared, &turn.options, &caller).await.map_err(named)?;
+    let turn = Turn::read(request, &shared, &caller).map_err(turn::renamed)?;
+    let mut generation = chat::start(&shared, &turn.options, caller.acquire()?).await.map_err(turn::renamed)?;
     let stream = turn.options.stream;
     let mut draft = Draft::new(Arc::clone(&shared), turn);
     if stream {

@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::{Extension, Json};
-use pad_api::{ErrorBody, Rewards, RewardsRequest};
-use pad_engine::{Event, ScoreRequest, Scores};
+use pad_api::{Rewards, RewardsRequest};
+use pad_engine::ScoreRequest;
 
 use crate::auth::Caller;
 use crate::body::JsonBody;
+use crate::failures::Failures;
 use crate::state::Shared;
-use crate::{ApiError, lanes};
+use crate::{ApiError, lanes, scores};
 use question::Question;
 use worth::Worth;
 
@@ -22,13 +23,7 @@ use worth::Worth;
     post, path = "/v1/rewards", tag = "Preferences", operation_id = "createRewards", request_body = RewardsRequest,
     responses(
         (status = 200, description = "What the answer is worth.", body = Rewards),
-        (status = 400, description = "A value is wrong (`param` names the field), or the conversation is too long.", body = ErrorBody),
-        (status = 404, description = "No such model.", body = ErrorBody),
-        (status = 413, description = "The body is too large.", body = ErrorBody),
-        (status = 429, description = "The queue, or the key's share of it, is full.", body = ErrorBody,
-            headers(("retry-after" = u64, description = "Seconds to wait."))),
-        (status = 503, description = "The server is draining, or its engine has stopped.", body = ErrorBody,
-            headers(("retry-after" = u64, description = "Seconds to wait."))),
+        Failures,
     )
 )]
 pub(crate) async fn create(
@@ -47,29 +42,10 @@ pub(crate) async fn create(
     let lanes = lanes::specs(shared.state.reward.as_ref(), plan.base, plan.lanes)?;
     let reward_lanes = lanes.len() - 1;
     let prompt = lanes.first().map_or(0, |base| base.prompt.len()) + answer.len();
-    let request = ScoreRequest { lanes, answer: Arc::clone(&answer) };
-    let (scores, cached) = score(&shared, &request).await?;
+    let request = ScoreRequest { lanes, answer: Arc::clone(&answer), top: 0 };
+    let (scores, cached) = scores::read(&shared, &request).await?;
     shared.metrics.admitted(prompt);
     grant.spend(prompt as u64);
     let worth = Worth { scores, answer, terms: plan.terms, names: plan.dimensions };
     Ok(Json(worth.told(&shared.state, preferences, per_token, worth::usage(prompt, cached, reward_lanes))))
-}
-
-/// What the engine reads, and how many tokens of the prompt it had read before. Runs within the handler's future, so that a
-/// client that hangs up drops it.
-async fn score(shared: &Shared, request: &ScoreRequest) -> Result<(Scores, usize), ApiError> {
-    let mut choice = shared.state.engine.score(request)?;
-    let mut scores = None;
-    loop {
-        match choice.next().await {
-            Some(Event::Scored(read)) => scores = Some(read),
-            Some(Event::Finished(finish)) => {
-                let scores = scores.ok_or_else(|| ApiError::internal("the engine ended without scores"))?;
-                return Ok((scores, finish.cached_tokens));
-            }
-            Some(Event::Failed(why)) => return Err(ApiError::internal(format!("the scoring failed: {why}"))),
-            Some(Event::Token(_)) => return Err(ApiError::internal("the engine generated where it was to score")),
-            None => return Err(ApiError::internal("the engine stopped")),
-        }
-    }
 }

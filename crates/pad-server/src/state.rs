@@ -132,6 +132,10 @@ pub struct RequestLimits {
     pub keep_alive: Duration,
     /// How long running streams may take to finish after the shutdown began.
     pub drain: Duration,
+    /// Responses that are remembered, so that others can follow them.
+    pub responses: usize,
+    /// Bytes that they may take.
+    pub responses_bytes: usize,
 }
 
 impl Default for RequestLimits {
@@ -139,7 +143,19 @@ impl Default for RequestLimits {
         let (keep_alive, drain) = (Duration::from_secs(15), Duration::from_mins(5));
         let (body_time, head_time) = (Duration::from_mins(1), Duration::from_mins(1));
         let (body_bytes, head_bytes) = (4 << 20, 64 << 10);
-        Self { body_bytes, body_time, answer: None, head_time, head_bytes, choices: 16, keep_alive, drain }
+        let (responses, responses_bytes) = (1024, 64 << 20);
+        Self {
+            body_bytes,
+            body_time,
+            answer: None,
+            head_time,
+            head_bytes,
+            choices: 16,
+            keep_alive,
+            drain,
+            responses,
+            responses_bytes,
+        }
     }
 }
 
@@ -157,7 +173,8 @@ impl Shared {
     pub(crate) fn new(state: AppState) -> Self {
         let metrics = Arc::new(Metrics::new(&state.model.id));
         let grammars = Grammars::new(Arc::clone(state.chat.tokenizer()));
-        let (unknown_fields, responses) = (UnknownFields::default(), ResponseMemory::default());
-        Self { state, metrics, unknown_fields, responses, grammars }
+        let RequestLimits { responses, responses_bytes, .. } = state.limits;
+        let responses = ResponseMemory::new(responses, responses_bytes);
+        Self { state, metrics, unknown_fields: UnknownFields::default(), responses, grammars }
     }
 }

@@ -12,6 +12,7 @@ mod logs;
 mod memory_listener;
 pub(crate) mod model;
 mod operation;
+mod response_calls;
 mod responses;
 mod rewards;
 mod sampling;

@@ -3,10 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "gguf")]
 use candle_core::quantized::gguf_file;
 use serde_json::Value;
 
 use crate::directory::Directory;
+#[cfg(feature = "gguf")]
 use crate::gguf::Header;
 use crate::template::{CHATML, ChatTemplate};
 use crate::{Message, TextError, Tokenizer, tool_text};
@@ -33,6 +35,7 @@ impl Chat {
     /// # Errors
     /// Those of [`Tokenizer::from_gguf`], [`TextError::TemplateMissing`] and
     /// [`TextError::TemplateSyntax`].
+    #[cfg(feature = "gguf")]
     pub fn from_gguf(content: &gguf_file::Content) -> Result<Self, TextError> {
         let header = Header(content);
         let tokenizer = Tokenizer::from_gguf(content)?;

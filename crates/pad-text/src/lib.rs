@@ -8,7 +8,7 @@
 //! * [`StopStrings`]: ends the text before a stop string, also one that spans tokens.
 //!
 //! Nothing here knows tensors, sequences or HTTP: `candle-core` is imported only for the type
-//! of a GGUF header.
+//! of a GGUF header, and not at all without the feature `gguf`.
 
 pub mod call;
 mod chat;
@@ -16,10 +16,13 @@ mod clock;
 mod detokenizer;
 mod directory;
 mod error;
+#[cfg(feature = "gguf")]
 mod gguf;
 mod json;
 mod message;
+#[cfg(feature = "gguf")]
 mod pretokenizer;
+#[cfg(feature = "gguf")]
 mod sentencepiece;
 mod spelling;
 mod stop;
@@ -27,7 +30,7 @@ mod template;
 mod tokenizer;
 mod tool_text;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "gguf"))]
 mod fixture;
 
 pub use chat::Chat;

@@ -94,7 +94,8 @@ fn without_generation_marks(source: &str) -> String {
     while let Some(at) = rest.find("{%") {
         let (text, tail) = rest.split_at(at);
         out.push_str(text);
-        let Some(end) = tail.find("%}") else {
+        // `{%}` opens and does not close: its sign belongs to the opening.
+        let Some(end) = tail[2..].find("%}").map(|end| end + 2) else {
             rest = tail;
             break;
         };
@@ -203,6 +204,10 @@ mod tests {
     #[test]
     fn generation_marks_print_nothing() {
         check("a{% generation %}b{%- endgeneration -%}  c{% if true %}d{% endif %}", "abcd");
+        for broken in ["{%}", "a{%}{% generation %}", "{%", "{%-%}{%"] {
+            let error = ChatTemplate::new(broken).unwrap_err();
+            assert!(matches!(error, TextError::TemplateSyntax(_)), "{broken}: {error}");
+        }
     }
 
     #[test]

@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+#[cfg(feature = "gguf")]
 use candle_core::quantized::gguf_file;
 
 use crate::TextError;
+#[cfg(feature = "gguf")]
 use crate::gguf;
 use crate::spelling::Spelling;
 
@@ -45,6 +47,7 @@ impl Tokenizer {
     /// [`TextError::Metadata`] for a missing or mistyped key, [`TextError::UnsupportedModel`] or
     /// [`TextError::UnsupportedPre`] for a kind of tokenizer that is not known here,
     /// [`TextError::Vocabulary`] if the parts do not fit together.
+    #[cfg(feature = "gguf")]
     pub fn from_gguf(content: &gguf_file::Content) -> Result<Self, TextError> {
         let (inner, spelling) = gguf::tokenizer(content)?;
         Ok(Self::new(inner, spelling))

@@ -146,6 +146,8 @@ pub fn app_state(settings: &Settings, environment: &Environment) -> anyhow::Resu
             choices: settings.server.max_choices,
             keep_alive: settings.server.keep_alive(),
             drain: settings.server.drain(),
+            responses: settings.server.max_responses,
+            responses_bytes: settings.server.responses_memory.0 as usize,
         },
         origins: settings.server.origins().unwrap_or_default(),
     })

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use pad_decode::{Adjustments, Candidates, Readout, Reference, Rule, Term};
 use pad_engine::{
     BLOCK, Choice, DecodeReadouts, Engine, EngineConfig, Event, Finish, GenerateRequest, LaneReadout, LaneRows,
-    LaneSpec, Runner, StepError, StepPlan, StepReadouts, WeightsId,
+    LaneSpec, Runner, ScoreReadouts, StepError, StepPlan, StepReadouts, WeightsId,
 };
 
 /// A token that makes the step it is run in fail.
@@ -121,7 +121,14 @@ impl Runner for Fake {
                 let before = &history[..=end - score.targets.len() + i];
                 -((mix(before, 1 + rows.weights.0 as u64).rotate_left(*target % 64) % 1000) as f32)
             };
-            vec![score.targets.iter().enumerate().map(target).collect(); score.readouts.len()]
+            let best = |at: usize| {
+                let history = &history[..=end - score.targets.len() + at];
+                (0..score.top as u32).map(|rank| (mix(history, 9) as u32 % 500 + rank, -(rank as f32))).collect()
+            };
+            ScoreReadouts {
+                logprobs: vec![score.targets.iter().enumerate().map(target).collect(); score.readouts.len()],
+                best: (0..score.targets.len()).map(best).collect(),
+            }
         });
         Ok(StepReadouts { decodes: decodes.collect(), scores: scores.collect() })
     }

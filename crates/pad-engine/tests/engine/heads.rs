@@ -142,7 +142,7 @@ fn heads_on_the_base_lane_are_read_as_in_a_lane_of_their_own() {
 }
 
 fn scored(engine: &Engine, lanes: Vec<LaneSpec>, answer: &[u32]) -> Scores {
-    let mut choice = engine.score(&ScoreRequest { lanes, answer: answer.into() }).unwrap();
+    let mut choice = engine.score(&ScoreRequest { lanes, answer: answer.into(), top: 3 }).unwrap();
     let Some(Event::Scored(scores)) = choice.blocking_next() else { panic!("no scores") };
     assert!(matches!(choice.blocking_next(), Some(Event::Finished(_))));
     scores
@@ -161,6 +161,10 @@ fn an_answer_is_scored_as_its_decisions_were() {
     for (at, decision) in decisions.iter().enumerate() {
         let chosen = decision.chosen;
         assert!((scores.base[at] - decision.base_logprob[chosen]).abs() < 1e-5);
+        // The base's best are those that the decision had, and the token's own number is among them, bit for bit.
+        let best: Vec<u32> = scores.best[at].iter().map(|(token, _)| *token).collect();
+        assert_eq!(best, decision.tokens[..3]);
+        assert!(scores.best[at].iter().all(|(token, logprob)| *token != answer[at] || *logprob == scores.base[at]));
         for (head, rewards) in decision.rewards.iter().enumerate() {
             let phi = scores.rewards[head][at] - scores.base[at];
             assert!((phi - rewards[chosen]).abs() < 1e-5, "{at}: {phi} is not {}", rewards[chosen]);

@@ -6,7 +6,7 @@ use super::fake::{Fake, alone, collect, engine, request, settled};
 
 fn score(prompt: &[u32], answer: &[u32]) -> ScoreRequest {
     let lanes = request(prompt, &[1.0], 1).lanes;
-    ScoreRequest { lanes, answer: answer.into() }
+    ScoreRequest { lanes, answer: answer.into(), top: 2 }
 }
 
 fn scores(mut choice: pad_engine::Choice) -> Scores {
@@ -21,6 +21,7 @@ fn scores_depend_on_neither_company_nor_chunks_nor_cache() {
     let generate = request(&prompt, &[0.5], 12);
     let want = scores(engine(Fake::new(64), EngineConfig::default()).score(&score(&prompt, &answer)).unwrap());
     assert_eq!((want.base.len(), want.rewards.len(), want.rewards[0].len()), (40, 1, 40));
+    assert!(want.best.len() == 40 && want.best.iter().all(|best| best.len() == 2), "two in each place");
     for step_rows in [512, 16, 3, 1] {
         let engine = engine(Fake::new(64), EngineConfig { step_rows, ..EngineConfig::default() });
         let choice = engine.submit(generate.clone()).unwrap().remove(0);
@@ -45,10 +46,13 @@ fn a_preempted_answer_is_scored_from_the_start() {
     let engine = engine(Fake::new(8), EngineConfig { step_rows: 1, ..EngineConfig::default() });
     let generate = request(&prompt[..20], &[], 100);
     let choice = engine.submit(generate.clone()).unwrap().remove(0);
-    let base_only =
-        ScoreRequest { lanes: vec![LaneSpec::base(prompt.as_slice().into())], answer: answer.as_slice().into() };
+    let base_only = ScoreRequest {
+        lanes: vec![LaneSpec::base(prompt.as_slice().into())],
+        answer: answer.as_slice().into(),
+        top: 2,
+    };
     let got = scores(engine.score(&base_only).unwrap());
-    assert_eq!(got.base, want.base);
+    assert_eq!((got.base, got.best), (want.base, want.best));
     assert_eq!(collect(choice).0, alone(&generate));
 }
 
@@ -58,5 +62,6 @@ fn what_cannot_be_scored_is_refused() {
     let refused = |request: &ScoreRequest| engine.score(request).unwrap_err().to_string();
     assert!(refused(&score(&[1, 2], &[])).contains("at least one token"));
     assert!(refused(&score(&[1, 2], &[5; 300])).contains("context"));
-    assert!(refused(&ScoreRequest { lanes: Vec::new(), answer: [1].into() }).contains("base lane"));
+    assert!(refused(&ScoreRequest { lanes: Vec::new(), answer: [1].into(), top: 0 }).contains("base lane"));
+    assert!(refused(&ScoreRequest { top: 101, ..score(&[1, 2], &[5]) }).contains("0 to 100"));
 }

@@ -47,7 +47,7 @@ impl Chunks {
             self.opened[index] = true;
             self.push(index, opening, None, Told::default());
         }
-        let Details { trace, logprobs } = self.details;
+        let Details { trace, logprobs, .. } = self.details;
         let mut told =
             Told { trace: trace.then_some(part.trace), logprobs: logprobs.is_some().then_some(part.logprobs) };
         if !part.text.is_empty() {

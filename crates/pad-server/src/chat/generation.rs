@@ -59,8 +59,8 @@ impl Generation {
         } else {
             let reader = |choice| {
                 let (tokenizer, stop) = (Arc::clone(state.chat.tokenizer()), options.stop.clone());
-                let (logprobs, calls) = (options.details.logprobs, options.form.has_calls());
-                let reader = ChoiceReader::new(choice, tokenizer, stop, explain.clone(), logprobs);
+                let calls = options.form.has_calls();
+                let reader = ChoiceReader::new(choice, tokenizer, stop, explain.clone(), options.details);
                 reader.with_calls(calls).for_at_least(options.min_tokens)
             };
             let mut choices: Vec<Choice> = Vec::with_capacity(count);
@@ -102,6 +102,11 @@ impl Generation {
                 Err(ApiError::internal(format!("the generation failed: {why}")))
             }
         }
+    }
+
+    /// Prompts that are found in the cache were computed for this request.
+    pub(crate) fn count_cached_as_computed(&mut self) {
+        self.tally.count_cached_as_computed();
     }
 
     /// What it has cost so far.

@@ -55,6 +55,8 @@ pub(crate) struct Details {
     pub(crate) trace: bool,
     /// The tokens' log-probabilities, with those of so many candidates each.
     pub(crate) logprobs: Option<usize>,
+    /// Tell those of end tokens as well.
+    pub(crate) ends: bool,
 }
 
 impl ChatOptions {
@@ -97,7 +99,7 @@ impl ChatOptions {
             max_tokens: max_tokens.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
             stop: stop_strings(request.stop)?,
             min_tokens: request.min_tokens.map_or(0, |tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
-            details: Details { trace: pad.trace.unwrap_or(false), logprobs },
+            details: Details { trace: pad.trace.unwrap_or(false), logprobs, ends: false },
         })
     }
 }
@@ -180,7 +182,7 @@ fn message(message: ChatMessage) -> Message {
 }
 
 /// A call as templates read it: with arguments that are an object. What is no JSON stays the text that it is.
-fn call(call: ToolCall) -> Value {
+pub(crate) fn call(call: ToolCall) -> Value {
     let arguments = call.function.arguments;
     let arguments = serde_json::from_str(&arguments).unwrap_or(Value::String(arguments));
     json!({"id": call.id, "type": "function", "function": {"name": call.function.name, "arguments": arguments}})

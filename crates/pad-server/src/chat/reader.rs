@@ -8,6 +8,7 @@ use pad_text::{Detokenizer, StopStrings, Tokenizer};
 
 use super::calls::{CallReader, Read};
 use super::logprobs::LogprobQueue;
+use super::options::Details;
 use super::trace;
 
 /// What one event of a choice adds to the answer.
@@ -61,6 +62,8 @@ pub(crate) struct ChoiceReader {
     held: Vec<TokenTrace>,
     /// Log-probabilities of tokens whose text is held back, where they are asked for.
     logprobs: Option<LogprobQueue>,
+    /// End tokens have log-probabilities, too, although no text.
+    ends: bool,
     /// Log-probabilities of tokens whose text may turn out to be a call.
     released: Vec<TokenLogprob>,
     /// Reads calls of tools, where there may be some.
@@ -73,9 +76,9 @@ impl ChoiceReader {
         tokenizer: Arc<Tokenizer>,
         stop: Vec<String>,
         explain: Option<Arc<[String]>>,
-        logprobs: Option<usize>,
+        details: Details,
     ) -> Self {
-        let logprobs = logprobs.map(|top| LogprobQueue::new(Arc::clone(&tokenizer), top));
+        let logprobs = details.logprobs.map(|top| LogprobQueue::new(Arc::clone(&tokenizer), top));
         let (detokenizer, stop) = (Detokenizer::new(tokenizer), StopStrings::new(stop));
         Self {
             choice,
@@ -86,6 +89,7 @@ impl ChoiceReader {
             explain,
             held: Vec::new(),
             logprobs,
+            ends: details.ends,
             released: Vec::new(),
             calls: None,
         }
@@ -127,12 +131,13 @@ impl ChoiceReader {
     }
 
     fn token(&mut self, token: &Token) -> Part {
-        let text = if token.end { String::new() } else { self.text(token) };
+        let text = if token.end { self.ending(token) } else { self.text(token) };
         self.read += 1;
         let stopped = if self.read < self.least { self.stop.pass(&text) } else { self.stop.push(&text) };
         let (sent, midway) = (stopped.emit.len(), self.detokenizer.is_midway());
         let queue = self.logprobs.as_mut();
-        let logprobs = queue.map(|queue| if stopped.hit { queue.cut(sent) } else { queue.release(sent, midway) });
+        let waiting = queue.map(LogprobQueue::waiting);
+        let logprobs = waiting.map(|all| if stopped.hit { all.cut(sent) } else { all.release(sent, midway) });
         if let Some(names) = &self.explain {
             self.held.push(trace::explain(token, text, names));
         }
@@ -142,6 +147,14 @@ impl ChoiceReader {
         let end = stopped.hit.then_some(End { reason: FinishReason::Stop, cached_tokens: None });
         self.released.extend(logprobs.unwrap_or_default());
         self.part(stopped.emit, Some(facts), end)
+    }
+
+    /// The text of an end token: none.
+    fn ending(&mut self, token: &Token) -> String {
+        if let Some(queue) = self.logprobs.as_mut().filter(|_| self.ends) {
+            queue.push(token, &self.detokenizer, "");
+        }
+        String::new()
     }
 
     /// The text that a token completes.
@@ -165,9 +178,9 @@ impl ChoiceReader {
             text.push_str(&self.stop.finish());
         }
         let queue = self.logprobs.as_mut();
-        let logprobs = queue.map(|queue| {
-            queue.attach(&rest);
-            if stopped.hit { queue.cut(text.len()) } else { queue.finish() }
+        let logprobs = queue.map(LogprobQueue::waiting).map(|waiting| {
+            waiting.attach(&rest);
+            if stopped.hit { waiting.cut(text.len()) } else { waiting.finish() }
         });
         let end = End { reason, cached_tokens };
         self.released.extend(logprobs.unwrap_or_default());

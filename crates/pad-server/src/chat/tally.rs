@@ -18,6 +18,8 @@ pub(crate) struct Tally {
     choices: usize,
     /// Cached tokens of each prompt, as far as known.
     cached: BTreeMap<usize, usize>,
+    /// What is cached was computed for this request.
+    computed: bool,
 }
 
 impl Tally {
@@ -40,6 +42,11 @@ impl Tally {
         }
     }
 
+    /// Prompts that are found in the cache were computed for this request.
+    pub(crate) fn count_cached_as_computed(&mut self) {
+        self.computed = true;
+    }
+
     /// Tokens generated.
     pub(crate) fn tokens(&self) -> u64 {
         self.tokens
@@ -48,12 +55,13 @@ impl Tally {
     /// The counts as the wire shows them.
     pub(crate) fn usage(&self) -> Usage {
         let prompt_tokens = self.prompt_tokens as u64;
+        let cached = if self.computed { 0 } else { self.cached.values().sum::<usize>() };
         let mean_kl = if self.tokens == 0 { 0.0 } else { self.kl / self.tokens as f64 };
         Usage {
             prompt_tokens,
             completion_tokens: self.tokens,
             total_tokens: prompt_tokens + self.tokens,
-            prompt_tokens_details: PromptTokensDetails { cached_tokens: self.cached.values().sum::<usize>() as u64 },
+            prompt_tokens_details: PromptTokensDetails { cached_tokens: cached as u64 },
             completion_tokens_details: None,
             pad: PadUsage { reward_lanes: self.reward_lanes as u64, steered_tokens: self.steered, mean_kl },
         }

@@ -15,24 +15,25 @@ pub(crate) struct Chunks {
     include_usage: bool,
     details: Details,
     /// The text that each choice begins with.
-    beginnings: Vec<String>,
+    beginnings: Vec<(String, Option<TextLogprobs>)>,
     /// Where the next token of each choice begins, in characters.
     offsets: Vec<usize>,
 }
 
 impl Chunks {
     pub(crate) fn new(envelope: Envelope, options: &CompletionOptions, choices: usize) -> Self {
-        let beginnings: Vec<String> = (0..choices).map(|index| options.beginning(index).to_owned()).collect();
-        let offsets = beginnings.iter().map(|text| text.chars().count()).collect();
         let (include_usage, details) = (options.generation.include_usage, options.generation.details);
+        let beginning = |index| (options.beginning(index).to_owned(), details.logprobs.map(|_| options.told(index)));
+        let beginnings: Vec<_> = (0..choices).map(beginning).collect();
+        let offsets = beginnings.iter().map(|(text, _)| text.chars().count()).collect();
         Self { envelope, include_usage, details, beginnings, offsets }
     }
 
     /// The prompts, where they are echoed.
     pub(crate) fn opening(&mut self) -> Vec<Frame> {
         let beginnings = std::mem::take(&mut self.beginnings);
-        let told = beginnings.into_iter().enumerate().filter(|(_, text)| !text.is_empty());
-        told.map(|(index, text)| self.chunk(index, text, None, None, None)).collect()
+        let told = beginnings.into_iter().enumerate().filter(|(_, (text, _))| !text.is_empty());
+        told.map(|(index, (text, logprobs))| self.chunk(index, text, logprobs, None, None)).collect()
     }
 
     fn chunk(

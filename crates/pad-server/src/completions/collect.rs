@@ -1,6 +1,6 @@
 //! The completion in one piece, and the best of several.
 
-use pad_api::{ChoicePad, Completion, CompletionChoice, FinishReason, TextLogprobs};
+use pad_api::{ChoicePad, Completion, CompletionChoice, FinishReason};
 
 use super::options::CompletionOptions;
 use crate::ApiError;
@@ -27,7 +27,7 @@ impl Draft {
             choice: CompletionChoice {
                 index,
                 text,
-                logprobs: details.logprobs.map(|_| TextLogprobs::default()),
+                logprobs: details.logprobs.map(|_| options.told(index)),
                 finish_reason: None,
                 pad: details.trace.then(ChoicePad::default),
             },

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use pad_api::{ChatRequest, CompletionRequest, Prompt as Given};
+use pad_api::{ChatRequest, CompletionRequest, Prompt as Given, TextLogprobs};
 use pad_reward::Prompt;
 use pad_text::Tokenizer;
 
@@ -25,6 +25,8 @@ pub(crate) struct CompletionOptions {
     pub(crate) keep: usize,
     /// The text that each prompt's choices begin with, where they do.
     pub(crate) echo: Option<Vec<String>>,
+    /// The log-probabilities of each prompt's tokens, once they are read: with `echo` and `logprobs`.
+    pub(crate) prompts: Vec<TextLogprobs>,
 }
 
 impl CompletionOptions {
@@ -39,11 +41,6 @@ impl CompletionOptions {
         }
         let echo = request.echo.unwrap_or(false);
         let logprobs = request.logprobs.map(|top| within("logprobs", top, &LOGPROBS)).transpose()?;
-        if echo && logprobs.is_some() {
-            let message =
-                "`logprobs` is given with `echo`, and those of a prompt are not there yet; allowed: one of both";
-            return Err(ApiError::invalid("logprobs", message));
-        }
         let prompts = prompts(request.prompt, state.chat.tokenizer())?;
         let most = state.limits.choices as u64;
         let keep = within("n", request.n.unwrap_or(1), &(1..=most))?;
@@ -81,13 +78,21 @@ impl CompletionOptions {
             pad: request.pad,
             ..ChatRequest::default()
         };
-        Ok(Self { generation: ChatOptions::of(chat, prompts, state)?, keep: keep as usize, echo })
+        let mut generation = ChatOptions::of(chat, prompts, state)?;
+        // One entry for every token, read or generated.
+        generation.details.ends = echo.is_some();
+        Ok(Self { generation, keep: keep as usize, echo, prompts: Vec::new() })
     }
 
     /// The text that choice `index` of those that are generated begins with.
     pub(crate) fn beginning(&self, index: usize) -> &str {
         let prompt = index / self.generation.choices;
         self.echo.as_ref().and_then(|texts| texts.get(prompt)).map_or("", String::as_str)
+    }
+
+    /// The log-probabilities that choice `index` of those that are generated begins with.
+    pub(crate) fn told(&self, index: usize) -> TextLogprobs {
+        self.prompts.get(index / self.generation.choices).cloned().unwrap_or_default()
     }
 }
 

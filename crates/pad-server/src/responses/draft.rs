@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pad_api::{
-    ChoicePad, FinishReason, IncompleteDetails, ObjectKind, OutputMessage, OutputText, Response, ResponseError,
-    ResponseStatus, Role, TextFormat, TextOptions,
+    FinishReason, FunctionCall, IncompleteDetails, ObjectKind, OutputCall, OutputItem, Response, ResponseError,
+    ResponseStatus, ToolCall, ToolKind,
 };
 use pad_text::Message;
 
-use super::turn::Turn;
+use super::output::{self, Growth, Output};
+use super::turn::{Echo, Turn, answered};
 use crate::ApiError;
 use crate::chat::reader::Part;
 use crate::chat::tally::Tally;
@@ -21,16 +22,17 @@ pub(super) struct Draft {
     conversation: Vec<Message>,
     owner: Option<[u8; 32]>,
     response: Response,
-    message_id: String,
-    text: String,
-    pad: Option<ChoicePad>,
+    output: Output,
+    /// Whether it may begin with a call.
+    calls: bool,
     reason: Option<FinishReason>,
 }
 
 impl Draft {
     /// Nothing said yet.
     pub(super) fn new(shared: Arc<Shared>, turn: Turn) -> Self {
-        let Turn { options, conversation, instructions, previous, store, owner, .. } = turn;
+        let Turn { options, conversation, owner, echo } = turn;
+        let Echo { instructions, previous, store, text, tools, tool_choice, top_logprobs, .. } = echo;
         let created_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let response = Response {
             id: format!("resp_{:032x}", rand::random::<u128>()),
@@ -41,42 +43,37 @@ impl Draft {
             error: None,
             incomplete_details: None,
             instructions,
-            max_output_tokens: turn.max_output_tokens,
+            max_output_tokens: echo.max_output_tokens,
             model: shared.state.model.id.clone(),
             output: Vec::new(),
-            parallel_tool_calls: true,
+            parallel_tool_calls: echo.parallel,
             previous_response_id: previous,
             store,
-            temperature: turn.temperature,
-            text: TextOptions { format: TextFormat { kind: "text".to_owned() } },
-            tool_choice: "auto".to_owned(),
-            tools: Vec::new(),
-            top_p: turn.top_p,
+            temperature: echo.temperature,
+            text,
+            tool_choice,
+            tools,
+            top_logprobs,
+            top_p: echo.top_p,
             truncation: "disabled".to_owned(),
             usage: None,
-            metadata: turn.metadata,
+            metadata: echo.metadata,
         };
-        Self {
-            shared,
-            conversation,
-            owner,
-            response,
-            message_id: format!("msg_{:032x}", rand::random::<u128>()),
-            text: String::new(),
-            pad: options.details.trace.then(ChoicePad::default),
-            reason: None,
-        }
+        let (output, calls) = (Output::new(options.details), options.form.has_calls());
+        Self { shared, conversation, owner, response, output, calls, reason: None }
     }
 
-    /// Take what is said next.
-    pub(super) fn add(&mut self, part: Part) {
-        self.text.push_str(&part.text);
-        if let Some(pad) = &mut self.pad {
-            pad.trace.extend(part.trace);
-        }
+    /// Begin the message, unless the response may begin with a call.
+    pub(super) fn open(&mut self) -> Vec<Growth> {
+        if self.calls { Vec::new() } else { self.output.open_message() }
+    }
+
+    /// Take what is said or called next.
+    pub(super) fn add(&mut self, part: Part) -> Vec<Growth> {
         if let Some(end) = part.end {
             self.reason = Some(end.reason);
         }
+        self.output.add(part)
     }
 
     /// The response so far.
@@ -84,50 +81,41 @@ impl Draft {
         &self.response
     }
 
-    /// The message's id.
-    pub(super) fn message_id(&self) -> &str {
-        &self.message_id
-    }
-
-    /// The text so far.
-    pub(super) fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// The message with this content.
-    pub(super) fn message(&self, status: ResponseStatus, content: Vec<OutputText>) -> OutputMessage {
-        OutputMessage {
-            kind: "message".to_owned(),
-            id: self.message_id.clone(),
-            status,
-            role: Role::Assistant,
-            content,
-            pad: self.pad.clone().filter(|_| status != ResponseStatus::InProgress),
-        }
-    }
-
     /// How it ended.
     pub(super) fn status(&self) -> ResponseStatus {
-        match self.reason {
-            Some(FinishReason::Length) | None => ResponseStatus::Incomplete,
-            Some(_) => ResponseStatus::Completed,
-        }
+        self.reason.map_or(ResponseStatus::Incomplete, output::status)
     }
 
     /// The whole response, which is remembered if it may be.
     pub(super) fn finished(&mut self, tally: &Tally) -> Response {
         let status = self.status();
         self.response.status = status;
-        self.response.output = vec![self.message(status, vec![OutputText::new(self.text.clone())])];
+        self.response.output = self.output.items().to_vec();
         let reason = || IncompleteDetails { reason: "max_output_tokens".to_owned() };
         self.response.incomplete_details = (status == ResponseStatus::Incomplete).then(reason);
         self.response.usage = Some(tally.usage().into());
         if self.response.store {
             let mut conversation = std::mem::take(&mut self.conversation);
-            conversation.push(Message::new("assistant", self.text.clone()));
+            conversation.push(self.turn());
             self.shared.responses.keep(self.response.clone(), conversation, self.owner);
         }
         self.response.clone()
+    }
+
+    /// What was said and called, as a turn of the conversation.
+    fn turn(&self) -> Message {
+        let (mut text, mut calls) = (String::new(), Vec::new());
+        for item in self.output.items() {
+            match item {
+                OutputItem::Message(message) => message.content.iter().for_each(|part| text.push_str(&part.text)),
+                OutputItem::FunctionCall(OutputCall { call_id, name, arguments, .. }) => calls.push(ToolCall {
+                    id: call_id.clone(),
+                    kind: ToolKind::Function,
+                    function: FunctionCall { name: name.clone(), arguments: arguments.clone() },
+                }),
+            }
+        }
+        answered(text, calls)
     }
 
     /// The response that broke off.
@@ -141,6 +129,8 @@ impl Draft {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use pad_api::{ResponseToolChoice, TextFormat, TextOptions};
+
     use super::*;
 
     /// A response of this id that says nothing.
@@ -161,9 +151,10 @@ pub(super) mod tests {
             previous_response_id: None,
             store: true,
             temperature: 1.0,
-            text: TextOptions { format: TextFormat { kind: "text".to_owned() } },
-            tool_choice: "auto".to_owned(),
+            text: TextOptions { format: Some(TextFormat::text()) },
+            tool_choice: ResponseToolChoice::default(),
             tools: Vec::new(),
+            top_logprobs: 0,
             top_p: 1.0,
             truncation: "disabled".to_owned(),
             usage: None,

@@ -1,8 +1,9 @@
 //! A generation as the typed events of a response's stream.
 
-use pad_api::{Happening, OutputText, ResponseEvent, ResponseStatus};
+use pad_api::{Happening, OutputCall, OutputItem, OutputText, ResponseEvent, ResponseStatus};
 
 use super::draft::Draft;
+use super::output::Growth;
 use crate::ApiError;
 use crate::chat::frames::{Frame, Shape};
 use crate::chat::reader::Part;
@@ -13,28 +14,69 @@ pub(super) struct Events {
     draft: Draft,
     /// The next event's number.
     next: u64,
+    /// The last item's place and id.
+    item: (u64, String),
+    /// Items that have begun.
+    begun: u64,
 }
 
 impl Events {
     pub(super) fn new(draft: Draft) -> Self {
-        Self { draft, next: 0 }
+        Self { draft, next: 0, item: (0, String::new()), begun: 0 }
     }
 
     /// Everything before the first words.
     pub(super) fn opening(&mut self) -> Vec<Frame> {
         let response = || Box::new(self.draft.response().clone());
-        let happened = [
-            Happening::Created { response: response() },
-            Happening::InProgress { response: response() },
-            Happening::ItemAdded { output_index: 0, item: self.draft.message(ResponseStatus::InProgress, Vec::new()) },
-            Happening::PartAdded {
-                item_id: self.draft.message_id().to_owned(),
-                output_index: 0,
-                content_index: 0,
-                part: OutputText::new(String::new()),
-            },
-        ];
+        let mut happened =
+            vec![Happening::Created { response: response() }, Happening::InProgress { response: response() }];
+        let grown = self.draft.open();
+        happened.extend(self.told(grown));
         self.frames(happened)
+    }
+
+    fn told(&mut self, grown: Vec<Growth>) -> Vec<Happening> {
+        grown.into_iter().flat_map(|growth| self.happened(growth)).collect()
+    }
+
+    fn happened(&mut self, growth: Growth) -> Vec<Happening> {
+        if let Growth::Begins(item) = &growth {
+            self.item = (self.begun, id(item).to_owned());
+            self.begun += 1;
+        }
+        let (output_index, item_id) = self.item.clone();
+        match growth {
+            Growth::Begins(item @ OutputItem::FunctionCall(_)) => vec![Happening::ItemAdded { output_index, item }],
+            Growth::Begins(item @ OutputItem::Message(_)) => {
+                let part = OutputText::new(String::new());
+                vec![
+                    Happening::ItemAdded { output_index, item },
+                    Happening::PartAdded { item_id, output_index, content_index: 0, part },
+                ]
+            }
+            Growth::Words(delta, logprobs) => {
+                vec![Happening::Delta { item_id, output_index, content_index: 0, delta, logprobs }]
+            }
+            Growth::Arguments(delta) => vec![Happening::Arguments { item_id, output_index, delta }],
+            Growth::Ends(OutputItem::FunctionCall(call)) => {
+                let OutputCall { name, arguments, .. } = call.clone();
+                let item = OutputItem::FunctionCall(call);
+                vec![
+                    Happening::ArgumentsDone { item_id, output_index, name, arguments },
+                    Happening::ItemDone { output_index, item },
+                ]
+            }
+            Growth::Ends(OutputItem::Message(message)) => {
+                let part = message.content.first().cloned().unwrap_or_else(|| OutputText::new(String::new()));
+                let (text, logprobs) = (part.text.clone(), part.logprobs.clone());
+                let (done, item) = (item_id.clone(), OutputItem::Message(message));
+                vec![
+                    Happening::TextDone { item_id, output_index, content_index: 0, text, logprobs },
+                    Happening::PartDone { item_id: done, output_index, content_index: 0, part },
+                    Happening::ItemDone { output_index, item },
+                ]
+            }
+        }
     }
 
     fn frames(&mut self, happened: impl IntoIterator<Item = Happening>) -> Vec<Frame> {
@@ -48,34 +90,27 @@ impl Events {
     }
 }
 
+fn id(item: &OutputItem) -> &str {
+    match item {
+        OutputItem::Message(message) => &message.id,
+        OutputItem::FunctionCall(call) => &call.id,
+    }
+}
+
 impl Shape for Events {
     fn part(&mut self, _: usize, part: Part) -> Vec<Frame> {
-        let delta = part.text.clone();
-        self.draft.add(part);
-        if delta.is_empty() {
-            return Vec::new();
-        }
-        let item_id = self.draft.message_id().to_owned();
-        self.frames([Happening::Delta { item_id, output_index: 0, content_index: 0, delta, logprobs: Vec::new() }])
+        let grown = self.draft.add(part);
+        let happened = self.told(grown);
+        self.frames(happened)
     }
 
     fn end(&mut self, tally: &Tally) -> Vec<Frame> {
-        let (item_id, text) = (self.draft.message_id().to_owned(), self.draft.text().to_owned());
-        let part = OutputText::new(text.clone());
-        let status = self.draft.status();
-        let item = self.draft.message(status, vec![part.clone()]);
         let response = Box::new(self.draft.finished(tally));
-        let last = match status {
+        let last = match response.status {
             ResponseStatus::Completed => Happening::Completed { response },
             _ => Happening::Incomplete { response },
         };
-        let done = item_id.clone();
-        self.frames([
-            Happening::TextDone { item_id, output_index: 0, content_index: 0, text, logprobs: Vec::new() },
-            Happening::PartDone { item_id: done, output_index: 0, content_index: 0, part },
-            Happening::ItemDone { output_index: 0, item },
-            last,
-        ])
+        self.frames([last])
     }
 
     fn broken(&mut self, error: &ApiError) -> Vec<Frame> {

@@ -170,6 +170,62 @@ async fn nothing_but_the_prompt() {
 }
 
 #[tokio::test]
+async fn an_echoed_prompt_has_log_probabilities() {
+    let app = app();
+    for (max_tokens, generated) in [(0, ""), (1, "h"), (40, ANSWER)] {
+        let fields = json!({"echo": true, "logprobs": 2, "max_tokens": max_tokens});
+        let whole = completion(&app, fields.clone()).await;
+        let choice = &whole["choices"][0];
+        let text = format!("{PROMPT}{generated}");
+        assert_eq!(choice["text"], text);
+        let told = &choice["logprobs"];
+        let list = |key: &str| told[key].as_array().expect("a list").clone();
+        let joined: String = list("tokens").iter().filter_map(Value::as_str).collect();
+        // The end token has an entry of its own, and no text.
+        let tokens = PROMPT.len() + generated.len() + usize::from(generated == ANSWER);
+        assert_eq!((joined, list("tokens").len()), (text, tokens));
+        for key in ["token_logprobs", "top_logprobs", "text_offset"] {
+            assert_eq!(list(key).len(), tokens, "{key}");
+        }
+        let logprobs = list("token_logprobs");
+        assert_eq!((&logprobs[0], &told["top_logprobs"][0]), (&Value::Null, &Value::Null), "it follows nothing");
+        assert!(logprobs[1..PROMPT.len()].iter().all(|logprob| *logprob == -2.0), "{logprobs:?}");
+        assert!(logprobs[PROMPT.len()..].iter().all(|logprob| logprob.as_f64().is_some_and(|value| value > -2.0)));
+        let top = told["top_logprobs"][1].as_object().expect("a map");
+        assert_eq!(json!(top), json!({"a": -2.0, "b": -2.5}), "the token itself, and the others");
+        assert_eq!(told["text_offset"][PROMPT.len() - 1], PROMPT.len() - 1);
+        assert_eq!(whole["usage"]["prompt_tokens_details"]["cached_tokens"], 0, "it was computed for this request");
+        let mut streamed = fields;
+        streamed["stream"] = json!(true);
+        let events = events(&complete(&app, streamed).await);
+        let parts = |key: &str| -> Vec<Value> {
+            let lists = events.iter().filter_map(|chunk| chunk["choices"][0]["logprobs"][key].as_array());
+            lists.flatten().cloned().collect()
+        };
+        for key in ["tokens", "token_logprobs", "top_logprobs", "text_offset"] {
+            assert_eq!(parts(key), list(key), "{key}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_echoed_prompt_has_its_own_log_probabilities() {
+    let app = app();
+    let prompts = json!([[token(b'x')], [token(b'A'), token(0xc3), token(0xa9), token(0xff), token(b'\n')]]);
+    let fields = json!({"prompt": prompts, "echo": true, "logprobs": 0, "max_tokens": 0, "n": 2});
+    let whole = completion(&app, fields).await;
+    assert_eq!(texts(&whole), ["x", "x", "A\u{e9}\u{fffd}\n", "A\u{e9}\u{fffd}\n"]);
+    let [one, other] = [0, 3].map(|index| &whole["choices"][index]["logprobs"]);
+    assert_eq!((&one["tokens"], &one["token_logprobs"]), (&json!(["x"]), &json!([null])));
+    assert_eq!(other["tokens"], json!(["A", "", "\u{e9}", "\u{fffd}", "\n"]));
+    assert_eq!(other["text_offset"], json!([0, 1, 1, 2, 3]));
+    assert_eq!(other["top_logprobs"][2], json!({"\u{e9}": -2.0}));
+    let long = json!({"prompt": "a".repeat(CONTEXT + 1), "echo": true, "logprobs": 1, "max_tokens": 0});
+    let answer = complete(&app, long).await;
+    assert_eq!((answer.status.as_u16(), &answer.error()["param"]), (400, &json!("prompt")));
+}
+
+#[tokio::test]
 async fn what_is_not_allowed_is_named() {
     let app = app();
     let cases = [

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Condvar, Mutex};
 
 use pad_decode::Readout;
-use pad_engine::{DecodeReadouts, DecodeRows, Runner, StepError, StepPlan, StepReadouts};
+use pad_engine::{DecodeReadouts, DecodeRows, Runner, ScoreReadouts, StepError, StepPlan, StepReadouts};
 
 use super::tokenizer::{END, byte, token};
 
@@ -97,7 +97,12 @@ impl Runner for Parrot {
             let steered = score.row > 0;
             let capital = |token: &u32| byte(*token).is_some_and(|byte| byte.is_ascii_uppercase());
             let logprob = |token: &u32| if steered && capital(token) { -1.0 } else { -2.0 };
-            vec![score.targets.iter().map(logprob).collect(); score.readouts.len()]
+            // The best are always the same two.
+            let best = [(token(b'a'), -1.5), (token(b'b'), -2.5)].into_iter().take(score.top).collect::<Vec<_>>();
+            ScoreReadouts {
+                logprobs: vec![score.targets.iter().map(logprob).collect(); score.readouts.len()],
+                best: vec![best; score.targets.len()],
+            }
         });
         Ok(StepReadouts { decodes, scores: scores.collect() })
     }

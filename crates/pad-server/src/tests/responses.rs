@@ -10,7 +10,7 @@ use super::model::{ANSWER, Behaviour, STEERED};
 use super::server::{app, state};
 use crate::{ApiKey, ApiKeys};
 
-fn post(fields: Value) -> Request<Body> {
+pub(super) fn post(fields: Value) -> Request<Body> {
     let mut body = json!({"input": "hello"});
     if let (Some(body), Value::Object(fields)) = (body.as_object_mut(), fields) {
         body.extend(fields);
@@ -19,18 +19,18 @@ fn post(fields: Value) -> Request<Body> {
     request.expect("a request")
 }
 
-async fn respond(app: &Router, fields: Value) -> Answer {
+pub(super) async fn respond(app: &Router, fields: Value) -> Answer {
     send(app, post(fields)).await
 }
 
-async fn response(app: &Router, fields: Value) -> Value {
+pub(super) async fn response(app: &Router, fields: Value) -> Value {
     let answer = respond(app, fields).await;
     assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
     answer.json()
 }
 
 /// The text of a response, whose shape is checked.
-fn text(response: &Value) -> &str {
+pub(super) fn text(response: &Value) -> &str {
     assert_eq!(response["object"], "response");
     assert!(response["id"].as_str().is_some_and(|id| id.starts_with("resp_")), "{response}");
     let message = &response["output"][0];
@@ -42,7 +42,7 @@ fn text(response: &Value) -> &str {
 }
 
 /// The events of a stream: each with its name and its number, and the last one told apart.
-fn events(answer: &Answer) -> Vec<Value> {
+pub(super) fn events(answer: &Answer) -> Vec<Value> {
     assert_eq!(answer.headers["content-type"], "text/event-stream");
     let blocks = answer.text.strip_suffix("\n\n").expect("the last event is complete").split("\n\n");
     let event = |(number, block): (usize, &str)| {

@@ -107,6 +107,8 @@ async fn a_client_that_leaves_cancels_what_it_asked_for() {
     gate.open();
     until(&engine, |status| status.cancelled == 2).await;
     assert_eq!((engine.status().finished, engine.status().kv_blocks_used), (0, 0));
+    // Two steps had passed, and the third was under way.
+    assert!(engine.status().steps <= 3 && engine.status().tokens_generated <= 6, "{:?}", engine.status());
     let page = get(&app, "/metrics").await.text;
     assert!(page.contains("pad_requests_disconnected_total{model_name=\"lab/parrot\"} 1"), "{page}");
 }
@@ -126,6 +128,7 @@ async fn a_client_that_leaves_before_the_whole_answer_cancels_too() {
     gate.open();
     until(&engine, |status| status.cancelled == 1).await;
     assert_eq!((engine.status().finished, engine.status().kv_blocks_used), (0, 0));
+    assert!(engine.status().tokens_generated <= 4, "within a step: {:?}", engine.status());
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ pub(super) const END: u32 = 2;
 const FIRST_BYTE: u32 = 3;
 
 /// The token of a byte.
-pub(super) fn token(byte: u8) -> u32 {
+pub(crate) fn token(byte: u8) -> u32 {
     FIRST_BYTE + u32::from(byte)
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{bail, ensure};
+use pad_decode::Grammar;
 use pad_engine::{
     Adaptation, AdapterId, Choice, Engine, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec, Trunk, WeightsId,
 };
@@ -33,6 +34,8 @@ pub struct Case {
     pub rewards: usize,
     /// Tokens in each lane's prompt.
     pub prompt: usize,
+    /// Whether answers are held to a JSON schema.
+    pub form: bool,
 }
 
 impl Case {
@@ -45,6 +48,15 @@ impl Case {
     pub fn rows(&self) -> usize {
         self.lanes() * self.prompt
     }
+}
+
+/// What all cases have in common.
+#[derive(Clone, Debug)]
+pub struct Kind {
+    /// How dimensions are read.
+    pub steering: Steering,
+    /// The grammar of cases that have a form.
+    pub form: Option<Box<dyn Grammar>>,
 }
 
 /// What one round found of a case.
@@ -62,23 +74,17 @@ pub struct Figures {
 ///
 /// Long prompts are read in several steps, and a sequence whose prompt is read would run ahead of the others. So the prompts
 /// are asked about twice: once for one token, and once, when the prefix cache holds all but their last few tokens, for all.
-pub fn measure(
-    engine: &Engine,
-    case: Case,
-    steering: Steering,
-    tokens: usize,
-    round: usize,
-) -> anyhow::Result<Figures> {
+pub fn measure(engine: &Engine, case: Case, kind: &Kind, tokens: usize, round: usize) -> anyhow::Result<Figures> {
     let before = engine.status();
     let begun = Instant::now();
-    let mut choices = submitted(engine, case, steering, 1, round)?;
+    let mut choices = submitted(engine, case, kind, 1, round)?;
     next(&mut choices)?;
     // Trained heads have no prompt of their own.
-    let rows = if steering == Steering::Prompted { case.rows() } else { case.sequences * case.prompt };
+    let rows = if kind.steering == Steering::Prompted { case.rows() } else { case.sequences * case.prompt };
     let prefill = rows as f64 / begun.elapsed().as_secs_f64();
     finished(&mut choices)?;
 
-    let mut choices = submitted(engine, case, steering, tokens, round)?;
+    let mut choices = submitted(engine, case, kind, tokens, round)?;
     next(&mut choices)?;
     // Every sequence chooses one token per step: when all have told their first, all decode.
     let begun = Instant::now();
@@ -95,16 +101,10 @@ pub fn measure(
     Ok(Figures { prefill, decode, scheduler: scheduler / (scheduler + model).max(1.0) })
 }
 
-fn submitted(
-    engine: &Engine,
-    case: Case,
-    steering: Steering,
-    tokens: usize,
-    round: usize,
-) -> anyhow::Result<Vec<Choice>> {
+fn submitted(engine: &Engine, case: Case, kind: &Kind, tokens: usize, round: usize) -> anyhow::Result<Vec<Choice>> {
     let mut choices = Vec::with_capacity(case.sequences);
     for sequence in 0..case.sequences {
-        choices.append(&mut engine.submit(request(case, steering, sequence, tokens, round))?);
+        choices.append(&mut engine.submit(request(case, kind, sequence, tokens, round))?);
     }
     Ok(choices)
 }
@@ -127,15 +127,15 @@ fn finished(choices: &mut [Choice]) -> anyhow::Result<()> {
 }
 
 /// Prompts differ between cases, rounds, sequences and lanes, so that no other's is found in the prefix cache.
-fn request(case: Case, steering: Steering, sequence: usize, tokens: usize, round: usize) -> GenerateRequest {
+fn request(case: Case, kind: &Kind, sequence: usize, tokens: usize, round: usize) -> GenerateRequest {
     let lane = |lane: usize| {
-        let which = [case.sequences, case.rewards, case.prompt, round, sequence, lane];
+        let which = [case.sequences, case.rewards, case.prompt, round, sequence, lane, usize::from(case.form)];
         let mut draws = Draws::of(&which.map(|number| number as u64));
         // Ids that are words in any vocabulary.
         let tokens: Arc<[u32]> = (0..case.prompt).map(|_| 100 + draws.below(900) as u32).collect();
         LaneSpec::base(tokens)
     };
-    let lanes = match steering {
+    let lanes = match kind.steering {
         Steering::Prompted => (0..=case.rewards).map(lane).collect(),
         Steering::Heads { adapter } => read_by_heads(lane(0), case.rewards, adapter),
     };
@@ -149,7 +149,7 @@ fn request(case: Case, steering: Steering, sequence: usize, tokens: usize, round
         choices: 1,
         max_tokens: tokens,
         end_tokens: Arc::new([]),
-        grammar: None,
+        grammar: kind.form.clone().filter(|_| case.form),
     }
 }
 

@@ -6,7 +6,7 @@ use pad_model::{BLOCK, ModelOptions, ValueHead};
 use pad_reward::Kind;
 
 use super::decode::{self, Case, Figures, Steering};
-use super::{BenchArgs, memory, table};
+use super::{BenchArgs, form, memory, table};
 use crate::loading::{self, BaseModel};
 use crate::pull;
 use crate::reward::RewardSource;
@@ -37,6 +37,9 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<String> {
     let mut base = BaseModel::load(&pull::base_model(&settings, &environment)?, &options)?;
     let (steering, heads) = steering(&settings, &environment, &mut base, &options)?;
 
+    let form = if args.form { Some(form::people(&base.chat)?) } else { None };
+    let kind = decode::Kind { steering, form };
+
     let cases = cases(args);
     let most = |of: &dyn Fn(&Case) -> usize| cases.iter().map(of).max().unwrap_or(0);
     // One block more than the tokens fill: nothing is preempted.
@@ -55,7 +58,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<String> {
     let (weights, kv) = (base.model.bytes(), blocks * BLOCK * base.model.kv_bytes_per_position());
     let runner = LockstepRunner::new(vec![LoadedWeights::new(base.model, heads, blocks)?])?;
     let engine = Engine::start(runner, config)?;
-    let rounds = measured(&engine, &cases, steering, tokens, args.rounds)?;
+    let rounds = measured(&engine, &cases, &kind, tokens, args.rounds)?;
     let about = table::About {
         model: settings.model.served_name(),
         dtype: settings.model.dtype.name(),
@@ -88,7 +91,10 @@ fn cases(args: &BenchArgs) -> Vec<Case> {
     let mut cases = Vec::new();
     for prompt in args.prompts(PROMPT) {
         for &sequences in &args.sequences {
-            cases.extend(args.lanes.iter().map(|&rewards| Case { sequences, rewards, prompt }));
+            for &rewards in &args.lanes {
+                cases.push(Case { sequences, rewards, prompt, form: false });
+                cases.extend(args.form.then_some(Case { sequences, rewards, prompt, form: true }));
+            }
         }
     }
     cases
@@ -98,15 +104,15 @@ fn cases(args: &BenchArgs) -> Vec<Case> {
 fn measured(
     engine: &Engine,
     cases: &[Case],
-    steering: Steering,
+    kind: &decode::Kind,
     tokens: usize,
     rounds: usize,
 ) -> anyhow::Result<Vec<Vec<Figures>>> {
     let mut found: Vec<Vec<Figures>> = vec![Vec::new(); cases.len()];
     for round in 0..=rounds {
         for (case, figures) in cases.iter().zip(&mut found) {
-            let figure = decode::measure(engine, *case, steering, tokens, round).with_context(|| {
-                let Case { sequences, rewards, prompt } = case;
+            let figure = decode::measure(engine, *case, kind, tokens, round).with_context(|| {
+                let Case { sequences, rewards, prompt, .. } = case;
                 format!("{sequences} sequences with {rewards} reward lanes and prompts of {prompt} tokens")
             })?;
             // The first round warms caches and clocks.

@@ -5,6 +5,7 @@
 
 mod decode;
 mod draws;
+mod form;
 mod in_process;
 mod load;
 mod memory;
@@ -28,6 +29,9 @@ pub struct BenchArgs {
     /// Reward lanes of each sequence; with `--reward FOLDER`, dimensions that its trained heads read
     #[arg(long, value_delimiter = ',', default_values_t = [0, 2], conflicts_with = "against")]
     lanes: Vec<usize>,
+    /// Measure each case once more with answers that are held to a JSON schema: what the grammar costs
+    #[arg(long, conflicts_with = "against")]
+    form: bool,
     /// Tokens in each prompt, one case per length; `--sequences 1 --lanes 0 --prompt 512` shows how fast one prompt is read
     /// [default: 64; against servers 132]
     #[arg(long, value_delimiter = ',', value_name = "TOKENS")]

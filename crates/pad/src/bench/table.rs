@@ -36,7 +36,7 @@ struct Row {
     median: Figures,
     /// Median over rounds of decoding relative to the first case.
     of_first: f64,
-    /// The same, relative to the same sequences and prompts without reward lanes; none where that was not measured.
+    /// The same, relative to the same sequences and prompts without reward lanes and without a form; none where that was not measured.
     of_plain: Option<f64>,
 }
 
@@ -54,8 +54,8 @@ pub fn report(about: &About, cases: &[Case], rounds: &[Vec<Figures>], json: bool
     let resident = about.resident_mib.map_or_else(String::new, |mib| format!(", {mib} MiB resident"));
     let mut text = format!(
         "{}, {}, {} threads; {} MiB of weights, {} MiB of KV cache{resident}; {} tokens decoded; medians of {} rounds\n\n\
-         | sequences | reward lanes | prompt | prefill tokens/s | decode tokens/s | of the first row | of plain | scheduler |\n\
-         |---:|---:|---:|---:|---:|---:|---:|---:|\n",
+         | sequences | reward lanes | prompt | form | prefill tokens/s | decode tokens/s | of the first row | of plain | scheduler |\n\
+         |---:|---:|---:|---|---:|---:|---:|---:|---:|\n",
         about.model, about.dtype, about.threads, about.weights_mib, about.kv_mib, about.tokens, about.rounds
     );
     for Row { case, median, of_first, of_plain } in rows {
@@ -63,10 +63,11 @@ pub fn report(about: &About, cases: &[Case], rounds: &[Vec<Figures>], json: bool
         // Writing to a string cannot fail.
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {:.0} | {:.0} | {of_first:.2} | {of_plain} | {:.1} % |",
+            "| {} | {} | {} | {} | {:.0} | {:.0} | {of_first:.2} | {of_plain} | {:.1} % |",
             case.sequences,
             case.rewards,
             case.prompt,
+            if case.form { "schema" } else { "" },
             median.prefill,
             median.decode,
             100.0 * median.scheduler
@@ -79,7 +80,7 @@ fn row(case: Case, own: &[Figures], cases: &[Case], rounds: &[Vec<Figures>]) -> 
     let middle = |values: Vec<f64>| median(&values).unwrap_or(f64::NAN);
     let of = |figure: fn(&Figures) -> f64| middle(own.iter().map(figure).collect());
     let relative = |other: &[Figures]| middle(own.iter().zip(other).map(|(a, b)| a.decode / b.decode).collect());
-    let plain = cases.iter().position(|other| *other == Case { rewards: 0, ..case });
+    let plain = cases.iter().position(|other| *other == Case { rewards: 0, form: false, ..case });
     Row {
         case,
         median: Figures { prefill: of(|f| f.prefill), decode: of(|f| f.decode), scheduler: of(|f| f.scheduler) },
@@ -94,7 +95,7 @@ mod tests {
 
     #[test]
     fn ratios_are_taken_pair_by_pair() {
-        let case = |sequences, rewards, prompt| Case { sequences, rewards, prompt };
+        let case = |sequences, rewards, prompt| Case { sequences, rewards, prompt, form: rewards == 2 };
         let figures = |decode: &[f64]| -> Vec<Figures> {
             decode.iter().map(|&decode| Figures { prefill: 1.0, decode, scheduler: 0.01 }).collect()
         };
@@ -117,7 +118,7 @@ mod tests {
         assert_eq!(json["cases"][2]["prompt"], 9);
         assert_eq!(json["about"]["resident_mib"], 120);
         let table = report(&about, &cases, &rounds, false).unwrap();
-        assert!(table.contains("| 1 | 2 | 9 | 1 | 28 | 0.35 | 0.70 | 1.0 % |"), "{table}");
+        assert!(table.contains("| 1 | 2 | 9 | schema | 1 | 28 | 0.35 | 0.70 | 1.0 % |"), "{table}");
         assert!(table.contains("91 MiB of weights, 7 MiB of KV cache, 120 MiB resident;"), "{table}");
     }
 }

@@ -41,6 +41,10 @@ pub struct ServerSettings {
     pub answer_seconds: u64,
     /// Most choices of one request.
     pub max_choices: usize,
+    /// Most responses that are remembered; 0: none.
+    pub max_responses: usize,
+    /// Memory that they may take together.
+    pub responses_memory: ByteSize,
     /// Silence after which a stream gets a comment.
     pub keep_alive_seconds: u64,
     /// How long running requests may take to finish once the server is told to stop.
@@ -107,6 +111,8 @@ impl std::fmt::Debug for ServerSettings {
             .field("head_seconds", &self.head_seconds)
             .field("answer_seconds", &self.answer_seconds)
             .field("max_choices", &self.max_choices)
+            .field("max_responses", &self.max_responses)
+            .field("responses_memory", &self.responses_memory)
             .field("keep_alive_seconds", &self.keep_alive_seconds)
             .field("drain_seconds", &self.drain_seconds)
             .finish()

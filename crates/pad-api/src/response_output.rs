@@ -1,0 +1,73 @@
+//! The items of a response: what the model says and what it calls.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::{ChoicePad, ResponseStatus, Role, TokenLogprob};
+
+/// An item of a response; `type` names its kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum OutputItem {
+    /// What the model says.
+    Message(OutputMessage),
+    /// A function that it calls.
+    FunctionCall(OutputCall),
+}
+
+/// What the model says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OutputMessage {
+    /// Its id.
+    pub id: String,
+    /// How far it has come.
+    pub status: ResponseStatus,
+    /// Always `assistant`.
+    pub role: Role,
+    /// The text, in one part once there is any.
+    pub content: Vec<OutputText>,
+    /// Why each token was chosen, where `pad.trace` asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pad: Option<ChoicePad>,
+}
+
+/// A call of a function. What it gives goes into the input of the next response, as a `function_call_output` of the same `call_id`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OutputCall {
+    /// The item's id.
+    pub id: String,
+    /// Names the call.
+    pub call_id: String,
+    /// The function.
+    pub name: String,
+    /// Its arguments as JSON, as far as they have come.
+    pub arguments: String,
+    /// How far it has come.
+    pub status: ResponseStatus,
+    /// Why each token was chosen, where `pad.trace` asked for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pad: Option<ChoicePad>,
+}
+
+/// A part of what the model says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct OutputText {
+    /// Always `output_text`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The text.
+    pub text: String,
+    /// Always empty.
+    #[schema(value_type = Vec<Object>)]
+    pub annotations: Vec<Value>,
+    /// The log-probabilities of its tokens, where they were asked for. The tokens, joined, are the text.
+    pub logprobs: Vec<TokenLogprob>,
+}
+
+impl OutputText {
+    /// A part with this text.
+    pub fn new(text: String) -> Self {
+        Self { kind: "output_text".to_owned(), text, annotations: Vec::new(), logprobs: Vec::new() }
+    }
+}

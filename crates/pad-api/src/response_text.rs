@@ -1,0 +1,109 @@
+//! The form of a response's text.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::object::{self, Fields};
+use crate::{JsonSchemaFormat, ResponseFormat, ResponseFormatKind};
+
+/// What the text of a response is to be.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
+#[serde(remote = "Self")]
+pub struct TextOptions {
+    /// Its form; absent means any text.
+    pub format: Option<TextFormat>,
+}
+
+/// The form of a text: a chat's `response_format`, written flat.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
+#[serde(remote = "Self")]
+#[schema(example = json!({
+    "type": "json_schema", "name": "city", "strict": true, "schema": {
+        "type": "object", "properties": {"name": {"type": "string"}, "people": {"type": "integer"}},
+        "required": ["name", "people"], "additionalProperties": false
+    }
+}))]
+pub struct TextFormat {
+    /// The kind of form.
+    #[serde(rename = "type")]
+    pub kind: ResponseFormatKind,
+    /// A name of the schema, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it is for, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The schema, for `json_schema`. What it cannot be held to is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub schema: Option<Map<String, Value>>,
+    /// The text is held to the schema in any case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strict: Option<bool>,
+}
+
+impl TextFormat {
+    /// Any text.
+    pub fn text() -> Self {
+        Self { kind: ResponseFormatKind::Text, name: None, description: None, schema: None, strict: None }
+    }
+}
+
+impl From<TextFormat> for ResponseFormat {
+    /// A `json_schema` without a schema stays one without.
+    fn from(format: TextFormat) -> Self {
+        let TextFormat { kind, name, description, schema, strict } = format;
+        let name = name.unwrap_or_default();
+        let described = schema.map(|schema| JsonSchemaFormat { name, description, schema: Some(schema), strict });
+        Self { kind, json_schema: described }
+    }
+}
+
+macro_rules! objects {
+    ($($type:ty: $expected:literal,)*) => {$(
+        impl Fields for $type {
+            const EXPECTED: &'static str = $expected;
+
+            fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::deserialize(deserializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                object::only(deserializer)
+            }
+        }
+
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Self::serialize(self, serializer)
+            }
+        }
+    )*};
+}
+
+objects! {
+    TextOptions: "an object such as {\"format\": {\"type\": \"text\"}}",
+    TextFormat: "an object such as {\"type\": \"json_object\"}",
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_format_is_a_chats_format() {
+        let flat = json!({"type": "json_schema", "name": "n", "schema": {"type": "object"}, "strict": true});
+        let format: TextFormat = serde_json::from_value(flat.clone()).expect("a format");
+        assert_eq!(serde_json::to_value(&format).expect("JSON"), flat);
+        let nested = ResponseFormat::from(format).json_schema.expect("a schema");
+        assert_eq!((nested.name.as_str(), nested.strict), ("n", Some(true)));
+        let bare: TextFormat = serde_json::from_value(json!({"type": "json_schema", "name": "n"})).expect("a format");
+        assert_eq!(ResponseFormat::from(bare).json_schema, None);
+        assert_eq!(serde_json::to_value(TextFormat::text()).expect("JSON"), json!({"type": "text"}));
+    }
+}

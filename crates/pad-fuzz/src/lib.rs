@@ -1,0 +1,41 @@
+//! What must hold for any input, as functions that panic where it does not.
+//!
+//! Each module has a `check` that takes bytes: `src/bin` hands it to libFuzzer, which looks for bytes that break it (`.ci/fuzz`), and the
+//! tests give it the seeds of `seeds/`, to which every input that once broke something is added.
+
+pub mod detokenizer;
+pub mod requests;
+pub mod stops;
+pub mod templates;
+mod vocabulary;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// Every seed of a target.
+    fn seeds(target: &str) -> Vec<Vec<u8>> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target);
+        let files = fs::read_dir(folder).expect("a folder of seeds");
+        let seeds: Vec<Vec<u8>> =
+            files.map(|file| fs::read(file.expect("a file").path()).expect("its bytes")).collect();
+        assert!(seeds.len() > 3, "{} seeds", seeds.len());
+        seeds
+    }
+
+    /// The seeds, whole and cut anywhere.
+    fn check(target: &str, check: fn(&[u8])) {
+        for seed in seeds(target) {
+            (0..=seed.len()).for_each(|end| check(&seed[..end]));
+        }
+    }
+
+    #[test]
+    fn seeds_break_nothing() {
+        check("requests", super::requests::check);
+        check("templates", super::templates::check);
+        check("detokenizer", super::detokenizer::check);
+        check("stops", super::stops::check);
+    }
+}

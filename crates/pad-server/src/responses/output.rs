@@ -1,0 +1,168 @@
+//! What a response says and calls, as far as it has come.
+
+use pad_api::{
+    ChoicePad, FinishReason, OutputCall, OutputItem, OutputMessage, OutputText, ResponseStatus, Role, TokenLogprob,
+    TokenTrace, ToolCallDelta,
+};
+use serde_json::Value;
+
+use crate::chat::options::Details;
+use crate::chat::reader::Part;
+use crate::chat::waiting::WaitingLogprobs;
+
+/// The items so far; the last one may be open.
+pub(super) struct Output {
+    items: Vec<OutputItem>,
+    open: bool,
+    details: Details,
+    /// Log-probabilities of text that may turn out to be a call.
+    waiting: WaitingLogprobs,
+}
+
+/// How the output grows. Items are as they are at that moment.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Growth {
+    /// A new item, of which there is nothing yet.
+    Begins(OutputItem),
+    /// More of the message's text.
+    Words(String, Vec<TokenLogprob>),
+    /// More of the call's arguments.
+    Arguments(String),
+    /// The last item is complete.
+    Ends(OutputItem),
+}
+
+impl Output {
+    /// Nothing yet.
+    pub(super) fn new(details: Details) -> Self {
+        Self { items: Vec::new(), open: false, details, waiting: WaitingLogprobs::default() }
+    }
+
+    /// All items.
+    pub(super) fn items(&self) -> &[OutputItem] {
+        &self.items
+    }
+
+    /// Begin the message.
+    pub(super) fn open_message(&mut self) -> Vec<Growth> {
+        let message = OutputMessage {
+            id: format!("msg_{:032x}", rand::random::<u128>()),
+            status: ResponseStatus::InProgress,
+            role: Role::Assistant,
+            content: Vec::new(),
+            pad: None,
+        };
+        self.begin(OutputItem::Message(message))
+    }
+
+    /// Take what comes next.
+    pub(super) fn add(&mut self, part: Part) -> Vec<Growth> {
+        let mut grown = Vec::new();
+        let Part { text, calls, trace, logprobs, end, .. } = part;
+        logprobs.into_iter().for_each(|entry| self.waiting.push(entry));
+        let talks = !text.is_empty() || (end.is_some() && calls.is_empty() && self.items.is_empty());
+        if talks && self.items.is_empty() {
+            grown.extend(self.open_message());
+        }
+        let mut trace = Some(trace);
+        if !text.is_empty() {
+            grown.push(self.words(text));
+            self.explain(trace.take());
+        }
+        for delta in calls {
+            grown.extend(self.called(delta));
+            self.explain(trace.take());
+        }
+        self.explain(trace);
+        if let Some(end) = end {
+            grown.extend(self.end(end.reason));
+        }
+        grown
+    }
+
+    fn begin(&mut self, item: OutputItem) -> Vec<Growth> {
+        let mut grown = self.end(FinishReason::Stop);
+        self.items.push(item.clone());
+        self.open = true;
+        grown.push(Growth::Begins(item));
+        grown
+    }
+
+    fn words(&mut self, text: String) -> Growth {
+        let logprobs = self.waiting.release(text.len(), false);
+        if let Some(OutputItem::Message(message)) = self.items.last_mut() {
+            if message.content.is_empty() {
+                message.content.push(OutputText::new(String::new()));
+            }
+            message.content[0].text.push_str(&text);
+            message.content[0].logprobs.extend_from_slice(&logprobs);
+        }
+        Growth::Words(text, logprobs)
+    }
+
+    /// A call's first delta has its id and its name, the others have more of its arguments.
+    fn called(&mut self, delta: ToolCallDelta) -> Vec<Growth> {
+        if let (Some(call_id), Some(name)) = (delta.id, delta.function.name) {
+            let id = format!("fc_{:032x}", rand::random::<u128>());
+            let (arguments, status) = (String::new(), ResponseStatus::InProgress);
+            return self.begin(OutputItem::FunctionCall(OutputCall {
+                id,
+                call_id,
+                name,
+                arguments,
+                status,
+                pad: None,
+            }));
+        }
+        if let Some(OutputItem::FunctionCall(call)) = self.items.last_mut() {
+            call.arguments.push_str(&delta.function.arguments);
+        }
+        vec![Growth::Arguments(delta.function.arguments)]
+    }
+
+    /// Why the tokens of the last item were chosen.
+    fn explain(&mut self, trace: Option<Vec<TokenTrace>>) {
+        let Some(trace) = trace.filter(|trace| !trace.is_empty()) else { return };
+        let pad = match self.items.last_mut() {
+            Some(OutputItem::Message(message)) => &mut message.pad,
+            Some(OutputItem::FunctionCall(call)) => &mut call.pad,
+            None => return,
+        };
+        pad.get_or_insert_with(ChoicePad::default).trace.extend(trace);
+    }
+
+    /// Complete the last item, if it is open.
+    fn end(&mut self, reason: FinishReason) -> Vec<Growth> {
+        if !std::mem::take(&mut self.open) {
+            return Vec::new();
+        }
+        let Some(item) = self.items.last_mut() else { return Vec::new() };
+        match item {
+            OutputItem::Message(message) => {
+                if message.content.is_empty() {
+                    message.content.push(OutputText::new(String::new()));
+                }
+                // What is left of an entry that begins in the text; the others are a call's.
+                message.content[0].logprobs.extend(self.waiting.cut(0));
+                message.status = status(reason);
+            }
+            OutputItem::FunctionCall(call) => {
+                let whole = serde_json::from_str::<Value>(&call.arguments).is_ok();
+                call.status = if whole { ResponseStatus::Completed } else { ResponseStatus::Incomplete };
+            }
+        }
+        let pad = match item {
+            OutputItem::Message(message) => &mut message.pad,
+            OutputItem::FunctionCall(call) => &mut call.pad,
+        };
+        if self.details.trace {
+            pad.get_or_insert_with(ChoicePad::default);
+        }
+        vec![Growth::Ends(item.clone())]
+    }
+}
+
+/// How far something has come that ended so.
+pub(super) fn status(reason: FinishReason) -> ResponseStatus {
+    if reason == FinishReason::Length { ResponseStatus::Incomplete } else { ResponseStatus::Completed }
+}

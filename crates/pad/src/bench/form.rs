@@ -1,0 +1,26 @@
+//! A form of answers that does not end while it is measured.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use pad_decode::Grammar;
+use pad_grammar::{Content, Grammars, Schema, Shape};
+use pad_text::Chat;
+use serde_json::json;
+
+/// The grammar of a long list of people: strings, numbers, words of a choice and what stands between them.
+///
+/// # Errors
+///
+/// When it cannot be compiled for this vocabulary.
+pub fn people(chat: &Chat) -> anyhow::Result<Box<dyn Grammar>> {
+    let person = json!({
+        "type": "object", "additionalProperties": false, "required": ["name", "age", "mood"],
+        "properties": {
+            "name": {"type": "string", "maxLength": 24}, "age": {"type": "integer"}, "mood": {"enum": ["good", "bad", "mixed"]}
+        }
+    });
+    let schema = Schema::new(&json!({"type": "array", "minItems": 10_000, "items": person}), false)?;
+    let shape = Shape { content: Some(Content::Json(schema)), calls: None };
+    Grammars::new(Arc::clone(chat.tokenizer())).compile(&shape)?.context("a schema has a grammar")
+}
