@@ -2,12 +2,13 @@
 # Makes the clean pairs that the shipped reward model is trained on: the base model's own answers (Apache-2.0) to prompts of
 # `pad pairs --own-prompts`. What was broken off goes on where it was.
 #
-# usage: pairs.sh FOLDER [PAIRS] [DIMENSION...]      PAD: the binary; AVOID: flags such as "--avoid prompts.json";
+# usage: pairs.sh FOLDER [PAIRS] [DIMENSION...]      PAD: the binary; PYTHON: one that has wordfreq 3.1.1;
+# AVOID: flags such as "--avoid prompts.json";
 # GO: 100 for a second go over other prompts and draws, where the first has not made enough
 set -eu
 
 folder=$1
-pairs=${2:-1000}
+pairs=${2:-700}
 shift
 [ $# -gt 0 ] && shift
 dimensions=${*:-concise simple cheerful poetic}
@@ -17,7 +18,7 @@ mkdir -p "$folder"
 make() {
     dimension=$1
     shift
-    prompts="--own-prompts 900"
+    prompts="--own-prompts 2000"
     [ "$dimension" = harmless ] && prompts="--prompts ${PROMPTS:?a file of prompts}"
     # shellcheck disable=SC2086
     "${PAD:-pad}" pairs --dimension "$dimension" --pairs "$pairs" $prompts --held-out-share 0.1 \
