@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
-use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
+use serde_json::Value;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -260,11 +261,16 @@ impl PartialSchema for InputItem {
 /// The schema of an object that has a `type` as well.
 fn of_kind(kind: &str, required: bool, schema: RefOr<Schema>) -> RefOr<Schema> {
     let RefOr::T(Schema::Object(mut object)) = schema else { return schema };
-    let name = ObjectBuilder::new().schema_type(Type::String).enum_values(Some([kind]));
-    object.properties.insert("type".to_owned(), name.into());
-    if required {
+    let name = ObjectBuilder::new();
+    let name = if required {
         object.required.push("type".to_owned());
-    }
+        name.schema_type(Type::String).enum_values(Some([Value::from(kind)]))
+    } else {
+        // A null is as good as nothing.
+        name.schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+            .enum_values(Some([Value::from(kind), Value::Null]))
+    };
+    object.properties.insert("type".to_owned(), name.into());
     RefOr::T(Schema::Object(object))
 }
 

@@ -55,6 +55,8 @@ impl Case {
 pub struct Kind {
     /// How dimensions are read.
     pub steering: Steering,
+    /// Candidates of a step.
+    pub candidates: usize,
     /// The grammar of cases that have a form.
     pub form: Option<Box<dyn Grammar>>,
 }
@@ -144,7 +146,7 @@ fn request(case: Case, kind: &Kind, sequence: usize, tokens: usize, round: usize
         lanes,
         terms: (0..case.rewards).map(term).collect(),
         rule: pad_decode::Rule::default(),
-        top_k: 10,
+        top_k: kind.candidates,
         seed: 0,
         choices: 1,
         max_tokens: tokens,

@@ -18,6 +18,9 @@ const MOST_STEP_ROWS: usize = 2048;
 /// Tokens in a prompt where nothing is said.
 const PROMPT: usize = 64;
 
+/// Candidates of a step where no reward model says otherwise.
+const CANDIDATES: usize = 10;
+
 /// Tokens decoded where nothing is said.
 const TOKENS: usize = 64;
 
@@ -35,10 +38,10 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<String> {
     let settings = Settings::load(file.as_deref(), &environment, args.flags.layer())?;
     let options = loading::options(&settings.model)?;
     let mut base = BaseModel::load(&pull::base_model(&settings, &environment)?, &options)?;
-    let (steering, heads) = steering(&settings, &environment, &mut base, &options)?;
+    let (steering, heads, candidates) = steering(&settings, &environment, &mut base, &options)?;
 
     let form = if args.form { Some(form::people(&base.chat)?) } else { None };
-    let kind = decode::Kind { steering, form };
+    let kind = decode::Kind { steering, candidates, form };
 
     let cases = cases(args);
     let most = |of: &dyn Fn(&Case) -> usize| cases.iter().map(of).max().unwrap_or(0);
@@ -72,19 +75,20 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<String> {
     Ok(table::report(&about, &cases, &rounds, args.json)?)
 }
 
-/// How the cases are steered: through the heads of a reward model that `--reward` names, else by prompts.
+/// How the cases are steered, the heads for it, and among how many candidates: as the reward model has it that `--reward` names, else
+/// by prompts.
 fn steering(
     settings: &Settings,
     environment: &Environment,
     base: &mut BaseModel,
     options: &ModelOptions,
-) -> anyhow::Result<(Steering, Vec<ValueHead>)> {
-    let RewardSettings::Path(_) = &settings.reward else { return Ok((Steering::Prompted, Vec::new())) };
+) -> anyhow::Result<(Steering, Vec<ValueHead>, usize)> {
+    let RewardSettings::Path(_) = &settings.reward else { return Ok((Steering::Prompted, Vec::new(), CANDIDATES)) };
     let reward = RewardSource::resolve(&settings.reward)?.context("a path names a reward model")?;
     ensure!(reward.model.manifest().kind == Kind::Heads, "--reward: a reward model of kind `heads` is measured");
     let weights = reward.load(&pull::hub(settings, environment)?, base, options)?;
     ensure!(weights.model.is_none(), "--reward: heads on the base model itself are measured");
-    Ok((Steering::Heads { adapter: weights.adapter }, weights.heads))
+    Ok((Steering::Heads { adapter: weights.adapter }, weights.heads, reward.model.manifest().top_k))
 }
 
 fn cases(args: &BenchArgs) -> Vec<Case> {
