@@ -31,6 +31,7 @@ mod sdk_rust;
 mod server;
 mod sse;
 mod sse_controls;
+mod sse_response_calls;
 mod sse_responses;
 mod sse_texts;
 mod steering;

@@ -12,7 +12,7 @@ struct Told {
 }
 
 /// The events of a stream: a name, data, and an empty line each; `[DONE]` does not belong to this interface.
-fn events(text: &str) -> Result<Vec<Value>, String> {
+pub fn events(text: &str) -> Result<Vec<Value>, String> {
     let blocks = text.strip_suffix("\n\n").ok_or("the last event is not complete")?.split("\n\n");
     let mut events: Vec<Value> = Vec::new();
     for block in blocks.filter(|block| !block.starts_with(':')) {
@@ -127,7 +127,7 @@ fn good() -> Vec<Value> {
 }
 
 /// The events with their names and numbers.
-fn whole(events: &[Value]) -> String {
+pub fn whole(events: &[Value]) -> String {
     let block = |(number, event): (usize, &Value)| {
         let event = with(json!({"sequence_number": number}), event.clone());
         format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap_or_default())
