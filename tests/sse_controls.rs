@@ -40,7 +40,7 @@ fn error() -> Value {
 }
 
 /// `value` with the field at a JSON pointer set.
-fn set(mut value: Value, pointer: &str, field: Value) -> Value {
+pub fn set(mut value: Value, pointer: &str, field: Value) -> Value {
     let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
     value.pointer_mut(parent).expect("the parent")[key] = field;
     value

@@ -135,6 +135,23 @@ pub fn whole(events: &[Value]) -> String {
     events.iter().enumerate().map(block).fold(String::new(), |text, block| text + &block)
 }
 
+/// A stream without one of these events, with one of them twice, or with one of these fields in place of its own, must be seen.
+pub fn check_controls(good: &[Value], wrong: &[(usize, &str, Value)], is_seen: impl Fn(&str) -> bool) {
+    for event in 0..good.len() {
+        let mut bad = good.to_vec();
+        bad.remove(event);
+        assert!(is_seen(&whole(&bad)), "without event {event}");
+        let mut bad = good.to_vec();
+        bad.insert(event, good[event].clone());
+        assert!(is_seen(&whole(&bad)), "event {event} twice");
+    }
+    for (event, pointer, field) in wrong {
+        let mut bad = good.to_vec();
+        *bad[*event].pointer_mut(pointer).expect("the field") = field.clone();
+        assert!(is_seen(&whole(&bad)), "{pointer} of event {event}");
+    }
+}
+
 #[test]
 fn wrong_streams_of_responses_are_seen() {
     assert_eq!(read(&whole(&good())).map(|told| told.text), Ok("ab".to_owned()));
@@ -143,15 +160,7 @@ fn wrong_streams_of_responses_are_seen() {
     }});
     let broken = |failure: Value| [&good()[..5], &[failure]].concat();
     read(&whole(&broken(failure.clone()))).map(|told| told.response["status"].clone()).expect("a stream may break off");
-    for missing in 0..good().len() {
-        let mut bad = good();
-        bad.remove(missing);
-        assert!(read(&whole(&bad)).is_err(), "without event {missing}");
-        let mut bad = good();
-        bad.insert(missing, good()[missing].clone());
-        assert!(read(&whole(&bad)).is_err(), "event {missing} twice");
-    }
-    for (event, pointer, wrong) in [
+    let wrong = [
         (4, "/delta", json!("c")),
         (4, "/delta", json!("")),
         (5, "/item_id", json!("msg_2")),
@@ -165,11 +174,8 @@ fn wrong_streams_of_responses_are_seen() {
         (9, "/response/id", json!("resp_2")),
         (9, "/response/usage", Value::Null),
         (9, "/response/output", json!([])),
-    ] {
-        let mut bad = good();
-        *bad[event].pointer_mut(pointer).expect("the field") = wrong;
-        assert!(read(&whole(&bad)).is_err(), "{pointer} of event {event}");
-    }
+    ];
+    check_controls(&good(), &wrong, |text| read(text).is_err());
     for pointer in ["/response/id", "/response/status", "/response/error/code", "/response/error/message"] {
         let mut bad = failure.clone();
         *bad.pointer_mut(pointer).expect("the field") = Value::Null;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::client::error_shape;
 use crate::server::Server;
 use crate::sse::payloads;
+use crate::sse_controls::set;
 
 /// What the choices of a stream said: the words, joined, and why they ended.
 type Told = BTreeMap<u64, (String, Option<String>)>;
@@ -93,12 +94,6 @@ fn chunk(text: &str, end: &Value) -> Value {
         "id": "cmpl-1", "object": "text_completion", "created": 1_700_000_000, "model": "m", "system_fingerprint": "pad",
         "choices": [{"index": 0, "text": text, "logprobs": null, "finish_reason": end}]
     })
-}
-
-/// `value` with the field at a JSON pointer set.
-fn set(mut value: Value, pointer: &str, field: Value) -> Value {
-    *value.pointer_mut(pointer).expect("the field") = field;
-    value
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-use crate::object::{self, Fields};
+use crate::object::objects;
 use crate::{ChatMessage, Preference, ResponseFormat, Stop, Tool, ToolChoice};
 
 /// A chat completion request.
@@ -123,46 +123,10 @@ pub struct PadOptions {
     pub trace: Option<bool>,
 }
 
-impl Fields for ChatRequest {
-    const EXPECTED: &'static str = "an object with `messages`";
-
-    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for ChatRequest {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object::only(deserializer)
-    }
-}
-
-impl Fields for StreamOptions {
-    const EXPECTED: &'static str = "an object with `include_usage`";
-
-    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for StreamOptions {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object::only(deserializer)
-    }
-}
-
-impl Fields for PadOptions {
-    const EXPECTED: &'static str = "an object with `beta`, `top_k` and `trace`";
-
-    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for PadOptions {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object::only(deserializer)
-    }
+objects! {
+    ChatRequest: "an object with `messages`",
+    StreamOptions: "an object with `include_usage`",
+    PadOptions: "an object with `beta`, `top_k` and `trace`",
 }
 
 #[cfg(test)]

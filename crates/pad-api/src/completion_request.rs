@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::object::{self, Fields};
+use crate::object::objects;
 use crate::{PadOptions, Preference, Prompt, Stop, StreamOptions};
 
 /// A completion request: prompts that are continued as they stand, without a chat template.
@@ -82,18 +82,8 @@ pub struct CompletionRequest {
     pub pad: Option<PadOptions>,
 }
 
-impl Fields for CompletionRequest {
-    const EXPECTED: &'static str = "an object with `prompt`";
-
-    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for CompletionRequest {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object::only(deserializer)
-    }
+objects! {
+    CompletionRequest: "an object with `prompt`",
 }
 
 #[cfg(test)]

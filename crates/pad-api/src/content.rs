@@ -8,7 +8,7 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::object::{self, Fields};
+use crate::object::objects;
 
 /// A message's content. Parts are joined by line breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,18 +82,8 @@ impl<'de> Visitor<'de> for ContentVisitor {
     }
 }
 
-impl Fields for ContentPart {
-    const EXPECTED: &'static str = "a part such as {\"type\": \"text\", \"text\": \"...\"}";
-
-    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for ContentPart {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object::only(deserializer)
-    }
+objects! {
+    ContentPart: "a part such as {\"type\": \"text\", \"text\": \"...\"}",
 }
 
 impl ToSchema for Content {

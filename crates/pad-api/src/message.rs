@@ -1,9 +1,9 @@
 //! A message of a conversation.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::object::{self, Fields};
+use crate::object::objects;
 use crate::{Content, ToolCall};
 
 /// Who speaks.
@@ -50,18 +50,8 @@ pub struct ChatMessage {
     pub tool_call_id: Option<String>,
 }
 
-impl Fields for ChatMessage {
-    const EXPECTED: &'static str = "an object with `role` and `content`";
-
-    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for ChatMessage {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object::only(deserializer)
-    }
+objects! {
+    ChatMessage: "an object with `role` and `content`",
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub enum ObjectKind {
 /// A request type that is read from a JSON object only.
 ///
 /// Derived readers also take an array as the fields in their order, which would let `["user", "hi"]` pass for a message.
-/// The type derives its reader with `#[serde(remote = "Self")]` (an inherent function) and implements `Deserialize` by [`only`].
+/// The type derives its reader with `#[serde(remote = "Self")]` (an inherent function) and implements `Deserialize` by [`objects`], or by [`only`].
 pub(crate) trait Fields: Sized {
     /// What the object is, for the error where it is none.
     const EXPECTED: &'static str;
@@ -50,6 +50,38 @@ pub(crate) trait Fields: Sized {
 pub(crate) fn only<'de, T: Fields, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     deserializer.deserialize_map(ObjectVisitor(PhantomData))
 }
+
+/// Types that are read from objects only: `Type: "what is expected"`.
+macro_rules! objects {
+    ($($type:ty: $expected:literal,)*) => {$(
+        impl $crate::object::Fields for $type {
+            const EXPECTED: &'static str = $expected;
+
+            fn fields<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Self::deserialize(deserializer)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::object::only(deserializer)
+            }
+        }
+    )*};
+}
+
+/// Of a type that is read from objects only, the derived writer is an inherent function as well.
+macro_rules! written {
+    ($($type:ty),*) => {$(
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                Self::serialize(self, serializer)
+            }
+        }
+    )*};
+}
+
+pub(crate) use {objects, written};
 
 struct ObjectVisitor<T>(PhantomData<T>);
 

@@ -1,10 +1,10 @@
 //! What form the answer is to have.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::object::{self, Fields};
+use crate::object::objects;
 
 /// The form of the answer's text.
 #[derive(Clone, Debug, PartialEq, Deserialize, ToSchema)]
@@ -51,32 +51,9 @@ pub struct JsonSchemaFormat {
     pub strict: Option<bool>,
 }
 
-impl Fields for ResponseFormat {
-    const EXPECTED: &'static str = "an object such as {\"type\": \"json_object\"}";
-
-    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for ResponseFormat {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object::only(deserializer)
-    }
-}
-
-impl Fields for JsonSchemaFormat {
-    const EXPECTED: &'static str = "an object with `name` and `schema`";
-
-    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for JsonSchemaFormat {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object::only(deserializer)
-    }
+objects! {
+    ResponseFormat: "an object such as {\"type\": \"json_object\"}",
+    JsonSchemaFormat: "an object with `name` and `schema`",
 }
 
 #[cfg(test)]

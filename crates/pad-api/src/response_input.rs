@@ -10,7 +10,7 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::Role;
-use crate::object::{self, Fields};
+use crate::object::{self, Fields, objects};
 
 /// What is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -203,18 +203,8 @@ impl<'de> Deserialize<'de> for InputItem {
     }
 }
 
-impl Fields for InputPart {
-    const EXPECTED: &'static str = "a part such as {\"type\": \"input_text\", \"text\": \"...\"}";
-
-    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for InputPart {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object::only(deserializer)
-    }
+objects! {
+    InputPart: "a part such as {\"type\": \"input_text\", \"text\": \"...\"}",
 }
 
 /// A string, or an array of these.

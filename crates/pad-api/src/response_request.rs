@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-use crate::object::{self, Fields};
+use crate::object::objects;
 use crate::{PadOptions, Preference, ResponseInput, ResponseTool, ResponseToolChoice, TextOptions};
 
 /// A request for a response: text and calls of functions.
@@ -72,16 +72,6 @@ pub struct ResponseRequest {
     pub pad: Option<PadOptions>,
 }
 
-impl Fields for ResponseRequest {
-    const EXPECTED: &'static str = "an object with `input`";
-
-    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for ResponseRequest {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object::only(deserializer)
-    }
+objects! {
+    ResponseRequest: "an object with `input`",
 }

@@ -1,10 +1,10 @@
 //! The form of a response's text.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::object::{self, Fields};
+use crate::object::{objects, written};
 use crate::{JsonSchemaFormat, ResponseFormat, ResponseFormatKind};
 
 /// What the text of a response is to be.
@@ -60,34 +60,12 @@ impl From<TextFormat> for ResponseFormat {
     }
 }
 
-macro_rules! objects {
-    ($($type:ty: $expected:literal,)*) => {$(
-        impl Fields for $type {
-            const EXPECTED: &'static str = $expected;
-
-            fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Self::deserialize(deserializer)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                object::only(deserializer)
-            }
-        }
-
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                Self::serialize(self, serializer)
-            }
-        }
-    )*};
-}
-
 objects! {
     TextOptions: "an object such as {\"format\": {\"type\": \"text\"}}",
     TextFormat: "an object such as {\"type\": \"json_object\"}",
 }
+
+written!(TextOptions, TextFormat);
 
 #[cfg(test)]
 mod tests {

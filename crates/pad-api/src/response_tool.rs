@@ -10,7 +10,7 @@ use utoipa::openapi::schema::OneOfBuilder;
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::object::{self, Fields};
+use crate::object::{Fields, objects, written};
 use crate::{FunctionTool, Tool, ToolChoice, ToolKind, ToolMode};
 
 /// A function that the model may call.
@@ -146,24 +146,10 @@ impl PartialSchema for ResponseToolChoice {
     }
 }
 
-impl Serialize for ResponseTool {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Self::serialize(self, serializer)
-    }
-}
+written!(ResponseTool);
 
-impl Fields for ResponseTool {
-    const EXPECTED: &'static str = "an object such as {\"type\": \"function\", \"name\": ..., \"parameters\": {...}}";
-
-    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for ResponseTool {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object::only(deserializer)
-    }
+objects! {
+    ResponseTool: "an object such as {\"type\": \"function\", \"name\": ..., \"parameters\": {...}}",
 }
 
 impl Fields for ResponseNamedTool {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::object::{self, Fields};
+use crate::object::objects;
 use crate::{ChatMessage, ObjectKind, Preference, Usage};
 
 /// A conversation whose last answer is scored; nothing is generated.
@@ -86,16 +86,6 @@ pub struct TokenReward {
     pub rewards: BTreeMap<String, f32>,
 }
 
-impl Fields for RewardsRequest {
-    const EXPECTED: &'static str = "an object with `messages`";
-
-    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for RewardsRequest {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object::only(deserializer)
-    }
+objects! {
+    RewardsRequest: "an object with `messages`",
 }

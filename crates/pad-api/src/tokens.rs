@@ -1,10 +1,10 @@
 //! Text to tokens and back, in the shapes of vLLM's `/tokenize` and `/detokenize`.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::ChatMessage;
-use crate::object::{self, Fields};
+use crate::object::objects;
 
 /// The body of `POST /tokenize`: exactly one of `messages`, `prompt` and `content`.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -53,30 +53,7 @@ pub struct Detokenization {
     pub prompt: String,
 }
 
-impl Fields for TokenizeRequest {
-    const EXPECTED: &'static str = "an object with `messages`, `prompt` or `content`";
-
-    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for TokenizeRequest {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object::only(deserializer)
-    }
-}
-
-impl Fields for DetokenizeRequest {
-    const EXPECTED: &'static str = "an object with `tokens`";
-
-    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for DetokenizeRequest {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object::only(deserializer)
-    }
+objects! {
+    TokenizeRequest: "an object with `messages`, `prompt` or `content`",
+    DetokenizeRequest: "an object with `tokens`",
 }

@@ -4,13 +4,13 @@ use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::schema::OneOfBuilder;
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::object::{self, Fields};
+use crate::object::{Fields, objects, written};
 
 /// A tool that the model may call.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
@@ -193,25 +193,6 @@ impl PartialSchema for ToolChoice {
     }
 }
 
-/// Types that are read from objects only.
-macro_rules! objects {
-    ($($type:ty: $expected:literal,)*) => {$(
-        impl Fields for $type {
-            const EXPECTED: &'static str = $expected;
-
-            fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                Self::deserialize(deserializer)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                object::only(deserializer)
-            }
-        }
-    )*};
-}
-
 objects! {
     Tool: "an object such as {\"type\": \"function\", \"function\": {\"name\": ...}}",
     FunctionTool: "an object with `name` and `parameters`",
@@ -219,17 +200,6 @@ objects! {
     NamedFunction: "an object with `name`",
     ToolCall: "an object with `id`, `type` and `function`",
     FunctionCall: "an object with `name` and `arguments`",
-}
-
-/// Of a type that is read from objects only, the derived writer is a function as well.
-macro_rules! written {
-    ($($type:ty),*) => {$(
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                Self::serialize(self, serializer)
-            }
-        }
-    )*};
 }
 
 written!(Tool, FunctionTool, ToolCall, FunctionCall);

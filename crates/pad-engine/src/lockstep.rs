@@ -207,17 +207,16 @@ impl LockstepRunner {
             let weights = plan.rows[score.row].weights;
             let first = states.place[score.row];
             let places: Vec<usize> = (first..first + score.targets.len()).collect();
+            let wanted: Vec<(Wanted, bool)> = score.targets.iter().map(|t| (Wanted::At(vec![*t]), true)).collect();
             let mut read = ScoreReadouts::default();
-            for what in &score.readouts {
-                let top = if read.logprobs.is_empty() { score.top } else { 0 };
-                let wanted: Vec<(Wanted, bool)> = score.targets.iter().map(|t| (Wanted::At(vec![*t]), true)).collect();
+            for (i, what) in score.readouts.iter().enumerate() {
                 let at = self.read_places(states, weights, *what, &places, &wanted)?;
                 let logprob =
                     |at: &Logits| logprobs(at, at.log_sum_exp).first().map_or(f32::NAN, |(_, logprob)| *logprob);
                 read.logprobs.push(at.iter().map(logprob).collect());
-                if top > 0 {
-                    let wanted = vec![(Wanted::Best(top), false); places.len()];
-                    let best = self.read_places(states, weights, *what, &places, &wanted)?;
+                if i == 0 && score.top > 0 {
+                    let best = vec![(Wanted::Best(score.top), false); places.len()];
+                    let best = self.read_places(states, weights, *what, &places, &best)?;
                     read.best = best.iter().zip(&at).map(|(best, at)| logprobs(best, at.log_sum_exp)).collect();
                 }
             }

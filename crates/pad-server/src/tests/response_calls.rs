@@ -7,18 +7,14 @@ use super::client::Answer;
 use super::model::{ANSWER, Behaviour, Script};
 use super::responses::{events, respond, response, text};
 use super::server::{app, state};
+use super::tools::greeting;
 
 fn tool(name: &str, parameters: &Value) -> Value {
     json!({"type": "function", "name": name, "description": "d", "parameters": parameters, "strict": true})
 }
 
-/// A call of it is one text, but for white space.
 fn greet() -> Value {
-    let word = json!({"enum": ["hi, joe"]});
-    tool(
-        "greet",
-        &json!({"type": "object", "properties": {"word": word}, "required": ["word"], "additionalProperties": false}),
-    )
+    tool("greet", &greeting())
 }
 
 fn fields(choice: &Value) -> Value {

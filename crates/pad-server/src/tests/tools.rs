@@ -11,13 +11,14 @@ fn tool(name: &str, parameters: &Value) -> Value {
     json!({"type": "function", "function": {"name": name, "description": "d", "parameters": parameters}})
 }
 
-/// A call of it is one text, but for white space.
-fn greet() -> Value {
+/// Parameters with which a call is one text, but for white space.
+pub(super) fn greeting() -> Value {
     let word = json!({"enum": ["hi, joe"]});
-    tool(
-        "greet",
-        &json!({"type": "object", "properties": {"word": word}, "required": ["word"], "additionalProperties": false}),
-    )
+    json!({"type": "object", "properties": {"word": word}, "required": ["word"], "additionalProperties": false})
+}
+
+fn greet() -> Value {
+    tool("greet", &greeting())
 }
 
 fn fields(choice: &Value) -> Value {
