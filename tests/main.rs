@@ -10,6 +10,7 @@ mod chat;
 mod client;
 mod echo;
 mod eval;
+mod examples;
 mod forms;
 mod golden;
 mod heads;
