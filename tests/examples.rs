@@ -23,7 +23,10 @@ fn curl() {
     assert_eq!(answers.len(), 3, "the dimensions and two whole answers: {output}");
     assert!(answers[0]["data"].as_array().is_some_and(|dimensions| !dimensions.is_empty()), "{output}");
     let [plain, steered] = [1, 2].map(|at: usize| answers[at]["choices"][0]["message"]["content"].clone());
-    assert!(plain.is_string() && steered.is_string() && plain != steered, "the preference changes the answer: {output}");
+    assert!(
+        plain.is_string() && steered.is_string() && plain != steered,
+        "the preference changes the answer: {output}"
+    );
     assert!(output.trim_end().ends_with("data: [DONE]"), "{output}");
 }
 
