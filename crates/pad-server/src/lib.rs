@@ -1,7 +1,7 @@
 //! HTTP: OpenAI's chat completions, and what PAD adds to them.
 //!
 //! [`app`] makes a router from an [`AppState`]; [`run`] serves it until a shutdown was asked for and the running streams
-//! are finished. One request's way is told in `chat`; everything else is a small room beside it:
+//! are finished. One request's way is told in `generation`; everything else is a small room beside it:
 //! keys, errors (`refusal` maps those of the other crates), the body, request ids, models, preferences, tokens, health, metrics.
 //!
 //! Nothing here knows tensors, and nothing that is logged holds a prompt or a key.
@@ -16,6 +16,7 @@ mod docs;
 mod engine_metrics;
 mod error;
 mod failures;
+mod generation;
 mod health;
 mod keys;
 mod lanes;

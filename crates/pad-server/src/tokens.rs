@@ -9,8 +9,8 @@ use pad_text::{Chat, Message};
 
 use crate::ApiError;
 use crate::body::JsonBody;
-use crate::chat::options;
 use crate::completions::spelling::spelled;
+use crate::generation::options;
 use crate::state::Shared;
 
 /// Turn a text or a conversation into tokens.

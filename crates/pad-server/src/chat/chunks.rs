@@ -2,11 +2,11 @@
 
 use pad_api::{ChoicePad, ChunkChoice, Delta, FinishReason, Logprobs, TokenLogprob, TokenTrace};
 
-use super::envelope::Envelope;
-use super::frames::{Frame, Shape};
-use super::options::{ChatOptions, Details};
-use super::reader::Part;
-use super::tally::Tally;
+use crate::generation::envelope::Envelope;
+use crate::generation::frames::{Frame, Shape};
+use crate::generation::options::{Details, GenerationOptions};
+use crate::generation::reader::Part;
+use crate::generation::tally::Tally;
 
 /// The shape of a chat completion's stream.
 pub(crate) struct Chunks {
@@ -34,8 +34,8 @@ impl Shape for Chunks {
 }
 
 impl Chunks {
-    pub(crate) fn new(choices: usize, envelope: Envelope, options: &ChatOptions) -> Self {
-        let ChatOptions { include_usage, details, .. } = *options;
+    pub(crate) fn new(choices: usize, envelope: Envelope, options: &GenerationOptions) -> Self {
+        let GenerationOptions { include_usage, details, .. } = *options;
         let (calls, opened) = (options.form.has_calls(), vec![false; choices]);
         Self { envelope, include_usage, details, calls, opened, ready: Vec::new() }
     }

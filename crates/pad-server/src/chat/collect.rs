@@ -5,10 +5,10 @@ use pad_api::{
     ToolCallDelta, ToolKind,
 };
 
-use super::envelope::Envelope;
-use super::generation::Generation;
-use super::options::Details;
 use crate::ApiError;
+use crate::generation::choices::Generation;
+use crate::generation::envelope::Envelope;
+use crate::generation::options::Details;
 
 /// Read a generation to its end. Runs within the handler's future, so that a client that hangs up drops it.
 ///

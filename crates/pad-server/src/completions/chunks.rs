@@ -3,11 +3,11 @@
 use pad_api::{ChoicePad, CompletionChoice, FinishReason, TextLogprobs};
 
 use super::options::CompletionOptions;
-use crate::chat::envelope::Envelope;
-use crate::chat::frames::{Frame, Shape};
-use crate::chat::options::Details;
-use crate::chat::reader::Part;
-use crate::chat::tally::Tally;
+use crate::generation::envelope::Envelope;
+use crate::generation::frames::{Frame, Shape};
+use crate::generation::options::Details;
+use crate::generation::reader::Part;
+use crate::generation::tally::Tally;
 
 /// The shape of a completion's stream.
 pub(crate) struct Chunks {

@@ -4,9 +4,9 @@ use pad_api::{ChoicePad, Completion, CompletionChoice, FinishReason};
 
 use super::options::CompletionOptions;
 use crate::ApiError;
-use crate::chat::envelope::Envelope;
-use crate::chat::generation::Generation;
-use crate::chat::reader::Part;
+use crate::generation::choices::Generation;
+use crate::generation::envelope::Envelope;
+use crate::generation::reader::Part;
 
 /// A choice as far as it has come.
 struct Draft {

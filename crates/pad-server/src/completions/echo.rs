@@ -8,7 +8,7 @@ use pad_text::Tokenizer;
 
 use super::options::CompletionOptions;
 use super::spelling::Speller;
-use crate::chat::trace::finite;
+use crate::generation::trace::finite;
 use crate::state::Shared;
 use crate::{ApiError, scores};
 

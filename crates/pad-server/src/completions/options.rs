@@ -7,8 +7,8 @@ use pad_reward::Prompt;
 use pad_text::Tokenizer;
 
 use crate::ApiError;
-use crate::chat::options::ChatOptions;
-use crate::chat::range::within;
+use crate::generation::options::GenerationOptions;
+use crate::generation::range::within;
 use crate::state::AppState;
 
 /// Tokens where a request names no number: OpenAI's.
@@ -20,7 +20,7 @@ const LOGPROBS: RangeInclusive<u64> = 0..=20;
 #[derive(Clone, Debug)]
 pub(crate) struct CompletionOptions {
     /// What it has in common with a chat; `choices` are those that are generated for each prompt.
-    pub(crate) generation: ChatOptions,
+    pub(crate) generation: GenerationOptions,
     /// The choices of each prompt that are kept.
     pub(crate) keep: usize,
     /// The text that each prompt's choices begin with, where they do.
@@ -78,7 +78,7 @@ impl CompletionOptions {
             pad: request.pad,
             ..ChatRequest::default()
         };
-        let mut generation = ChatOptions::of(chat, prompts, state)?;
+        let mut generation = GenerationOptions::of(chat, prompts, state)?;
         // One entry for every token, read or generated.
         generation.details.ends = echo.is_some();
         Ok(Self { generation, keep: keep as usize, echo, prompts: Vec::new() })

@@ -12,8 +12,8 @@ use pad_text::Message;
 use super::output::{self, Growth, Output};
 use super::turn::{Echo, Turn, answered};
 use crate::ApiError;
-use crate::chat::reader::Part;
-use crate::chat::tally::Tally;
+use crate::generation::reader::Part;
+use crate::generation::tally::Tally;
 use crate::state::Shared;
 
 /// What is being said.

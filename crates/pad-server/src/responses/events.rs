@@ -5,9 +5,9 @@ use pad_api::{Happening, OutputCall, OutputItem, OutputText, ResponseEvent, Resp
 use super::draft::Draft;
 use super::output::Growth;
 use crate::ApiError;
-use crate::chat::frames::{Frame, Shape};
-use crate::chat::reader::Part;
-use crate::chat::tally::Tally;
+use crate::generation::frames::{Frame, Shape};
+use crate::generation::reader::Part;
+use crate::generation::tally::Tally;
 
 /// The shape of a response's stream.
 pub(super) struct Events {

@@ -6,9 +6,9 @@ use pad_api::{
 };
 use serde_json::Value;
 
-use crate::chat::options::Details;
-use crate::chat::reader::Part;
-use crate::chat::waiting::WaitingLogprobs;
+use crate::generation::options::Details;
+use crate::generation::reader::Part;
+use crate::generation::waiting::WaitingLogprobs;
 
 /// The items so far; the last one may be open.
 pub(super) struct Output {

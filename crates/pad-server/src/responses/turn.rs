@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::ApiError;
 use crate::auth::Caller;
-use crate::chat::options::{self, ChatOptions};
+use crate::generation::options::{self, GenerationOptions};
 use crate::state::Shared;
 
 /// Notes of a client's: OpenAI's bounds.
@@ -23,7 +23,7 @@ const LOGPROBS: &str = "message.output_text.logprobs";
 /// What a request asks for.
 pub(super) struct Turn {
     /// What it has in common with a chat.
-    pub(super) options: ChatOptions,
+    pub(super) options: GenerationOptions,
     /// The conversation up to the answer, without instructions.
     pub(super) conversation: Vec<Message>,
     pub(super) owner: Option<[u8; 32]>,
@@ -110,7 +110,7 @@ impl Turn {
             top_logprobs: top,
             metadata,
         };
-        let options = ChatOptions::of(chat, vec![read.into()], state)?;
+        let options = GenerationOptions::of(chat, vec![read.into()], state)?;
         Ok(Self { options, conversation, owner: caller.owner(), echo })
     }
 }

@@ -9,7 +9,7 @@ use pad_engine::Scores;
 use pad_reward::PlanTerm;
 use pad_text::Detokenizer;
 
-use crate::chat::trace::finite;
+use crate::generation::trace::finite;
 use crate::state::AppState;
 
 /// An answer that was scored.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pad_reward::{LanePlan, PreferenceInput, Prompt};
 use pad_text::Chat;
 
-use super::options::ChatOptions;
+use super::options::GenerationOptions;
 use crate::ApiError;
 use crate::state::{AppState, Shared};
 
@@ -19,7 +19,7 @@ const INLINE_BYTES: usize = 16 << 10;
 ///
 /// # Errors
 /// 400 where the preference does not fit the reward model or the template refuses the messages.
-pub(crate) async fn plan(shared: &Arc<Shared>, options: &ChatOptions) -> Result<Vec<LanePlan>, ApiError> {
+pub(crate) async fn plan(shared: &Arc<Shared>, options: &GenerationOptions) -> Result<Vec<LanePlan>, ApiError> {
     let lanes = 1 + shared.state.reward.as_ref().map_or(0, |reward| reward.model.dimensions().len());
     let bytes: usize = options.prompts.iter().map(Prompt::bytes).sum();
     let tools = Arc::clone(&options.form.tools);

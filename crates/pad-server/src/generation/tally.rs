@@ -73,7 +73,7 @@ mod tests {
     use pad_api::FinishReason;
 
     use super::*;
-    use crate::chat::reader::{End, TokenFacts};
+    use crate::generation::reader::{End, TokenFacts};
 
     #[test]
     fn all_choices_count_and_the_prompt_counts_once() {

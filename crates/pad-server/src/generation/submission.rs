@@ -4,7 +4,7 @@ use pad_decode::Normalisation;
 use pad_engine::{BLOCK, GenerateRequest, LaneSpec, Limits};
 use pad_reward::LanePlan;
 
-use super::options::ChatOptions;
+use super::options::GenerationOptions;
 use crate::state::AppState;
 use crate::{ApiError, lanes};
 
@@ -15,7 +15,11 @@ const LONGEST: usize = u32::MAX as usize;
 ///
 /// # Errors
 /// 500 where the plan needs a value head that the reward model was not loaded with.
-pub(crate) fn request(state: &AppState, options: &ChatOptions, plan: LanePlan) -> Result<GenerateRequest, ApiError> {
+pub(crate) fn request(
+    state: &AppState,
+    options: &GenerationOptions,
+    plan: LanePlan,
+) -> Result<GenerateRequest, ApiError> {
     let lanes = lanes::specs(state.reward.as_ref(), plan.base, plan.lanes)?;
     // A default gives way to what fits; a number that was asked for is kept or refused.
     let default = || room(&state.engine.limits(), &lanes).min(state.defaults.max_tokens.unwrap_or(LONGEST));

@@ -16,10 +16,10 @@ use pad_api::{Completion, CompletionRequest};
 use crate::ApiError;
 use crate::auth::Caller;
 use crate::body::JsonBody;
-use crate::chat::envelope::Envelope;
-use crate::chat::frames::Frames;
-use crate::chat::{self, sse};
 use crate::failures::Failures;
+use crate::generation::envelope::Envelope;
+use crate::generation::frames::Frames;
+use crate::generation::{self, sse};
 use crate::state::Shared;
 use chunks::Chunks;
 use options::CompletionOptions;
@@ -48,7 +48,7 @@ async fn answer(shared: &Arc<Shared>, caller: &Caller, request: CompletionReques
     if scored {
         options.prompts = echo::read(shared, &options).await?;
     }
-    let mut generation = chat::start(shared, &options.generation, grant).await?;
+    let mut generation = generation::start(shared, &options.generation, grant).await?;
     if scored {
         // They are in the cache because they were just computed.
         generation.count_cached_as_computed();

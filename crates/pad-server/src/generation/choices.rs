@@ -9,7 +9,7 @@ use pad_engine::{Choice, GenerateRequest};
 use tokio::time::Instant;
 use tracing::Span;
 
-use super::options::ChatOptions;
+use super::options::GenerationOptions;
 use super::reader::{ChoiceReader, End, Part};
 use super::tally::Tally;
 use super::timing::Timing;
@@ -42,7 +42,7 @@ impl Generation {
     /// Where the engine does not take it.
     pub(crate) fn start(
         shared: &Shared,
-        options: &ChatOptions,
+        options: &GenerationOptions,
         names: Vec<String>,
         requests: Vec<GenerateRequest>,
         grant: Grant,

@@ -16,9 +16,9 @@ use pad_api::{DeletedResponse, ErrorBody, ObjectKind, Response, ResponseEvent, R
 use crate::ApiError;
 use crate::auth::Caller;
 use crate::body::JsonBody;
-use crate::chat::frames::Frames;
-use crate::chat::{self, sse};
 use crate::failures::Failures;
+use crate::generation::frames::Frames;
+use crate::generation::{self, sse};
 use crate::state::Shared;
 use draft::Draft;
 use events::Events;
@@ -40,7 +40,7 @@ pub(crate) async fn create(
     JsonBody(request): JsonBody<ResponseRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let turn = Turn::read(request, &shared, &caller).map_err(turn::renamed)?;
-    let mut generation = chat::start(&shared, &turn.options, caller.acquire()?).await.map_err(turn::renamed)?;
+    let mut generation = generation::start(&shared, &turn.options, caller.acquire()?).await.map_err(turn::renamed)?;
     let stream = turn.options.stream;
     let mut draft = Draft::new(Arc::clone(&shared), turn);
     if stream {

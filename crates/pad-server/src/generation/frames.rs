@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use pad_api::ErrorBody;
 use serde::Serialize;
 
-use super::generation::Generation;
+use super::choices::Generation;
 use super::reader::Part;
 use super::tally::Tally;
 use crate::ApiError;

@@ -25,7 +25,7 @@ const STOP_STRINGS: RangeInclusive<usize> = 1..=4;
 
 /// What a request asks for, defaults filled in.
 #[derive(Clone, Debug)]
-pub(crate) struct ChatOptions {
+pub(crate) struct GenerationOptions {
     pub(crate) arrived: Instant,
     /// What is continued; each prompt on its own.
     pub(crate) prompts: Vec<Prompt>,
@@ -59,7 +59,7 @@ pub(crate) struct Details {
     pub(crate) ends: bool,
 }
 
-impl ChatOptions {
+impl GenerationOptions {
     /// Check a request's values; names of dimensions are left to the reward model.
     ///
     /// # Errors

@@ -1,0 +1,54 @@
+//! What every route that generates text does, whatever its requests and answers look like.
+//!
+//! ```text
+//! options     = check the request's values
+//! plan        = template, tokenizer, preference: the prompts of all lanes
+//! grammar     = what the answer may look like
+//! generation  = hand it to the engine, read text
+//! answer      = collect it, or send it chunk by chunk
+//! ```
+
+mod calls;
+pub(crate) mod choices;
+pub(crate) mod envelope;
+mod form;
+pub(crate) mod frames;
+mod logprobs;
+pub(crate) mod options;
+mod prompt;
+pub(crate) mod range;
+pub(crate) mod reader;
+mod sampling;
+pub(crate) mod sse;
+mod submission;
+pub(crate) mod tally;
+mod timing;
+pub(crate) mod trace;
+pub(crate) mod waiting;
+
+use std::sync::Arc;
+
+use crate::ApiError;
+use crate::keys::Grant;
+use crate::state::Shared;
+use choices::Generation;
+use options::GenerationOptions;
+
+/// From checked options to running choices: what every route that generates does. The grant is the caller's place.
+///
+/// # Errors
+/// 429 where the queue has no place left, 400 where the prompts cannot be prepared or do not fit.
+pub(crate) async fn start(
+    shared: &Arc<Shared>,
+    options: &GenerationOptions,
+    grant: Grant,
+) -> Result<Generation, ApiError> {
+    let mut plans = prompt::plan(shared, options).await?;
+    // The preference is one, and so are the dimensions of all prompts.
+    let names = plans.first_mut().map(|plan| std::mem::take(&mut plan.dimensions)).unwrap_or_default();
+    let requests = plans.into_iter().map(|plan| submission::request(&shared.state, options, plan));
+    let mut requests = requests.collect::<Result<Vec<_>, _>>()?;
+    let grammar = options.form.grammar(shared).await?;
+    requests.iter_mut().for_each(|request| request.grammar.clone_from(&grammar));
+    Generation::start(shared, options, names, requests, grant)
+}
