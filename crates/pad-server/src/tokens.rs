@@ -5,11 +5,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use pad_api::{Detokenization, DetokenizeRequest, ErrorBody, Tokenization, TokenizeRequest};
-use pad_text::{Chat, Message};
+use pad_text::{Chat, Message, spell};
 
 use crate::ApiError;
 use crate::body::JsonBody;
-use crate::completions::spelling::spelled;
 use crate::generation::options;
 use crate::state::Shared;
 
@@ -58,7 +57,7 @@ pub(crate) async fn detokenize(
         let message = format!("`tokens` has {token}; allowed: ids of tokens, 0 to {}", size.saturating_sub(1));
         return Err(ApiError::invalid("tokens", message));
     }
-    Ok(Json(Detokenization { prompt: spelled(tokenizer, &request.tokens) }))
+    Ok(Json(Detokenization { prompt: spell(tokenizer, &request.tokens) }))
 }
 
 /// What is to be turned into tokens.

@@ -5,6 +5,7 @@
 //! * [`ChatTemplate`] and [`Chat`]: a conversation of [`Message`]s to the prompt of one model.
 //! * [`call`]: how calls of tools are written, where a template does not say.
 //! * [`Detokenizer`]: generated tokens to text, never a broken character.
+//! * [`spell`] and [`Speller`]: given tokens to text, control tokens by their names.
 //! * [`StopStrings`]: ends the text before a stop string, also one that spans tokens.
 //!
 //! Nothing here knows tensors, sequences or HTTP: `candle-core` is imported only for the type
@@ -24,6 +25,7 @@ mod message;
 mod pretokenizer;
 #[cfg(feature = "gguf")]
 mod sentencepiece;
+mod speller;
 mod spelling;
 mod stop;
 mod template;
@@ -37,6 +39,7 @@ pub use chat::Chat;
 pub use detokenizer::Detokenizer;
 pub use error::TextError;
 pub use message::Message;
+pub use speller::{Speller, spell};
 pub use stop::{StopStrings, Stopped};
 pub use template::ChatTemplate;
 pub use tokenizer::Tokenizer;

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use pad_api::{TextLogprobs, TokenLogprob, TopLogprob};
 use pad_engine::{LaneSpec, ScoreRequest, Scores};
-use pad_text::Tokenizer;
+use pad_text::{Speller, Tokenizer};
 
 use super::options::CompletionOptions;
-use super::spelling::Speller;
 use crate::generation::trace::finite;
 use crate::state::Shared;
 use crate::{ApiError, scores};

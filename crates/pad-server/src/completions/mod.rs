@@ -4,7 +4,6 @@ mod chunks;
 mod collect;
 mod echo;
 mod options;
-pub(crate) mod spelling;
 
 use std::sync::Arc;
 

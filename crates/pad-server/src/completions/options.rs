@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use pad_api::{ChatRequest, CompletionRequest, Prompt as Given, TextLogprobs};
 use pad_reward::Prompt;
-use pad_text::Tokenizer;
+use pad_text::{Tokenizer, spell};
 
 use crate::ApiError;
 use crate::generation::options::GenerationOptions;
@@ -114,7 +114,7 @@ fn prompts(given: Given, tokenizer: &Tokenizer) -> Result<Vec<Prompt>, ApiError>
             let message = format!("`prompt` has {id}; allowed: ids of tokens, 0 to {}", size.saturating_sub(1));
             return Err(ApiError::invalid("prompt", message));
         }
-        Ok(Prompt::Tokens { text: super::spelling::spelled(tokenizer, &ids), ids })
+        Ok(Prompt::Tokens { text: spell(tokenizer, &ids), ids })
     };
     let prompts: Vec<Prompt> = match given {
         Given::Text(one) => vec![Prompt::Text(one)],
