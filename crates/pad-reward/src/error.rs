@@ -65,7 +65,7 @@ pub enum RewardError {
         negative: String,
     },
     /// A principle goes into the last user message, and there is none.
-    #[error("messages: no message has the role `user`; steering by a preference puts its principle into the last one")]
+    #[error("no message has the role `user`; steering by a preference puts its principle into the last one")]
     NoUserMessage,
     /// A prompt could not be rendered or tokenized.
     #[error(transparent)]

@@ -110,31 +110,6 @@ impl ApiError {
         self
     }
 
-    /// Where the field at fault is called `from`, or lies in it, call it `to`: some routes have another name for the same thing.
-    #[must_use]
-    pub(crate) fn renamed(self, from: &str, to: &str) -> Self {
-        let rest = self.detail.param.as_ref().and_then(|param| param.strip_prefix(from));
-        let lies_in = rest.filter(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
-        let name = lies_in.map(|rest| format!("{to}{rest}"));
-        self.called(name)
-    }
-
-    /// Leave a step out of the field's path: some routes write the same thing flat.
-    #[must_use]
-    pub(crate) fn without(self, step: &str) -> Self {
-        let name = self.detail.param.as_ref().filter(|param| param.contains(step)).map(|param| param.replace(step, ""));
-        self.called(name)
-    }
-
-    /// The field by another name, in the message as well.
-    fn called(mut self, name: Option<String>) -> Self {
-        let Some(name) = name else { return self };
-        if let Some(param) = self.detail.param.replace(name.clone()) {
-            self.detail.message = self.detail.message.replace(&format!("`{param}`"), &format!("`{name}`"));
-        }
-        self
-    }
-
     /// Tell how long the client should wait before it tries again, in whole seconds.
     #[must_use]
     pub(crate) fn retry_after(mut self, wait: Duration) -> Self {

@@ -6,12 +6,14 @@
 //!
 //! Nothing here knows tensors, and nothing that is logged holds a prompt or a key.
 
+mod api_request;
 mod app;
 mod auth;
 mod body;
 mod chat;
 mod completions;
 mod connection;
+mod conversation;
 mod docs;
 mod engine_metrics;
 mod error;

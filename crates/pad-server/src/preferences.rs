@@ -8,7 +8,7 @@ use axum::extract::State;
 use pad_api::{DimensionInfo, GuidanceDefaults, NumberRange, ObjectKind, PreferenceList, TopKRange};
 use pad_reward::{Kind, Manifest};
 
-use crate::generation::options::{BETA, TOP_K};
+use crate::generation::guidance::{BETA, TOP_K};
 use crate::state::{AppState, Shared};
 
 /// List the dimensions that `preference` may weigh, with the ranges and defaults of guidance.

@@ -6,42 +6,57 @@ use pad_text::TextError;
 
 use crate::ApiError;
 
+/// What the prompt is called where a route says nothing else.
+const MESSAGES: &str = "messages";
+
+/// Why the engine does not take a request whose field `prompt` is what it reads.
+pub(crate) fn submit(error: &SubmitError, prompt: &str) -> ApiError {
+    let message = error.to_string();
+    match error {
+        SubmitError::QueueFull { .. } => ApiError::too_many_requests("queue_full", message),
+        SubmitError::ContextExceeded { .. } => ApiError::invalid_code("context_length_exceeded", message).about(prompt),
+        SubmitError::NoKvRoom { .. } => ApiError::invalid_code("kv_room_exceeded", message).about(prompt),
+        SubmitError::Draining => ApiError::unavailable("draining", message),
+        SubmitError::Dead => ApiError::unavailable("engine_dead", message),
+        SubmitError::Invalid(_) => ApiError::invalid_code("invalid_request", message),
+    }
+}
+
+/// Why there are no lanes for a request whose field `prompt` is what they read.
+pub(crate) fn reward(error: &RewardError, prompt: &str) -> ApiError {
+    match error {
+        RewardError::Text(error) => text(error, prompt),
+        RewardError::NoUserMessage => ApiError::invalid(prompt, format!("{prompt}: {error}")),
+        error => match error.param() {
+            Some(param) => ApiError::invalid(param, error.to_string()),
+            None => fault(error),
+        },
+    }
+}
+
+/// Why a request's field `prompt` gives no tokens.
+fn text(error: &TextError, prompt: &str) -> ApiError {
+    match error {
+        TextError::TemplateRefused(_) | TextError::TemplateRender(_) => ApiError::invalid(prompt, error.to_string()),
+        error => fault(error),
+    }
+}
+
 impl From<SubmitError> for ApiError {
     fn from(error: SubmitError) -> Self {
-        let message = error.to_string();
-        match error {
-            SubmitError::QueueFull { .. } => Self::too_many_requests("queue_full", message),
-            SubmitError::ContextExceeded { .. } => {
-                Self::invalid_code("context_length_exceeded", message).about("messages")
-            }
-            SubmitError::NoKvRoom { .. } => Self::invalid_code("kv_room_exceeded", message).about("messages"),
-            SubmitError::Draining => Self::unavailable("draining", message),
-            SubmitError::Dead => Self::unavailable("engine_dead", message),
-            SubmitError::Invalid(_) => Self::invalid_code("invalid_request", message),
-        }
+        submit(&error, MESSAGES)
     }
 }
 
 impl From<RewardError> for ApiError {
     fn from(error: RewardError) -> Self {
-        match error {
-            RewardError::Text(error) => error.into(),
-            error => match error.param() {
-                Some(param) => Self::invalid(param, error.to_string()),
-                None => fault(&error),
-            },
-        }
+        reward(&error, MESSAGES)
     }
 }
 
 impl From<TextError> for ApiError {
     fn from(error: TextError) -> Self {
-        match error {
-            TextError::TemplateRefused(_) | TextError::TemplateRender(_) => {
-                Self::invalid("messages", error.to_string())
-            }
-            error => fault(&error),
-        }
+        text(&error, MESSAGES)
     }
 }
 
@@ -82,7 +97,19 @@ mod tests {
         check(RewardError::EmptyPrinciple, 400, Some("preference"), None, &["principle"]);
         let unknown = RewardError::UnknownDimension { name: "humour".to_owned(), known: "`humor`".to_owned() };
         check(unknown, 400, Some("preference"), None, &["`humour`", "`humor`"]);
-        check(RewardError::NoUserMessage, 400, Some("messages"), None, &["user"]);
+        check(RewardError::NoUserMessage, 400, Some("messages"), None, &["messages: no message", "user"]);
+    }
+
+    #[test]
+    fn the_prompt_has_the_name_that_its_request_gives_it() {
+        let long = SubmitError::ContextExceeded { prompt: 2000, max_tokens: 100, context: 2048 };
+        check(submit(&long, "input"), 400, Some("input"), Some("context_length_exceeded"), &["2000"]);
+        let big = SubmitError::NoKvRoom { needed: 900, total: 512 };
+        check(submit(&big, "prompt"), 400, Some("prompt"), Some("kv_room_exceeded"), &["900"]);
+        check(reward(&RewardError::NoUserMessage, "input"), 400, Some("input"), None, &["input: no message"]);
+        check(reward(&RewardError::EmptyPrinciple, "input"), 400, Some("preference"), None, &[]);
+        let refused = RewardError::Text(TextError::TemplateRefused("roles must alternate".to_owned()));
+        check(reward(&refused, "input"), 400, Some("input"), None, &["roles must alternate"]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use pad_text::{Chat, Message, spell};
 
 use crate::ApiError;
 use crate::body::JsonBody;
-use crate::generation::options;
+use crate::conversation::conversation;
 use crate::state::Shared;
 
 /// Turn a text or a conversation into tokens.
@@ -69,7 +69,7 @@ enum Source {
 impl Source {
     fn of(request: TokenizeRequest) -> Result<Self, ApiError> {
         match (request.messages, request.prompt, request.content) {
-            (Some(messages), None, None) => Ok(Self::Messages(options::conversation(messages)?)),
+            (Some(messages), None, None) => Ok(Self::Messages(conversation(messages)?)),
             (None, Some(text), None) | (None, None, Some(text)) => Ok(Self::Text(text)),
             (None, None, None) => Err(ApiError::invalid(
                 "prompt",

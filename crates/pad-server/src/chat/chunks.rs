@@ -1,19 +1,21 @@
 //! A generation as the chunks of a chat completion's stream.
 
-use pad_api::{ChoicePad, ChunkChoice, Delta, FinishReason, Logprobs, TokenLogprob, TokenTrace};
+use pad_api::{
+    ChatChunk, ChoicePad, ChunkChoice, Delta, FinishReason, Logprobs, ObjectKind, TokenLogprob, TokenTrace, Usage,
+};
 
 use crate::generation::envelope::Envelope;
-use crate::generation::frames::{Frame, Shape};
-use crate::generation::options::{Details, GenerationOptions};
-use crate::generation::reader::Part;
+use crate::generation::frames::{Frame, StreamShape};
+use crate::generation::options::{GenerationOptions, TokenDetails};
+use crate::generation::reader::AnswerPart;
 use crate::generation::tally::Tally;
 
 /// The shape of a chat completion's stream.
-pub(crate) struct Chunks {
+pub(crate) struct ChatChunks {
     envelope: Envelope,
     /// Send `usage` before the end.
     include_usage: bool,
-    details: Details,
+    details: TokenDetails,
     /// Whether an answer may begin with a call.
     calls: bool,
     /// Which choices have had their opening chunk.
@@ -21,19 +23,19 @@ pub(crate) struct Chunks {
     ready: Vec<Frame>,
 }
 
-impl Shape for Chunks {
-    fn part(&mut self, index: usize, part: Part) -> Vec<Frame> {
+impl StreamShape for ChatChunks {
+    fn part(&mut self, index: usize, part: AnswerPart) -> Vec<Frame> {
         self.add(index, part);
         std::mem::take(&mut self.ready)
     }
 
     fn end(&mut self, tally: &Tally) -> Vec<Frame> {
-        let usage = self.include_usage.then(|| Frame::data(&self.envelope.usage_chunk(Some(tally.usage()))));
+        let usage = self.include_usage.then(|| Frame::data(&self.chunk(Vec::new(), Some(tally.usage()))));
         usage.into_iter().chain([Frame::Done]).collect()
     }
 }
 
-impl Chunks {
+impl ChatChunks {
     pub(crate) fn new(choices: usize, envelope: Envelope, options: &GenerationOptions) -> Self {
         let GenerationOptions { include_usage, details, .. } = *options;
         let (calls, opened) = (options.form.has_calls(), vec![false; choices]);
@@ -41,30 +43,30 @@ impl Chunks {
     }
 
     /// Opening before the first words, words with their explanations, the end in a chunk of its own.
-    fn add(&mut self, index: usize, part: Part) {
+    fn add(&mut self, index: usize, part: AnswerPart) {
         if !self.opened[index] {
-            let Some(opening) = self.opening(&part) else { return };
+            let Some(opening) = self.opening_delta(&part) else { return };
             self.opened[index] = true;
-            self.push(index, opening, None, Told::default());
+            self.push(index, opening, None, ChunkDetails::default());
         }
-        let Details { trace, logprobs, .. } = self.details;
-        let mut told =
-            Told { trace: trace.then_some(part.trace), logprobs: logprobs.is_some().then_some(part.logprobs) };
+        let TokenDetails { trace, logprobs, .. } = self.details;
+        let mut details =
+            ChunkDetails { trace: trace.then_some(part.trace), logprobs: logprobs.is_some().then_some(part.logprobs) };
         if !part.text.is_empty() {
-            let with_text = told.take();
+            let with_text = details.take();
             self.push(index, Delta::text(part.text), None, with_text);
         }
         for call in part.calls {
-            let with_call = told.take().unless_empty();
+            let with_call = details.take().unless_empty();
             self.push(index, Delta::calls(vec![call]), None, with_call);
         }
         if let Some(end) = part.end {
-            self.push(index, Delta::default(), Some(end.reason), told.unless_empty());
+            self.push(index, Delta::default(), Some(end.reason), details.unless_empty());
         }
     }
 
     /// How a choice that begins with this part is opened; none as long as it may begin with a call or with words.
-    fn opening(&self, part: &Part) -> Option<Delta> {
+    fn opening_delta(&self, part: &AnswerPart) -> Option<Delta> {
         if !part.text.is_empty() || !self.calls {
             return Some(Delta::opening());
         }
@@ -74,22 +76,27 @@ impl Chunks {
         part.end.map(|_| Delta::opening())
     }
 
-    fn push(&mut self, index: usize, delta: Delta, finish_reason: Option<FinishReason>, told: Told) {
-        let pad = told.trace.map(|trace| ChoicePad { trace });
-        let logprobs = told.logprobs.map(|content| Logprobs { content, refusal: None });
+    fn push(&mut self, index: usize, delta: Delta, finish_reason: Option<FinishReason>, details: ChunkDetails) {
+        let pad = details.trace.map(|trace| ChoicePad { trace });
+        let logprobs = details.logprobs.map(|content| Logprobs { content, refusal: None });
         let choice = ChunkChoice { index, delta, logprobs, finish_reason, pad };
-        self.ready.push(Frame::data(&self.envelope.chunk(choice)));
+        self.ready.push(Frame::data(&self.chunk(vec![choice], None)));
+    }
+
+    fn chunk(&self, choices: Vec<ChunkChoice>, usage: Option<Usage>) -> ChatChunk {
+        let Envelope { id, created, model, system_fingerprint } = self.envelope.clone();
+        ChatChunk { id, object: ObjectKind::ChatCompletionChunk, created, model, system_fingerprint, choices, usage }
     }
 }
 
-/// What is told of tokens, where it was asked for.
+/// What a chunk reports of its tokens, where it was asked for.
 #[derive(Default)]
-struct Told {
+struct ChunkDetails {
     trace: Option<Vec<TokenTrace>>,
     logprobs: Option<Vec<TokenLogprob>>,
 }
 
-impl Told {
+impl ChunkDetails {
     /// All that is there; nothing of it remains.
     fn take(&mut self) -> Self {
         let (trace, logprobs) = (self.trace.as_mut(), self.logprobs.as_mut());

@@ -1,14 +1,14 @@
 //! The answer in one piece: the same parts as a stream's, collected.
 
 use pad_api::{
-    AssistantMessage, ChatChoice, ChatCompletion, ChoicePad, FinishReason, FunctionCall, Logprobs, Role, ToolCall,
-    ToolCallDelta, ToolKind,
+    AssistantMessage, ChatChoice, ChatCompletion, ChoicePad, FinishReason, FunctionCall, Logprobs, ObjectKind, Role,
+    ToolCall, ToolCallDelta, ToolKind,
 };
 
 use crate::ApiError;
 use crate::generation::choices::Generation;
 use crate::generation::envelope::Envelope;
-use crate::generation::options::Details;
+use crate::generation::options::TokenDetails;
 
 /// Read a generation to its end. Runs within the handler's future, so that a client that hangs up drops it.
 ///
@@ -17,7 +17,7 @@ use crate::generation::options::Details;
 pub(crate) async fn collect(
     mut generation: Generation,
     envelope: Envelope,
-    details: Details,
+    details: TokenDetails,
 ) -> Result<ChatCompletion, ApiError> {
     let mut choices: Vec<ChatChoice> = (0..generation.choices()).map(|index| empty(index, details)).collect();
     while let Some((index, part)) = generation.next().await? {
@@ -40,10 +40,11 @@ pub(crate) async fn collect(
         // An answer that only calls says nothing.
         content.take_if(|content| content.is_empty() && !tool_calls.is_empty());
     }
-    Ok(envelope.completion(choices, generation.tally().usage()))
+    let (Envelope { id, created, model, system_fingerprint }, usage) = (envelope, generation.tally().usage());
+    Ok(ChatCompletion { id, object: ObjectKind::ChatCompletion, created, model, system_fingerprint, choices, usage })
 }
 
-fn empty(index: usize, details: Details) -> ChatChoice {
+fn empty(index: usize, details: TokenDetails) -> ChatChoice {
     ChatChoice {
         index,
         message: AssistantMessage {

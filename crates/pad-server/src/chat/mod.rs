@@ -2,24 +2,19 @@
 
 mod chunks;
 mod collect;
+mod request;
 
-use std::sync::Arc;
-
-use axum::extract::State;
+use axum::Json;
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
 use pad_api::{ChatChunk, ChatCompletion, ChatRequest};
 
 use crate::ApiError;
-use crate::auth::Caller;
-use crate::body::JsonBody;
+use crate::api_request::ApiRequest;
 use crate::failures::Failures;
 use crate::generation::envelope::Envelope;
-use crate::generation::frames::Frames;
 use crate::generation::options::GenerationOptions;
 use crate::generation::{self, sse};
-use crate::state::Shared;
-use chunks::Chunks;
+use chunks::ChatChunks;
 
 /// Continue a conversation, steered towards a preference.
 #[utoipa::path(
@@ -30,17 +25,14 @@ use chunks::Chunks;
         Failures,
     )
 )]
-pub(crate) async fn create(
-    State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    JsonBody(request): JsonBody<ChatRequest>,
-) -> Result<Response, ApiError> {
-    let options = GenerationOptions::read(request, &shared.state)?;
+pub(crate) async fn create(request: ApiRequest<ChatRequest>) -> Result<Response, ApiError> {
+    let ApiRequest { shared, caller, body } = request;
+    let options = GenerationOptions::check(request::generation_request(body)?, &shared.state)?;
     let generation = generation::start(&shared, &options, caller.acquire()?).await?;
-    let envelope = Envelope::new(&shared.state.model);
+    let envelope = Envelope::new(&shared.state.model, "chatcmpl-");
     if options.stream {
-        let chunks = Chunks::new(generation.choices(), envelope, &options);
-        return Ok(sse::respond(Frames::new(generation, chunks, Vec::new()), shared.state.limits.keep_alive));
+        let chunks = ChatChunks::new(generation.choices(), envelope, &options);
+        return Ok(sse::respond(generation, chunks, shared.state.limits.keep_alive));
     }
     Ok(Json(collect::collect(generation, envelope, options.details).await?).into_response())
 }

@@ -2,14 +2,15 @@
 
 use pad_api::{ChoicePad, Completion, CompletionChoice, FinishReason};
 
+use super::completion;
 use super::options::CompletionOptions;
 use crate::ApiError;
 use crate::generation::choices::Generation;
 use crate::generation::envelope::Envelope;
-use crate::generation::reader::Part;
+use crate::generation::reader::AnswerPart;
 
 /// A choice as far as it has come.
-struct Draft {
+struct ChoiceDraft {
     choice: CompletionChoice,
     /// Where its next token begins, in characters.
     offset: usize,
@@ -18,7 +19,7 @@ struct Draft {
     tokens: u32,
 }
 
-impl Draft {
+impl ChoiceDraft {
     fn new(options: &CompletionOptions, index: usize) -> Self {
         let text = options.beginning(index).to_owned();
         let details = options.generation.details;
@@ -27,7 +28,7 @@ impl Draft {
             choice: CompletionChoice {
                 index,
                 text,
-                logprobs: details.logprobs.map(|_| options.told(index)),
+                logprobs: details.logprobs.map(|_| options.prompt_logprobs(index)),
                 finish_reason: None,
                 pad: details.trace.then(ChoicePad::default),
             },
@@ -36,7 +37,7 @@ impl Draft {
         }
     }
 
-    fn add(&mut self, part: Part) {
+    fn add(&mut self, part: AnswerPart) {
         self.choice.text.push_str(&part.text);
         if let Some(pad) = &mut self.choice.pad {
             pad.trace.extend(part.trace);
@@ -68,28 +69,29 @@ impl Draft {
 /// 500 where a choice failed.
 pub(crate) async fn collect(
     mut generation: Generation,
-    envelope: &Envelope,
+    envelope: Envelope,
     options: &CompletionOptions,
 ) -> Result<Completion, ApiError> {
-    let mut drafts: Vec<Draft> = (0..generation.choices()).map(|index| Draft::new(options, index)).collect();
+    let mut drafts: Vec<ChoiceDraft> =
+        (0..generation.choices()).map(|index| ChoiceDraft::new(options, index)).collect();
     while let Some((index, part)) = generation.next().await? {
         drafts[index].add(part);
     }
     let mut choices: Vec<CompletionChoice> = Vec::new();
     let mut of_prompt = drafts.into_iter();
     while of_prompt.len() > 0 {
-        let drafts: Vec<Draft> = of_prompt.by_ref().take(options.generation.choices).collect();
+        let drafts: Vec<ChoiceDraft> = of_prompt.by_ref().take(options.generation.choices).collect();
         choices.extend(best(drafts, options.keep));
     }
     for (index, choice) in choices.iter_mut().enumerate() {
         choice.index = index;
         choice.finish_reason.get_or_insert(FinishReason::Length);
     }
-    Ok(envelope.text(choices, Some(generation.tally().usage())))
+    Ok(completion(envelope, choices, Some(generation.tally().usage())))
 }
 
 /// The best `keep` of them, best first; all of them as they came where none is left out.
-fn best(mut drafts: Vec<Draft>, keep: usize) -> impl Iterator<Item = CompletionChoice> {
+fn best(mut drafts: Vec<ChoiceDraft>, keep: usize) -> impl Iterator<Item = CompletionChoice> {
     if drafts.len() > keep {
         drafts.sort_by(|one, other| other.merit().total_cmp(&one.merit()));
         drafts.truncate(keep);

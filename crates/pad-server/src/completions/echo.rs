@@ -9,7 +9,7 @@ use pad_text::{Speller, Tokenizer};
 use super::options::CompletionOptions;
 use crate::generation::trace::finite;
 use crate::state::Shared;
-use crate::{ApiError, scores};
+use crate::{ApiError, refusal, scores};
 
 /// Read all prompts, each in one prefill, whose keys and values are then in the cache for what is generated.
 ///
@@ -19,20 +19,23 @@ pub(super) async fn read(shared: &Arc<Shared>, options: &CompletionOptions) -> R
     let (asked, prompts) = (Arc::clone(shared), options.generation.prompts.clone());
     let encode = move || prompts.iter().map(|prompt| prompt.encode(&asked.state.chat)).collect::<Result<Vec<_>, _>>();
     let tokens = tokio::task::spawn_blocking(encode).await;
-    let tokens = tokens.map_err(|_| ApiError::internal("the request could not be prepared"))??;
+    let tokens = tokens.map_err(|_| ApiError::internal("the request could not be prepared"))?;
+    let field = options.generation.names.prompt;
+    let tokens = tokens.map_err(|error| refusal::reward(&error, field))?;
     let top = options.generation.details.logprobs.unwrap_or(0);
     // All of them are in the queue before the first is waited for.
     let taken = tokens.iter().map(|tokens| request(tokens, top).map(|request| shared.state.engine.score(&request)));
-    let taken = taken.map(Option::transpose).collect::<Result<Vec<_>, _>>()?;
-    let mut told = Vec::with_capacity(tokens.len());
+    let taken = taken.map(Option::transpose).collect::<Result<Vec<_>, _>>();
+    let taken = taken.map_err(|error| refusal::submit(&error, field))?;
+    let mut logprobs = Vec::with_capacity(tokens.len());
     for ((tokens, choice), text) in tokens.iter().zip(taken).zip(options.echo.iter().flatten()) {
         let scores = match choice {
             Some(choice) => Some(scores::collect(choice).await?.0),
             None => None,
         };
-        told.push(tell(shared.state.chat.tokenizer(), text, tokens, scores.as_ref()));
+        logprobs.push(text_logprobs(shared.state.chat.tokenizer(), text, tokens, scores.as_ref()));
     }
-    Ok(told)
+    Ok(logprobs)
 }
 
 /// The first token follows nothing: it is what the others are read behind. One token alone has nothing to be read.
@@ -41,9 +44,9 @@ fn request(tokens: &[u32], top: usize) -> Option<ScoreRequest> {
     Some(ScoreRequest { lanes: vec![LaneSpec::base([*first].into())], answer: rest.into(), top })
 }
 
-fn tell(tokenizer: &Tokenizer, text: &str, tokens: &[u32], scores: Option<&Scores>) -> TextLogprobs {
+fn text_logprobs(tokenizer: &Tokenizer, text: &str, tokens: &[u32], scores: Option<&Scores>) -> TextLogprobs {
     let mut speller = Speller::new(tokenizer, text);
-    let (mut told, mut offset) = (TextLogprobs::default(), 0);
+    let (mut logprobs, mut offset) = (TextLogprobs::default(), 0);
     for (at, token) in tokens.iter().enumerate() {
         let before = speller.clone();
         let mut spelled = speller.push(*token);
@@ -52,7 +55,7 @@ fn tell(tokenizer: &Tokenizer, text: &str, tokens: &[u32], scores: Option<&Score
         }
         let behind = at.checked_sub(1).zip(scores).and_then(|(at, scores)| Some((at, scores, scores.base.get(at)?)));
         let Some((at, scores, logprob)) = behind else {
-            offset = told.add(spelled, None, offset);
+            offset = logprobs.add(spelled, None, offset);
             continue;
         };
         let candidates = scores.best.get(at).into_iter().flatten().filter(|(other, _)| other != token);
@@ -63,7 +66,7 @@ fn tell(tokenizer: &Tokenizer, text: &str, tokens: &[u32], scores: Option<&Score
         };
         let top_logprobs = candidates.map(top).collect();
         let entry = TokenLogprob { token: spelled, logprob: finite(*logprob), bytes: None, top_logprobs };
-        offset = told.push(entry, offset);
+        offset = logprobs.push(entry, offset);
     }
-    told
+    logprobs
 }

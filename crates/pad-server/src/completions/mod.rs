@@ -5,22 +5,16 @@ mod collect;
 mod echo;
 mod options;
 
-use std::sync::Arc;
-
-use axum::extract::State;
+use axum::Json;
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, Json};
-use pad_api::{Completion, CompletionRequest};
+use pad_api::{Completion, CompletionChoice, CompletionRequest, ObjectKind, Usage};
 
 use crate::ApiError;
-use crate::auth::Caller;
-use crate::body::JsonBody;
+use crate::api_request::ApiRequest;
 use crate::failures::Failures;
 use crate::generation::envelope::Envelope;
-use crate::generation::frames::Frames;
 use crate::generation::{self, sse};
-use crate::state::Shared;
-use chunks::Chunks;
+use chunks::CompletionChunks;
 use options::CompletionOptions;
 
 /// Continue prompts, steered towards a preference.
@@ -32,31 +26,29 @@ use options::CompletionOptions;
         Failures,
     )
 )]
-pub(crate) async fn create(
-    State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    JsonBody(request): JsonBody<CompletionRequest>,
-) -> Result<Response, ApiError> {
-    answer(&shared, &caller, request).await.map_err(|error| error.renamed("messages", "prompt"))
-}
-
-async fn answer(shared: &Arc<Shared>, caller: &Caller, request: CompletionRequest) -> Result<Response, ApiError> {
-    let mut options = CompletionOptions::read(request, &shared.state)?;
+pub(crate) async fn create(request: ApiRequest<CompletionRequest>) -> Result<Response, ApiError> {
+    let ApiRequest { shared, caller, body } = request;
+    let mut options = CompletionOptions::check(body, &shared.state)?;
     let grant = caller.acquire()?;
     let scored = options.echo.is_some() && options.generation.details.logprobs.is_some();
     if scored {
-        options.prompts = echo::read(shared, &options).await?;
+        options.prompt_logprobs = echo::read(&shared, &options).await?;
     }
-    let mut generation = generation::start(shared, &options.generation, grant).await?;
+    let mut generation = generation::start(&shared, &options.generation, grant).await?;
     if scored {
         // They are in the cache because they were just computed.
         generation.count_cached_as_computed();
     }
-    let envelope = Envelope::named(&shared.state.model, "cmpl");
+    let envelope = Envelope::new(&shared.state.model, "cmpl-");
     if options.generation.stream {
-        let mut chunks = Chunks::new(envelope, &options, generation.choices());
-        let opening = chunks.opening();
-        return Ok(sse::respond(Frames::new(generation, chunks, opening), shared.state.limits.keep_alive));
+        let chunks = CompletionChunks::new(envelope, &options, generation.choices());
+        return Ok(sse::respond(generation, chunks, shared.state.limits.keep_alive));
     }
-    Ok(Json(collect::collect(generation, &envelope, &options).await?).into_response())
+    Ok(Json(collect::collect(generation, envelope, &options).await?).into_response())
+}
+
+/// A completion, or a part of one.
+fn completion(envelope: Envelope, choices: Vec<CompletionChoice>, usage: Option<Usage>) -> Completion {
+    let Envelope { id, created, model, system_fingerprint } = envelope;
+    Completion { id, object: ObjectKind::TextCompletion, created, model, system_fingerprint, choices, usage }
 }

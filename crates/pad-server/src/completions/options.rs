@@ -1,46 +1,45 @@
 //! A completion request whose every value was checked.
 
-use std::ops::RangeInclusive;
-
-use pad_api::{ChatRequest, CompletionRequest, Prompt as Given, TextLogprobs};
+use pad_api::{CompletionRequest, TextLogprobs};
 use pad_reward::Prompt;
 use pad_text::{Tokenizer, spell};
 
 use crate::ApiError;
 use crate::generation::options::GenerationOptions;
 use crate::generation::range::within;
+use crate::generation::request::{FieldNames, GenerationRequest};
+use crate::generation::sampling::SamplingRequest;
 use crate::state::AppState;
 
 /// Tokens where a request names no number: OpenAI's.
 const MAX_TOKENS: u64 = 16;
-/// Candidates that may be shown in each token's place.
-const LOGPROBS: RangeInclusive<u64> = 0..=20;
+/// What the request calls its fields.
+const NAMES: FieldNames = FieldNames { prompt: "prompt", max_tokens: "max_tokens", top_logprobs: "logprobs" };
 
 /// What a request asks for, defaults filled in.
 #[derive(Clone, Debug)]
 pub(crate) struct CompletionOptions {
-    /// What it has in common with a chat; `choices` are those that are generated for each prompt.
+    /// What is generated; its `choices` are those of each prompt.
     pub(crate) generation: GenerationOptions,
     /// The choices of each prompt that are kept.
     pub(crate) keep: usize,
     /// The text that each prompt's choices begin with, where they do.
     pub(crate) echo: Option<Vec<String>>,
     /// The log-probabilities of each prompt's tokens, once they are read: with `echo` and `logprobs`.
-    pub(crate) prompts: Vec<TextLogprobs>,
+    pub(crate) prompt_logprobs: Vec<TextLogprobs>,
 }
 
 impl CompletionOptions {
     /// Check a request's values.
     ///
     /// # Errors
-    /// 404 for another model's name, 400 naming the field that is wrong, its value and what is allowed.
-    pub(crate) fn read(request: CompletionRequest, state: &AppState) -> Result<Self, ApiError> {
+    /// 400 naming the field that is wrong, its value and what is allowed.
+    pub(crate) fn check(request: CompletionRequest, state: &AppState) -> Result<Self, ApiError> {
         if request.suffix.is_some_and(|suffix| !suffix.is_empty()) {
             let message = "`suffix` is given; this server does not fill in the middle: leave it out";
             return Err(ApiError::invalid("suffix", message));
         }
         let echo = request.echo.unwrap_or(false);
-        let logprobs = request.logprobs.map(|top| within("logprobs", top, &LOGPROBS)).transpose()?;
         let prompts = prompts(request.prompt, state.chat.tokenizer())?;
         let most = state.limits.choices as u64;
         let keep = within("n", request.n.unwrap_or(1), &(1..=most))?;
@@ -54,34 +53,34 @@ impl CompletionOptions {
             return Err(ApiError::invalid("prompt", message));
         }
         let echo = echo.then(|| prompts.iter().map(text).collect());
-        let chat = ChatRequest {
-            model: request.model,
+        let request = GenerationRequest {
+            choices: Some(generated),
             max_tokens: Some(request.max_tokens.unwrap_or(MAX_TOKENS)),
-            temperature: request.temperature,
-            min_p: request.min_p,
-            top_k: request.top_k,
-            top_p: request.top_p,
-            logit_bias: request.logit_bias,
-            presence_penalty: request.presence_penalty,
-            frequency_penalty: request.frequency_penalty,
-            repetition_penalty: request.repetition_penalty,
-            ignore_eos: request.ignore_eos,
-            min_tokens: request.min_tokens,
-            logprobs: logprobs.map(|_| true),
-            top_logprobs: logprobs,
+            sampling: SamplingRequest {
+                temperature: request.temperature,
+                min_p: request.min_p,
+                top_k: request.top_k,
+                top_p: request.top_p,
+                logit_bias: request.logit_bias,
+                presence_penalty: request.presence_penalty,
+                frequency_penalty: request.frequency_penalty,
+                repetition_penalty: request.repetition_penalty,
+                ignore_eos: request.ignore_eos,
+                min_tokens: request.min_tokens,
+            },
             seed: request.seed,
             stop: request.stop,
-            n: Some(generated),
+            top_logprobs: request.logprobs,
+            // One entry for every token, read or generated.
+            end_logprobs: echo.is_some(),
             stream: request.stream,
             stream_options: request.stream_options,
             preference: request.preference,
             pad: request.pad,
-            ..ChatRequest::default()
+            ..GenerationRequest::new(NAMES, prompts)
         };
-        let mut generation = GenerationOptions::of(chat, prompts, state)?;
-        // One entry for every token, read or generated.
-        generation.details.ends = echo.is_some();
-        Ok(Self { generation, keep: keep as usize, echo, prompts: Vec::new() })
+        let generation = GenerationOptions::check(request, state)?;
+        Ok(Self { generation, keep: keep as usize, echo, prompt_logprobs: Vec::new() })
     }
 
     /// The text that choice `index` of those that are generated begins with.
@@ -91,8 +90,8 @@ impl CompletionOptions {
     }
 
     /// The log-probabilities that choice `index` of those that are generated begins with.
-    pub(crate) fn told(&self, index: usize) -> TextLogprobs {
-        self.prompts.get(index / self.generation.choices).cloned().unwrap_or_default()
+    pub(crate) fn prompt_logprobs(&self, index: usize) -> TextLogprobs {
+        self.prompt_logprobs.get(index / self.generation.choices).cloned().unwrap_or_default()
     }
 }
 
@@ -107,7 +106,7 @@ fn best_of(given: Option<u64>, keep: u64, most: u64, stream: bool) -> Result<u64
     Ok(generated)
 }
 
-fn prompts(given: Given, tokenizer: &Tokenizer) -> Result<Vec<Prompt>, ApiError> {
+fn prompts(given: pad_api::Prompt, tokenizer: &Tokenizer) -> Result<Vec<Prompt>, ApiError> {
     let tokens = |ids: Vec<u32>| {
         let size = tokenizer.vocab_size();
         if let Some(id) = ids.iter().find(|id| **id as usize >= size) {
@@ -117,10 +116,10 @@ fn prompts(given: Given, tokenizer: &Tokenizer) -> Result<Vec<Prompt>, ApiError>
         Ok(Prompt::Tokens { text: spell(tokenizer, &ids), ids })
     };
     let prompts: Vec<Prompt> = match given {
-        Given::Text(one) => vec![Prompt::Text(one)],
-        Given::Texts(several) => several.into_iter().map(Prompt::Text).collect(),
-        Given::Tokens(one) => vec![tokens(one)?],
-        Given::TokenLists(several) => several.into_iter().map(tokens).collect::<Result<_, _>>()?,
+        pad_api::Prompt::Text(one) => vec![Prompt::Text(one)],
+        pad_api::Prompt::Texts(several) => several.into_iter().map(Prompt::Text).collect(),
+        pad_api::Prompt::Tokens(one) => vec![tokens(one)?],
+        pad_api::Prompt::TokenLists(several) => several.into_iter().map(tokens).collect::<Result<_, _>>()?,
     };
     let empty = |prompt: &Prompt| match prompt {
         Prompt::Text(text) => text.is_empty(),

@@ -10,15 +10,15 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use super::options::GenerationOptions;
-use super::reader::{ChoiceReader, End, Part};
+use super::reader::{AnswerEnd, AnswerPart, ChoiceReader};
 use super::tally::Tally;
 use super::timing::Timing;
-use crate::ApiError;
 use crate::keys::Grant;
 use crate::state::Shared;
+use crate::{ApiError, refusal};
 
 /// A part, and the index of the choice that it belongs to.
-type Indexed = (usize, Result<Part, String>);
+type Indexed = (usize, Result<AnswerPart, String>);
 
 /// A running request. Dropping it drops its choices, which cancels their sequences and frees their memory.
 pub(crate) struct Generation {
@@ -66,7 +66,8 @@ impl Generation {
             let mut choices: Vec<Choice> = Vec::with_capacity(count);
             for request in requests {
                 // Those before a refused one are dropped with the error, which cancels them.
-                choices.extend(state.engine.submit(request)?);
+                let submitted = state.engine.submit(request);
+                choices.extend(submitted.map_err(|error| refusal::submit(&error, options.names.prompt))?);
             }
             let end = state.limits.answer.map(|limit| Instant::now() + limit);
             choices.into_iter().map(reader).enumerate().map(|(index, reader)| read(index, reader, end)).collect()
@@ -88,7 +89,7 @@ impl Generation {
     ///
     /// # Errors
     /// 500 where a choice failed. The request is then over as a whole.
-    pub(crate) async fn next(&mut self) -> Result<Option<(usize, Part)>, ApiError> {
+    pub(crate) async fn next(&mut self) -> Result<Option<(usize, AnswerPart)>, ApiError> {
         match self.parts.next().await {
             None => Ok(None),
             Some((index, Ok(part))) => {
@@ -114,7 +115,7 @@ impl Generation {
         &self.tally
     }
 
-    fn count(&mut self, index: usize, part: &Part) {
+    fn count(&mut self, index: usize, part: &AnswerPart) {
         self.tally.add(index, part);
         if let Some(token) = part.token {
             self.timing.token(index, token);
@@ -150,6 +151,6 @@ fn read(index: usize, reader: ChoiceReader, end: Option<Instant>) -> BoxStream<'
 }
 
 /// The only part of a choice that may have no token.
-fn nothing() -> Part {
-    Part { end: Some(End { reason: FinishReason::Length, cached_tokens: None }), ..Part::default() }
+fn nothing() -> AnswerPart {
+    AnswerPart { end: Some(AnswerEnd { reason: FinishReason::Length, cached_tokens: None }), ..AnswerPart::default() }
 }

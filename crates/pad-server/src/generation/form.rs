@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pad_api::{ChatRequest, FunctionTool, ResponseFormat, ResponseFormatKind, Tool, ToolChoice, ToolMode};
+use pad_api::{FunctionTool, Tool, ToolChoice, ToolKind, ToolMode};
 use pad_decode::Grammar;
 use pad_grammar::{Calls, Content, Grammars, Schema, Shape, ShapeError};
 use serde_json::{Map, Value, json};
@@ -14,17 +14,64 @@ use crate::state::Shared;
 const MOST_TOOLS: usize = 128;
 /// Characters of a tool's name.
 const LONGEST_NAME: usize = 64;
-/// The field that a schema of the answer stands in.
-const SCHEMA: &str = "response_format.json_schema.schema";
 
-/// What the answer may be, and what the model is told of tools.
+/// What a request says of its answer's form, before it is checked.
 #[derive(Clone, Debug)]
+pub(crate) struct FormRequest {
+    /// What the dialect calls its fields.
+    pub(crate) names: FormNames,
+    /// The form of the text.
+    pub(crate) text: TextForm,
+    /// Functions that may be called.
+    pub(crate) functions: Vec<FunctionTool>,
+    /// Whether functions are called, and which.
+    pub(crate) tool_choice: Option<ToolChoice>,
+    /// Whether one answer may call several times.
+    pub(crate) parallel_calls: Option<bool>,
+}
+
+/// The names of fields that differ between dialects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FormNames {
+    /// The schema of the answer's text.
+    pub(crate) schema: &'static str,
+    /// The function of a tool, within the tool: `.function`, or nothing where a tool's fields are the function's.
+    pub(crate) function: &'static str,
+}
+
+impl FormNames {
+    /// A field of the function of the tool at this place among `tools`.
+    fn of_function(&self, place: usize, field: &str) -> String {
+        format!("tools[{place}]{}.{field}", self.function)
+    }
+}
+
+/// Forms that an answer's text can have.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum TextForm {
+    /// Any text.
+    Any,
+    /// A JSON object.
+    Object,
+    /// JSON that this schema describes.
+    Schema(Map<String, Value>),
+}
+
+/// What the answer may be, and what the model reads of tools. The default is any text.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Form {
+    constraint: Option<Constraint>,
+    /// Descriptions of tools, for the prompt.
+    pub(crate) tools: Arc<[Value]>,
+}
+
+/// What an answer is held to.
+#[derive(Clone, Debug)]
+struct Constraint {
     shape: Shape,
     /// Where the tools of the shape stand in the request.
     places: Vec<usize>,
-    /// Descriptions of tools, for the prompt.
-    pub(crate) tools: Arc<[Value]>,
+    names: FormNames,
 }
 
 impl Form {
@@ -32,40 +79,44 @@ impl Form {
     ///
     /// # Errors
     /// 400 naming the field that is wrong.
-    pub(crate) fn read(request: &ChatRequest) -> Result<Self, ApiError> {
-        let tools = request.tools.as_deref().unwrap_or_default();
-        if request.functions.is_some() && tools.is_empty() {
-            let message = "`functions` is given; allowed: `tools`, each {\"type\": \"function\", \"function\": {...}}";
-            return Err(ApiError::invalid("functions", message));
-        }
-        check_names(tools)?;
-        let content = content(request.response_format.as_ref())?;
-        let any =
-            Self { shape: Shape { content: Some(content), calls: None }, places: Vec::new(), tools: Arc::new([]) };
-        let places: Vec<usize> = match &request.tool_choice {
-            Some(ToolChoice::Mode(ToolMode::None)) => return Ok(any),
-            None | Some(ToolChoice::Mode(ToolMode::Auto)) if tools.is_empty() => return Ok(any),
-            None | Some(ToolChoice::Mode(_)) => (0..tools.len()).collect(),
+    pub(crate) fn check(request: FormRequest) -> Result<Self, ApiError> {
+        let FormRequest { names, text, functions, tool_choice, parallel_calls } = request;
+        check_functions(&functions, names)?;
+        let content = content(text, names)?;
+        let places: Vec<usize> = match &tool_choice {
+            Some(ToolChoice::Mode(ToolMode::None)) => return Ok(Self::without_calls(content, names)),
+            None | Some(ToolChoice::Mode(ToolMode::Auto)) if functions.is_empty() => {
+                return Ok(Self::without_calls(content, names));
+            }
+            None | Some(ToolChoice::Mode(_)) => (0..functions.len()).collect(),
             Some(ToolChoice::Function(name)) => {
-                tools.iter().position(|tool| tool.function.name == *name).into_iter().collect()
+                functions.iter().position(|function| function.name == *name).into_iter().collect()
             }
         };
-        let optional = matches!(request.tool_choice, None | Some(ToolChoice::Mode(ToolMode::Auto)));
-        let named = matches!(request.tool_choice, Some(ToolChoice::Function(_)));
+        let optional = matches!(tool_choice, None | Some(ToolChoice::Mode(ToolMode::Auto)));
+        let named = matches!(tool_choice, Some(ToolChoice::Function(_)));
         if places.is_empty() {
             return Err(ApiError::invalid("tool_choice", "`tool_choice` asks for a tool that is not among `tools`"));
         }
-        let called: Result<Vec<_>, ApiError> = places.iter().map(|place| called(*place, &tools[*place])).collect();
-        let parallel = !named && request.parallel_tool_calls.unwrap_or(true);
-        let told = tools.iter().map(|tool| serde_json::to_value(tool).unwrap_or_default()).collect();
-        let content = any.shape.content.filter(|_| optional);
-        let shape = Shape { content, calls: Some(Calls { tools: called?, parallel }) };
-        Ok(Self { shape, places, tools: told })
+        let tool = |place: &usize| callable(&functions[*place], &names.of_function(*place, "parameters"));
+        let tools = places.iter().map(tool).collect::<Result<_, ApiError>>()?;
+        let calls = Calls { tools, parallel: !named && parallel_calls.unwrap_or(true) };
+        let shape = Shape { content: optional.then_some(content), calls: Some(calls) };
+        let tools = functions.into_iter().map(description).collect();
+        Ok(Self { constraint: Some(Constraint { shape, places, names }), tools })
+    }
+
+    fn without_calls(content: Content, names: FormNames) -> Self {
+        let constraint = (content != Content::Text).then(|| {
+            let shape = Shape { content: Some(content), calls: None };
+            Constraint { shape, places: Vec::new(), names }
+        });
+        Self { constraint, tools: Arc::new([]) }
     }
 
     /// Whether calls are read from the answer.
     pub(crate) fn has_calls(&self) -> bool {
-        self.shape.calls.is_some()
+        self.constraint.as_ref().is_some_and(|constraint| constraint.shape.calls.is_some())
     }
 
     /// The grammar of this form, if it has one. Compiled on a thread that may block.
@@ -73,14 +124,14 @@ impl Form {
     /// # Errors
     /// 400 naming the schema that no answer can be held to, and why.
     pub(crate) async fn grammar(&self, shared: &Arc<Shared>) -> Result<Option<Box<dyn Grammar>>, ApiError> {
-        if self.shape == (Shape { content: Some(Content::Text), calls: None }) {
-            return Ok(None);
-        }
-        let (shared, form) = (Arc::clone(shared), self.clone());
-        let compiled = tokio::task::spawn_blocking(move || form.compile(&shared.grammars)).await;
+        let Some(constraint) = self.constraint.clone() else { return Ok(None) };
+        let shared = Arc::clone(shared);
+        let compiled = tokio::task::spawn_blocking(move || constraint.compile(&shared.grammars)).await;
         compiled.unwrap_or_else(|_| Err(ApiError::internal("the answer's form could not be prepared")))
     }
+}
 
+impl Constraint {
     fn compile(&self, grammars: &Grammars) -> Result<Option<Box<dyn Grammar>>, ApiError> {
         grammars.compile(&self.shape).map_err(|error| {
             let fails = |shape: &Shape| grammars.compile(shape).err();
@@ -88,91 +139,81 @@ impl Form {
             if content.content.is_some()
                 && let Some(error) = fails(&content)
             {
-                return refused(SCHEMA, &error);
+                return unsupported(self.names.schema, &error);
             }
             let tools = self.shape.calls.iter().flat_map(|calls| &calls.tools);
             for (place, tool) in self.places.iter().zip(tools) {
                 let calls = Calls { tools: vec![tool.clone()], parallel: false };
                 if let Some(error) = fails(&Shape { content: None, calls: Some(calls) }) {
-                    return refused(&parameters(*place), &error);
+                    return unsupported(&self.names.of_function(*place, "parameters"), &error);
                 }
             }
-            refused("tools", &error)
+            unsupported("tools", &error)
         })
     }
 }
 
-fn content(format: Option<&ResponseFormat>) -> Result<Content, ApiError> {
-    let Some(format) = format else { return Ok(Content::Text) };
-    match (format.kind, &format.json_schema) {
-        (ResponseFormatKind::Text, _) => Ok(Content::Text),
-        (ResponseFormatKind::JsonObject, _) => Ok(Content::Json(Schema::any_object())),
-        (ResponseFormatKind::JsonSchema, Some(described)) => match &described.schema {
-            None => Ok(Content::Json(Schema::any_object())),
-            Some(schema) => {
-                let schema = Schema::new(&Value::Object(schema.clone()), false);
-                Ok(Content::Json(schema.map_err(|error| refused(SCHEMA, &error))?))
-            }
-        },
-        (ResponseFormatKind::JsonSchema, None) => {
-            let message = "`response_format.json_schema` is absent; allowed: an object with `name` and `schema`";
-            Err(ApiError::invalid("response_format.json_schema", message))
+fn content(form: TextForm, names: FormNames) -> Result<Content, ApiError> {
+    match form {
+        TextForm::Any => Ok(Content::Text),
+        TextForm::Object => Ok(Content::Json(Schema::any_object())),
+        TextForm::Schema(schema) => {
+            let schema = Schema::new(&Value::Object(schema), false);
+            Ok(Content::Json(schema.map_err(|error| unsupported(names.schema, &error))?))
         }
     }
 }
 
-fn check_names(tools: &[Tool]) -> Result<(), ApiError> {
-    if tools.len() > MOST_TOOLS {
-        let message = format!("`tools` has {} tools; allowed: {MOST_TOOLS} at most", tools.len());
+fn check_functions(functions: &[FunctionTool], names: FormNames) -> Result<(), ApiError> {
+    if functions.len() > MOST_TOOLS {
+        let message = format!("`tools` has {} tools; allowed: {MOST_TOOLS} at most", functions.len());
         return Err(ApiError::invalid("tools", message));
     }
     let good = |name: &str| {
         let known = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(known)
     };
-    for (place, tool) in tools.iter().enumerate() {
-        let (name, param) = (&tool.function.name, format!("tools[{place}].function.name"));
+    for (place, FunctionTool { name, .. }) in functions.iter().enumerate() {
+        let param = names.of_function(place, "name");
         if !good(name) {
             let message =
                 format!("`{param}` is `{name}`; allowed: letters, digits, `_` and `-`, 1 to {LONGEST_NAME} of them");
             return Err(ApiError::invalid(&param, message));
         }
-        if tools[..place].iter().any(|other| other.function.name == *name) {
+        if functions[..place].iter().any(|other| other.name == *name) {
             return Err(ApiError::invalid(&param, format!("`{param}` is `{name}`, as another tool's is")));
         }
     }
     Ok(())
 }
 
-/// A tool as the grammar takes it. Arguments are always an object.
-fn called(place: usize, tool: &Tool) -> Result<pad_grammar::Tool, ApiError> {
-    let FunctionTool { name, parameters: described, strict, .. } = &tool.function;
+/// A tool as chat templates describe it to the model.
+fn description(function: FunctionTool) -> Value {
+    serde_json::to_value(Tool { kind: ToolKind::Function, function }).unwrap_or_default()
+}
+
+/// A tool as the grammar takes it; its parameters are this field. Arguments are always an object.
+fn callable(function: &FunctionTool, param: &str) -> Result<pad_grammar::Tool, ApiError> {
+    let FunctionTool { name, parameters, strict, .. } = function;
     let nothing = || json!({"type": "object", "properties": {}, "additionalProperties": false});
-    let mut schema = described.clone().map_or_else(nothing, Value::Object);
+    let mut schema = parameters.clone().map_or_else(nothing, Value::Object);
     if let Some(keywords) = schema.as_object_mut() {
-        check_object(place, keywords)?;
+        check_object(keywords, param)?;
         keywords.insert("type".to_owned(), json!("object"));
     }
     let schema = Schema::new(&schema, !strict.unwrap_or(false));
-    let parameters = schema.map_err(|error| refused(&parameters(place), &error))?;
+    let parameters = schema.map_err(|error| unsupported(param, &error))?;
     Ok(pad_grammar::Tool { name: name.clone(), parameters })
 }
 
-fn check_object(place: usize, keywords: &Map<String, Value>) -> Result<(), ApiError> {
+fn check_object(keywords: &Map<String, Value>, param: &str) -> Result<(), ApiError> {
     match keywords.get("type") {
         None => Ok(()),
         Some(kind) if *kind == json!("object") => Ok(()),
-        Some(other) => {
-            let param = parameters(place);
-            Err(ApiError::invalid(&param, format!("`{param}` has the type {other}; allowed: \"object\"")))
-        }
+        Some(other) => Err(ApiError::invalid(param, format!("`{param}` has the type {other}; allowed: \"object\""))),
     }
 }
 
-fn parameters(place: usize) -> String {
-    format!("tools[{place}].function.parameters")
-}
-
-fn refused(param: &str, error: &ShapeError) -> ApiError {
+fn unsupported(param: &str, error: &ShapeError) -> ApiError {
     ApiError::invalid(param, format!("`{param}` cannot be held to: {error}"))
 }

@@ -6,7 +6,7 @@ use pad_api::ErrorBody;
 use serde::Serialize;
 
 use super::choices::Generation;
-use super::reader::Part;
+use super::reader::AnswerPart;
 use super::tally::Tally;
 use crate::ApiError;
 
@@ -48,10 +48,15 @@ fn json(message: &impl Serialize) -> String {
     })
 }
 
-/// The shape of a stream: which messages say what the parts of a generation say.
-pub(crate) trait Shape: Send + 'static {
-    /// What choice `index` says next.
-    fn part(&mut self, index: usize, part: Part) -> Vec<Frame>;
+/// The messages of a dialect's stream, made from the parts of a generation.
+pub(crate) trait StreamShape: Send + 'static {
+    /// Before the first part.
+    fn opening(&mut self) -> Vec<Frame> {
+        Vec::new()
+    }
+
+    /// The next part of choice `index`.
+    fn part(&mut self, index: usize, part: AnswerPart) -> Vec<Frame>;
 
     /// All choices have ended.
     fn end(&mut self, tally: &Tally) -> Vec<Frame>;
@@ -70,10 +75,11 @@ pub(crate) struct Frames<S> {
     ready: VecDeque<Frame>,
 }
 
-impl<S: Shape> Frames<S> {
-    /// The messages of a generation after those of an `opening`.
-    pub(crate) fn new(generation: Generation, shape: S, opening: Vec<Frame>) -> Self {
-        Self { generation: Some(generation), shape, ready: opening.into() }
+impl<S: StreamShape> Frames<S> {
+    /// The messages of a generation, none of which was sent.
+    pub(crate) fn new(generation: Generation, mut shape: S) -> Self {
+        let ready = shape.opening().into();
+        Self { generation: Some(generation), shape, ready }
     }
 
     /// The next message.

@@ -11,14 +11,16 @@
 mod calls;
 pub(crate) mod choices;
 pub(crate) mod envelope;
-mod form;
+pub(crate) mod form;
 pub(crate) mod frames;
+pub(crate) mod guidance;
 mod logprobs;
 pub(crate) mod options;
 mod prompt;
 pub(crate) mod range;
 pub(crate) mod reader;
-mod sampling;
+pub(crate) mod request;
+pub(crate) mod sampling;
 pub(crate) mod sse;
 mod submission;
 pub(crate) mod tally;

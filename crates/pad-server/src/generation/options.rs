@@ -3,22 +3,18 @@
 use std::ops::RangeInclusive;
 use std::time::Instant;
 
-use pad_api::{ChatMessage, ChatRequest, Content, PadOptions, Preference, Stop, StreamOptions, ToolCall};
+use pad_api::{Stop, StreamOptions};
 use pad_reward::{PreferenceInput, Prompt};
-use pad_text::Message;
-use serde_json::{Map, Value, json};
 
 use super::form::Form;
-use super::range::{number, within};
+use super::guidance::{Guidance, preference_input};
+use super::range::within;
+use super::request::{FieldNames, GenerationRequest};
 use super::sampling::Sampling;
 use crate::ApiError;
 use crate::state::AppState;
 
-/// Guidance strengths that a request may ask for.
-pub(crate) const BETA: RangeInclusive<f64> = 0.0..=4.0;
-/// Numbers of candidates that a request may ask for.
-pub(crate) const TOP_K: RangeInclusive<u64> = 1..=100;
-/// Candidates that may be shown in each token's place.
+/// Candidates that may be reported in each token's place.
 const TOP_LOGPROBS: RangeInclusive<u64> = 0..=20;
 /// Stop strings that a request may give.
 const STOP_STRINGS: RangeInclusive<usize> = 1..=4;
@@ -27,11 +23,12 @@ const STOP_STRINGS: RangeInclusive<usize> = 1..=4;
 #[derive(Clone, Debug)]
 pub(crate) struct GenerationOptions {
     pub(crate) arrived: Instant,
+    /// What the request's dialect calls its fields.
+    pub(crate) names: FieldNames,
     /// What is continued; each prompt on its own.
     pub(crate) prompts: Vec<Prompt>,
     pub(crate) preference: PreferenceInput,
-    pub(crate) beta: f32,
-    pub(crate) top_k: usize,
+    pub(crate) guidance: Guidance,
     pub(crate) sampling: Sampling,
     pub(crate) form: Form,
     pub(crate) seed: u64,
@@ -45,83 +42,69 @@ pub(crate) struct GenerationOptions {
     pub(crate) stream: bool,
     /// Send `usage` at the end of the stream.
     pub(crate) include_usage: bool,
-    pub(crate) details: Details,
+    pub(crate) details: TokenDetails,
 }
 
-/// What is told beside the text.
+/// What is reported of each token beside its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Details {
-    /// Why every token was chosen.
+pub(crate) struct TokenDetails {
+    /// Why it was chosen.
     pub(crate) trace: bool,
-    /// The tokens' log-probabilities, with those of so many candidates each.
+    /// Its log-probability, with those of so many candidates.
     pub(crate) logprobs: Option<usize>,
-    /// Tell those of end tokens as well.
-    pub(crate) ends: bool,
+    /// Report the log-probabilities of end tokens as well.
+    pub(crate) end_logprobs: bool,
 }
 
 impl GenerationOptions {
     /// Check a request's values; names of dimensions are left to the reward model.
     ///
     /// # Errors
-    /// 404 for another model's name, 400 naming the field that is wrong, its value and what is allowed.
-    pub(crate) fn read(mut request: ChatRequest, state: &AppState) -> Result<Self, ApiError> {
-        state.model.check_name(request.model.as_deref())?;
-        let messages = conversation(std::mem::take(&mut request.messages))?;
-        Self::of(request, vec![messages.into()], state)
-    }
-
-    /// Check the values of a request whose messages, if it has any, were turned into these prompts already.
-    ///
-    /// # Errors
-    /// As for [`Self::read`].
-    pub(crate) fn of(request: ChatRequest, prompts: Vec<Prompt>, state: &AppState) -> Result<Self, ApiError> {
-        state.model.check_name(request.model.as_deref())?;
+    /// 400 naming the field that is wrong, its value and what is allowed.
+    pub(crate) fn check(request: GenerationRequest, state: &AppState) -> Result<Self, ApiError> {
+        let GenerationRequest { names, prompts, max_tokens, .. } = request;
         let pad = request.pad.unwrap_or_default();
-        let sampling = Sampling::read(&request, state)?;
-        let form = Form::read(&request)?;
-        let logprobs = logprobs(request.logprobs, request.top_logprobs)?;
-        let (beta, top_k) = guidance(pad, state)?;
-        let max_tokens = request.max_completion_tokens.or(request.max_tokens);
-        let choices = within("n", request.n.unwrap_or(1), &(1..=state.limits.choices as u64))?;
+        let min_tokens = request.sampling.min_tokens.unwrap_or(0);
+        check_min_tokens(min_tokens, max_tokens, names.max_tokens)?;
+        let top = request.top_logprobs.map(|top| within(names.top_logprobs, top, &TOP_LOGPROBS)).transpose()?;
+        let choices = within("n", request.choices.unwrap_or(1), &(1..=state.limits.choices as u64))?;
         Ok(Self {
             arrived: Instant::now(),
-            include_usage: include_usage(request.stream, request.stream_options)?,
-            stream: request.stream.unwrap_or(false),
+            names,
             prompts,
             preference: preference_input(request.preference),
-            beta,
-            top_k,
-            sampling,
-            form,
+            guidance: Guidance::check(pad, state)?,
+            sampling: Sampling::check(&request.sampling, state)?,
+            form: request.form.map(Form::check).transpose()?.unwrap_or_default(),
             seed: request.seed.map_or_else(rand::random, i64::cast_unsigned),
             choices: choices as usize,
             // More than can be counted is more than fits, and refused as such.
-            max_tokens: max_tokens.map(|tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
+            max_tokens: max_tokens.map(saturated),
             stop: stop_strings(request.stop)?,
-            min_tokens: request.min_tokens.map_or(0, |tokens| usize::try_from(tokens).unwrap_or(usize::MAX)),
-            details: Details { trace: pad.trace.unwrap_or(false), logprobs, ends: false },
+            min_tokens: saturated(min_tokens),
+            include_usage: include_usage(request.stream, request.stream_options)?,
+            stream: request.stream.unwrap_or(false),
+            details: TokenDetails {
+                trace: pad.trace.unwrap_or(false),
+                logprobs: top.map(|top| top as usize),
+                end_logprobs: request.end_logprobs,
+            },
         })
     }
 }
 
-fn guidance(pad: PadOptions, state: &AppState) -> Result<(f32, usize), ApiError> {
-    let (beta, top_k) = state.guidance();
-    let top_k = match pad.top_k {
-        Some(given) => within("pad.top_k", given, &TOP_K)? as usize,
-        None => top_k,
-    };
-    Ok((number("pad.beta", pad.beta, &BETA, beta)?, top_k))
+fn saturated(tokens: u64) -> usize {
+    usize::try_from(tokens).unwrap_or(usize::MAX)
 }
 
-fn logprobs(asked: Option<bool>, top: Option<u64>) -> Result<Option<usize>, ApiError> {
-    let asked = asked.unwrap_or(false);
-    let Some(top) = top else { return Ok(asked.then_some(0)) };
-    let top = within("top_logprobs", top, &TOP_LOGPROBS)?;
-    if asked {
-        return Ok(Some(top as usize));
+fn check_min_tokens(min_tokens: u64, max_tokens: Option<u64>, name: &str) -> Result<(), ApiError> {
+    match max_tokens {
+        Some(most) if min_tokens > most => {
+            let message = format!("`min_tokens` is {min_tokens}; allowed: `{name}`, which is {most}, at most");
+            Err(ApiError::invalid("min_tokens", message))
+        }
+        _ => Ok(()),
     }
-    let message = "`top_logprobs` is given without `logprobs`; allowed: with `logprobs` true";
-    Err(ApiError::invalid("top_logprobs", message))
 }
 
 /// An explicit `stream: false` beside `stream_options` is let pass: OpenAI's SDKs send both when given both.
@@ -144,46 +127,4 @@ fn stop_strings(stop: Option<Stop>) -> Result<Vec<String>, ApiError> {
         return Err(ApiError::invalid("stop", "`stop` has an empty string; allowed: strings of one character or more"));
     }
     Ok(strings)
-}
-
-/// A preference as the reward model takes it.
-pub(crate) fn preference_input(given: Option<Preference>) -> PreferenceInput {
-    match given {
-        None => PreferenceInput::Absent,
-        Some(Preference::Named(weights)) => PreferenceInput::Named(weights),
-        Some(Preference::Ordered(weights)) => PreferenceInput::Ordered(weights),
-        Some(Preference::Principle(principle)) => PreferenceInput::Principle(principle),
-    }
-}
-
-/// Messages as the chat template takes them.
-///
-/// # Errors
-/// 400 where there are none.
-pub(crate) fn conversation(messages: Vec<ChatMessage>) -> Result<Vec<Message>, ApiError> {
-    if messages.is_empty() {
-        return Err(ApiError::invalid("messages", "`messages` is empty; allowed: one message or more"));
-    }
-    Ok(messages.into_iter().map(message).collect())
-}
-
-/// The message as templates see it.
-fn message(message: ChatMessage) -> Message {
-    let optional = [
-        ("name", message.name.map(Value::from)),
-        ("tool_calls", message.tool_calls.map(|calls| calls.into_iter().map(call).collect())),
-        ("tool_call_id", message.tool_call_id.map(Value::from)),
-    ];
-    Message {
-        role: message.role.template_name().to_owned(),
-        content: message.content.map(Content::into_text).unwrap_or_default(),
-        extra: optional.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect::<Map<_, _>>(),
-    }
-}
-
-/// A call as templates read it: with arguments that are an object. What is no JSON stays the text that it is.
-pub(crate) fn call(call: ToolCall) -> Value {
-    let arguments = call.function.arguments;
-    let arguments = serde_json::from_str(&arguments).unwrap_or(Value::String(arguments));
-    json!({"id": call.id, "type": "function", "function": {"name": call.function.name, "arguments": arguments}})
 }

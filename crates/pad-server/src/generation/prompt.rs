@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use pad_reward::{LanePlan, PreferenceInput, Prompt};
+use pad_reward::{LanePlan, PreferenceInput, Prompt, RewardError};
 use pad_text::Chat;
 
+use super::guidance::Guidance;
 use super::options::GenerationOptions;
-use crate::ApiError;
 use crate::state::{AppState, Shared};
+use crate::{ApiError, refusal};
 
 /// Bytes of text, over all lanes, that are turned into tokens on the thread that serves the request.
 ///
@@ -20,18 +21,24 @@ const INLINE_BYTES: usize = 16 << 10;
 /// # Errors
 /// 400 where the preference does not fit the reward model or the template refuses the messages.
 pub(crate) async fn plan(shared: &Arc<Shared>, options: &GenerationOptions) -> Result<Vec<LanePlan>, ApiError> {
-    let lanes = 1 + shared.state.reward.as_ref().map_or(0, |reward| reward.model.dimensions().len());
+    let GenerationOptions { names, guidance, .. } = *options;
+    let dimensions = shared.state.reward.as_ref().map(|reward| reward.model.dimensions().len());
+    if dimensions.is_none() {
+        refuse_preference(&options.preference)?;
+    }
+    let refused = |error: RewardError| refusal::reward(&error, names.prompt);
+    let lanes = 1 + dimensions.unwrap_or(0);
     let bytes: usize = options.prompts.iter().map(Prompt::bytes).sum();
     let tools = Arc::clone(&options.form.tools);
     if tools.is_empty() && bytes.saturating_mul(lanes) <= INLINE_BYTES {
-        return lay_out(&shared.state, &shared.state.chat, &options.prompts, &options.preference, options.beta);
+        let planned = lay_out(&shared.state, &shared.state.chat, &options.prompts, &options.preference, guidance);
+        return planned.map_err(refused);
     }
-    let (shared, prompts) = (Arc::clone(shared), options.prompts.clone());
-    let (preference, beta) = (options.preference.clone(), options.beta);
+    let (shared, prompts, preference) = (Arc::clone(shared), options.prompts.clone(), options.preference.clone());
     let chat = shared.state.chat.with_tools(tools);
     // Where the client goes away meanwhile, only this computation runs on; nothing was submitted yet.
-    let planned = tokio::task::spawn_blocking(move || lay_out(&shared.state, &chat, &prompts, &preference, beta));
-    planned.await.unwrap_or_else(|_| Err(ApiError::internal("the request could not be prepared")))
+    let planned = tokio::task::spawn_blocking(move || lay_out(&shared.state, &chat, &prompts, &preference, guidance));
+    planned.await.map_err(|_| ApiError::internal("the request could not be prepared"))?.map_err(refused)
 }
 
 fn lay_out(
@@ -39,21 +46,20 @@ fn lay_out(
     chat: &Chat,
     prompts: &[Prompt],
     preference: &PreferenceInput,
-    beta: f32,
-) -> Result<Vec<LanePlan>, ApiError> {
+    guidance: Guidance,
+) -> Result<Vec<LanePlan>, RewardError> {
     let Some(reward) = &state.reward else {
-        refuse_preference(preference)?;
         return prompts.iter().map(|prompt| base_alone(chat, prompt)).collect();
     };
     let preference = reward.model.resolve(preference)?;
-    let lanes = |prompt| -> Result<LanePlan, ApiError> {
-        if beta == 0.0 { base_alone(chat, prompt) } else { Ok(reward.model.plan(chat, prompt, &preference)?) }
+    let lanes = |prompt| {
+        if guidance.beta == 0.0 { base_alone(chat, prompt) } else { reward.model.plan(chat, prompt, &preference) }
     };
     prompts.iter().map(lanes).collect()
 }
 
 /// Without guidance there is the base lane only, and it reads the prompt as it came.
-fn base_alone(chat: &Chat, prompt: &Prompt) -> Result<LanePlan, ApiError> {
+fn base_alone(chat: &Chat, prompt: &Prompt) -> Result<LanePlan, RewardError> {
     let base = prompt.encode(chat)?;
     Ok(LanePlan { base, lanes: Vec::new(), dimensions: Vec::new(), terms: Vec::new() })
 }

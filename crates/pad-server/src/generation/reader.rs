@@ -8,12 +8,12 @@ use pad_text::{Detokenizer, StopStrings, Tokenizer};
 
 use super::calls::{CallReader, Read};
 use super::logprobs::LogprobQueue;
-use super::options::Details;
+use super::options::TokenDetails;
 use super::trace;
 
 /// What one event of a choice adds to the answer.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Part {
+pub(crate) struct AnswerPart {
     /// Text that is certainly part of the answer.
     pub(crate) text: String,
     /// What is added to calls of tools.
@@ -25,7 +25,7 @@ pub(crate) struct Part {
     /// The token of this event, if it had one.
     pub(crate) token: Option<TokenFacts>,
     /// Set in the last part.
-    pub(crate) end: Option<End>,
+    pub(crate) end: Option<AnswerEnd>,
 }
 
 /// What is counted of a token.
@@ -41,7 +41,7 @@ pub(crate) struct TokenFacts {
 
 /// How a choice ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct End {
+pub(crate) struct AnswerEnd {
     pub(crate) reason: FinishReason,
     /// Prompt tokens found in the cache; unknown where a stop string or the time limit ended the choice before the engine did.
     pub(crate) cached_tokens: Option<usize>,
@@ -63,7 +63,7 @@ pub(crate) struct ChoiceReader {
     /// Log-probabilities of tokens whose text is held back, where they are asked for.
     logprobs: Option<LogprobQueue>,
     /// End tokens have log-probabilities, too, although no text.
-    ends: bool,
+    end_logprobs: bool,
     /// Log-probabilities of tokens whose text may turn out to be a call.
     released: Vec<TokenLogprob>,
     /// Reads calls of tools, where there may be some.
@@ -76,7 +76,7 @@ impl ChoiceReader {
         tokenizer: Arc<Tokenizer>,
         stop: Vec<String>,
         explain: Option<Arc<[String]>>,
-        details: Details,
+        details: TokenDetails,
     ) -> Self {
         let logprobs = details.logprobs.map(|top| LogprobQueue::new(Arc::clone(&tokenizer), top));
         let (detokenizer, stop) = (Detokenizer::new(tokenizer), StopStrings::new(stop));
@@ -89,7 +89,7 @@ impl ChoiceReader {
             explain,
             held: Vec::new(),
             logprobs,
-            ends: details.ends,
+            end_logprobs: details.end_logprobs,
             released: Vec::new(),
             calls: None,
         }
@@ -109,7 +109,7 @@ impl ChoiceReader {
     ///
     /// # Errors
     /// The engine's words where the choice failed.
-    pub(crate) async fn next(&mut self) -> Result<Part, String> {
+    pub(crate) async fn next(&mut self) -> Result<AnswerPart, String> {
         match self.choice.next().await {
             Some(Event::Token(token)) => Ok(self.token(&token)),
             Some(Event::Finished(finish)) => {
@@ -126,11 +126,11 @@ impl ChoiceReader {
     }
 
     /// The last part of a choice whose time is over: it ends as if it were long enough.
-    pub(crate) fn break_off(&mut self) -> Part {
+    pub(crate) fn break_off(&mut self) -> AnswerPart {
         self.finish(FinishReason::Length, None)
     }
 
-    fn token(&mut self, token: &Token) -> Part {
+    fn token(&mut self, token: &Token) -> AnswerPart {
         let text = if token.end { self.ending(token) } else { self.text(token) };
         self.read += 1;
         let stopped = if self.read < self.least { self.stop.pass(&text) } else { self.stop.push(&text) };
@@ -144,14 +144,14 @@ impl ChoiceReader {
         let decision = &token.decision;
         let steered = decision.steered() && !decision.rewards.is_empty();
         let facts = TokenFacts { steered, kl: f64::from(decision.kl), logprob: decision.logprobs()[decision.chosen] };
-        let end = stopped.hit.then_some(End { reason: FinishReason::Stop, cached_tokens: None });
+        let end = stopped.hit.then_some(AnswerEnd { reason: FinishReason::Stop, cached_tokens: None });
         self.released.extend(logprobs.unwrap_or_default());
         self.part(stopped.emit, Some(facts), end)
     }
 
     /// The text of an end token: none.
     fn ending(&mut self, token: &Token) -> String {
-        if let Some(queue) = self.logprobs.as_mut().filter(|_| self.ends) {
+        if let Some(queue) = self.logprobs.as_mut().filter(|_| self.end_logprobs) {
             queue.push(token, &self.detokenizer, "");
         }
         String::new()
@@ -167,7 +167,7 @@ impl ChoiceReader {
     }
 
     /// What was held back comes out, unless it completes a stop string after all.
-    fn finish(&mut self, reason: FinishReason, cached_tokens: Option<usize>) -> Part {
+    fn finish(&mut self, reason: FinishReason, cached_tokens: Option<usize>) -> AnswerPart {
         let rest = self.detokenizer.finish();
         let stopped = self.stop.push(&rest);
         let mut text = stopped.emit;
@@ -182,22 +182,22 @@ impl ChoiceReader {
             waiting.attach(&rest);
             if stopped.hit { waiting.cut(text.len()) } else { waiting.finish() }
         });
-        let end = End { reason, cached_tokens };
+        let end = AnswerEnd { reason, cached_tokens };
         self.released.extend(logprobs.unwrap_or_default());
         self.part(text, None, Some(end))
     }
 
-    fn part(&mut self, text: String, token: Option<TokenFacts>, mut end: Option<End>) -> Part {
+    fn part(&mut self, text: String, token: Option<TokenFacts>, mut end: Option<AnswerEnd>) -> AnswerPart {
         let Read { text, calls } = self.calls(text, &mut end);
         if text.is_empty() && calls.is_empty() && end.is_none() {
-            return Part { token, ..Part::default() };
+            return AnswerPart { token, ..AnswerPart::default() };
         }
         let (trace, logprobs) = (std::mem::take(&mut self.held), std::mem::take(&mut self.released));
-        Part { text, calls, trace, logprobs, token, end }
+        AnswerPart { text, calls, trace, logprobs, token, end }
     }
 
     /// What of the text is calls. An answer that ends after one ends for it.
-    fn calls(&mut self, text: String, end: &mut Option<End>) -> Read {
+    fn calls(&mut self, text: String, end: &mut Option<AnswerEnd>) -> Read {
         let Some(reader) = &mut self.calls else { return Read { text, calls: Vec::new() } };
         let mut read = reader.push(&text);
         if let Some(end) = end {

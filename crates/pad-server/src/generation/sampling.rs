@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use pad_api::ChatRequest;
 use pad_decode::{Normalisation, Penalties, Rule};
 
 use super::range::{number, within};
@@ -23,6 +22,21 @@ const PENALTY: RangeInclusive<f64> = -2.0..=2.0;
 /// Repetition penalties: above 0, and such that no logit overflows.
 const REPETITION: RangeInclusive<f64> = 0.01..=100.0;
 
+/// How a request wants its tokens sampled, before the values are checked. The fields have these names in every dialect.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SamplingRequest {
+    pub(crate) temperature: Option<f64>,
+    pub(crate) min_p: Option<f64>,
+    pub(crate) top_k: Option<i64>,
+    pub(crate) top_p: Option<f64>,
+    pub(crate) logit_bias: Option<BTreeMap<String, f64>>,
+    pub(crate) presence_penalty: Option<f64>,
+    pub(crate) frequency_penalty: Option<f64>,
+    pub(crate) repetition_penalty: Option<f64>,
+    pub(crate) ignore_eos: Option<bool>,
+    pub(crate) min_tokens: Option<u64>,
+}
+
 /// What a request asks for, defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sampling {
@@ -41,7 +55,7 @@ impl Sampling {
     ///
     /// # Errors
     /// 400 naming the field that is wrong, its value and what is allowed.
-    pub(crate) fn read(request: &ChatRequest, state: &AppState) -> Result<Self, ApiError> {
+    pub(crate) fn check(request: &SamplingRequest, state: &AppState) -> Result<Self, ApiError> {
         Ok(Self {
             temperature: number("temperature", request.temperature, &TEMPERATURE, state.defaults.temperature)?,
             min_p: number("min_p", request.min_p, &MIN_P, 0.0)?,
@@ -53,7 +67,7 @@ impl Sampling {
                 frequency: number("frequency_penalty", request.frequency_penalty, &PENALTY, 0.0)?,
                 presence: number("presence_penalty", request.presence_penalty, &PENALTY, 0.0)?,
             },
-            min_tokens: min_tokens(request)?,
+            min_tokens: min_tokens(request),
         })
     }
 
@@ -101,14 +115,10 @@ fn bias(given: Option<&BTreeMap<String, f64>>, vocabulary: usize) -> Result<BTre
     given.into_iter().map(entry).collect()
 }
 
-fn min_tokens(request: &ChatRequest) -> Result<usize, ApiError> {
-    let min_tokens = request.min_tokens.unwrap_or(0);
-    match request.max_completion_tokens.or(request.max_tokens) {
-        Some(most) if min_tokens > most => {
-            let message = format!("`min_tokens` is {min_tokens}; allowed: `max_tokens`, which is {most}, at most");
-            Err(ApiError::invalid("min_tokens", message))
-        }
-        _ if request.ignore_eos.unwrap_or(false) => Ok(usize::MAX),
-        _ => Ok(usize::try_from(min_tokens).unwrap_or(usize::MAX)),
+/// Tokens before which no end token is a candidate.
+fn min_tokens(request: &SamplingRequest) -> usize {
+    if request.ignore_eos.unwrap_or(false) {
+        return usize::MAX;
     }
+    usize::try_from(request.min_tokens.unwrap_or(0)).unwrap_or(usize::MAX)
 }

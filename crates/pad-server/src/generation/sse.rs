@@ -7,11 +7,12 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 
-use super::frames::{Frame, Frames, Shape};
+use super::choices::Generation;
+use super::frames::{Frame, Frames, StreamShape};
 
 /// The stream's response. Its body owns the generation: dropped with it when the client goes away.
-pub(crate) fn respond<S: Shape>(frames: Frames<S>, keep_alive: Duration) -> Response {
-    let events = stream::unfold(frames, |mut frames| async move {
+pub(crate) fn respond(generation: Generation, shape: impl StreamShape, keep_alive: Duration) -> Response {
+    let events = stream::unfold(Frames::new(generation, shape), |mut frames| async move {
         let frame = frames.next().await?;
         Some((Ok::<_, Infallible>(event(frame)), frames))
     });

@@ -26,8 +26,8 @@ pub(crate) fn request(
     let max_tokens = options.max_tokens.unwrap_or_else(default);
     Ok(GenerateRequest {
         terms: plan.terms.into_iter().map(Into::into).collect(),
-        rule: options.sampling.rule(options.beta, normalisation(state)),
-        top_k: options.top_k,
+        rule: options.sampling.rule(options.guidance.beta, normalisation(state)),
+        top_k: options.guidance.top_k,
         seed: options.seed,
         choices: options.choices,
         max_tokens: max_tokens.min(LONGEST),

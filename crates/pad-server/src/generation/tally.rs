@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pad_api::{PadUsage, PromptTokensDetails, Usage};
 
-use super::reader::Part;
+use super::reader::AnswerPart;
 
 /// Counts over all choices of a request.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +29,7 @@ impl Tally {
     }
 
     /// Count a part of choice `index`.
-    pub(crate) fn add(&mut self, index: usize, part: &Part) {
+    pub(crate) fn add(&mut self, index: usize, part: &AnswerPart) {
         if let Some(token) = part.token {
             self.tokens += 1;
             self.steered += u64::from(token.steered);
@@ -73,14 +73,15 @@ mod tests {
     use pad_api::FinishReason;
 
     use super::*;
-    use crate::generation::reader::{End, TokenFacts};
+    use crate::generation::reader::{AnswerEnd, TokenFacts};
 
     #[test]
     fn all_choices_count_and_the_prompt_counts_once() {
-        let token = |steered, kl| Part { token: Some(TokenFacts { steered, kl, logprob: 0.0 }), ..Part::default() };
-        let end = |cached| Part {
-            end: Some(End { reason: FinishReason::Stop, cached_tokens: Some(cached) }),
-            ..Part::default()
+        let token =
+            |steered, kl| AnswerPart { token: Some(TokenFacts { steered, kl, logprob: 0.0 }), ..AnswerPart::default() };
+        let end = |cached| AnswerPart {
+            end: Some(AnswerEnd { reason: FinishReason::Stop, cached_tokens: Some(cached) }),
+            ..AnswerPart::default()
         };
         let mut tally = Tally::new(10, 2, 2);
         for part in [token(true, 0.5), token(false, 0.0), token(true, 1.0), token(false, 0.5), end(8), end(3)] {

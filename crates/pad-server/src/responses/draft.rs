@@ -1,7 +1,6 @@
 //! A response as far as it has come.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use pad_api::{
     FinishReason, FunctionCall, IncompleteDetails, ObjectKind, OutputCall, OutputItem, Response, ResponseError,
@@ -9,15 +8,17 @@ use pad_api::{
 };
 use pad_text::Message;
 
+use super::conversation::assistant_message;
 use super::output::{self, Growth, Output};
-use super::turn::{Echo, Turn, answered};
+use super::turn::{RequestFields, Turn};
 use crate::ApiError;
-use crate::generation::reader::Part;
+use crate::generation::envelope::Envelope;
+use crate::generation::reader::AnswerPart;
 use crate::generation::tally::Tally;
 use crate::state::Shared;
 
 /// What is being said.
-pub(super) struct Draft {
+pub(super) struct ResponseDraft {
     shared: Arc<Shared>,
     conversation: Vec<Message>,
     owner: Option<[u8; 32]>,
@@ -28,36 +29,37 @@ pub(super) struct Draft {
     reason: Option<FinishReason>,
 }
 
-impl Draft {
+impl ResponseDraft {
     /// Nothing said yet.
     pub(super) fn new(shared: Arc<Shared>, turn: Turn) -> Self {
-        let Turn { options, conversation, owner, echo } = turn;
-        let Echo { instructions, previous, store, text, tools, tool_choice, top_logprobs, .. } = echo;
-        let created_at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let Turn { options, conversation, owner, request_fields } = turn;
+        let RequestFields { instructions, previous, store, text, tools, tool_choice, top_logprobs, .. } =
+            request_fields;
+        let Envelope { id, created, model, .. } = Envelope::new(&shared.state.model, "resp_");
         let response = Response {
-            id: format!("resp_{:032x}", rand::random::<u128>()),
+            id,
             object: ObjectKind::Response,
-            created_at,
+            created_at: created,
             status: ResponseStatus::InProgress,
             background: false,
             error: None,
             incomplete_details: None,
             instructions,
-            max_output_tokens: echo.max_output_tokens,
-            model: shared.state.model.id.clone(),
+            max_output_tokens: request_fields.max_output_tokens,
+            model,
             output: Vec::new(),
-            parallel_tool_calls: echo.parallel,
+            parallel_tool_calls: request_fields.parallel,
             previous_response_id: previous,
             store,
-            temperature: echo.temperature,
+            temperature: request_fields.temperature,
             text,
             tool_choice,
             tools,
             top_logprobs,
-            top_p: echo.top_p,
+            top_p: request_fields.top_p,
             truncation: "disabled".to_owned(),
             usage: None,
-            metadata: echo.metadata,
+            metadata: request_fields.metadata,
         };
         let (output, calls) = (Output::new(options.details), options.form.has_calls());
         Self { shared, conversation, owner, response, output, calls, reason: None }
@@ -69,7 +71,7 @@ impl Draft {
     }
 
     /// Take what is said or called next.
-    pub(super) fn add(&mut self, part: Part) -> Vec<Growth> {
+    pub(super) fn add(&mut self, part: AnswerPart) -> Vec<Growth> {
         if let Some(end) = part.end {
             self.reason = Some(end.reason);
         }
@@ -115,7 +117,7 @@ impl Draft {
                 }),
             }
         }
-        answered(text, calls)
+        assistant_message(text, calls)
     }
 
     /// The response that broke off.

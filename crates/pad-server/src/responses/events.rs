@@ -2,16 +2,16 @@
 
 use pad_api::{Happening, OutputCall, OutputItem, OutputText, ResponseEvent, ResponseStatus};
 
-use super::draft::Draft;
+use super::draft::ResponseDraft;
 use super::output::Growth;
 use crate::ApiError;
-use crate::generation::frames::{Frame, Shape};
-use crate::generation::reader::Part;
+use crate::generation::frames::{Frame, StreamShape};
+use crate::generation::reader::AnswerPart;
 use crate::generation::tally::Tally;
 
 /// The shape of a response's stream.
-pub(super) struct Events {
-    draft: Draft,
+pub(super) struct ResponseEvents {
+    draft: ResponseDraft,
     /// The next event's number.
     next: u64,
     /// The last item's place and id.
@@ -20,19 +20,9 @@ pub(super) struct Events {
     begun: u64,
 }
 
-impl Events {
-    pub(super) fn new(draft: Draft) -> Self {
+impl ResponseEvents {
+    pub(super) fn new(draft: ResponseDraft) -> Self {
         Self { draft, next: 0, item: (0, String::new()), begun: 0 }
-    }
-
-    /// Everything before the first words.
-    pub(super) fn opening(&mut self) -> Vec<Frame> {
-        let response = || Box::new(self.draft.response().clone());
-        let mut happened =
-            vec![Happening::Created { response: response() }, Happening::InProgress { response: response() }];
-        let grown = self.draft.open();
-        happened.extend(self.told(grown));
-        self.frames(happened)
     }
 
     fn told(&mut self, grown: Vec<Growth>) -> Vec<Happening> {
@@ -97,8 +87,18 @@ fn id(item: &OutputItem) -> &str {
     }
 }
 
-impl Shape for Events {
-    fn part(&mut self, _: usize, part: Part) -> Vec<Frame> {
+impl StreamShape for ResponseEvents {
+    /// Everything before the first words.
+    fn opening(&mut self) -> Vec<Frame> {
+        let response = || Box::new(self.draft.response().clone());
+        let mut happened =
+            vec![Happening::Created { response: response() }, Happening::InProgress { response: response() }];
+        let grown = self.draft.open();
+        happened.extend(self.told(grown));
+        self.frames(happened)
+    }
+
+    fn part(&mut self, _: usize, part: AnswerPart) -> Vec<Frame> {
         let grown = self.draft.add(part);
         let happened = self.told(grown);
         self.frames(happened)

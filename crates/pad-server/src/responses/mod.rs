@@ -1,5 +1,6 @@
-//! `POST /v1/responses`: text and calls of functions in OpenAI's newer shape, over the same generation as a chat; and what is remembered of it.
+//! `POST /v1/responses`: text and calls of functions in OpenAI's newer shape, and what is remembered of them.
 
+mod conversation;
 mod draft;
 mod events;
 pub(crate) mod memory;
@@ -14,14 +15,13 @@ use axum::{Extension, Json};
 use pad_api::{DeletedResponse, ErrorBody, ObjectKind, Response, ResponseEvent, ResponseRequest};
 
 use crate::ApiError;
+use crate::api_request::ApiRequest;
 use crate::auth::Caller;
-use crate::body::JsonBody;
 use crate::failures::Failures;
-use crate::generation::frames::Frames;
 use crate::generation::{self, sse};
 use crate::state::Shared;
-use draft::Draft;
-use events::Events;
+use draft::ResponseDraft;
+use events::ResponseEvents;
 use turn::Turn;
 
 /// Answer, steered towards a preference.
@@ -34,20 +34,14 @@ use turn::Turn;
         Failures,
     )
 )]
-pub(crate) async fn create(
-    State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    JsonBody(request): JsonBody<ResponseRequest>,
-) -> Result<HttpResponse, ApiError> {
-    let turn = Turn::read(request, &shared, &caller).map_err(turn::renamed)?;
-    let mut generation = generation::start(&shared, &turn.options, caller.acquire()?).await.map_err(turn::renamed)?;
+pub(crate) async fn create(request: ApiRequest<ResponseRequest>) -> Result<HttpResponse, ApiError> {
+    let ApiRequest { shared, caller, body } = request;
+    let turn = Turn::check(body, &shared, &caller)?;
+    let mut generation = generation::start(&shared, &turn.options, caller.acquire()?).await?;
     let stream = turn.options.stream;
-    let mut draft = Draft::new(Arc::clone(&shared), turn);
+    let mut draft = ResponseDraft::new(Arc::clone(&shared), turn);
     if stream {
-        let keep_alive = shared.state.limits.keep_alive;
-        let mut events = Events::new(draft);
-        let opening = events.opening();
-        return Ok(sse::respond(Frames::new(generation, events, opening), keep_alive));
+        return Ok(sse::respond(generation, ResponseEvents::new(draft), shared.state.limits.keep_alive));
     }
     while let Some((_, part)) = generation.next().await? {
         draft.add(part);

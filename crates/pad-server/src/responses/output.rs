@@ -6,15 +6,15 @@ use pad_api::{
 };
 use serde_json::Value;
 
-use crate::generation::options::Details;
-use crate::generation::reader::Part;
+use crate::generation::options::TokenDetails;
+use crate::generation::reader::AnswerPart;
 use crate::generation::waiting::WaitingLogprobs;
 
 /// The items so far; the last one may be open.
 pub(super) struct Output {
     items: Vec<OutputItem>,
     open: bool,
-    details: Details,
+    details: TokenDetails,
     /// Log-probabilities of text that may turn out to be a call.
     waiting: WaitingLogprobs,
 }
@@ -34,7 +34,7 @@ pub(super) enum Growth {
 
 impl Output {
     /// Nothing yet.
-    pub(super) fn new(details: Details) -> Self {
+    pub(super) fn new(details: TokenDetails) -> Self {
         Self { items: Vec::new(), open: false, details, waiting: WaitingLogprobs::default() }
     }
 
@@ -56,9 +56,9 @@ impl Output {
     }
 
     /// Take what comes next.
-    pub(super) fn add(&mut self, part: Part) -> Vec<Growth> {
+    pub(super) fn add(&mut self, part: AnswerPart) -> Vec<Growth> {
         let mut grown = Vec::new();
-        let Part { text, calls, trace, logprobs, end, .. } = part;
+        let AnswerPart { text, calls, trace, logprobs, end, .. } = part;
         logprobs.into_iter().for_each(|entry| self.waiting.push(entry));
         let talks = !text.is_empty() || (end.is_some() && calls.is_empty() && self.items.is_empty());
         if talks && self.items.is_empty() {

@@ -2,36 +2,39 @@
 
 use std::collections::BTreeMap;
 
-use pad_api::{
-    ChatRequest, FunctionCall, InputItem, ResponseFormatKind, ResponseInput, ResponseRequest, ResponseTool,
-    ResponseToolChoice, TextFormat, TextOptions, ToolCall, ToolKind,
-};
+use pad_api::{ResponseFormatKind, ResponseRequest, ResponseTool, ResponseToolChoice, TextFormat, TextOptions, Tool};
 use pad_text::Message;
-use serde_json::Value;
 
+use super::conversation::extend;
 use crate::ApiError;
 use crate::auth::Caller;
-use crate::generation::options::{self, GenerationOptions};
+use crate::generation::form::{FormNames, FormRequest, TextForm};
+use crate::generation::options::GenerationOptions;
+use crate::generation::request::{FieldNames, GenerationRequest};
+use crate::generation::sampling::SamplingRequest;
 use crate::state::Shared;
 
 /// Notes of a client's: OpenAI's bounds.
 const MOST_NOTES: usize = 16;
 const LONGEST_NOTE: usize = 512;
+/// What the request calls its fields.
+const NAMES: FieldNames = FieldNames { prompt: "input", max_tokens: "max_output_tokens", top_logprobs: "top_logprobs" };
+const FORM_NAMES: FormNames = FormNames { schema: "text.format.schema", function: "" };
 /// Asks for log-probabilities.
 const LOGPROBS: &str = "message.output_text.logprobs";
 
 /// What a request asks for.
 pub(super) struct Turn {
-    /// What it has in common with a chat.
+    /// What is generated.
     pub(super) options: GenerationOptions,
     /// The conversation up to the answer, without instructions.
     pub(super) conversation: Vec<Message>,
     pub(super) owner: Option<[u8; 32]>,
-    pub(super) echo: Echo,
+    pub(super) request_fields: RequestFields,
 }
 
-/// What a response tells of its request.
-pub(super) struct Echo {
+/// The fields of a request that its response repeats.
+pub(super) struct RequestFields {
     pub(super) instructions: Option<String>,
     pub(super) previous: Option<String>,
     pub(super) store: bool,
@@ -50,53 +53,53 @@ impl Turn {
     /// Check a request's values, and find the conversation that it follows.
     ///
     /// # Errors
-    /// 404 for another model's name or a response that is not remembered, 400 naming the field that is wrong.
-    pub(super) fn read(request: ResponseRequest, shared: &Shared, caller: &Caller) -> Result<Self, ApiError> {
+    /// 404 for a response that is not remembered, 400 naming the field that is wrong.
+    pub(super) fn check(request: ResponseRequest, shared: &Shared, caller: &Caller) -> Result<Self, ApiError> {
         refuse_stored(&request)?;
         let state = &shared.state;
         let metadata = request.metadata.unwrap_or_default();
-        let long = |(name, note): (&String, &String)| name.len().max(note.len()) > LONGEST_NOTE;
-        if metadata.len() > MOST_NOTES || metadata.iter().any(long) {
-            let message = format!("`metadata` is too large; allowed: {MOST_NOTES} notes of {LONGEST_NOTE} bytes");
-            return Err(ApiError::invalid("metadata", message));
-        }
+        check_metadata(&metadata)?;
         let mut conversation = match &request.previous_response_id {
             None => Vec::new(),
             Some(id) => {
-                let kept = shared.responses.find(id, caller.owner());
-                kept.ok_or_else(|| ApiError::response_not_found(id).about("previous_response_id"))?.conversation.clone()
+                let found = shared.responses.find(id, caller.owner());
+                let missing = || ApiError::response_not_found(id).about("previous_response_id");
+                found.ok_or_else(missing)?.conversation.clone()
             }
         };
-        let said = conversation.len();
+        let before = conversation.len();
         extend(&mut conversation, request.input);
-        if conversation.len() == said {
+        if conversation.len() == before {
             return Err(ApiError::invalid("input", "`input` is empty; allowed: a string, or one item or more"));
         }
         let system = request.instructions.as_ref().map(|instructions| Message::new("system", instructions.clone()));
-        let read: Vec<Message> = system.into_iter().chain(conversation.iter().cloned()).collect();
+        let prompt: Vec<Message> = system.into_iter().chain(conversation.iter().cloned()).collect();
         let format = request.text.and_then(|text| text.format).unwrap_or_else(TextFormat::text);
-        check_format(&format)?;
         let (tools, tool_choice) = (request.tools.unwrap_or_default(), request.tool_choice);
         let top = request.top_logprobs.unwrap_or(0);
         let logprobs = top > 0 || request.include.iter().flatten().any(|what| what == LOGPROBS);
-        let chat = ChatRequest {
-            model: request.model,
+        let generation = GenerationRequest {
             max_tokens: request.max_output_tokens,
-            temperature: request.temperature,
-            top_p: request.top_p,
+            sampling: SamplingRequest {
+                temperature: request.temperature,
+                top_p: request.top_p,
+                ..SamplingRequest::default()
+            },
             seed: request.seed,
-            stream: request.stream,
-            response_format: Some(format.clone().into()),
-            tools: Some(tools.iter().cloned().map(Into::into).collect()),
-            tool_choice: tool_choice.clone().map(|choice| choice.0),
-            parallel_tool_calls: request.parallel_tool_calls,
-            logprobs: Some(logprobs),
+            form: Some(FormRequest {
+                names: FORM_NAMES,
+                text: text_form(&format)?,
+                functions: tools.iter().cloned().map(|tool| Tool::from(tool).function).collect(),
+                tool_choice: tool_choice.clone().map(|choice| choice.0),
+                parallel_calls: request.parallel_tool_calls,
+            }),
             top_logprobs: logprobs.then_some(top),
+            stream: request.stream,
             preference: request.preference,
             pad: request.pad,
-            ..ChatRequest::default()
+            ..GenerationRequest::new(NAMES, vec![prompt.into()])
         };
-        let echo = Echo {
+        let request_fields = RequestFields {
             instructions: request.instructions,
             previous: request.previous_response_id,
             store: request.store.unwrap_or(true),
@@ -110,18 +113,18 @@ impl Turn {
             top_logprobs: top,
             metadata,
         };
-        let options = GenerationOptions::of(chat, vec![read.into()], state)?;
-        Ok(Self { options, conversation, owner: caller.owner(), echo })
+        let options = GenerationOptions::check(generation, state)?;
+        Ok(Self { options, conversation, owner: caller.owner(), request_fields })
     }
 }
 
-/// The fields of a response for those of a chat, whose rules it shares.
-pub(super) fn renamed(error: ApiError) -> ApiError {
-    error
-        .renamed("messages", "input")
-        .renamed("max_tokens", "max_output_tokens")
-        .renamed("response_format.json_schema", "text.format")
-        .without(".function")
+fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), ApiError> {
+    let long = |(name, note): (&String, &String)| name.len().max(note.len()) > LONGEST_NOTE;
+    if metadata.len() > MOST_NOTES || metadata.iter().any(long) {
+        let message = format!("`metadata` is too large; allowed: {MOST_NOTES} notes of {LONGEST_NOTE} bytes");
+        return Err(ApiError::invalid("metadata", message));
+    }
+    Ok(())
 }
 
 fn refuse_stored(request: &ResponseRequest) -> Result<(), ApiError> {
@@ -135,58 +138,14 @@ fn refuse_stored(request: &ResponseRequest) -> Result<(), ApiError> {
     }
 }
 
-fn check_format(format: &TextFormat) -> Result<(), ApiError> {
+fn text_form(format: &TextFormat) -> Result<TextForm, ApiError> {
     let missing = match (format.kind, &format.name, &format.schema) {
+        (ResponseFormatKind::Text, ..) => return Ok(TextForm::Any),
+        (ResponseFormatKind::JsonObject, ..) => return Ok(TextForm::Object),
+        (ResponseFormatKind::JsonSchema, Some(_), Some(schema)) => return Ok(TextForm::Schema(schema.clone())),
         (ResponseFormatKind::JsonSchema, None, _) => "name",
         (ResponseFormatKind::JsonSchema, _, None) => "schema",
-        _ => return Ok(()),
     };
     let param = format!("text.format.{missing}");
     Err(ApiError::invalid(&param, format!("`{param}` is absent; a `json_schema` has a `name` and a `schema`")))
-}
-
-/// Append what is put in. Calls join the assistant's turn that they are part of.
-fn extend(conversation: &mut Vec<Message>, input: ResponseInput) {
-    let items = match input {
-        ResponseInput::Text(text) => return conversation.push(Message::new("user", text)),
-        ResponseInput::Items(items) => items,
-    };
-    let first = conversation.len();
-    for item in items {
-        match item {
-            InputItem::Message(message) => {
-                conversation.push(Message::new(message.role.template_name(), message.content.0));
-            }
-            InputItem::Call(call) => {
-                let function = FunctionCall { name: call.name, arguments: call.arguments };
-                let call = ToolCall { id: call.call_id, kind: ToolKind::Function, function };
-                match conversation[first..].last_mut() {
-                    Some(turn) if turn.role == ASSISTANT => add_call(turn, call),
-                    _ => conversation.push(answered(String::new(), vec![call])),
-                }
-            }
-            InputItem::Output(output) => {
-                let mut message = Message::new("tool", output.output.0);
-                message.extra.insert("tool_call_id".to_owned(), output.call_id.into());
-                conversation.push(message);
-            }
-        }
-    }
-}
-
-const ASSISTANT: &str = "assistant";
-const CALLS: &str = "tool_calls";
-
-fn add_call(turn: &mut Message, call: ToolCall) {
-    let calls = turn.extra.entry(CALLS).or_insert_with(|| Value::Array(Vec::new()));
-    if let Value::Array(calls) = calls {
-        calls.push(options::call(call));
-    }
-}
-
-/// A turn of the assistant's.
-pub(super) fn answered(text: String, calls: Vec<ToolCall>) -> Message {
-    let mut turn = Message::new(ASSISTANT, text);
-    calls.into_iter().for_each(|call| add_call(&mut turn, call));
-    turn
 }

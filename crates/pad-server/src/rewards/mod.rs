@@ -5,15 +5,12 @@ mod worth;
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::{Extension, Json};
+use axum::Json;
 use pad_api::{Rewards, RewardsRequest};
 use pad_engine::ScoreRequest;
 
-use crate::auth::Caller;
-use crate::body::JsonBody;
+use crate::api_request::ApiRequest;
 use crate::failures::Failures;
-use crate::state::Shared;
 use crate::{ApiError, lanes, scores};
 use question::Question;
 use worth::Worth;
@@ -26,17 +23,13 @@ use worth::Worth;
         Failures,
     )
 )]
-pub(crate) async fn create(
-    State(shared): State<Arc<Shared>>,
-    Extension(caller): Extension<Caller>,
-    JsonBody(request): JsonBody<RewardsRequest>,
-) -> Result<Json<Rewards>, ApiError> {
-    shared.state.model.check_name(request.model.as_deref())?;
-    let per_token = request.per_token.unwrap_or(false);
+pub(crate) async fn create(request: ApiRequest<RewardsRequest>) -> Result<Json<Rewards>, ApiError> {
+    let ApiRequest { shared, caller, body } = request;
+    let per_token = body.per_token.unwrap_or(false);
     let grant = caller.acquire()?;
     // Templates and tokenizers take a while over long conversations, in which other requests of the same thread would wait.
     let asked = Arc::clone(&shared);
-    let prepared = tokio::task::spawn_blocking(move || Question::read(request, &asked.state)).await;
+    let prepared = tokio::task::spawn_blocking(move || Question::read(body, &asked.state)).await;
     let Question { plan, answer, preferences } =
         prepared.map_err(|_| ApiError::internal("the request could not be prepared"))??;
     let lanes = lanes::specs(shared.state.reward.as_ref(), plan.base, plan.lanes)?;

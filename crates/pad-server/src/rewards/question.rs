@@ -7,7 +7,8 @@ use pad_decode::Reference;
 use pad_reward::{Kind, LanePlan, Preference, Prompt, RewardModel};
 
 use crate::ApiError;
-use crate::generation::options::{conversation, preference_input};
+use crate::conversation::conversation;
+use crate::generation::guidance::preference_input;
 use crate::state::AppState;
 
 /// Preferences of one request: a principle in plain words is a lane of its own.

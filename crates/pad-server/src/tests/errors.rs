@@ -39,6 +39,7 @@ async fn values_that_are_not_allowed_are_named() {
         (json!({"logit_bias": [5]}), "logit_bias", "an object"),
         (json!({"ignore_eos": 1}), "ignore_eos", "boolean"),
         (json!({"min_tokens": 5, "max_tokens": 4}), "min_tokens", "which is 4"),
+        (json!({"min_tokens": 5, "max_completion_tokens": 3}), "min_tokens", "`max_completion_tokens`, which is 3"),
         (json!({"min_tokens": -1}), "min_tokens", "not negative"),
         (json!({"logprobs": 5}), "logprobs", "boolean"),
         (json!({"top_logprobs": 3}), "top_logprobs", "with `logprobs` true"),

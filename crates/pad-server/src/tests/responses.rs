@@ -167,4 +167,8 @@ async fn what_is_not_allowed_is_named() {
         let answer = respond(&app, fields.clone()).await;
         assert_eq!((answer.status.as_u16(), &answer.error()["param"]), (400, &json!(param)), "{fields}");
     }
+    let unasked = json!({"input": [{"role": "system", "content": "a"}], "preference": {"loud": 1}});
+    let error = respond(&app, unasked).await.error();
+    assert_eq!(error["param"], "input");
+    assert!(error["message"].as_str().is_some_and(|message| message.starts_with("input: no message")), "{error}");
 }

@@ -1,0 +1,38 @@
+//! Messages of requests as chat templates take them.
+
+use pad_api::{ChatMessage, Content, ToolCall};
+use pad_text::Message;
+use serde_json::{Map, Value, json};
+
+use crate::ApiError;
+
+/// The conversation of a request's `messages`.
+///
+/// # Errors
+/// 400 where there are none.
+pub(crate) fn conversation(messages: Vec<ChatMessage>) -> Result<Vec<Message>, ApiError> {
+    if messages.is_empty() {
+        return Err(ApiError::invalid("messages", "`messages` is empty; allowed: one message or more"));
+    }
+    Ok(messages.into_iter().map(template_message).collect())
+}
+
+fn template_message(message: ChatMessage) -> Message {
+    let optional = [
+        ("name", message.name.map(Value::from)),
+        ("tool_calls", message.tool_calls.map(|calls| calls.into_iter().map(template_call).collect())),
+        ("tool_call_id", message.tool_call_id.map(Value::from)),
+    ];
+    Message {
+        role: message.role.template_name().to_owned(),
+        content: message.content.map(Content::into_text).unwrap_or_default(),
+        extra: optional.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect::<Map<_, _>>(),
+    }
+}
+
+/// A call as templates read it: with arguments that are an object. What is no JSON stays the text that it is.
+pub(crate) fn template_call(call: ToolCall) -> Value {
+    let arguments = call.function.arguments;
+    let arguments = serde_json::from_str(&arguments).unwrap_or(Value::String(arguments));
+    json!({"id": call.id, "type": "function", "function": {"name": call.function.name, "arguments": arguments}})
+}

@@ -1,0 +1,73 @@
+//! What a request for text asks for, whatever its dialect.
+
+use pad_api::{PadOptions, Preference, Stop, StreamOptions};
+use pad_reward::Prompt;
+
+use super::form::FormRequest;
+use super::sampling::SamplingRequest;
+
+/// A request for text whose values are not checked yet. Every dialect makes one from its own request.
+#[derive(Clone, Debug)]
+pub(crate) struct GenerationRequest {
+    /// What the dialect calls its fields.
+    pub(crate) names: FieldNames,
+    /// What is continued; each prompt on its own.
+    pub(crate) prompts: Vec<Prompt>,
+    /// Choices of each prompt (`n`).
+    pub(crate) choices: Option<u64>,
+    /// Tokens to generate at most.
+    pub(crate) max_tokens: Option<u64>,
+    /// How tokens are sampled.
+    pub(crate) sampling: SamplingRequest,
+    /// Makes the answer repeatable.
+    pub(crate) seed: Option<i64>,
+    /// Strings that end the answer.
+    pub(crate) stop: Option<Stop>,
+    /// What the answer may look like; none where the dialect has only text.
+    pub(crate) form: Option<FormRequest>,
+    /// Report log-probabilities, with those of so many candidates in each token's place.
+    pub(crate) top_logprobs: Option<u64>,
+    /// Report those of end tokens as well.
+    pub(crate) end_logprobs: bool,
+    /// Send the answer while it is generated.
+    pub(crate) stream: Option<bool>,
+    /// Options of the stream.
+    pub(crate) stream_options: Option<StreamOptions>,
+    /// What to steer towards.
+    pub(crate) preference: Option<Preference>,
+    /// How strongly to steer, and whether to report why each token was chosen.
+    pub(crate) pad: Option<PadOptions>,
+}
+
+impl GenerationRequest {
+    /// Continue these prompts; everything else is left to the defaults.
+    pub(crate) fn new(names: FieldNames, prompts: Vec<Prompt>) -> Self {
+        Self {
+            names,
+            prompts,
+            choices: None,
+            max_tokens: None,
+            sampling: SamplingRequest::default(),
+            seed: None,
+            stop: None,
+            form: None,
+            top_logprobs: None,
+            end_logprobs: false,
+            stream: None,
+            stream_options: None,
+            preference: None,
+            pad: None,
+        }
+    }
+}
+
+/// The names of fields that differ between dialects, for messages about what is wrong with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FieldNames {
+    /// What is continued: `messages`, `prompt`, `input`.
+    pub(crate) prompt: &'static str,
+    /// Tokens to generate at most.
+    pub(crate) max_tokens: &'static str,
+    /// Candidates whose log-probabilities are reported in each token's place.
+    pub(crate) top_logprobs: &'static str,
+}
