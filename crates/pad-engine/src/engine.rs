@@ -48,6 +48,8 @@ struct Shared {
     limits: Limits,
     /// KV blocks in all, by weights.
     kv_blocks: Vec<usize>,
+    /// Tokens that have an embedding.
+    vocabulary: usize,
 }
 
 impl Engine {
@@ -57,7 +59,7 @@ impl Engine {
     /// If the system gives no thread.
     pub fn start<R: Runner + 'static>(runner: R, config: EngineConfig) -> std::io::Result<Self> {
         let context = if config.context == 0 { runner.context() } else { config.context.min(runner.context()) };
-        let kv_blocks = runner.kv_blocks();
+        let (kv_blocks, vocabulary) = (runner.kv_blocks(), runner.vocabulary());
         let kv_positions = kv_blocks.iter().min().copied().unwrap_or(0) * pad_model::BLOCK;
         let (inbox, receiver) = mpsc::channel(config.queue.max(1));
         let status = Arc::new(Mutex::new(Status { ready: true, ..Status::default() }));
@@ -73,6 +75,7 @@ impl Engine {
             next_id: AtomicU64::new(0),
             limits: Limits { context, kv_positions, queue },
             kv_blocks,
+            vocabulary,
         };
         Ok(Self { inbox, shared: Arc::new(shared) })
     }
@@ -139,12 +142,18 @@ impl Engine {
         Arc::clone(&self.shared.permits).try_acquire_many_owned(sequences as u32).map_err(full)
     }
 
-    /// Whether lanes fit the context with `more` tokens each, and the KV cache when they run alone.
+    /// Whether lanes fit the context with `more` tokens each, the KV cache when they run alone, and the vocabulary.
     fn check_room(&self, lanes: &[LaneSpec], more: usize) -> Result<(), SubmitError> {
         let Limits { context, .. } = self.shared.limits;
         let prompt = lanes.iter().map(|lane| lane.prompt.len()).max().unwrap_or(0);
         if prompt.saturating_add(more) > context {
             return Err(SubmitError::ContextExceeded { prompt, max_tokens: more, context });
+        }
+        let vocabulary = self.shared.vocabulary;
+        if let Some(token) =
+            lanes.iter().flat_map(|lane| lane.prompt.iter()).find(|token| **token as usize >= vocabulary)
+        {
+            return Err(SubmitError::Invalid(format!("token {token} has no embedding: the model has {vocabulary}")));
         }
         let mut needed = vec![0; self.shared.kv_blocks.len()];
         for lane in lanes {

@@ -62,6 +62,10 @@ impl Runner for LockstepRunner {
         self.weights.iter().map(|w| w.model.config().context).min().unwrap_or(0)
     }
 
+    fn vocabulary(&self) -> usize {
+        self.weights.iter().map(|w| w.model.config().vocabulary).min().unwrap_or(0)
+    }
+
     fn kv_blocks(&self) -> Vec<usize> {
         self.weights.iter().map(|w| w.cache.blocks()).collect()
     }

@@ -95,6 +95,9 @@ pub trait Runner: Send {
     /// KV blocks per set of weights, by [`WeightsId`].
     fn kv_blocks(&self) -> Vec<usize>;
 
+    /// Tokens that have an embedding: a prompt with a higher one is not taken, since its step would fail with all that are in it.
+    fn vocabulary(&self) -> usize;
+
     /// Run one step.
     ///
     /// # Errors

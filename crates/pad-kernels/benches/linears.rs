@@ -93,7 +93,7 @@ fn main() {
                     for (linear, weights) in linears.iter().zip(&matrices) {
                         let x = &inputs[usize::from(weights.inputs() == 1536)];
                         if linear.outputs() == UNEMBEDDING.0 {
-                            linear.logits(x, &wanted).expect("logits");
+                            linear.logits(x, None, &wanted).expect("logits");
                         } else {
                             linear.forward(x, Input::Plain, None).expect("a product");
                         }

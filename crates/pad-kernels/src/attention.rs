@@ -2,7 +2,6 @@
 
 use candle_core::{CpuStorage, CustomOp2, D, Device, Layout, Result, Shape, Tensor, bail};
 
-use crate::Pool;
 use crate::cell::Cell;
 use crate::dispatch::for_each_isa;
 use crate::head_group::{Past, attend};
@@ -10,6 +9,7 @@ use crate::kv::{self, BLOCK, BatchView, KvLayout};
 use crate::product::rows_of;
 use crate::rope::rotate;
 use crate::shared::SharedSlice;
+use crate::{AttentionRule, Pool};
 
 /// Causal attention of the queries of `qkv` `[rows, qkv_width]` over `cache`, which holds each row's own key and value already:
 /// `[rows, heads * head_dim]`. Softmax is online, block by block from the first, so that a row's result depends neither on how
@@ -17,15 +17,24 @@ use crate::shared::SharedSlice;
 ///
 /// # Errors
 /// If the shapes do not agree.
-pub fn attention(qkv: &Tensor, cache: &Tensor, layout: KvLayout, view: &BatchView, pool: &Pool) -> Result<Tensor> {
+pub fn attention(
+    qkv: &Tensor,
+    cache: &Tensor,
+    layout: KvLayout,
+    rule: &AttentionRule,
+    view: &BatchView,
+    pool: &Pool,
+) -> Result<Tensor> {
+    view.check(rule)?;
     match qkv.device() {
-        Device::Cpu => qkv.apply_op2_no_bwd(cache, &BlockAttention { layout, view, pool }),
-        _ => twin(qkv, cache, layout, view),
+        Device::Cpu => qkv.apply_op2_no_bwd(cache, &BlockAttention { layout, rule, view, pool }),
+        _ => twin(qkv, cache, layout, rule, view),
     }
 }
 
 struct BlockAttention<'a> {
     layout: KvLayout,
+    rule: &'a AttentionRule,
     view: &'a BatchView,
     pool: &'a Pool,
 }
@@ -66,12 +75,13 @@ impl BlockAttention<'_> {
             for item in first..last {
                 let (row, kv_head) = (item / layout.kv_heads, item % layout.kv_heads);
                 let (position, blocks) = self.view.row(row);
-                let (cos, sin) = self.view.rotation(row);
+                let (cos, sin) = self.view.rotation(self.rule, row);
                 query.copy_from_slice(&qkv[row * layout.qkv_width() + kv_head * group_len..][..group_len]);
-                rotate_queries(isa, &mut query, layout.head_dim, cos, sin);
+                rotate_queries(isa, &mut query, layout.head_dim, self.rule.scale, cos, sin);
                 // SAFETY: each item belongs to one range.
                 let out = unsafe { shared.part(item * group_len, group_len) };
-                attend(isa, &query, &Past { cache, layout, kv_head, blocks, position }, &mut scores, out);
+                let past = Past::new(cache, layout, self.rule, kv_head, blocks, position);
+                attend(isa, &query, &past, &mut scores, out);
             }
         });
         Ok(out)
@@ -79,14 +89,13 @@ impl BlockAttention<'_> {
 }
 
 for_each_isa! {
-    /// Rotate heads and scale them by `1 / sqrt(head_dim)`.
-    fn rotate_queries(queries: &mut [f32], head_dim: usize, cos: &[f32], sin: &[f32]) = rotate_queries_body
+    /// Rotate heads and scale them.
+    fn rotate_queries(queries: &mut [f32], head_dim: usize, scale: f32, cos: &[f32], sin: &[f32]) = rotate_queries_body
 }
 
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
-fn rotate_queries_body<const FUSED: bool>(queries: &mut [f32], head_dim: usize, cos: &[f32], sin: &[f32]) {
-    let scale = 1.0 / (head_dim as f32).sqrt();
+fn rotate_queries_body<const FUSED: bool>(queries: &mut [f32], head_dim: usize, scale: f32, cos: &[f32], sin: &[f32]) {
     for head in queries.chunks_exact_mut(head_dim) {
         rotate(head, cos, sin);
         head.iter_mut().for_each(|q| *q *= scale);
@@ -97,10 +106,10 @@ fn rotate_queries_body<const FUSED: bool>(queries: &mut [f32], head_dim: usize, 
 ///
 /// # Errors
 /// If the shapes do not agree.
-pub fn twin(qkv: &Tensor, cache: &Tensor, layout: KvLayout, view: &BatchView) -> Result<Tensor> {
+pub fn twin(qkv: &Tensor, cache: &Tensor, layout: KvLayout, rule: &AttentionRule, view: &BatchView) -> Result<Tensor> {
     let KvLayout { heads, kv_heads, head_dim } = layout;
     let queries = qkv.narrow(1, 0, heads * head_dim)?.reshape((view.rows(), heads, head_dim))?;
-    let queries = (kv::rotate_twin(&queries, view)? / (head_dim as f64).sqrt())?;
+    let queries = (kv::rotate_twin(&queries, rule, view)? * f64::from(rule.scale))?;
     let mut row = 0;
     let mut outputs = Vec::with_capacity(view.segments().len());
     for segment in view.segments() {
@@ -118,10 +127,18 @@ pub fn twin(qkv: &Tensor, cache: &Tensor, layout: KvLayout, view: &BatchView) ->
         let q = queries.narrow(0, row, segment.rows)?.transpose(0, 1)?.contiguous()?;
         let q = q.reshape((kv_heads, layout.group() * segment.rows, head_dim))?;
         let hidden: Vec<f32> = (segment.start..end)
-            .flat_map(|at| (0..used.len() * BLOCK).map(move |j| if j <= at { 0.0 } else { f32::NEG_INFINITY }))
+            .flat_map(|at| {
+                let seen = rule.first_seen(at)..=at;
+                (0..used.len() * BLOCK).map(move |j| if seen.contains(&j) { 0.0 } else { f32::NEG_INFINITY })
+            })
             .collect();
         let mask = Tensor::from_vec(hidden, (segment.rows, used.len() * BLOCK), qkv.device())?;
-        let scores = q.matmul(&keys)?.reshape((heads, segment.rows, used.len() * BLOCK))?.broadcast_add(&mask)?;
+        let scores = q.matmul(&keys)?.reshape((heads, segment.rows, used.len() * BLOCK))?;
+        let scores = match rule.soft_cap.map(f64::from) {
+            Some(cap) => ((scores / cap)?.tanh()? * cap)?,
+            None => scores,
+        };
+        let scores = scores.broadcast_add(&mask)?;
         let scores = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
         let weights = scores.broadcast_div(&scores.sum_keepdim(D::Minus1)?)?;
         let weights = weights.reshape((kv_heads, layout.group() * segment.rows, used.len() * BLOCK))?;

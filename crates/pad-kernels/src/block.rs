@@ -37,10 +37,27 @@ impl BlockFormat {
         }
     }
 
-    /// Read one block of a GGUF file, [`Self::bytes`] long.
-    pub fn read(self, bytes: &[u8]) -> Block {
+    /// Scale and minimum of one block of a GGUF file.
+    fn scale_and_min(self, bytes: &[u8]) -> (f16, f16) {
         let half = |at: usize| f16::from_le_bytes([bytes[at], bytes[at + 1]]);
         let scale = half(0);
+        match self {
+            // -8 times a half is a half, short of overflow: exact.
+            Self::Q4_0 => (scale, f16::from_f32(-8.0 * scale.to_f32())),
+            Self::Q4_1 => (scale, half(2)),
+            Self::Q8_0 => (scale, f16::from_f32(-128.0 * scale.to_f32())),
+        }
+    }
+
+    /// Whether all values of one block of a GGUF file are numbers that the program can hold.
+    pub fn is_finite(self, bytes: &[u8]) -> bool {
+        let (scale, min) = self.scale_and_min(bytes);
+        scale.is_finite() && min.is_finite()
+    }
+
+    /// Read one block of a GGUF file, [`Self::bytes`] long.
+    pub fn read(self, bytes: &[u8]) -> Block {
+        let (scale, min) = self.scale_and_min(bytes);
         let mut q = [0; BLOCK_LEN];
         let nibbles = |q: &mut [u8; BLOCK_LEN], packed: &[u8]| {
             for (i, &byte) in packed.iter().enumerate() {
@@ -50,20 +67,17 @@ impl BlockFormat {
         match self {
             Self::Q4_0 => {
                 nibbles(&mut q, &bytes[2..18]);
-                // -8 times a half is a half, short of overflow: exact.
-                Block { scale, min: f16::from_f32(-8.0 * scale.to_f32()), q }
             }
             Self::Q4_1 => {
                 nibbles(&mut q, &bytes[4..20]);
-                Block { scale, min: half(2), q }
             }
             Self::Q8_0 => {
                 for (q, &byte) in q.iter_mut().zip(&bytes[2..34]) {
                     *q = byte.wrapping_add(128);
                 }
-                Block { scale, min: f16::from_f32(-128.0 * scale.to_f32()), q }
             }
         }
+        Block { scale, min, q }
     }
 }
 

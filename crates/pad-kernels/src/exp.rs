@@ -28,9 +28,34 @@ pub fn silu(x: f32) -> f32 {
     x / (1.0 + exp(-x))
 }
 
+/// GELU in its tanh form, `x / 2 (1 + tanh u)` with `u = sqrt(2 / pi) (x + 0.044715 x^3)`, which is `x * sigmoid(2 u)`.
+#[inline(always)]
+pub fn gelu_tanh(x: f32) -> f32 {
+    const TWICE_ROOT: f32 = 1.595_769;
+    x / (1.0 + exp(-TWICE_ROOT * (x + 0.044_715 * x * x * x)))
+}
+
+/// `cap * tanh(x / cap)`; its absolute error is under `2e-7 * cap`.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
+pub fn soft_cap(x: f32, cap: f32) -> f32 {
+    cap - 2.0 * cap / (1.0 + exp(2.0 * x / cap))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn caps_and_gelu_are_close_to_the_library() {
+        for i in -9000..9000 {
+            let x = i as f32 / 100.0;
+            assert!((soft_cap(x, 30.0) - 30.0 * (x / 30.0).tanh()).abs() < 6e-6, "{x}");
+            let u = (2.0 / std::f32::consts::PI).sqrt() * (x + 0.044_715 * x * x * x);
+            assert!((gelu_tanh(x) - 0.5 * x * (1.0 + u.tanh())).abs() < 2e-6 * x.abs().max(1.0), "{x}");
+        }
+        assert_eq!((soft_cap(1e9, 50.0), soft_cap(-1e9, 50.0), soft_cap(0.0, 50.0)), (50.0, -50.0, 0.0));
+    }
 
     #[test]
     fn close_to_the_library() {

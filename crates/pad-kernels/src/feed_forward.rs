@@ -1,4 +1,4 @@
-//! `x + D (silu(G f(x)) * U f(x))`: the feed-forward part of a layer.
+//! `D (gate(G f(x)) * U f(x)) (+ x)`: the feed-forward part of a layer.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,13 +8,12 @@ use candle_core::{CpuStorage, CustomOp1, D, Device, Layout, Result, Shape, Tenso
 use crate::activation::Activations;
 use crate::block::BLOCK_LEN;
 use crate::dispatch::for_each_isa;
-use crate::exp::silu;
 use crate::linear::add_all;
 use crate::packed::{PackedWeights, TILE};
 use crate::product::{Product, rows_of};
 use crate::shared::SharedSlice;
 use crate::tile::{ROWS, for_each_group};
-use crate::{Input, Isa, Linear, LowRankStack, Pool, RmsNorm};
+use crate::{Gate, Input, Isa, Linear, LowRankStack, Pool};
 
 /// Rows of the batch whose projections an adapter changes.
 #[derive(Clone, Debug)]
@@ -44,11 +43,15 @@ pub enum FeedForward {
         down: Arc<PackedWeights>,
         /// `[hidden]`.
         down_bias: Option<Arc<[f32]>>,
+        /// What the gates go through.
+        gate: Gate,
         /// Who computes.
         pool: Arc<Pool>,
     },
     /// On any device: plain candle. The twin of the packed form.
     Dense {
+        /// What the gates go through.
+        gate: Gate,
         /// Gates, then ups: `[2 * width, hidden]`.
         gate_up: Linear,
         /// `[hidden, width]`.
@@ -72,25 +75,29 @@ impl FeedForward {
         width.div_ceil(BLOCK_LEN) * BLOCK_LEN
     }
 
-    /// `[rows, hidden]` to as many, `norm` being applied before the projections and `x` itself added behind them; the spans of
-    /// `adapted` do not overlap and are in order.
+    /// `[rows, hidden]` to as many, `input` being applied before the projections and, where `residual` says so, `x` itself added behind
+    /// them; the spans of `adapted` do not overlap and are in order.
     ///
     /// # Errors
     /// If a shape does not agree.
-    pub fn forward(&self, x: &Tensor, norm: &RmsNorm, adapted: &[AdaptedRows<'_>]) -> Result<Tensor> {
+    pub fn forward(&self, x: &Tensor, input: Input<'_>, residual: bool, adapted: &[AdaptedRows<'_>]) -> Result<Tensor> {
         match self {
-            Self::Packed { gate_up, gate_up_bias, down, down_bias, pool } => x.apply_op1_no_bwd(&PackedFeedForward {
-                norm,
-                gate_up: Product { weights: gate_up, pool },
-                gate_up_bias: gate_up_bias.as_deref(),
-                down: Product { weights: down, pool },
-                down_bias: down_bias.as_deref(),
-                adapted,
-            }),
-            Self::Dense { gate_up, down } => {
+            Self::Packed { gate_up, gate_up_bias, down, down_bias, gate, pool } => {
+                x.apply_op1_no_bwd(&PackedFeedForward {
+                    input,
+                    residual,
+                    gate: *gate,
+                    gate_up: Product { weights: gate_up, pool },
+                    gate_up_bias: gate_up_bias.as_deref(),
+                    down: Product { weights: down, pool },
+                    down_bias: down_bias.as_deref(),
+                    adapted,
+                })
+            }
+            Self::Dense { gate: function, gate_up, down } => {
                 let width = gate_up.outputs() / 2;
                 let padding = Self::padded(width) - width;
-                let read = norm.twin(x)?;
+                let read = input.twin(x)?;
                 let both = gate_up.forward(&read, Input::Plain, None)?;
                 let mut gate = both.narrow(D::Minus1, 0, width)?.contiguous()?;
                 let mut up = both.narrow(D::Minus1, width, width)?.contiguous()?;
@@ -100,8 +107,8 @@ impl FeedForward {
                     gate = (gate + added.narrow(D::Minus1, 0, width)?)?;
                     up = (up + added.narrow(D::Minus1, width + padding, width)?)?;
                 }
-                let joined = (gate.silu()? * up)?;
-                let mut out = down.forward(&joined, Input::Plain, Some(x))?;
+                let joined = (function.twin(&gate)? * up)?;
+                let mut out = down.forward(&joined, Input::Plain, residual.then_some(x))?;
                 for rows in adapted {
                     out = rows.down.twin(&out, &joined, &rows.span)?;
                 }
@@ -115,7 +122,7 @@ impl FeedForward {
     /// # Errors
     /// If candle refuses the matrices.
     pub fn twin(&self) -> Result<Self> {
-        let Self::Packed { gate_up, gate_up_bias, down, down_bias, pool } = self else { return Ok(self.clone()) };
+        let Self::Packed { gate_up, gate_up_bias, down, down_bias, gate, pool } = self else { return Ok(self.clone()) };
         let width = down.inputs();
         let order = || (0..2).flat_map(|part| (0..width).map(move |i| Self::place(part, i)));
         let mut values = Vec::with_capacity(2 * width * gate_up.inputs());
@@ -128,20 +135,22 @@ impl FeedForward {
         let bias = gate_up_bias.as_deref().map(|bias| order().map(|place| bias[place]).collect::<Vec<_>>());
         let bias = bias.map(|bias| Tensor::from_vec(bias, 2 * width, &Device::Cpu)).transpose()?;
         let down = Linear::Packed { weights: Arc::clone(down), bias: down_bias.clone(), pool: Arc::clone(pool) };
-        Ok(Self::Dense { gate_up: Linear::Dense { weight, bias }, down: down.twin()? })
+        Ok(Self::Dense { gate: *gate, gate_up: Linear::Dense { weight, bias }, down: down.twin()? })
     }
 
     /// Bytes of weights held.
     pub fn bytes(&self) -> usize {
         match self {
             Self::Packed { gate_up, down, .. } => gate_up.bytes() + down.bytes(),
-            Self::Dense { gate_up, down } => gate_up.bytes() + down.bytes(),
+            Self::Dense { gate_up, down, .. } => gate_up.bytes() + down.bytes(),
         }
     }
 }
 
 struct PackedFeedForward<'a> {
-    norm: &'a RmsNorm,
+    input: Input<'a>,
+    residual: bool,
+    gate: Gate,
     gate_up: Product<'a>,
     gate_up_bias: Option<&'a [f32]>,
     down: Product<'a>,
@@ -158,6 +167,7 @@ struct Tail<'a> {
     /// `[rows, padded]`.
     joined: &'a SharedSlice<'a, f32>,
     padded: usize,
+    gate: Gate,
 }
 
 impl CustomOp1 for PackedFeedForward<'_> {
@@ -174,7 +184,7 @@ impl CustomOp1 for PackedFeedForward<'_> {
             bail!("feed-forward: an adapter of rows {:?} of {rows}", last.span)
         }
         let out = match self.adapted.first() {
-            None => add_all(&self.down, rows, &self.joined(rows, x, None), self.down_bias, Some(x)),
+            None => add_all(&self.down, rows, &self.joined(rows, x, None), self.down_bias, self.residual.then_some(x)),
             Some(first) => self.run_adapted(first.span.start, rows, x),
         };
         Ok((CpuStorage::F32(out), Shape::from((rows, hidden))))
@@ -193,15 +203,15 @@ impl PackedFeedForward<'_> {
             pool.run(span.len(), &|i| {
                 let row = span.start + i;
                 let mut read = vec![0.0; hidden];
-                self.norm.row(isa, &x[row * hidden..(row + 1) * hidden], &mut read);
+                self.input.row(isa, &x[row * hidden..(row + 1) * hidden], &mut read);
                 // SAFETY: each row belongs to one span and one task.
                 gate_up.add_row(isa, &read, unsafe { shared.part((row - first) * 2 * padded, 2 * padded) });
             });
         }
         let mut joined = vec![0.0; (rows - first) * padded];
-        let tail = Tail { first, added: &added, joined: &SharedSlice::new(&mut joined), padded };
+        let tail = Tail { first, added: &added, joined: &SharedSlice::new(&mut joined), padded, gate: self.gate };
         let activations = self.joined(rows, x, Some(&tail));
-        let mut out = add_all(&self.down, rows, &activations, self.down_bias, Some(x));
+        let mut out = add_all(&self.down, rows, &activations, self.down_bias, self.residual.then_some(x));
         let shared = SharedSlice::new(&mut out);
         for AdaptedRows { span, down, .. } in self.adapted {
             pool.run(span.len(), &|i| {
@@ -214,16 +224,16 @@ impl PackedFeedForward<'_> {
         out
     }
 
-    /// `silu(gate) * up` of all rows, ready for the down projection.
+    /// `gate * up` of all rows, ready for the down projection.
     fn joined(&self, rows: usize, x: &[f32], tail: Option<&Tail<'_>>) -> Activations {
         let (w, down, isa) = (self.gate_up.weights, self.down.weights, self.gate_up.pool.isa());
-        let activations = self.gate_up.prepare(Input::Norm(self.norm), rows, x);
+        let activations = self.gate_up.prepare(self.input, rows, x);
         Activations::fill(isa, down.format(), rows, down.inputs(), |joined| {
             self.gate_up.pool.run_ranges(w.tiles() / TILES, 1, &|first, last| {
                 let mut values = [[0.0; BLOCK_LEN]; ROWS];
                 for_each_group::<TILES>(isa, w, first..last, &activations, rows, &mut |block, row, sums| {
                     let bias = self.gate_up_bias.map(|bias| &bias[block * TILES * TILE..(block + 1) * TILES * TILE]);
-                    join(isa, sums, bias, &mut values);
+                    join(isa, self.gate, sums, bias, &mut values);
                     for (i, values) in values[..sums[0].len()].iter_mut().enumerate() {
                         if let Some(tail) = tail.filter(|tail| row + i >= tail.first) {
                             tail.join(isa, row + i, block, sums.map(|sums| &sums[i]), bias, values);
@@ -260,20 +270,21 @@ impl Tail<'_> {
             gate.iter_mut().zip(&gates[half * TILE..]).for_each(|(all, added)| *all += added);
             up.iter_mut().zip(&ups[half * TILE..]).for_each(|(all, added)| *all += added);
         }
-        join_one(isa, sums, &all, values);
+        join_one(isa, self.gate, sums, &all, values);
         // SAFETY: each block of each row belongs to one group of tiles and of rows.
         unsafe { self.joined.part(row * self.padded + at, BLOCK_LEN) }.copy_from_slice(values);
     }
 }
 
 for_each_isa! {
-    /// `silu(gate) * up` of one row, to whose gates and ups `added` is added.
-    fn join_one(sums: [&[f32; TILE]; TILES], added: &[f32; TILES * TILE], out: &mut [f32; BLOCK_LEN]) = join_one_body
+    /// `gate * up` of one row, to whose gates and ups `added` is added.
+    fn join_one(gate: Gate, sums: [&[f32; TILE]; TILES], added: &[f32; TILES * TILE], out: &mut [f32; BLOCK_LEN]) = join_one_body
 }
 
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
 fn join_one_body<const FUSED: bool>(
+    gate: Gate,
     sums: [&[f32; TILE]; TILES],
     added: &[f32; TILES * TILE],
     out: &mut [f32; BLOCK_LEN],
@@ -281,19 +292,35 @@ fn join_one_body<const FUSED: bool>(
     for (half, pair) in sums.chunks_exact(2).enumerate() {
         let added = &added[2 * half * TILE..];
         for (j, out) in out[half * TILE..(half + 1) * TILE].iter_mut().enumerate() {
-            *out = silu(pair[0][j] + added[j]) * (pair[1][j] + added[TILE + j]);
+            *out = gate.at(pair[0][j] + added[j]) * (pair[1][j] + added[TILE + j]);
         }
     }
 }
 
 for_each_isa! {
-    /// `silu(gate) * up` of some rows: gates, ups, gates, ups, and `bias` in the same order.
-    fn join(sums: [&[[f32; TILE]]; TILES], bias: Option<&[f32]>, out: &mut [[f32; BLOCK_LEN]; ROWS]) = join_body
+    /// `gate * up` of some rows: gates, ups, gates, ups, and `bias` in the same order.
+    fn join(gate: Gate, sums: [&[[f32; TILE]]; TILES], bias: Option<&[f32]>, out: &mut [[f32; BLOCK_LEN]; ROWS]) = join_body
 }
 
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
 fn join_body<const FUSED: bool>(
+    gate: Gate,
+    sums: [&[[f32; TILE]]; TILES],
+    bias: Option<&[f32]>,
+    out: &mut [[f32; BLOCK_LEN]; ROWS],
+) {
+    // One loop for each function: the choice is not made again for every value.
+    match gate {
+        Gate::Silu => join_with(|x| Gate::Silu.at(x), sums, bias, out),
+        Gate::GeluTanh => join_with(|x| Gate::GeluTanh.at(x), sums, bias, out),
+    }
+}
+
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
+fn join_with(
+    gate: impl Fn(f32) -> f32,
     sums: [&[[f32; TILE]]; TILES],
     bias: Option<&[f32]>,
     out: &mut [[f32; BLOCK_LEN]; ROWS],
@@ -306,7 +333,7 @@ fn join_body<const FUSED: bool>(
         let added = &added[2 * half * TILE..];
         for ((gates, ups), out) in pair[0].iter().zip(pair[1]).zip(out.iter_mut()) {
             for (j, out) in out[half * TILE..(half + 1) * TILE].iter_mut().enumerate() {
-                *out = silu(gates[j] + added[j]) * (ups[j] + added[TILE + j]);
+                *out = gate(gates[j] + added[j]) * (ups[j] + added[TILE + j]);
             }
         }
     }

@@ -1,10 +1,12 @@
 //! The query heads of one row that share a KV head, over everything the row looks back on.
 
-use crate::Isa;
+use std::ops::Range;
+
 use crate::cell::Cell;
 use crate::dispatch::{for_each_isa, mul_add};
-use crate::exp::exp;
+use crate::exp::{exp, soft_cap};
 use crate::kv::{BLOCK, KvLayout};
+use crate::{AttentionRule, Isa};
 
 /// Sums that a score is added up in: enough to hide the latency of a multiply-add.
 pub const CHAINS: usize = 4;
@@ -18,24 +20,43 @@ pub struct Past<'a, C> {
     pub layout: KvLayout,
     /// The KV head.
     pub kv_head: usize,
-    /// The lane's blocks, in order.
+    /// The lane's blocks that hold what the row sees, in order.
     pub blocks: &'a [u32],
-    /// The row's own position, the last one seen.
-    pub position: usize,
+    /// The positions seen, counted from the first of these blocks; the last one is the row's own.
+    pub first: usize,
+    pub last: usize,
+    /// Scores become `cap * tanh(score / cap)`.
+    pub soft_cap: Option<f32>,
 }
 
 impl<'a, C: Cell> Past<'a, C> {
+    /// What a row at `position` of a lane with these blocks sees under `rule`.
+    pub fn new(
+        cache: &'a [C],
+        layout: KvLayout,
+        rule: &AttentionRule,
+        kv_head: usize,
+        blocks: &'a [u32],
+        position: usize,
+    ) -> Self {
+        let first = rule.first_seen(position);
+        let skipped = first / BLOCK;
+        let blocks = &blocks[skipped..=position / BLOCK];
+        let (first, last) = (first - skipped * BLOCK, position - skipped * BLOCK);
+        Self { cache, layout, kv_head, blocks, first, last, soft_cap: rule.soft_cap }
+    }
+
     /// Number of blocks that hold seen positions.
     pub fn len(&self) -> usize {
-        self.position / BLOCK + 1
+        self.blocks.len()
     }
 
-    /// Positions seen in block `index` of the lane.
-    pub fn seen(&self, index: usize) -> usize {
-        BLOCK.min(self.position + 1 - index * BLOCK)
+    /// The places in block `index` that are seen.
+    pub fn seen(&self, index: usize) -> Range<usize> {
+        self.first.saturating_sub(index * BLOCK)..BLOCK.min(self.last + 1 - index * BLOCK)
     }
 
-    /// Keys `[head_dim][BLOCK]` and values `[BLOCK][head_dim]` of block `index` of the lane.
+    /// Keys `[head_dim][BLOCK]` and values `[BLOCK][head_dim]` of block `index`.
     pub fn block(&self, index: usize) -> (&'a [C], &'a [C]) {
         let start = self.blocks[index] as usize * self.layout.block_len() + self.kv_head * self.layout.head_len();
         self.cache[start..start + self.layout.head_len()].split_at(self.layout.head_dim * BLOCK)
@@ -78,11 +99,12 @@ fn attend_body<const FUSED: bool, C: Cell>(
                 *score = (chains[0][j] + chains[1][j]) + (chains[2][j] + chains[3][j]);
             }
         }
-        let sum = weigh(scores, past.position);
+        let sum = weigh(scores, past.first, past.last, past.soft_cap);
         out.fill(0.0);
         for (index, weights) in scores.chunks_exact(BLOCK).enumerate() {
-            let values = past.block(index).1.chunks_exact(head_dim);
-            for (weight, values) in weights.iter().zip(values).take(past.seen(index)) {
+            let (values, seen) = (past.block(index).1, past.seen(index));
+            let values = values[seen.start * head_dim..].chunks_exact(head_dim);
+            for (weight, values) in weights[seen].iter().zip(values) {
                 for (out, value) in out.iter_mut().zip(values) {
                     *out = mul_add::<FUSED>(*weight, value.value(), *out);
                 }
@@ -92,11 +114,15 @@ fn attend_body<const FUSED: bool, C: Cell>(
     }
 }
 
-/// Turn scores into `exp(score - max)`, 0 behind `position`; their sum.
+/// Turn scores, capped where there is a cap, into `exp(score - max)`, 0 outside of `first..=last`; their sum.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
-pub fn weigh(scores: &mut [f32], position: usize) -> f32 {
-    scores[position + 1..].fill(f32::NEG_INFINITY);
+pub fn weigh(scores: &mut [f32], first: usize, last: usize, cap: Option<f32>) -> f32 {
+    if let Some(cap) = cap {
+        scores.iter_mut().for_each(|score| *score = soft_cap(*score, cap));
+    }
+    scores[..first].fill(f32::NEG_INFINITY);
+    scores[last + 1..].fill(f32::NEG_INFINITY);
     let mut max = [f32::NEG_INFINITY; BLOCK];
     for scores in scores.chunks_exact(BLOCK) {
         for (max, score) in max.iter_mut().zip(scores) {
@@ -116,20 +142,28 @@ pub fn weigh(scores: &mut [f32], position: usize) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
     use super::*;
     use half::f16;
 
     /// Heads of 3, 4 and 7 to a group, several blocks, the last one partly seen.
     fn same_on_every_set<C: Cell>() {
-        for (group, head_dim, position) in
-            [(3, 64, 70), (4, 128, 15), (7, 64, 16), (1, 16, 0), (2, 80, 33), (2, 24, 40)]
+        for ((group, head_dim, position), (window, soft_cap)) in
+            [(3, 64, 70), (4, 128, 15), (7, 64, 16), (1, 16, 0), (2, 80, 33), (2, 24, 40)].into_iter().flat_map(
+                |shape| {
+                    [(None, None), (NonZeroUsize::new(20), None), (NonZeroUsize::new(1), Some(2.0))]
+                        .map(|rule| (shape, rule))
+                },
+            )
         {
+            let rule = AttentionRule { soft_cap, window, ..AttentionRule::usual(head_dim) };
             let layout = KvLayout { heads: 2 * group, kv_heads: 2, head_dim };
             let blocks = [3, 0, 4, 1, 2];
             let number = |i: usize| ((i * 7919 % 2003) as f32 - 1000.0) / 700.0;
             let cache: Vec<C> = (0..5 * layout.block_len()).map(|i| C::of(number(i))).collect();
             let queries: Vec<f32> = (0..group * head_dim).map(|i| number(3 * i) / 4.0).collect();
-            let past = Past { cache: &cache, layout, kv_head: 1, blocks: &blocks, position };
+            let past = Past::new(&cache, layout, &rule, 1, &blocks, position);
             let run = |isa| {
                 let (mut out, mut scores) = (vec![0.0; queries.len()], vec![9.0; 3]);
                 attend(isa, &queries, &past, &mut scores, &mut out);

@@ -66,7 +66,7 @@ unsafe fn group<C: Cell, const G: usize>(queries: &[f32], past: &Past<'_, C>, sc
     }
     let mut sums = [0.0; G];
     for (sum, scores) in sums.iter_mut().zip(scores.chunks_exact_mut(width)) {
-        *sum = weigh(scores, past.position);
+        *sum = weigh(scores, past.first, past.last, past.soft_cap);
     }
     let mut d = 0;
     while d < head_dim {
@@ -113,7 +113,7 @@ unsafe fn values<C: Cell, const G: usize, const V: usize>(
     for index in 0..past.len() {
         let (_, values) = past.block(index);
         let next = past.block((index + 1).min(past.len() - 1)).1;
-        for j in 0..past.seen(index) {
+        for j in past.seen(index) {
             prefetch(&next[j * head_dim + d..][..V * LANES]);
             // SAFETY: position `j` of the block has `head_dim` values; every head has a weight for each of `width` positions.
             unsafe {

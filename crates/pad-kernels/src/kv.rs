@@ -8,7 +8,7 @@ use crate::cell::Cell;
 use crate::product::rows_of;
 use crate::rope::rotate;
 use crate::shared::SharedSlice;
-use crate::{Pool, Rope};
+use crate::{AttentionRule, Pool, Rope};
 
 /// Positions in a KV block.
 pub const BLOCK: usize = 16;
@@ -37,20 +37,31 @@ pub struct BatchView {
     segments: Vec<Segment>,
     /// Of each row: its segment and its position.
     rows: Vec<(u32, u32)>,
-    /// `[rows, head_dim / 2]`.
+    /// Of each rotary embedding.
+    rotations: Vec<Rotations>,
+}
+
+/// The rotations of all rows by one rotary embedding.
+#[derive(Debug, Default)]
+struct Rotations {
+    /// Pairs that are rotated, in each head.
+    half: usize,
+    /// `[rows, half]`.
     cos: Vec<f32>,
     sin: Vec<f32>,
     /// The same on a device, for the twins.
-    rotations: OnceLock<(Tensor, Tensor)>,
+    device: OnceLock<(Tensor, Tensor)>,
 }
 
 impl BatchView {
-    /// The batch of these segments, rows in their order; rotations are computed once for all layers.
+    /// The batch of these segments, rows in their order; the rotations of each of `ropes` are computed once for all layers.
     ///
     /// # Errors
     /// If a segment has too few blocks.
-    pub fn new(segments: Vec<Segment>, rope: &Rope) -> Result<Self> {
-        let (mut rows, mut cos, mut sin) = (Vec::new(), Vec::new(), Vec::new());
+    pub fn new(segments: Vec<Segment>, ropes: &[Rope]) -> Result<Self> {
+        let mut rows = Vec::new();
+        let mut rotations: Vec<Rotations> =
+            ropes.iter().map(|rope| Rotations { half: rope.half(), ..Rotations::default() }).collect();
         for (index, segment) in segments.iter().enumerate() {
             let end = segment.start + segment.rows;
             if segment.blocks.len() * BLOCK < end {
@@ -58,10 +69,12 @@ impl BatchView {
             }
             for position in segment.start..end {
                 rows.push((index as u32, position as u32));
-                rope.push(position, &mut cos, &mut sin);
+                for (rope, made) in ropes.iter().zip(&mut rotations) {
+                    rope.push(position, &mut made.cos, &mut made.sin);
+                }
             }
         }
-        Ok(Self { segments, rows, cos, sin, rotations: OnceLock::new() })
+        Ok(Self { segments, rows, rotations })
     }
 
     /// The segments, in the order of their rows.
@@ -80,20 +93,34 @@ impl BatchView {
         (position as usize, &self.segments[segment as usize].blocks)
     }
 
-    /// A row's cosines and sines.
-    pub(crate) fn rotation(&self, row: usize) -> (&[f32], &[f32]) {
-        let half = self.cos.len() / self.rows.len();
-        (&self.cos[row * half..(row + 1) * half], &self.sin[row * half..(row + 1) * half])
+    /// A row's cosines and sines under a layer's rule; empty where it does not encode positions.
+    pub(crate) fn rotation(&self, rule: &AttentionRule, row: usize) -> (&[f32], &[f32]) {
+        let Some(Rotations { half, cos, sin, .. }) = rule.rope.and_then(|rope| self.rotations.get(rope)) else {
+            return (&[], &[]);
+        };
+        (&cos[row * half..(row + 1) * half], &sin[row * half..(row + 1) * half])
     }
 
-    /// Cosines and sines `[rows, 1, head_dim / 2]` on `device`.
-    pub(crate) fn rotations(&self, device: &Device) -> Result<(Tensor, Tensor)> {
-        if let Some(made) = self.rotations.get() {
-            return Ok(made.clone());
+    /// Refuse a rule whose rotary embedding the batch has not.
+    pub(crate) fn check(&self, rule: &AttentionRule) -> Result<()> {
+        match rule.rope.filter(|rope| *rope >= self.rotations.len()) {
+            Some(rope) => bail!("attention: rotary embedding {rope} of {}", self.rotations.len()),
+            None => Ok(()),
         }
-        let shape = (self.rows(), 1, self.cos.len() / self.rows().max(1));
-        let made = (Tensor::from_slice(&self.cos, shape, device)?, Tensor::from_slice(&self.sin, shape, device)?);
-        Ok(self.rotations.get_or_init(|| made).clone())
+    }
+
+    /// Cosines and sines `[rows, 1, half]` on `device` under a layer's rule, where it encodes positions.
+    fn rotations(&self, rule: &AttentionRule, device: &Device) -> Result<Option<(Tensor, Tensor)>> {
+        let Some(Rotations { half, cos, sin, device: made }) = rule.rope.and_then(|rope| self.rotations.get(rope))
+        else {
+            return Ok(None);
+        };
+        if let Some(made) = made.get() {
+            return Ok(Some(made.clone()));
+        }
+        let shape = (self.rows(), 1, *half);
+        let pair = (Tensor::from_slice(cos, shape, device)?, Tensor::from_slice(sin, shape, device)?);
+        Ok(Some(made.get_or_init(|| pair).clone()))
     }
 }
 
@@ -137,15 +164,24 @@ impl KvLayout {
 ///
 /// # Errors
 /// If the shapes do not agree.
-pub fn write_kv(cache: &Tensor, qkv: &Tensor, layout: KvLayout, view: &BatchView, pool: &Pool) -> Result<()> {
+pub fn write_kv(
+    cache: &Tensor,
+    qkv: &Tensor,
+    layout: KvLayout,
+    rule: &AttentionRule,
+    view: &BatchView,
+    pool: &Pool,
+) -> Result<()> {
+    view.check(rule)?;
     match cache.device() {
-        Device::Cpu => cache.inplace_op2(qkv, &WriteKv { layout, view, pool }),
-        _ => twin(cache, qkv, layout, view),
+        Device::Cpu => cache.inplace_op2(qkv, &WriteKv { layout, rule, view, pool }),
+        _ => twin(cache, qkv, layout, rule, view),
     }
 }
 
 struct WriteKv<'a> {
     layout: KvLayout,
+    rule: &'a AttentionRule,
     view: &'a BatchView,
     pool: &'a Pool,
 }
@@ -204,7 +240,7 @@ impl WriteKv<'_> {
                     let qkv = &qkv[row * layout.qkv_width()..][..layout.qkv_width()];
                     let part = |from: usize| &qkv[(from + head) * layout.head_dim..][..layout.head_dim];
                     key.copy_from_slice(part(layout.heads));
-                    let (cos, sin) = view.rotation(row);
+                    let (cos, sin) = view.rotation(self.rule, row);
                     rotate(&mut key, cos, sin);
                     write_position(&key, part(layout.heads + layout.kv_heads), position % BLOCK, block);
                 }
@@ -226,24 +262,25 @@ fn write_position<C: Cell>(key: &[f32], value: &[f32], slot: usize, block: &mut 
 }
 
 /// Rotate heads `[rows, heads, head_dim]`: the twin of `rotate`.
-pub(crate) fn rotate_twin(x: &Tensor, view: &BatchView) -> Result<Tensor> {
-    let (cos, sin) = view.rotations(x.device())?;
-    let half = x.dim(2)? / 2;
+pub(crate) fn rotate_twin(x: &Tensor, rule: &AttentionRule, view: &BatchView) -> Result<Tensor> {
+    let Some((cos, sin)) = view.rotations(rule, x.device())? else { return Ok(x.clone()) };
+    let half = cos.dim(2)?;
     let (a, b) = (x.narrow(2, 0, half)?, x.narrow(2, half, half)?);
     let low = (a.broadcast_mul(&cos)? - b.broadcast_mul(&sin)?)?;
     let high = (b.broadcast_mul(&cos)? + a.broadcast_mul(&sin)?)?;
-    Tensor::cat(&[low, high], 2)
+    let rest = x.narrow(2, 2 * half, x.dim(2)? - 2 * half)?;
+    Tensor::cat(&[low, high, rest], 2)
 }
 
 /// The twin of [`write_kv`]: one scatter of keys and one of values.
 ///
 /// # Errors
 /// If the shapes do not agree.
-pub fn twin(cache: &Tensor, qkv: &Tensor, layout: KvLayout, view: &BatchView) -> Result<()> {
+pub fn twin(cache: &Tensor, qkv: &Tensor, layout: KvLayout, rule: &AttentionRule, view: &BatchView) -> Result<()> {
     let KvLayout { heads, kv_heads, head_dim } = layout;
     let rows = view.rows();
     let part = |from: usize| qkv.narrow(1, from * head_dim, kv_heads * head_dim)?.reshape((rows, kv_heads, head_dim));
-    let (keys, values) = (rotate_twin(&part(heads)?, view)?, part(heads + kv_heads)?);
+    let (keys, values) = (rotate_twin(&part(heads)?, rule, view)?, part(heads + kv_heads)?);
     let (mut key_at, mut value_at) = (Vec::new(), Vec::new());
     for row in 0..rows {
         let (position, blocks) = view.row(row);

@@ -10,11 +10,11 @@
 //! | [`Arena`] | memory for weights, in huge pages |
 //! | [`PackedWeights`] | a weight matrix in tiles of 16 outputs by blocks of 32 inputs |
 //! | [`Linear`] | `y = f(x) W^T + b (+ residual)`, with the norm folded into the input |
-//! | [`FeedForward`] | `x + D (silu(G f(x)) * U f(x))` |
+//! | [`FeedForward`] | `D (gate(G f(x)) * U f(x)) (+ x)`, with a [`Gate`] |
 //! | [`LowRankStack`] | `y += B (A f(x))` for some rows: adapters |
-//! | [`RmsNorm`], [`Rope`] | normalisation and rotary positions |
+//! | [`RmsNorm`], [`HeadNorm`], [`Rope`] | normalisation and rotary positions |
 //! | [`BatchView`], [`KvLayout`] | the ragged batch and the cache it reads and writes |
-//! | [`attention`], [`write_kv`] | rotary embedding, cache write and attention over blocks |
+//! | [`attention`], [`write_kv`] | rotary embedding, cache write and attention over blocks, by each layer's [`AttentionRule`] |
 //! | [`Best`] | the k best logits of a row |
 //! | [`MatrixMut`], [`exponentials`], [`gated`] | what training multiplies and maps, in single precision |
 //!
@@ -29,14 +29,17 @@ mod activation;
 mod activation_avx512;
 mod arena;
 mod attention;
+mod attention_rule;
 mod best;
 mod block;
 mod cell;
 mod dispatch;
 mod exp;
 mod feed_forward;
+mod gate;
 mod head_group;
 mod head_group_avx512;
+mod head_norm;
 mod kv;
 mod linear;
 mod low_rank;
@@ -56,10 +59,13 @@ mod unembed;
 
 pub use arena::{Arena, keep_freed_memory, work_alone};
 pub use attention::attention;
+pub use attention_rule::AttentionRule;
 pub use best::{Best, Ranked};
 pub use block::{Block, BlockFormat};
 pub use dispatch::Isa;
 pub use feed_forward::{AdaptedRows, FeedForward};
+pub use gate::Gate;
+pub use head_norm::HeadNorm;
 pub use kv::{BLOCK, BatchView, KvLayout, Segment, write_kv};
 pub use linear::{Input, Linear};
 pub use low_rank::{LowRank, LowRankStack};

@@ -9,9 +9,6 @@ use crate::product::rows_of;
 use crate::shared::SharedSlice;
 use crate::{Input, Isa, Pool};
 
-/// Largest rank: its products are kept on the stack.
-const MAX_RANK: usize = 256;
-
 /// Numbers summed side by side.
 const LANES: usize = 16;
 
@@ -27,13 +24,16 @@ pub struct LowRank {
 }
 
 impl LowRank {
+    /// The largest rank.
+    pub const MAX_RANK: usize = 256;
+
     /// From `down` A `[rank, inputs]` and `up` B `[outputs, rank]`, both row-major; B is multiplied by `scale`.
     ///
     /// # Errors
     /// If the sizes do not agree, or the rank is 0 or above 256.
     pub fn new(rank: usize, inputs: usize, outputs: usize, down: Vec<f32>, up: &[f32], scale: f32) -> Result<Self> {
-        if !(1..=MAX_RANK).contains(&rank) {
-            bail!("low rank: the rank is {rank}, allowed is 1 to {MAX_RANK}")
+        if !(1..=Self::MAX_RANK).contains(&rank) {
+            bail!("low rank: the rank is {rank}, allowed is 1 to {}", Self::MAX_RANK)
         }
         if down.len() != rank * inputs || up.len() != outputs * rank {
             bail!("low rank: {} and {} values for [{rank}, {inputs}] and [{outputs}, {rank}]", down.len(), up.len())

@@ -1,10 +1,11 @@
 //! Root-mean-square normalisation.
 
-use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
 
-use crate::Isa;
 use crate::dispatch::{for_each_isa, mul_add};
 use crate::product::rows_of;
+use crate::shared::SharedSlice;
+use crate::{Isa, Pool};
 
 /// `x / sqrt(mean(x^2) + eps) * weight`, over the last dimension.
 #[derive(Clone, Debug)]
@@ -42,6 +43,18 @@ impl RmsNorm {
         if x.device().is_cpu() { x.apply_op1_no_bwd(&CpuNorm { norm: self, isa: Isa::detect() }) } else { self.twin(x) }
     }
 
+    /// `residual + norm(x)`, both `[rows, hidden]`: a norm that follows its layer's part.
+    ///
+    /// # Errors
+    /// If the shapes do not agree.
+    pub fn add(&self, x: &Tensor, residual: &Tensor, pool: &Pool) -> Result<Tensor> {
+        if x.device().is_cpu() {
+            x.apply_op2_no_bwd(residual, &CpuAdd { norm: self, pool })
+        } else {
+            residual + self.twin(x)?
+        }
+    }
+
     /// The twin: plain candle operations on `[rows, hidden]`, on any device.
     ///
     /// # Errors
@@ -74,6 +87,38 @@ impl CustomOp1 for CpuNorm<'_> {
     }
 }
 
+struct CpuAdd<'a> {
+    norm: &'a RmsNorm,
+    pool: &'a Pool,
+}
+
+impl CustomOp2 for CpuAdd<'_> {
+    fn name(&self) -> &'static str {
+        "rms-norm-add"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, lx: &Layout, residual: &CpuStorage, lr: &Layout) -> Result<(CpuStorage, Shape)> {
+        let hidden = self.norm.hidden();
+        let (rows, x) = rows_of(self.name(), x, lx, hidden)?;
+        let (count, residual) = rows_of(self.name(), residual, lr, hidden)?;
+        if count != rows {
+            bail!("rms-norm-add: {rows} rows but {count} rows of residual")
+        }
+        let mut out = vec![0.0; rows * hidden];
+        let shared = SharedSlice::new(&mut out);
+        self.pool.run_ranges(rows, 4, &|first, last| {
+            for row in first..last {
+                let at = row * hidden..(row + 1) * hidden;
+                // SAFETY: each row belongs to one range.
+                let out = unsafe { shared.part(at.start, hidden) };
+                self.norm.row(self.pool.isa(), &x[at.clone()], out);
+                out.iter_mut().zip(&residual[at]).for_each(|(out, residual)| *out += residual);
+            }
+        });
+        Ok((CpuStorage::F32(out), Shape::from((rows, hidden))))
+    }
+}
+
 for_each_isa! {
     fn norm_row(x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) = norm_body
 }
@@ -95,5 +140,28 @@ fn norm_body<const FUSED: bool>(x: &[f32], weight: &[f32], eps: f32, out: &mut [
     let scale = 1.0 / (sums.iter().sum::<f32>() / x.len() as f32 + eps).sqrt();
     for ((out, x), w) in out.iter_mut().zip(x).zip(weight) {
         *out = x * scale * w;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use candle_core::Device;
+
+    #[test]
+    fn a_norm_behind_a_part_is_added_to_what_came_before() {
+        let tensor = |rows: usize, columns: usize, step: usize| {
+            let values: Vec<f32> = (0..rows * columns).map(|i| ((i * step % 101) as f32 - 50.0) / 25.0).collect();
+            Tensor::from_vec(values, (rows, columns), &Device::Cpu).unwrap()
+        };
+        for (rows, hidden) in [(1, 33), (9, 64)] {
+            let norm = RmsNorm::new(tensor(1, hidden, 7).squeeze(0).unwrap(), 1e-6).unwrap();
+            let (x, residual) = (tensor(rows, hidden, 37), tensor(rows, hidden, 11));
+            let got = norm.add(&x, &residual, &Pool::new(2)).unwrap();
+            let want = (residual + norm.twin(&x).unwrap()).unwrap();
+            let worst = (got - want).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+            assert!(worst < 1e-5, "{worst}");
+            assert!(norm.add(&x, &tensor(rows + 1, hidden, 1), &Pool::new(1)).is_err());
+        }
     }
 }

@@ -7,6 +7,7 @@ use pad_decode::TokenSet;
 
 use crate::activation::Activations;
 use crate::best::{Bar, Best, Ranked};
+use crate::exp::soft_cap;
 use crate::packed::{PackedWeights, TILE};
 use crate::tile::{for_each_group, one_row};
 use crate::{Input, Isa, Linear, Pool};
@@ -82,11 +83,11 @@ impl Mass {
 impl Linear {
     /// Read the logits `hidden W^T` that are wanted: `hidden` `[rows, inputs]` and one `wanted` a row, a pair of what and
     /// whether the log-sum-exp over all outputs is wanted too. The k best rank higher logits first and, of equal ones, the lower
-    /// token.
+    /// token. With a `cap` every logit becomes `cap * tanh(logit / cap)`.
     ///
     /// # Errors
     /// If the shapes do not agree or a wanted token does not exist.
-    pub fn logits(&self, hidden: &Tensor, wanted: &[(Wanted, bool)]) -> Result<Vec<Logits>> {
+    pub fn logits(&self, hidden: &Tensor, cap: Option<f32>, wanted: &[(Wanted, bool)]) -> Result<Vec<Logits>> {
         let outputs = self.outputs();
         if hidden.dims2()?.0 != wanted.len() {
             bail!("unembedding: {} rows but {} are wanted", hidden.dims2()?.0, wanted.len())
@@ -99,18 +100,18 @@ impl Linear {
             }
         }
         match self {
-            Self::Dense { .. } => self.logits_twin(hidden, wanted),
+            Self::Dense { .. } => self.logits_twin(hidden, cap, wanted),
             Self::Packed { weights, pool, .. } => {
                 let hidden: Vec<Vec<f32>> = hidden.to_vec2()?;
                 let isa = pool.isa();
                 let whole = |(what, lse): &(Wanted, bool)| *lse || what.is_of_many();
                 let (full, few): (Vec<usize>, Vec<usize>) = (0..wanted.len()).partition(|&i| whole(&wanted[i]));
                 let mut read: Vec<Option<Logits>> = vec![None; wanted.len()];
-                for (row, logits) in full.iter().zip(read_whole(isa, pool, weights, &hidden, &full, wanted)) {
+                for (row, logits) in full.iter().zip(read_whole(isa, pool, weights, cap, &hidden, &full, wanted)) {
                     read[*row] = Some(logits);
                 }
                 let activations = prepare(isa, pool, weights, &hidden, &few);
-                for (row, ranked) in few.iter().zip(read_at(isa, pool, weights, &activations, &few, wanted)) {
+                for (row, ranked) in few.iter().zip(read_at(isa, pool, weights, cap, &activations, &few, wanted)) {
                     read[*row] = Some(Logits { ranked, log_sum_exp: None, among: None });
                 }
                 Ok(read.into_iter().flatten().collect())
@@ -119,9 +120,12 @@ impl Linear {
     }
 
     /// The twin of [`Self::logits`]: all logits by one matmul, then sorted on the host.
-    fn logits_twin(&self, hidden: &Tensor, wanted: &[(Wanted, bool)]) -> Result<Vec<Logits>> {
-        let rows: Vec<Vec<f32>> =
+    fn logits_twin(&self, hidden: &Tensor, cap: Option<f32>, wanted: &[(Wanted, bool)]) -> Result<Vec<Logits>> {
+        let mut rows: Vec<Vec<f32>> =
             self.forward(hidden, Input::Plain, None)?.to_dtype(candle_core::DType::F32)?.to_vec2()?;
+        if let Some(cap) = cap {
+            rows.iter_mut().flatten().for_each(|logit| *logit = soft_cap(*logit, cap));
+        }
         let read = |(logits, (what, lse)): (&Vec<f32>, &(Wanted, bool))| {
             let ranked = match what {
                 Wanted::Best(k) => {
@@ -165,6 +169,7 @@ fn read_whole(
     isa: Isa,
     pool: &Pool,
     w: &PackedWeights,
+    cap: Option<f32>,
     hidden: &[Vec<f32>],
     rows: &[usize],
     wanted: &[(Wanted, bool)],
@@ -184,7 +189,8 @@ fn read_whole(
         for_each_group(isa, w, tiles, &activations, rows.len(), &mut |tile, first, [sums]| {
             for (row, sums) in (first..).zip(sums) {
                 let (what, lse) = &wanted[rows[row]];
-                part[row].show(tile, &sums[..TILE.min(w.outputs() - tile * TILE)], what.allowed(), *lse, &bars[row]);
+                let logits = &capped(*sums, cap)[..TILE.min(w.outputs() - tile * TILE)];
+                part[row].show(tile, logits, what.allowed(), *lse, &bars[row]);
             }
         });
         *parts[stretch].lock().unwrap_or_else(PoisonError::into_inner) = part;
@@ -195,7 +201,7 @@ fn read_whole(
             all.merge(&part);
         }
     }
-    let at = read_at(isa, pool, w, &activations, rows, wanted);
+    let at = read_at(isa, pool, w, cap, &activations, rows, wanted);
     let read = |((all, at), &row): ((Part, Vec<Ranked>), &usize)| {
         let (what, lse) = &wanted[row];
         Logits {
@@ -205,6 +211,13 @@ fn read_whole(
         }
     };
     all.into_iter().zip(at).zip(rows).map(read).collect()
+}
+
+fn capped(mut sums: [f32; TILE], cap: Option<f32>) -> [f32; TILE] {
+    if let Some(cap) = cap {
+        sums.iter_mut().for_each(|sum| *sum = soft_cap(*sum, cap));
+    }
+    sums
 }
 
 /// What a stretch of tiles tells of one row.
@@ -249,13 +262,17 @@ fn read_at(
     isa: Isa,
     pool: &Pool,
     w: &PackedWeights,
+    cap: Option<f32>,
     activations: &Activations,
     rows: &[usize],
     wanted: &[(Wanted, bool)],
 ) -> Vec<Vec<Ranked>> {
     let read: Vec<Mutex<Vec<Ranked>>> = rows.iter().map(|_| Mutex::new(Vec::new())).collect();
     pool.run(rows.len(), &|row| {
-        let logit = |token: u32| one_row(isa, w, token as usize / TILE, activations, row)[token as usize % TILE];
+        let logit = |token: u32| {
+            let sums = one_row(isa, w, token as usize / TILE, activations, row);
+            cap.map_or(sums[token as usize % TILE], |cap| soft_cap(sums[token as usize % TILE], cap))
+        };
         let ranked = match &wanted[rows[row]].0 {
             Wanted::At(tokens) => tokens.iter().map(|&token| Ranked { token, logit: logit(token) }).collect(),
             Wanted::BestAmong(k, allowed) if allowed.len() <= FEW => {

@@ -1,12 +1,13 @@
 //! Every operation against its twin in plain candle, on ragged shapes and odd sizes.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 use pad_decode::TokenSet;
 use pad_kernels::{
-    AdaptedRows, Arena, BLOCK, BatchView, FeedForward, Format, Input, KvLayout, Linear, LowRank, LowRankStack,
-    PackedWeights, Pool, RmsNorm, Rope, RopeScaling, Segment, Wanted, attention, write_kv,
+    AdaptedRows, Arena, AttentionRule, BLOCK, BatchView, FeedForward, Format, Gate, Input, KvLayout, Linear, LowRank,
+    LowRankStack, PackedWeights, Pool, RmsNorm, Rope, RopeScaling, Segment, Wanted, attention, write_kv,
 };
 
 /// A small generator, so that a failure repeats.
@@ -127,7 +128,9 @@ fn feed_forward() {
                     }
                 }
                 let down = PackedWeights::from_f32(format, hidden, width, &values(&random.tensor(hidden, width)));
+                let gate = if biased { Gate::GeluTanh } else { Gate::Silu };
                 let packed = FeedForward::Packed {
+                    gate,
                     gate_up: Arc::new(gate_up),
                     gate_up_bias: biased.then(|| bias.into()),
                     down: Arc::new(down),
@@ -137,17 +140,21 @@ fn feed_forward() {
                 let twin = packed.twin().unwrap();
                 for rows in [1, 3, 16, 21] {
                     let x = random.tensor(rows, hidden);
-                    let got = packed.forward(&x, &norm, &[]).unwrap();
-                    let distance = self::distance(&got, &twin.forward(&x, &norm, &[]).unwrap());
+                    let norm = Input::Norm(&norm);
+                    let got = packed.forward(&x, norm, true, &[]).unwrap();
+                    let distance = self::distance(&got, &twin.forward(&x, norm, true, &[]).unwrap());
                     assert!(distance < tolerance, "{format:?} [{width}, {hidden}] {rows} rows: {distance}");
+                    let alone = packed.forward(&x, Input::Plain, false, &[]).unwrap();
+                    let distance = self::distance(&alone, &twin.forward(&x, Input::Plain, false, &[]).unwrap());
+                    assert!(distance < tolerance, "alone {format:?} [{width}, {hidden}] {rows} rows: {distance}");
                     let (gate_up, down_added) = (
                         stack(&mut random, hidden, &[(0, width), (FeedForward::padded(width), width)]),
                         stack(&mut random, width, &[(0, hidden)]),
                     );
                     let adapt = |span| AdaptedRows { span, gate_up: &gate_up, down: &down_added };
                     let adapted = [adapt(rows / 3..rows / 2), adapt(rows / 2..rows)];
-                    let with = packed.forward(&x, &norm, &adapted).unwrap();
-                    let distance = self::distance(&with, &twin.forward(&x, &norm, &adapted).unwrap());
+                    let with = packed.forward(&x, norm, true, &adapted).unwrap();
+                    let distance = self::distance(&with, &twin.forward(&x, norm, true, &adapted).unwrap());
                     assert!(distance < tolerance, "adapted {format:?} [{width}, {hidden}] {rows} rows: {distance}");
                     let (plain, with) = (got.to_vec2::<f32>().unwrap(), with.to_vec2::<f32>().unwrap());
                     assert_eq!(plain[..rows / 3], with[..rows / 3], "other rows are untouched");
@@ -179,7 +186,8 @@ fn a_row_is_the_same_alone_and_in_any_batch_on_any_threads() {
 fn unembedding() {
     let mut random = Random(3);
     let pool = Arc::new(Pool::new(2));
-    for (format, tolerance) in [(Format::F32, 1e-5), (Format::Q8, 5e-2)] {
+    let formats = [(Format::F32, 1e-5), (Format::Q8, 5e-2)];
+    for ((format, tolerance), cap) in formats.into_iter().flat_map(|f| [None, Some(4.0_f32)].map(|cap| (f, cap))) {
         let linear = packed(format, 1000, 64, false, &mut random, &pool);
         let twin = linear.twin().unwrap();
         let hidden = random.tensor(9, 64);
@@ -197,15 +205,19 @@ fn unembedding() {
             (Wanted::At(vec![0, 500]), true),
             (Wanted::Best(1), false),
         ];
-        let got = linear.logits(&hidden, &wanted).unwrap();
-        let want = twin.logits(&hidden, &wanted).unwrap();
-        let full: Vec<Vec<f32>> = linear.forward(&hidden, Input::Plain, None).unwrap().to_vec2().unwrap();
+        let got = linear.logits(&hidden, cap, &wanted).unwrap();
+        let want = twin.logits(&hidden, cap, &wanted).unwrap();
+        let mut full: Vec<Vec<f32>> = linear.forward(&hidden, Input::Plain, None).unwrap().to_vec2().unwrap();
+        if let Some(cap) = cap {
+            full.iter_mut().flatten().for_each(|logit| *logit = cap * (*logit / cap).tanh());
+        }
         for (row, (got, want)) in got.iter().zip(&want).enumerate() {
             assert_eq!(got.ranked.len(), want.ranked.len());
             for (g, w) in got.ranked.iter().zip(&want.ranked) {
                 assert!((g.logit - w.logit).abs() < tolerance, "{format:?} row {row}: {g:?} against {w:?}");
                 // The few are computed exactly as the whole.
-                assert_eq!(g.logit, full[row][g.token as usize], "{format:?} row {row}");
+                let whole = full[row][g.token as usize];
+                assert!(g.logit == whole || cap.is_some() && (g.logit - whole).abs() < 2e-6, "{format:?} row {row}");
             }
             assert_eq!(got.log_sum_exp.is_some(), wanted[row].1);
             let narrowed = matches!(wanted[row].0, Wanted::BestAmong(..));
@@ -224,9 +236,27 @@ fn unembedding() {
         }
         let sum: f32 = many.iter().map(|token| full[2][*token as usize].exp()).sum();
         assert!((got[2].among.unwrap() - sum.ln()).abs() < 1e-3);
-        assert!(linear.logits(&hidden, &wanted[..4]).is_err());
-        assert!(linear.logits(&hidden.narrow(0, 0, 1).unwrap(), &[(Wanted::At(vec![1000]), false)]).is_err());
+        assert!(linear.logits(&hidden, None, &wanted[..4]).is_err());
+        assert!(linear.logits(&hidden.narrow(0, 0, 1).unwrap(), None, &[(Wanted::At(vec![1000]), false)]).is_err());
     }
+}
+
+/// Rules that layers have: the usual one; a window and a cap; the second rotary embedding, which rotates half of a head; none.
+fn rules(head_dim: usize) -> [AttentionRule; 4] {
+    let usual = AttentionRule::usual(head_dim);
+    let window = NonZeroUsize::new;
+    [
+        usual,
+        AttentionRule { window: window(20), soft_cap: Some(1.5), scale: 0.7, ..usual },
+        AttentionRule { rope: Some(1), window: window(6), ..usual },
+        AttentionRule { rope: None, soft_cap: Some(30.0), ..usual },
+    ]
+}
+
+/// The rotary embeddings that [`rules`] name.
+fn ropes(head_dim: usize) -> [Rope; 2] {
+    let rope = |dimensions| Rope::new(dimensions, 10_000.0, &RopeScaling::None);
+    [rope(head_dim), rope(head_dim / 2).with_amplitude(1.25)]
 }
 
 #[test]
@@ -236,29 +266,59 @@ fn attention_and_cache() {
     let shapes = [(9, 3, 64), (4, 2, 8), (2, 1, 16), (3, 3, 80), (14, 2, 64), (8, 2, 128)];
     for ((heads, kv_heads, head_dim), dtype) in shapes.into_iter().flat_map(|s| [(s, DType::F32), (s, DType::F16)]) {
         let layout = KvLayout { heads, kv_heads, head_dim };
-        let rope = Rope::new(head_dim, 10_000.0, &RopeScaling::None);
-        let fast = Tensor::zeros((24, layout.block_len()), dtype, &Device::Cpu).unwrap();
-        let plain = Tensor::zeros((24, layout.block_len()), dtype, &Device::Cpu).unwrap();
-        // Three lanes with scattered blocks, advanced together by uneven chunks.
-        let tables: [Vec<u32>; 3] = [vec![5, 0, 17], vec![3], vec![11, 2, 9, 20]];
-        for chunks in [[(0, 20), (0, 3), (0, 1)], [(20, 1), (3, 7), (1, 40)], [(21, 27), (10, 6), (41, 1)]] {
-            let segments: Vec<Segment> = chunks
-                .iter()
-                .zip(&tables)
-                .map(|(&(start, rows), blocks)| Segment { start, rows, blocks: blocks.clone() })
-                .collect();
-            let view = BatchView::new(segments, &rope).unwrap();
-            let qkv = random.tensor(view.rows(), layout.qkv_width());
-            write_kv(&fast, &qkv, layout, &view, &pool).unwrap();
-            pad_kernels::twins::write_kv(&plain, &qkv, layout, &view).unwrap();
-            // A last bit before rounding to half precision may be half a precision after.
-            let single = |cache: &Tensor| cache.to_dtype(DType::F32).unwrap();
-            let tolerance = if dtype == DType::F16 { 2e-3 } else { 1e-6 };
-            assert!(distance(&single(&fast), &single(&plain)) < tolerance);
-            let got = attention(&qkv, &fast, layout, &view, &pool).unwrap();
-            let want = pad_kernels::twins::attention(&qkv, &fast, layout, &view).unwrap();
-            assert!(distance(&got, &want) < 3e-6, "{layout:?}: {}", distance(&got, &want));
+        for rule in &rules(head_dim) {
+            let fast = Tensor::zeros((24, layout.block_len()), dtype, &Device::Cpu).unwrap();
+            let plain = Tensor::zeros((24, layout.block_len()), dtype, &Device::Cpu).unwrap();
+            // Three lanes with scattered blocks, advanced together by uneven chunks.
+            let tables: [Vec<u32>; 3] = [vec![5, 0, 17], vec![3], vec![11, 2, 9, 20]];
+            for chunks in [[(0, 20), (0, 3), (0, 1)], [(20, 1), (3, 7), (1, 40)], [(21, 27), (10, 6), (41, 1)]] {
+                let segments: Vec<Segment> = chunks
+                    .iter()
+                    .zip(&tables)
+                    .map(|(&(start, rows), blocks)| Segment { start, rows, blocks: blocks.clone() })
+                    .collect();
+                let view = BatchView::new(segments, &ropes(head_dim)).unwrap();
+                let qkv = random.tensor(view.rows(), layout.qkv_width());
+                write_kv(&fast, &qkv, layout, rule, &view, &pool).unwrap();
+                pad_kernels::twins::write_kv(&plain, &qkv, layout, rule, &view).unwrap();
+                // A last bit before rounding to half precision may be half a precision after.
+                let single = |cache: &Tensor| cache.to_dtype(DType::F32).unwrap();
+                let tolerance = if dtype == DType::F16 { 2e-3 } else { 1e-6 };
+                assert!(distance(&single(&fast), &single(&plain)) < tolerance);
+                let got = attention(&qkv, &fast, layout, rule, &view, &pool).unwrap();
+                let want = pad_kernels::twins::attention(&qkv, &fast, layout, rule, &view).unwrap();
+                assert!(distance(&got, &want) < 3e-6, "{layout:?} {rule:?}: {}", distance(&got, &want));
+            }
         }
+    }
+}
+
+#[test]
+fn what_a_window_hides_is_not_read() {
+    let mut random = Random(11);
+    let pool = Pool::new(1);
+    for head_dim in [16, 24] {
+        let layout = KvLayout { heads: 2, kv_heads: 1, head_dim };
+        let window = 5;
+        let rule = AttentionRule { window: NonZeroUsize::new(window), ..AttentionRule::usual(head_dim) };
+        let (qkv, other) = (random.tensor(40, layout.qkv_width()), random.tensor(40, layout.qkv_width()));
+        let run = |hidden: &Tensor, rule: &AttentionRule| {
+            let cache = Tensor::zeros((3, layout.block_len()), DType::F32, &Device::Cpu).unwrap();
+            let fill = |rows: &Tensor, start: usize, count: usize| {
+                let segment = Segment { start, rows: count, blocks: vec![2, 0, 1] };
+                let view = BatchView::new(vec![segment], &ropes(head_dim)).unwrap();
+                let part = rows.narrow(0, start, count).unwrap();
+                write_kv(&cache, &part, layout, rule, &view, &pool).unwrap();
+                (part, view)
+            };
+            fill(hidden, 0, 39 - window + 1);
+            fill(&qkv, 39 - window + 1, window - 1);
+            let (last, view) = fill(&qkv, 39, 1);
+            values(&attention(&last, &cache, layout, rule, &view, &pool).unwrap())
+        };
+        assert_eq!(run(&qkv, &rule), run(&other, &rule));
+        let wider = AttentionRule { window: NonZeroUsize::new(window + 1), ..rule };
+        assert_ne!(run(&qkv, &wider), run(&other, &wider));
     }
 }
 
@@ -267,13 +327,16 @@ fn two_segments_do_not_write_one_block() {
     let pool = Pool::new(2);
     let layout = KvLayout { heads: 2, kv_heads: 1, head_dim: 16 };
     let segment = |start| Segment { start, rows: 2, blocks: vec![0, 1] };
-    let rope = Rope::new(16, 10_000.0, &RopeScaling::None);
+    let (rule, ropes) = (AttentionRule::usual(16), ropes(16));
     let cache = Tensor::zeros((2, layout.block_len()), DType::F32, &Device::Cpu).unwrap();
     let qkv = Random(1).tensor(4, layout.qkv_width());
-    let view = BatchView::new(vec![segment(0), segment(16)], &rope).unwrap();
-    write_kv(&cache, &qkv, layout, &view, &pool).unwrap();
-    let view = BatchView::new(vec![segment(0), segment(2)], &rope).unwrap();
-    let error = write_kv(&cache, &qkv, layout, &view, &pool).unwrap_err();
+    let view = BatchView::new(vec![segment(0), segment(16)], &ropes).unwrap();
+    write_kv(&cache, &qkv, layout, &rule, &view, &pool).unwrap();
+    let third = AttentionRule { rope: Some(2), ..rule };
+    assert!(write_kv(&cache, &qkv, layout, &third, &view, &pool).is_err());
+    assert!(attention(&qkv, &cache, layout, &third, &view, &pool).is_err());
+    let view = BatchView::new(vec![segment(0), segment(2)], &ropes).unwrap();
+    let error = write_kv(&cache, &qkv, layout, &rule, &view, &pool).unwrap_err();
     assert!(error.to_string().contains("two segments write block 0"), "{error}");
 }
 
@@ -281,25 +344,27 @@ fn two_segments_do_not_write_one_block() {
 fn chunks_do_not_change_a_bit() {
     let mut random = Random(5);
     let pool = Pool::new(2);
-    let layout = KvLayout { heads: 4, kv_heads: 2, head_dim: 8 };
-    let rope = Rope::new(8, 10_000.0, &RopeScaling::None);
-    let qkv = random.tensor(50, layout.qkv_width());
-    let run = |sizes: &[usize]| -> Vec<f32> {
-        let cache = Tensor::zeros((4, layout.block_len()), DType::F32, &Device::Cpu).unwrap();
-        let (mut start, mut out) = (0, Vec::new());
-        for &rows in sizes {
-            let view = BatchView::new(vec![Segment { start, rows, blocks: vec![2, 0, 3, 1] }], &rope).unwrap();
-            let part = qkv.narrow(0, start, rows).unwrap();
-            write_kv(&cache, &part, layout, &view, &pool).unwrap();
-            out.extend(values(&attention(&part, &cache, layout, &view, &pool).unwrap()));
-            start += rows;
-        }
-        out
-    };
-    let whole = run(&[50]);
-    assert_eq!(whole, run(&[7, 7, 7, 7, 7, 7, 7, 1]));
-    assert_eq!(whole, run(&[1; 50]));
-    assert_eq!(whole, run(&[33, 17]));
+    for (head_dim, rule) in [8, 16].into_iter().flat_map(|head_dim| rules(head_dim).map(|rule| (head_dim, rule))) {
+        let layout = KvLayout { heads: 4, kv_heads: 2, head_dim };
+        let qkv = random.tensor(50, layout.qkv_width());
+        let run = |sizes: &[usize]| -> Vec<f32> {
+            let cache = Tensor::zeros((4, layout.block_len()), DType::F32, &Device::Cpu).unwrap();
+            let (mut start, mut out) = (0, Vec::new());
+            for &rows in sizes {
+                let segment = Segment { start, rows, blocks: vec![2, 0, 3, 1] };
+                let view = BatchView::new(vec![segment], &ropes(head_dim)).unwrap();
+                let part = qkv.narrow(0, start, rows).unwrap();
+                write_kv(&cache, &part, layout, &rule, &view, &pool).unwrap();
+                out.extend(values(&attention(&part, &cache, layout, &rule, &view, &pool).unwrap()));
+                start += rows;
+            }
+            out
+        };
+        let whole = run(&[50]);
+        assert_eq!(whole, run(&[7, 7, 7, 7, 7, 7, 7, 1]));
+        assert_eq!(whole, run(&[1; 50]));
+        assert_eq!(whole, run(&[33, 17]));
+    }
 }
 
 #[test]
@@ -309,6 +374,5 @@ fn bad_shapes_are_refused() {
     let linear = packed(Format::F32, 8, 4, false, &mut random, &pool);
     assert!(linear.forward(&random.tensor(2, 5), Input::Plain, None).is_err());
     assert!(linear.forward(&random.tensor(2, 4), Input::Plain, Some(&random.tensor(3, 8))).is_err());
-    let rope = Rope::new(8, 10_000.0, &RopeScaling::None);
-    assert!(BatchView::new(vec![Segment { start: BLOCK, rows: 1, blocks: vec![0] }], &rope).is_err());
+    assert!(BatchView::new(vec![Segment { start: BLOCK, rows: 1, blocks: vec![0] }], &ropes(8)).is_err());
 }

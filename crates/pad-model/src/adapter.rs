@@ -170,11 +170,7 @@ impl Reader<'_> {
     }
 
     fn matrix(&mut self, name: &str, wanted: [usize; 2]) -> Result<Vec<f32>, ModelError> {
-        let (shape, values) = self.tensors.read(name)?;
-        if shape != wanted {
-            let message = format!("tensor {name} has shape {shape:?}; {wanted:?} fits the model and the rank");
-            return Err(ModelError::weights(self.tensors.path(), message));
-        }
+        let values = self.tensors.read_shaped(name, &wanted)?;
         self.used += 1;
         Ok(values)
     }

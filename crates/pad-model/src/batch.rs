@@ -63,7 +63,7 @@ impl Batch {
     /// If there are no rows, a chunk has too few blocks, or a trunk is not what it must be.
     pub(crate) fn new(
         chunks: &[LaneChunk<'_>],
-        rope: &Rope,
+        ropes: &[Rope],
         first_layer: impl Fn(usize) -> Option<usize>,
     ) -> Result<Self, ModelError> {
         let refuse = |message: String| Err(ModelError::Batch(message));
@@ -110,7 +110,7 @@ impl Batch {
             if next != Some((joins(i), begins)) && (next.is_none_or(|(joins, _)| joins)) {
                 batch.stages.push(Stage {
                     first_layer: begins,
-                    view: BatchView::new(segments.clone(), rope)?,
+                    view: BatchView::new(segments.clone(), ropes)?,
                     joining: std::mem::take(&mut joining),
                     spans: spans.clone(),
                 });

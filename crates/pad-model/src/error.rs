@@ -37,6 +37,15 @@ pub enum ModelError {
     Tensor(#[from] candle_core::Error),
 }
 
+/// What a tensor operation says, without the trace of calls that candle adds where `RUST_BACKTRACE` is set.
+pub(crate) fn plain(error: &candle_core::Error) -> String {
+    match error {
+        candle_core::Error::WithBacktrace { inner, .. } | candle_core::Error::WithPath { inner, .. } => plain(inner),
+        candle_core::Error::Context { inner, context } => format!("{context}: {}", plain(inner)),
+        other => other.to_string(),
+    }
+}
+
 impl ModelError {
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();

@@ -7,7 +7,13 @@ use candle_core::{Device, Tensor};
 use pad_kernels::{Format, Input, Linear, LowRank, LowRankStack, PackedWeights, Pool};
 
 use crate::ModelError;
+use crate::error::plain;
+use crate::matrix::check_finite;
 use crate::safetensors::TensorFiles;
+
+/// The names of the tensors of the released checkpoints.
+const WEIGHT: &str = "v_head.summary.weight";
+const BIAS: &str = "v_head.summary.bias";
 
 /// What stands between the final norm and the unembedding. Kept in single precision: heads start as the identity, which 8-bit
 /// blocks would blur.
@@ -36,23 +42,16 @@ impl ValueHead {
         let path = directory.join("value_head.safetensors");
         let (weight, bias) = if path.exists() {
             let mut file = TensorFiles::open(vec![path.clone()])?;
-            (file.read("v_head.summary.weight")?, file.read("v_head.summary.bias")?)
+            (file.read_shaped(WEIGHT, &[hidden, hidden])?, file.read_shaped(BIAS, &[hidden])?)
         } else {
-            from_pickle(&directory.join("value_head.bin"))?
+            from_pickle(&directory.join("value_head.bin"), hidden)?
         };
-        if weight.0 != [hidden, hidden] || bias.0 != [hidden] {
-            let message = format!(
-                "the value head is {:?} with a bias of {:?}; [{hidden}, {hidden}] and [{hidden}] fit the model",
-                weight.0, bias.0
-            );
-            return Err(ModelError::weights(path, message));
-        }
         let linear = if device.is_cpu() {
-            let weights = Arc::new(PackedWeights::from_f32(Format::F32, hidden, hidden, &weight.1));
-            Linear::Packed { weights, bias: Some(bias.1.into()), pool: Arc::clone(pool) }
+            let weights = Arc::new(PackedWeights::from_f32(Format::F32, hidden, hidden, &weight));
+            Linear::Packed { weights, bias: Some(bias.into()), pool: Arc::clone(pool) }
         } else {
-            let weight = Tensor::from_vec(weight.1, (hidden, hidden), device)?;
-            Linear::Dense { weight, bias: Some(Tensor::from_vec(bias.1, hidden, device)?) }
+            let weight = Tensor::from_vec(weight, (hidden, hidden), device)?;
+            Linear::Dense { weight, bias: Some(Tensor::from_vec(bias, hidden, device)?) }
         };
         Ok(Self::Full(linear))
     }
@@ -77,15 +76,18 @@ impl ValueHead {
         }
         let mut heads = Vec::with_capacity(dimensions.len());
         for name in dimensions {
-            let (u_shape, u) = file.read(&format!("heads.{name}.u"))?;
-            let (v_shape, v) = file.read(&format!("heads.{name}.v"))?;
-            let (b_shape, bias) = file.read(&format!("heads.{name}.b"))?;
-            let rank = u_shape.get(1).copied().unwrap_or(0);
-            if u_shape != [hidden, rank] || v_shape != u_shape || b_shape != [hidden] {
-                return refuse(format!(
-                    "the head of `{name}` is {u_shape:?}, {v_shape:?}, {b_shape:?}; [{hidden}, r] twice and [{hidden}] fit"
-                ));
-            }
+            let (shape, u) = file.read(&format!("heads.{name}.u"))?;
+            let rank = match shape[..] {
+                [outputs, rank @ 1..=LowRank::MAX_RANK] if outputs == hidden => rank,
+                _ => {
+                    return refuse(format!(
+                        "tensor heads.{name}.u: its shape is {shape:?}, [{hidden}, r] with r from 1 to {} fits the model",
+                        LowRank::MAX_RANK
+                    ));
+                }
+            };
+            let v = file.read_shaped(&format!("heads.{name}.v"), &[hidden, rank])?;
+            let bias = file.read_shaped(&format!("heads.{name}.b"), &[hidden])?;
             let down = (0..rank).flat_map(|k| (0..hidden).map(|j| v[j * rank + k]).collect::<Vec<_>>()).collect();
             let mut product = LowRankStack::new();
             product.push(0, LowRank::new(rank, hidden, hidden, down, &u, 1.0)?);
@@ -113,21 +115,28 @@ impl ValueHead {
     }
 }
 
-type Read = (Vec<usize>, Vec<f32>);
-
-fn from_pickle(path: &Path) -> Result<(Read, Read), ModelError> {
+/// Weight and bias of a value head of `[hidden, hidden]` and `[hidden]`.
+fn from_pickle(path: &Path, hidden: usize) -> Result<(Vec<f32>, Vec<f32>), ModelError> {
     if !path.exists() {
         let directory = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         let message =
             "a reward model of kind \"checkpoint\" needs value_head.safetensors or value_head.bin, and neither is here";
         return Err(ModelError::weights(directory, message));
     }
-    let tensors = candle_core::pickle::read_all(path)?;
-    let find = |name: &str| -> Result<Read, ModelError> {
-        let tensor = tensors.iter().find(|(n, _)| n == name).map(|(_, t)| t);
-        let tensor = tensor.ok_or_else(|| ModelError::weights(path, format!("tensor {name} is not in the file")))?;
-        let values = tensor.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()?;
-        Ok((tensor.dims().to_vec(), values))
+    let fail = |name: &str, message: String| ModelError::weights(path, format!("tensor {name}: {message}"));
+    let tensors = candle_core::pickle::PthTensors::new(path, None)
+        .map_err(|e| ModelError::weights(path, format!("not a readable pickle of tensors: {}", plain(&e))))?;
+    let find = |name: &str, shape: &[usize]| -> Result<Vec<f32>, ModelError> {
+        // The shape is checked before anything of that size is made.
+        let found = tensors.tensor_infos().get(name).ok_or_else(|| fail(name, "not in the file".to_owned()))?;
+        if found.layout.dims() != shape {
+            let dims = found.layout.dims();
+            return Err(fail(name, format!("its shape is {dims:?}, the model's figures say {shape:?}")));
+        }
+        let tensor = tensors.get(name)?.ok_or_else(|| fail(name, "not in the file".to_owned()))?;
+        let values: Vec<f32> = tensor.to_dtype(candle_core::DType::F32)?.flatten_all()?.to_vec1()?;
+        check_finite(&values).map_err(|message| fail(name, message))?;
+        Ok(values)
     };
-    Ok((find("v_head.summary.weight")?, find("v_head.summary.bias")?))
+    Ok((find(WEIGHT, &[hidden, hidden])?, find(BIAS, &[hidden])?))
 }

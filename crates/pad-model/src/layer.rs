@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use candle_core::Tensor;
-use pad_kernels::{AdaptedRows, BatchView, FeedForward, Input, KvLayout, Linear, Pool, RmsNorm, attention, write_kv};
+use pad_kernels::{
+    AdaptedRows, AttentionRule, BatchView, FeedForward, Input, KvLayout, Linear, Pool, RmsNorm, attention, write_kv,
+};
 
 use crate::adapter::LayerAdapter;
 
@@ -11,6 +13,7 @@ use crate::adapter::LayerAdapter;
 #[derive(Debug)]
 pub struct Layer {
     pub attention_norm: RmsNorm,
+    pub rule: AttentionRule,
     /// Queries, keys and values.
     pub qkv: Linear,
     pub attention_output: Linear,
@@ -35,8 +38,8 @@ impl Layer {
         for (rows, adapter) in adapters {
             qkv = adapter.qkv.add(qkv, x, norm, rows, pool)?;
         }
-        write_kv(cache, &qkv, layout, view, pool)?;
-        let attended = attention(&qkv, cache, layout, view, pool)?;
+        write_kv(cache, &qkv, layout, &self.rule, view, pool)?;
+        let attended = attention(&qkv, cache, layout, &self.rule, view, pool)?;
         let mut x = self.attention_output.forward(&attended, Input::Plain, Some(x))?;
         for (rows, adapter) in adapters {
             x = adapter.attention_output.add(x, &attended, Input::Plain, rows, pool)?;
@@ -47,7 +50,7 @@ impl Layer {
             down: &adapter.down,
         };
         let adapted: Vec<_> = adapters.iter().map(adapted).collect();
-        self.feed_forward.forward(&x, &self.feed_forward_norm, &adapted)
+        self.feed_forward.forward(&x, Input::Norm(&self.feed_forward_norm), true, &adapted)
     }
 
     /// Bytes of weights.

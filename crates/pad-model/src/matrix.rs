@@ -23,6 +23,20 @@ pub struct Matrix {
     pub values: Values,
 }
 
+/// The largest weight that a packed matrix holds: 127 steps of the largest half-precision scale.
+const LARGEST: f32 = 127.0 * 65504.0;
+
+/// Refuse values that no computation survives: NaN, infinities, and what is too large for an 8-bit block.
+///
+/// # Errors
+/// A description of the first such value.
+pub fn check_finite(values: &[f32]) -> Result<(), String> {
+    match values.iter().position(|v| v.is_nan() || v.abs() > LARGEST) {
+        None => Ok(()),
+        Some(at) => Err(format!("value {at} is {}; a weight is a finite number of at most {LARGEST:e}", values[at])),
+    }
+}
+
 /// The values of a matrix.
 #[derive(Clone, Debug)]
 pub enum Values {
@@ -48,6 +62,22 @@ impl Matrix {
         }
     }
 
+    /// As [`check_finite`], for values of any kind.
+    ///
+    /// # Errors
+    /// A description of the first value that is refused.
+    pub fn check_finite(&self) -> Result<(), String> {
+        match &self.values {
+            Values::Single(values) => check_finite(values),
+            Values::Blocks(format, bytes) => {
+                match bytes.chunks_exact(format.bytes()).position(|block| !format.is_finite(block)) {
+                    None => Ok(()),
+                    Some(at) => Err(format!("the scale of block {at} is not a finite number of half precision")),
+                }
+            }
+        }
+    }
+
     fn blocks(&self, row: usize, format: BlockFormat) -> impl Iterator<Item = &[u8]> {
         let Values::Blocks(_, bytes) = &self.values else { unreachable!("only asked for a matrix of blocks") };
         let len = self.inputs / 32 * format.bytes();
@@ -67,10 +97,9 @@ impl Matrix {
         all
     }
 
-    /// Reorder the rows of `heads` heads from interleaved rotary pairs (2j, 2j + 1), as GGUF files of Llama keep them, to split
-    /// pairs (j, j + half), as the rest of the program does (and LoRA adapters expect).
-    pub fn split_rotary_pairs(&mut self, heads: usize) {
-        let head_dim = self.outputs / heads;
+    /// Reorder the rows of heads of `head_dim` rows, an even number, from interleaved rotary pairs (2j, 2j + 1), as GGUF files of Llama
+    /// keep them, to split pairs (j, j + half), as the rest of the program does (and LoRA adapters expect).
+    pub fn split_rotary_pairs(&mut self, head_dim: usize) {
         let source = |row: usize| {
             let (head, at) = (row / head_dim, row % head_dim);
             let (half, j) = (at / (head_dim / 2), at % (head_dim / 2));
@@ -85,7 +114,7 @@ impl Matrix {
 
 /// Row `i` becomes what row `source(i)` was.
 fn reorder<T: Copy>(values: &mut Vec<T>, rows: usize, source: impl Fn(usize) -> usize) {
-    let len = values.len() / rows;
+    let len = values.len() / rows.max(1);
     *values = (0..rows).flat_map(|row| &values[source(row) * len..(source(row) + 1) * len]).copied().collect();
 }
 
@@ -157,8 +186,33 @@ mod tests {
         // Two heads of 4 rows, one column; row values name (head, pair, part).
         let interleaved = vec![0.0, 1.0, 10.0, 11.0, 100.0, 101.0, 110.0, 111.0];
         let mut m = Matrix { outputs: 8, inputs: 1, values: Values::Single(interleaved) };
-        m.split_rotary_pairs(2);
+        m.split_rotary_pairs(4);
         assert_eq!(m.into_single(), [0.0, 10.0, 1.0, 11.0, 100.0, 110.0, 101.0, 111.0]);
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        let check = |value| check_finite(&[1.0, value]);
+        assert!(check(-LARGEST).is_ok() && check(f32::MIN_POSITIVE).is_ok());
+        for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e7] {
+            let message = check(value).unwrap_err();
+            assert!(message.starts_with("value 1 is ") && message.contains("finite"), "{message}");
+        }
+        let block = |format: BlockFormat, scale: f32, min: f32| {
+            let mut bytes = vec![0; format.bytes()];
+            bytes[..2].copy_from_slice(&half::f16::from_f32(scale).to_le_bytes());
+            if format == BlockFormat::Q4_1 {
+                bytes[2..4].copy_from_slice(&half::f16::from_f32(min).to_le_bytes());
+            }
+            Matrix { outputs: 1, inputs: 32, values: Values::Blocks(format, bytes) }.check_finite()
+        };
+        for format in [BlockFormat::Q4_0, BlockFormat::Q4_1, BlockFormat::Q8_0] {
+            assert!(block(format, 500.0, -1.0).is_ok());
+            assert!(block(format, f32::NAN, 0.0).unwrap_err().contains("scale of block 0"));
+            assert!(block(format, f32::INFINITY, 0.0).is_err());
+        }
+        assert!(block(BlockFormat::Q4_1, 1.0, f32::NEG_INFINITY).is_err());
+        assert!(block(BlockFormat::Q4_0, 9000.0, 0.0).is_err(), "its minimum is infinite");
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use pad_kernels::{Arena, FeedForward, Input, Linear, Logits, Pool, RmsNorm, Rope, Wanted};
+use pad_kernels::{Input, Linear, Logits, Pool, RmsNorm, Rope, Wanted};
 
 use crate::embedding::Embedding;
 use crate::layer::Layer;
-use crate::matrix::{Dtype, Matrix, Order, pack};
-use crate::{Adapter, Batch, KvCache, LaneChunk, LayerPart, ModelConfig, ModelError, Part, ValueHead, Weights};
+use crate::loader::Loader;
+use crate::{Adapter, Batch, Dtype, KvCache, LaneChunk, ModelConfig, ModelError, Part, ValueHead, Weights};
 
 /// How a model is loaded.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub struct Model {
     dtype: Dtype,
     device: Device,
     pool: Arc<Pool>,
-    rope: Rope,
+    ropes: Vec<Rope>,
     embedding: Embedding,
     layers: Vec<Layer>,
     norm: RmsNorm,
@@ -49,25 +49,20 @@ impl Model {
     /// If a tensor is missing or has another shape than the configuration says.
     pub fn load(weights: &mut dyn Weights, options: &ModelOptions) -> Result<Self, ModelError> {
         let config = weights.config().clone();
-        let mut loader = Loader { weights, options, config: &config, arena: Arena::default() };
+        let mut loader = Loader::new(weights, options, &config);
         let layers = (0..config.layers).map(|i| loader.layer(i)).collect::<Result<_, _>>()?;
         let norm = loader.norm(Part::OutputNorm)?;
-        let shape = (config.vocabulary, config.hidden);
-        let embeddings = loader.linear(&[(Part::Embedding, shape.0)], shape.1)?;
+        let embeddings = loader.linear(&[Part::Embedding])?;
         let embedding = Embedding::of(&embeddings);
-        let unembedding = if loader.weights.has(Part::Unembedding, false) {
-            loader.linear(&[(Part::Unembedding, shape.0)], shape.1)?
-        } else {
-            embeddings
-        };
-        let rope = Rope::new(config.head_dim, config.rope_theta, &config.rope_scaling);
+        let unembedding = if loader.has(Part::Unembedding) { loader.linear(&[Part::Unembedding])? } else { embeddings };
+        let ropes = vec![Rope::new(config.head_dim, config.rope_theta, &config.rope_scaling)];
         let (device, pool) = (options.device.clone(), Arc::clone(&options.pool));
         Ok(Self {
             config,
             dtype: options.dtype,
             device,
             pool,
-            rope,
+            ropes,
             embedding,
             layers,
             norm,
@@ -143,7 +138,7 @@ impl Model {
                 return Err(ModelError::Batch(format!("KV block {block} of a cache of {}", cache.blocks())));
             }
         }
-        let batch = Batch::new(chunks, &self.rope, |adapter| self.adapters.get(adapter).map(Adapter::first_layer))?;
+        let batch = Batch::new(chunks, &self.ropes, |adapter| self.adapters.get(adapter).map(Adapter::first_layer))?;
         let layout = self.config.kv_layout();
         let mut x = self.embedding.forward(&batch.tokens)?;
         let (mut stages, mut stage) = (batch.stages.iter().peekable(), None);
@@ -180,8 +175,8 @@ impl Model {
         head: Option<&ValueHead>,
         wanted: &[(Wanted, bool)],
     ) -> Result<Vec<Logits>, ModelError> {
-        let Some(head) = head else { return Ok(self.unembedding.logits(&hidden.0, wanted)?) };
-        Ok(self.unembedding.logits(&head.forward(&hidden.0)?, wanted)?)
+        let Some(head) = head else { return Ok(self.unembedding.logits(&hidden.0, None, wanted)?) };
+        Ok(self.unembedding.logits(&head.forward(&hidden.0)?, None, wanted)?)
     }
 }
 
@@ -204,109 +199,5 @@ impl Hidden {
         let index: Vec<u32> = rows.iter().map(|row| *row as u32).collect();
         let index = Tensor::from_vec(index, rows.len(), self.0.device())?;
         Ok(Self(self.0.index_select(&index, 0)?))
-    }
-}
-
-/// Reads parts of a checkpoint and checks their shapes.
-struct Loader<'a> {
-    weights: &'a mut dyn Weights,
-    options: &'a ModelOptions,
-    config: &'a ModelConfig,
-    arena: Arena,
-}
-
-impl Loader<'_> {
-    fn layer(&mut self, layer: usize) -> Result<Layer, ModelError> {
-        let part = |part| Part::Layer(layer, part);
-        let ModelConfig { hidden, heads, kv_heads, head_dim, .. } = *self.config;
-        let qkv = [
-            (part(LayerPart::Query), heads * head_dim),
-            (part(LayerPart::Key), kv_heads * head_dim),
-            (part(LayerPart::Value), kv_heads * head_dim),
-        ];
-        Ok(Layer {
-            attention_norm: self.norm(part(LayerPart::AttentionNorm))?,
-            qkv: self.linear(&qkv, hidden)?,
-            attention_output: self.linear(&[(part(LayerPart::AttentionOutput), hidden)], heads * head_dim)?,
-            feed_forward_norm: self.norm(part(LayerPart::FeedForwardNorm))?,
-            feed_forward: self.feed_forward(layer)?,
-        })
-    }
-
-    fn norm(&mut self, part: Part) -> Result<RmsNorm, ModelError> {
-        let weight = self.weights.vector(part, false)?;
-        self.expect(part, &[weight.len()], &[self.config.hidden])?;
-        let weight = Tensor::from_vec(weight, self.config.hidden, &self.options.device)?;
-        Ok(RmsNorm::new(weight, self.config.norm_eps)?)
-    }
-
-    /// The parts, each with its number of outputs, stacked into one matrix of `inputs` columns.
-    fn linear(&mut self, parts: &[(Part, usize)], inputs: usize) -> Result<Linear, ModelError> {
-        let (matrices, bias) = self.read(parts, inputs)?;
-        if !self.options.device.is_cpu() {
-            return self.dense(matrices, bias);
-        }
-        let weights = Arc::new(pack(&mut self.arena, &matrices, &Order::stacked(&matrices), self.options.dtype));
-        Ok(Linear::Packed { weights, bias: bias.map(Into::into), pool: Arc::clone(&self.options.pool) })
-    }
-
-    fn feed_forward(&mut self, layer: usize) -> Result<FeedForward, ModelError> {
-        let ModelConfig { hidden, intermediate: width, .. } = *self.config;
-        let parts = [LayerPart::Gate, LayerPart::Up].map(|part| (Part::Layer(layer, part), width));
-        let (matrices, bias) = self.read(&parts, hidden)?;
-        let down = [(Part::Layer(layer, LayerPart::Down), hidden)];
-        if !self.options.device.is_cpu() {
-            return Ok(FeedForward::Dense { gate_up: self.dense(matrices, bias)?, down: self.linear(&down, width)? });
-        }
-        let order = Order::gated(&matrices);
-        let gate_up_bias = bias.map(|bias| {
-            let mut ordered = vec![0.0; order.outputs];
-            for (i, value) in bias.into_iter().enumerate() {
-                ordered[FeedForward::place(i / width, i % width)] = value;
-            }
-            ordered.into()
-        });
-        let gate_up = Arc::new(pack(&mut self.arena, &matrices, &order, self.options.dtype));
-        let (down, down_bias) = self.read(&down, width)?;
-        let down = Arc::new(pack(&mut self.arena, &down, &Order::stacked(&down), self.options.dtype));
-        let (down_bias, pool) = (down_bias.map(Into::into), Arc::clone(&self.options.pool));
-        Ok(FeedForward::Packed { gate_up, gate_up_bias, down, down_bias, pool })
-    }
-
-    /// Matrices of these numbers of outputs, and their biases one after the other if they have any.
-    fn read(&mut self, parts: &[(Part, usize)], inputs: usize) -> Result<(Vec<Matrix>, Option<Vec<f32>>), ModelError> {
-        let (mut matrices, mut bias): (Vec<Matrix>, Vec<f32>) = (Vec::new(), Vec::new());
-        for &(part, outputs) in parts {
-            let matrix = self.weights.matrix(part)?;
-            self.expect(part, &[matrix.outputs, matrix.inputs], &[outputs, inputs])?;
-            matrices.push(matrix);
-            if self.weights.has(part, true) {
-                let values = self.weights.vector(part, true)?;
-                self.expect(part, &[values.len()], &[outputs])?;
-                bias.extend(values);
-            }
-        }
-        let outputs: usize = parts.iter().map(|(_, outputs)| outputs).sum();
-        if !bias.is_empty() && bias.len() != outputs {
-            self.expect(parts[0].0, &[bias.len()], &[outputs])?;
-        }
-        Ok((matrices, (!bias.is_empty()).then_some(bias)))
-    }
-
-    /// The matrices stacked, in single precision on the device.
-    fn dense(&self, matrices: Vec<Matrix>, bias: Option<Vec<f32>>) -> Result<Linear, ModelError> {
-        let (outputs, inputs) = (matrices.iter().map(|m| m.outputs).sum::<usize>(), matrices[0].inputs);
-        let values: Vec<f32> = matrices.into_iter().flat_map(Matrix::into_single).collect();
-        let weight = Tensor::from_vec(values, (outputs, inputs), &self.options.device)?;
-        let bias = bias.map(|b| Tensor::from_vec(b, outputs, &self.options.device)).transpose()?;
-        Ok(Linear::Dense { weight, bias })
-    }
-
-    fn expect(&self, part: Part, found: &[usize], wanted: &[usize]) -> Result<(), ModelError> {
-        if found == wanted {
-            return Ok(());
-        }
-        let message = format!("{part:?} has shape {found:?}; the configuration says {wanted:?}");
-        Err(ModelError::weights(self.weights.path(), message))
     }
 }

@@ -11,7 +11,7 @@ use half::{bf16, f16};
 use safetensors::Dtype as Kind;
 use safetensors::tensor::Metadata;
 
-use crate::matrix::Values;
+use crate::matrix::{Values, check_finite};
 use crate::{Matrix, ModelConfig, ModelError, Part, Weights, config};
 
 /// Where one tensor lies.
@@ -81,10 +81,25 @@ impl TensorFiles {
         self.entries.contains_key(name)
     }
 
+    /// The values of a tensor of this shape, in single precision.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and if its shape is another one.
+    pub fn read_shaped(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+        match self.entries.get(name) {
+            Some(entry) if entry.shape != shape => {
+                let message =
+                    format!("tensor {name}: its shape is {:?}, the model's figures say {shape:?}", entry.shape);
+                Err(ModelError::weights(&self.files[entry.file].0, message))
+            }
+            _ => Ok(self.read(name)?.1),
+        }
+    }
+
     /// A tensor's shape and its values in single precision.
     ///
     /// # Errors
-    /// If it is missing, or of a type other than F32, F16 and BF16.
+    /// If it is missing, of a type other than F32, F16 and BF16, or has a value that is not finite.
     pub fn read(&mut self, name: &str) -> Result<(Vec<usize>, Vec<f32>), ModelError> {
         let Some(entry) = self.entries.get(name).cloned() else {
             return Err(ModelError::weights(self.path(), format!("tensor {name} is not in the checkpoint")));
@@ -106,6 +121,7 @@ impl TensorFiles {
         if values.len() != entry.shape.iter().product::<usize>() {
             return Err(ModelError::weights(&*path, format!("tensor {name} has not the size that its shape says")));
         }
+        check_finite(&values).map_err(|message| ModelError::weights(&*path, format!("tensor {name}: {message}")))?;
         Ok((entry.shape, values))
     }
 }
@@ -166,16 +182,12 @@ impl Weights for SafetensorsWeights {
     }
 
     fn matrix(&mut self, part: Part) -> Result<Matrix, ModelError> {
-        let name = full_name(part, false);
-        let (shape, values) = self.tensors.read(&name)?;
-        let [outputs, inputs] = shape[..] else {
-            let message = format!("tensor {name} has {} dimensions, 2 are expected", shape.len());
-            return Err(ModelError::weights(&self.directory, message));
-        };
-        Ok(Matrix { outputs, inputs, values: Values::Single(values) })
+        let shape = self.config.tensor_shape(part, false);
+        let values = self.tensors.read_shaped(&full_name(part, false), &shape)?;
+        Ok(Matrix { outputs: shape[0], inputs: values.len() / shape[0], values: Values::Single(values) })
     }
 
     fn vector(&mut self, part: Part, bias: bool) -> Result<Vec<f32>, ModelError> {
-        Ok(self.tensors.read(&full_name(part, bias))?.1)
+        self.tensors.read_shaped(&full_name(part, bias), &self.config.tensor_shape(part, bias))
     }
 }

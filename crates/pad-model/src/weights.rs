@@ -15,16 +15,16 @@ pub trait Weights {
     /// Whether the checkpoint has this part (`bias` or weight).
     fn has(&self, part: Part, bias: bool) -> bool;
 
-    /// A weight matrix.
+    /// A weight matrix of the shape that the configuration says ([`ModelConfig::shape`]), of finite values.
     ///
     /// # Errors
-    /// If it is missing, unreadable or no matrix.
+    /// If it is missing, unreadable, of another shape, or has a value that is not finite.
     fn matrix(&mut self, part: Part) -> Result<Matrix, ModelError>;
 
-    /// A vector: a norm's weight, or a bias.
+    /// A vector: a norm's weight, or a bias; checked like a matrix.
     ///
     /// # Errors
-    /// If it is missing, unreadable or no vector.
+    /// If it is missing, unreadable, of another length, or has a value that is not finite.
     fn vector(&mut self, part: Part, bias: bool) -> Result<Vec<f32>, ModelError>;
 }
 

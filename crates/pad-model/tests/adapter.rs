@@ -119,7 +119,7 @@ fn what_does_not_fit_is_refused() {
     upper(folder.path());
     let mut wider = config.clone();
     wider.hidden *= 2;
-    assert!(refused(&wider).contains("has shape [4, 32]; [4, 64] fits"), "{}", refused(&wider));
+    assert!(refused(&wider).contains("its shape is [4, 32], the model's figures say [4, 64]"), "{}", refused(&wider));
     let mut shallow = config.clone();
     shallow.layers = 1;
     assert!(refused(&shallow).contains("belong to no linear layer of a model of 1 layers"), "{}", refused(&shallow));

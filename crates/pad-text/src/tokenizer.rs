@@ -11,6 +11,9 @@ use crate::TextError;
 use crate::gguf;
 use crate::spelling::Spelling;
 
+/// Token ids stay below: a table is kept up to the largest, so one wild id must not ask for all the memory.
+const LARGEST: usize = 1 << 24;
+
 /// A vocabulary with its rules.
 ///
 /// Encoding is done by the `tokenizers` crate. Decoding is not: a table holds the exact bytes of
@@ -37,7 +40,8 @@ impl Tokenizer {
         inner.with_padding(None);
         let decoder = serde_json::to_string(&inner.get_decoder()).unwrap_or_default();
         let pre_tokenizer = serde_json::to_string(&inner.get_pre_tokenizer()).unwrap_or_default();
-        Ok(Self::new(inner, Spelling::declared_by(&decoder, &pre_tokenizer)))
+        Self::new(inner, Spelling::declared_by(&decoder, &pre_tokenizer))
+            .map_err(|error| TextError::vocabulary(origin(), &error))
     }
 
     /// Reads the vocabulary in a GGUF header: `gpt2` (byte-level BPE) and `llama`
@@ -50,19 +54,22 @@ impl Tokenizer {
     #[cfg(feature = "gguf")]
     pub fn from_gguf(content: &gguf_file::Content) -> Result<Self, TextError> {
         let (inner, spelling) = gguf::tokenizer(content)?;
-        Ok(Self::new(inner, spelling))
+        Self::new(inner, spelling).map_err(|error| TextError::vocabulary("GGUF metadata", &error))
     }
 
-    fn new(inner: tokenizers::Tokenizer, spelling: Spelling) -> Self {
+    fn new(inner: tokenizers::Tokenizer, spelling: Spelling) -> Result<Self, tokenizers::Error> {
         let added = inner.get_added_tokens_decoder();
         let special = added.iter().filter(|(_, token)| token.special).map(|(&id, _)| id).collect();
         let vocabulary = inner.get_vocab(true);
         let len = vocabulary.values().max().map_or(0, |&id| id as usize + 1);
+        if len > LARGEST {
+            return Err(format!("token id {} is above {}", len - 1, LARGEST - 1).into());
+        }
         let mut spelled = vec![Vec::new(); len];
         for (token, id) in vocabulary {
             spelled[id as usize] = if added.contains_key(&id) { token.into_bytes() } else { spelling.bytes(&token) };
         }
-        Self { inner, bytes: TokenBytes::new(&spelled), special }
+        Ok(Self { inner, bytes: TokenBytes::new(&spelled), special })
     }
 
     /// The tokens of a text. Special tokens written in the text are parsed; none is added.
@@ -168,6 +175,18 @@ mod tests {
         std::fs::write(&path, "{}").unwrap();
         let broken = Tokenizer::from_file(&path).unwrap_err().to_string();
         assert!(broken.contains("tokenizer.json"), "{broken}");
+    }
+
+    #[test]
+    fn a_wild_token_id_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tokenizer.json");
+        let text = std::fs::read_to_string(fixture::data("tokenizer.json")).unwrap();
+        let mut json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        json["model"]["vocab"]["wild"] = u32::MAX.into();
+        std::fs::write(&path, json.to_string()).unwrap();
+        let error = Tokenizer::from_file(&path).unwrap_err().to_string();
+        assert!(error.contains("token id 4294967295 is above 16777215"), "{error}");
     }
 
     #[test]

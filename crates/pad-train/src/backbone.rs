@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use pad_kernels::{Pool, Rope};
-use pad_model::{LayerPart, ModelConfig, ModelError, Part, Weights};
+use pad_model::{LayerPart, ModelConfig, Part, Weights};
 
 use crate::TrainError;
 use crate::adapter::{Adapter, Target};
@@ -49,16 +49,15 @@ impl Backbone {
             let feed_forward_norm = norm(weights, Part::Layer(i, LayerPart::FeedForwardNorm))?;
             let mut matrices = Vec::with_capacity(Target::ALL.len());
             for target in Target::ALL {
-                let (outputs, inputs) = target.shape(&config);
-                matrices.push(matrix(weights, Part::Layer(i, target.part()), outputs, inputs)?);
+                matrices.push(matrix(weights, Part::Layer(i, target.part()))?);
             }
             let Ok(matrices) = matrices.try_into() else { unreachable!("as many as targets") };
             layers.push(Layer { attention_norm, feed_forward_norm, matrices });
         }
         let output_norm = norm(weights, Part::OutputNorm)?;
-        let embedding = matrix(weights, Part::Embedding, config.vocabulary, config.hidden)?;
+        let embedding = matrix(weights, Part::Embedding)?;
         let unembedding = if weights.has(Part::Unembedding, false) {
-            matrix(weights, Part::Unembedding, config.vocabulary, config.hidden)?
+            matrix(weights, Part::Unembedding)?
         } else {
             Arc::clone(&embedding)
         };
@@ -202,20 +201,9 @@ impl Vocabulary {
     }
 }
 
-fn matrix(weights: &mut dyn Weights, part: Part, outputs: usize, inputs: usize) -> Result<Arc<Matrix>, TrainError> {
+fn matrix(weights: &mut dyn Weights, part: Part) -> Result<Arc<Matrix>, TrainError> {
     let matrix = weights.matrix(part)?;
-    let refuse = |message: String| ModelError::Weights { path: weights.path().to_owned(), message };
-    if (matrix.outputs, matrix.inputs) != (outputs, inputs) {
-        let name = part.hugging_face();
-        let shape = (matrix.outputs, matrix.inputs);
-        return Err(refuse(format!("{name} is {shape:?}, the configuration says ({outputs}, {inputs})")).into());
-    }
-    let weight = matrix.into_single();
+    let (outputs, inputs) = (matrix.outputs, matrix.inputs);
     let bias = if weights.has(part, true) { Some(weights.vector(part, true)?) } else { None };
-    if bias.as_ref().is_some_and(|bias| bias.len() != outputs) {
-        let name = part.hugging_face();
-        let message = format!("the bias of {name} has not {outputs} numbers");
-        return Err(ModelError::Weights { path: weights.path().to_owned(), message }.into());
-    }
-    Ok(Arc::new(Matrix { weight, bias, outputs, inputs }))
+    Ok(Arc::new(Matrix { weight: matrix.into_single(), bias, outputs, inputs }))
 }

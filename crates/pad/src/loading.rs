@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use candle_core::Device;
 use pad_hub::ModelFiles;
-use pad_model::{GgufWeights, Model, ModelOptions, Pool};
+use pad_model::{GgufWeights, Model, ModelConfig, ModelOptions, Pool, Weights};
 use pad_reward::TrainedOn;
 use pad_text::Chat;
 
@@ -61,11 +61,19 @@ impl BaseModel {
             ModelFiles::Gguf(path) => {
                 let mut weights = GgufWeights::open(path)?;
                 let chat = Chat::from_gguf(weights.content()).with_context(|| path.display().to_string())?;
+                check_embeddings(chat.tokenizer(), weights.config(), path)?;
                 Self { model: Model::load(&mut weights, options)?, chat, path: path.clone(), sha256: OnceLock::new() }
             }
             ModelFiles::Directory(path) => {
                 let chat = Chat::from_dir(path).with_context(|| path.display().to_string())?;
-                Self { model: Model::open(path, options)?, chat, path: path.clone(), sha256: OnceLock::new() }
+                let mut weights = pad_model::open(path)?;
+                check_embeddings(chat.tokenizer(), weights.config(), path)?;
+                Self {
+                    model: Model::load(weights.as_mut(), options)?,
+                    chat,
+                    path: path.clone(),
+                    sha256: OnceLock::new(),
+                }
             }
         };
         report("base model", path(files), &loaded.model, started);
@@ -122,6 +130,27 @@ pub fn weights_checksum(path: &Path) -> anyhow::Result<String> {
 pub fn path(files: &ModelFiles) -> &Path {
     let (ModelFiles::Gguf(path) | ModelFiles::Directory(path)) = files;
     path
+}
+
+/// Refuses a model without an embedding for every token that a text may give. Special tokens of other uses may lie behind them, as
+/// Gemma's for images do: text never gives those.
+///
+/// # Errors
+///
+/// The first token without an embedding.
+fn check_embeddings(tokenizer: &pad_text::Tokenizer, config: &ModelConfig, path: &Path) -> anyhow::Result<()> {
+    let (rows, tokens) = (config.vocabulary, tokenizer.vocab_size());
+    let lacks = (rows..tokens).find(|id| {
+        let id = *id as u32;
+        !tokenizer.token_bytes(id).is_empty() && !tokenizer.is_special(id)
+    });
+    ensure!(
+        lacks.is_none(),
+        "{}: the tokenizer has {tokens} tokens, but the model has embeddings for {rows}: token {} has none",
+        path.display(),
+        lacks.unwrap_or_default()
+    );
+    Ok(())
 }
 
 /// Says what was loaded.

@@ -1,10 +1,10 @@
 //! The reward model of the settings: its manifest, and the weights of a checkpoint.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use pad_engine::AdapterId;
 use pad_hub::{Hub, ModelFiles, Source};
 use pad_model::{Adapter, Model, ModelOptions, ValueHead};
@@ -162,7 +162,15 @@ fn weights(manifest: &Manifest, folder: Option<&Path>) -> anyhow::Result<Option<
     let text = |path: &Path| path.to_str().map(str::to_owned).context("the reward model's path is not UTF-8");
     match (&manifest.source, folder) {
         (Some(source), Some(folder)) => match source.parse()? {
-            Source::Path(path) => text(&folder.join(path)).map(Some),
+            Source::Path(path) => {
+                let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+                ensure!(
+                    inside,
+                    "source is `{source}`; a path in a reward model's folder is relative to it and does not leave it: no `..`, no `/` \
+                     at its start"
+                );
+                text(&folder.join(path)).map(Some)
+            }
             _ => Ok(Some(source.clone())),
         },
         (Some(source), None) => Ok(Some(source.clone())),
@@ -207,6 +215,13 @@ mod tests {
         assert_eq!(weights.as_deref(), here.path().to_str());
         let beside = folder("kind = \"checkpoint\"\nsource = \"merged\"");
         assert_eq!(resolve(beside.path()).unwrap().unwrap().weights, path(&beside, "merged"));
+        for leaving in ["../merged", "merged/../../x", "/merged", ".."] {
+            let message = format!(
+                "{:#}",
+                resolve(folder(&format!("kind = \"checkpoint\"\nsource = \"{leaving}\"")).path()).unwrap_err()
+            );
+            assert!(message.contains(leaving) && message.contains("does not leave it"), "{message}");
+        }
         let far = folder("kind = \"checkpoint\"\nsource = \"hf:owner/name\"");
         assert_eq!(resolve(far.path()).unwrap().unwrap().weights.as_deref(), Some("hf:owner/name"));
     }

@@ -80,6 +80,10 @@ impl Runner for Fake {
         200
     }
 
+    fn vocabulary(&self) -> usize {
+        usize::MAX
+    }
+
     fn kv_blocks(&self) -> Vec<usize> {
         vec![self.blocks, self.blocks]
     }

@@ -2,6 +2,7 @@
 
 mod gguf;
 mod hugging_face;
+mod shape;
 
 use std::path::Path;
 
@@ -11,6 +12,12 @@ use crate::ModelError;
 
 pub use gguf::from_gguf;
 pub use hugging_face::from_json_file;
+
+/// No figure of a shape is larger: products of two do not overflow, and no model comes near.
+const LARGEST: usize = 1 << 24;
+
+/// No head is wider.
+const LARGEST_HEAD: usize = 1 << 12;
 
 /// The shape of a decoder-only transformer of Llama's kind.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,14 +64,27 @@ impl ModelConfig {
             ("number of KV heads", self.kv_heads),
             ("context length", self.context),
         ];
-        if let Some((name, _)) = figures.iter().find(|(_, value)| *value == 0) {
-            return fail(format!("{name} is 0"));
+        if let Some((name, value)) = figures.iter().find(|(_, value)| !(1..=LARGEST).contains(value)) {
+            return fail(format!("{name} is {value}; 1 to {LARGEST} are allowed"));
         }
         if !self.heads.is_multiple_of(self.kv_heads) {
             return fail(format!("{} heads are not a multiple of {} KV heads", self.heads, self.kv_heads));
         }
-        if self.head_dim == 0 || !self.head_dim.is_multiple_of(2) {
-            return fail(format!("head dimension {} is not a positive even number", self.head_dim));
+        if !(1..=LARGEST_HEAD).contains(&self.head_dim) || !self.head_dim.is_multiple_of(2) {
+            return fail(format!("head dimension {} is not an even number from 2 to {LARGEST_HEAD}", self.head_dim));
+        }
+        if self.heads > LARGEST / self.head_dim {
+            return fail(format!("{} heads of {} are more than {LARGEST} values", self.heads, self.head_dim));
+        }
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        if !(self.norm_eps.is_finite() && self.norm_eps >= 0.0) {
+            return fail(format!("the norms' epsilon {} is not a number of at least 0", self.norm_eps));
+        }
+        if !positive(self.rope_theta.into()) {
+            return fail(format!("the base of the rotary frequencies {} is not a positive number", self.rope_theta));
+        }
+        if let Some(bad) = self.rope_scaling.numbers().into_iter().find(|number| !positive((*number).into())) {
+            return fail(format!("rope scaling: {bad} is not a positive number"));
         }
         Ok(self)
     }

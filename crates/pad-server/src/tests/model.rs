@@ -83,6 +83,10 @@ impl Runner for Parrot {
         CONTEXT
     }
 
+    fn vocabulary(&self) -> usize {
+        usize::MAX
+    }
+
     fn kv_blocks(&self) -> Vec<usize> {
         vec![1024]
     }

@@ -1,0 +1,38 @@
+//! What the gates of a feed-forward part go through.
+
+use candle_core::{Result, Tensor};
+
+use crate::exp::{gelu_tanh, silu};
+
+/// The function of a gate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gate {
+    /// `x * sigmoid(x)`.
+    #[default]
+    Silu,
+    /// GELU in its tanh form.
+    GeluTanh,
+}
+
+impl Gate {
+    /// Its value at `x`.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
+    pub fn at(self, x: f32) -> f32 {
+        match self {
+            Self::Silu => silu(x),
+            Self::GeluTanh => gelu_tanh(x),
+        }
+    }
+
+    /// The twin: plain candle, on any device.
+    ///
+    /// # Errors
+    /// If candle refuses the tensor.
+    pub fn twin(self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Silu => x.silu(),
+            Self::GeluTanh => x.gelu(),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Parts of a checkpoint as the operations that run them.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+use pad_kernels::{Arena, AttentionRule, FeedForward, Gate, Linear, RmsNorm};
+
+use crate::layer::Layer;
+use crate::matrix::{Matrix, Order, pack};
+use crate::{LayerPart, ModelConfig, ModelError, ModelOptions, Part, Weights};
+
+/// Reads parts of a checkpoint, packs them on the CPU, and keeps them as they are on other devices.
+pub struct Loader<'a> {
+    weights: &'a mut dyn Weights,
+    options: &'a ModelOptions,
+    config: &'a ModelConfig,
+    arena: Arena,
+}
+
+impl<'a> Loader<'a> {
+    /// A loader of `weights`, whose configuration is `config`.
+    pub fn new(weights: &'a mut dyn Weights, options: &'a ModelOptions, config: &'a ModelConfig) -> Self {
+        Self { weights, options, config, arena: Arena::default() }
+    }
+
+    /// Whether the checkpoint has the part's weight.
+    pub fn has(&self, part: Part) -> bool {
+        self.weights.has(part, false)
+    }
+
+    /// All of one layer.
+    pub fn layer(&mut self, layer: usize) -> Result<Layer, ModelError> {
+        let part = |part| Part::Layer(layer, part);
+        Ok(Layer {
+            attention_norm: self.norm(part(LayerPart::AttentionNorm))?,
+            rule: AttentionRule::usual(self.config.head_dim),
+            qkv: self.linear(&[part(LayerPart::Query), part(LayerPart::Key), part(LayerPart::Value)])?,
+            attention_output: self.linear(&[part(LayerPart::AttentionOutput)])?,
+            feed_forward_norm: self.norm(part(LayerPart::FeedForwardNorm))?,
+            feed_forward: self.feed_forward(layer)?,
+        })
+    }
+
+    /// A norm.
+    pub fn norm(&mut self, part: Part) -> Result<RmsNorm, ModelError> {
+        let weight = self.weights.vector(part, false)?;
+        let len = weight.len();
+        let weight = Tensor::from_vec(weight, len, &self.options.device)?;
+        Ok(RmsNorm::new(weight, self.config.norm_eps)?)
+    }
+
+    /// Parts that read the same input, stacked into one matrix.
+    pub fn linear(&mut self, parts: &[Part]) -> Result<Linear, ModelError> {
+        let (matrices, bias) = self.read(parts)?;
+        if !self.options.device.is_cpu() {
+            return self.dense(matrices, bias);
+        }
+        let weights = Arc::new(pack(&mut self.arena, &matrices, &Order::stacked(&matrices), self.options.dtype));
+        Ok(Linear::Packed { weights, bias: bias.map(Into::into), pool: Arc::clone(&self.options.pool) })
+    }
+
+    fn feed_forward(&mut self, layer: usize) -> Result<FeedForward, ModelError> {
+        let width = self.config.intermediate;
+        let (matrices, bias) = self.read(&[LayerPart::Gate, LayerPart::Up].map(|part| Part::Layer(layer, part)))?;
+        let down = [Part::Layer(layer, LayerPart::Down)];
+        if !self.options.device.is_cpu() {
+            let gate_up = self.dense(matrices, bias)?;
+            return Ok(FeedForward::Dense { gate: Gate::Silu, gate_up, down: self.linear(&down)? });
+        }
+        let order = Order::gated(&matrices);
+        let gate_up_bias = bias.map(|bias| {
+            let mut ordered = vec![0.0; order.outputs];
+            for (i, value) in bias.into_iter().enumerate() {
+                ordered[FeedForward::place(i / width, i % width)] = value;
+            }
+            ordered.into()
+        });
+        let gate_up = Arc::new(pack(&mut self.arena, &matrices, &order, self.options.dtype));
+        let (down, down_bias) = self.read(&down)?;
+        let down = Arc::new(pack(&mut self.arena, &down, &Order::stacked(&down), self.options.dtype));
+        let (down_bias, pool) = (down_bias.map(Into::into), Arc::clone(&self.options.pool));
+        Ok(FeedForward::Packed { gate_up, gate_up_bias, down, down_bias, gate: Gate::Silu, pool })
+    }
+
+    /// Matrices, and their biases one after the other: those of all parts, or of none.
+    fn read(&mut self, parts: &[Part]) -> Result<(Vec<Matrix>, Option<Vec<f32>>), ModelError> {
+        let matrices = parts.iter().map(|part| self.weights.matrix(*part)).collect::<Result<_, _>>()?;
+        let biased: Vec<Part> = parts.iter().copied().filter(|part| self.weights.has(*part, true)).collect();
+        let biases = biased.iter().map(|part| self.weights.vector(*part, true)).collect::<Result<Vec<_>, _>>()?;
+        if !biases.is_empty() && biases.len() != parts.len() {
+            let message = format!("only {biased:?} of {parts:?} have a bias; all of them or none are supported");
+            return Err(ModelError::weights(self.weights.path(), message));
+        }
+        Ok((matrices, (!biases.is_empty()).then(|| biases.concat())))
+    }
+
+    /// The matrices stacked, in single precision on the device.
+    fn dense(&self, matrices: Vec<Matrix>, bias: Option<Vec<f32>>) -> Result<Linear, ModelError> {
+        let (outputs, inputs) = (matrices.iter().map(|m| m.outputs).sum::<usize>(), matrices[0].inputs);
+        let values: Vec<f32> = matrices.into_iter().flat_map(Matrix::into_single).collect();
+        let weight = Tensor::from_vec(values, (outputs, inputs), &self.options.device)?;
+        let bias = bias.map(|b| Tensor::from_vec(b, outputs, &self.options.device)).transpose()?;
+        Ok(Linear::Dense { weight, bias })
+    }
+}
