@@ -145,7 +145,31 @@ impl Reader<'_> {
         self.read(layer, LayerPart::Gate, hidden, width, 0, &mut adapter.gate_up)?;
         self.read(layer, LayerPart::Up, hidden, width, FeedForward::padded(width), &mut adapter.gate_up)?;
         self.read(layer, LayerPart::Down, width, hidden, 0, &mut adapter.down)?;
+        self.read_fused(layer, &mut adapter)?;
         Ok((self.used > before).then_some(adapter))
+    }
+
+    /// Read A and B of matrices that a family has as one.
+    fn read_fused(&mut self, layer: usize, adapter: &mut LayerAdapter) -> Result<(), ModelError> {
+        let ModelConfig { hidden, heads, kv_heads, head_dim, intermediate: width, .. } = *self.model;
+        let (rank, scale) = (self.config.r, self.config.scale());
+        let name =
+            |matrix: &str, side: char| format!("base_model.model.model.layers.{layer}.{matrix}.lora_{side}.weight");
+        let (qkv, gate_up) = ("self_attn.qkv_proj", "mlp.gate_up_proj");
+        if self.tensors.has(&name(qkv, 'A')) || self.tensors.has(&name(qkv, 'B')) {
+            let outputs = (heads + 2 * kv_heads) * head_dim;
+            let down = self.matrix(&name(qkv, 'A'), [rank, hidden])?;
+            let up = self.matrix(&name(qkv, 'B'), [outputs, rank])?;
+            adapter.qkv.push(0, LowRank::new(rank, hidden, outputs, down, &up, scale)?);
+        }
+        if self.tensors.has(&name(gate_up, 'A')) || self.tensors.has(&name(gate_up, 'B')) {
+            let down = self.matrix(&name(gate_up, 'A'), [rank, hidden])?;
+            let up = self.matrix(&name(gate_up, 'B'), [2 * width, rank])?;
+            let (gates, ups) = up.split_at(width * rank);
+            adapter.gate_up.push(0, LowRank::new(rank, hidden, width, down.clone(), gates, scale)?);
+            adapter.gate_up.push(FeedForward::padded(width), LowRank::new(rank, hidden, width, down, ups, scale)?);
+        }
+        Ok(())
     }
 
     /// Read A and B of one matrix, if they are there, to the outputs of `stack` from `start` on.

@@ -25,11 +25,11 @@ impl Embedding {
         }
     }
 
-    /// `[tokens, hidden]`.
+    /// `[tokens, hidden]`, multiplied by `scale`.
     ///
     /// # Errors
     /// If a token is outside the vocabulary.
-    pub fn forward(&self, tokens: &[u32]) -> Result<Tensor, ModelError> {
+    pub fn forward(&self, tokens: &[u32], scale: f32) -> Result<Tensor, ModelError> {
         let vocabulary = match self {
             Self::Packed(weights) => weights.outputs(),
             Self::Dense(weight) => weight.dims()[0],
@@ -37,18 +37,19 @@ impl Embedding {
         if let Some(token) = tokens.iter().find(|token| **token as usize >= vocabulary) {
             return Err(ModelError::Batch(format!("token {token} is outside the vocabulary of {vocabulary}")));
         }
-        match self {
+        let rows = match self {
             Self::Packed(weights) => {
                 let hidden = weights.inputs();
                 let mut rows = vec![0.0; tokens.len() * hidden];
                 for (token, row) in tokens.iter().zip(rows.chunks_exact_mut(hidden)) {
                     weights.row(*token as usize, row);
                 }
-                Ok(Tensor::from_vec(rows, (tokens.len(), hidden), &Device::Cpu)?)
+                Tensor::from_vec(rows, (tokens.len(), hidden), &Device::Cpu)?
             }
             Self::Dense(weight) => {
-                Ok(weight.index_select(&Tensor::from_slice(tokens, tokens.len(), weight.device())?, 0)?)
+                weight.index_select(&Tensor::from_slice(tokens, tokens.len(), weight.device())?, 0)?
             }
-        }
+        };
+        if scale.to_bits() == 1.0_f32.to_bits() { Ok(rows) } else { Ok((rows * f64::from(scale))?) }
     }
 }

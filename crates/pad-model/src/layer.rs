@@ -4,21 +4,39 @@ use std::ops::Range;
 
 use candle_core::Tensor;
 use pad_kernels::{
-    AdaptedRows, AttentionRule, BatchView, FeedForward, Input, KvLayout, Linear, Pool, RmsNorm, attention, write_kv,
+    AdaptedRows, AttentionRule, BatchView, FeedForward, HeadNorm, Input, KvLayout, Linear, Pool, RmsNorm, attention,
+    write_kv,
 };
 
 use crate::adapter::LayerAdapter;
+use crate::mixture::Mixture;
 
-/// A layer's weights; projections that read the same input are one matrix.
+/// A layer's weights; projections that read the same input are one matrix. Norms are there where the model has them.
 #[derive(Debug)]
 pub struct Layer {
-    pub attention_norm: RmsNorm,
+    pub attention_norm: Option<RmsNorm>,
     pub rule: AttentionRule,
     /// Queries, keys and values.
     pub qkv: Linear,
+    pub head_norm: Option<HeadNorm>,
     pub attention_output: Linear,
-    pub feed_forward_norm: RmsNorm,
-    pub feed_forward: FeedForward,
+    pub attention_post_norm: Option<RmsNorm>,
+    pub feed_forward_norm: Option<RmsNorm>,
+    pub mixer: Mixer,
+    pub feed_forward_post_norm: Option<RmsNorm>,
+}
+
+/// What stands behind attention.
+#[derive(Debug)]
+pub enum Mixer {
+    /// One feed-forward part for all rows.
+    Dense(FeedForward),
+    /// A few of many for each row.
+    Mixture(Mixture),
+}
+
+fn input(norm: Option<&RmsNorm>) -> Input<'_> {
+    norm.map_or(Input::Plain, Input::Norm)
 }
 
 impl Layer {
@@ -33,28 +51,55 @@ impl Layer {
         adapters: &[(Range<usize>, &'a LayerAdapter)],
         pool: &Pool,
     ) -> candle_core::Result<Tensor> {
-        let norm = Input::Norm(&self.attention_norm);
+        let norm = input(self.attention_norm.as_ref());
         let mut qkv = self.qkv.forward(x, norm, None)?;
         for (rows, adapter) in adapters {
             qkv = adapter.qkv.add(qkv, x, norm, rows, pool)?;
         }
+        if let Some(norm) = &self.head_norm {
+            qkv = norm.forward(qkv, layout, pool)?;
+        }
         write_kv(cache, &qkv, layout, &self.rule, view, pool)?;
         let attended = attention(&qkv, cache, layout, &self.rule, view, pool)?;
-        let mut x = self.attention_output.forward(&attended, Input::Plain, Some(x))?;
+        // A norm behind the part comes before the sum.
+        let post = self.attention_post_norm.as_ref();
+        let mut given = self.attention_output.forward(&attended, Input::Plain, post.is_none().then_some(x))?;
         for (rows, adapter) in adapters {
-            x = adapter.attention_output.add(x, &attended, Input::Plain, rows, pool)?;
+            given = adapter.attention_output.add(given, &attended, Input::Plain, rows, pool)?;
         }
-        let adapted = |(rows, adapter): &(Range<usize>, &'a LayerAdapter)| AdaptedRows {
-            span: rows.clone(),
-            gate_up: &adapter.gate_up,
-            down: &adapter.down,
+        let x = match post {
+            None => given,
+            Some(norm) => norm.add(&given, x, pool)?,
         };
-        let adapted: Vec<_> = adapters.iter().map(adapted).collect();
-        self.feed_forward.forward(&x, Input::Norm(&self.feed_forward_norm), true, &adapted)
+        let norm = input(self.feed_forward_norm.as_ref());
+        let post = self.feed_forward_post_norm.as_ref();
+        let given = match &self.mixer {
+            Mixer::Dense(feed_forward) => {
+                let adapted = |(rows, adapter): &(Range<usize>, &'a LayerAdapter)| AdaptedRows {
+                    span: rows.clone(),
+                    gate_up: &adapter.gate_up,
+                    down: &adapter.down,
+                };
+                let adapted: Vec<_> = adapters.iter().map(adapted).collect();
+                feed_forward.forward(&x, norm, post.is_none(), &adapted)?
+            }
+            Mixer::Mixture(mixture) => {
+                let given = mixture.forward(&x, norm)?;
+                if post.is_none() { (given + &x)? } else { given }
+            }
+        };
+        match post {
+            None => Ok(given),
+            Some(norm) => norm.add(&given, &x, pool),
+        }
     }
 
     /// Bytes of weights.
     pub fn bytes(&self) -> usize {
-        self.qkv.bytes() + self.attention_output.bytes() + self.feed_forward.bytes()
+        let mixer = match &self.mixer {
+            Mixer::Dense(feed_forward) => feed_forward.bytes(),
+            Mixer::Mixture(mixture) => mixture.bytes(),
+        };
+        self.qkv.bytes() + self.attention_output.bytes() + mixer
     }
 }

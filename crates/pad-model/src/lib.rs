@@ -15,8 +15,10 @@ mod kv_cache;
 mod layer;
 mod loader;
 mod matrix;
+mod mixture;
 mod model;
 mod name;
+mod place;
 mod safetensors;
 mod weights;
 

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use candle_core::Tensor;
-use pad_kernels::{Arena, AttentionRule, FeedForward, Gate, Linear, RmsNorm};
+use pad_kernels::{Arena, FeedForward, HeadNorm, Linear, RmsNorm};
 
-use crate::layer::Layer;
+use crate::config::{HeadNorms, NormPlacement};
+use crate::layer::{Layer, Mixer};
 use crate::matrix::{Matrix, Order, pack};
-use crate::{LayerPart, ModelConfig, ModelError, ModelOptions, Part, Weights};
+use crate::mixture::Mixture;
+use crate::{Dtype, LayerPart, ModelConfig, ModelError, ModelOptions, Part, Weights};
 
 /// Reads parts of a checkpoint, packs them on the CPU, and keeps them as they are on other devices.
 pub struct Loader<'a> {
@@ -31,14 +33,49 @@ impl<'a> Loader<'a> {
     /// All of one layer.
     pub fn layer(&mut self, layer: usize) -> Result<Layer, ModelError> {
         let part = |part| Part::Layer(layer, part);
+        let (before, after) = match self.config.norms {
+            NormPlacement::Before => (true, false),
+            NormPlacement::After => (false, true),
+            NormPlacement::Both => (true, true),
+        };
+        let head_norm = match self.config.head_norms {
+            HeadNorms::None => None,
+            HeadNorms::Head | HeadNorms::Row => Some(HeadNorm {
+                queries: self.norm(part(LayerPart::QueryNorm))?,
+                keys: self.norm(part(LayerPart::KeyNorm))?,
+            }),
+        };
+        let mut norm = |there: bool, which| if there { self.norm(part(which)).map(Some) } else { Ok(None) };
+        let attention_norm = norm(before, LayerPart::AttentionNorm)?;
+        let attention_post_norm = norm(after, LayerPart::AttentionPostNorm)?;
+        let feed_forward_norm = norm(before, LayerPart::FeedForwardNorm)?;
+        let feed_forward_post_norm = norm(after, LayerPart::FeedForwardPostNorm)?;
         Ok(Layer {
-            attention_norm: self.norm(part(LayerPart::AttentionNorm))?,
-            rule: AttentionRule::usual(self.config.head_dim),
+            attention_norm,
+            rule: self.config.rules[layer],
             qkv: self.linear(&[part(LayerPart::Query), part(LayerPart::Key), part(LayerPart::Value)])?,
+            head_norm,
             attention_output: self.linear(&[part(LayerPart::AttentionOutput)])?,
-            feed_forward_norm: self.norm(part(LayerPart::FeedForwardNorm))?,
-            feed_forward: self.feed_forward(layer)?,
+            attention_post_norm,
+            feed_forward_norm,
+            mixer: self.mixer(layer)?,
+            feed_forward_post_norm,
         })
+    }
+
+    /// The feed-forward part of a layer, or its experts.
+    fn mixer(&mut self, layer: usize) -> Result<Mixer, ModelError> {
+        let part = |part| Part::Layer(layer, part);
+        let Some(rule) = self.config.experts else {
+            let parts = [LayerPart::Gate, LayerPart::Up, LayerPart::Down].map(part);
+            return Ok(Mixer::Dense(self.feed_forward(parts)?));
+        };
+        let router = self.linear_as(&[part(LayerPart::Router)], Dtype::F32)?;
+        let experts = (0..rule.count).map(|e| {
+            let parts = [LayerPart::ExpertGate(e), LayerPart::ExpertUp(e), LayerPart::ExpertDown(e)].map(part);
+            self.feed_forward(parts)
+        });
+        Ok(Mixer::Mixture(Mixture { experts: experts.collect::<Result<_, _>>()?, router, rule }))
     }
 
     /// A norm.
@@ -51,21 +88,25 @@ impl<'a> Loader<'a> {
 
     /// Parts that read the same input, stacked into one matrix.
     pub fn linear(&mut self, parts: &[Part]) -> Result<Linear, ModelError> {
+        self.linear_as(parts, self.options.dtype)
+    }
+
+    fn linear_as(&mut self, parts: &[Part], dtype: Dtype) -> Result<Linear, ModelError> {
         let (matrices, bias) = self.read(parts)?;
         if !self.options.device.is_cpu() {
             return self.dense(matrices, bias);
         }
-        let weights = Arc::new(pack(&mut self.arena, &matrices, &Order::stacked(&matrices), self.options.dtype));
+        let weights = Arc::new(pack(&mut self.arena, &matrices, &Order::stacked(&matrices), dtype));
         Ok(Linear::Packed { weights, bias: bias.map(Into::into), pool: Arc::clone(&self.options.pool) })
     }
 
-    fn feed_forward(&mut self, layer: usize) -> Result<FeedForward, ModelError> {
+    fn feed_forward(&mut self, [gate, up, down]: [Part; 3]) -> Result<FeedForward, ModelError> {
         let width = self.config.intermediate;
-        let (matrices, bias) = self.read(&[LayerPart::Gate, LayerPart::Up].map(|part| Part::Layer(layer, part)))?;
-        let down = [Part::Layer(layer, LayerPart::Down)];
+        let (matrices, bias) = self.read(&[gate, up])?;
+        let (down, gate) = ([down], self.config.gate);
         if !self.options.device.is_cpu() {
             let gate_up = self.dense(matrices, bias)?;
-            return Ok(FeedForward::Dense { gate: Gate::Silu, gate_up, down: self.linear(&down)? });
+            return Ok(FeedForward::Dense { gate, gate_up, down: self.linear(&down)? });
         }
         let order = Order::gated(&matrices);
         let gate_up_bias = bias.map(|bias| {
@@ -79,7 +120,19 @@ impl<'a> Loader<'a> {
         let (down, down_bias) = self.read(&down)?;
         let down = Arc::new(pack(&mut self.arena, &down, &Order::stacked(&down), self.options.dtype));
         let (down_bias, pool) = (down_bias.map(Into::into), Arc::clone(&self.options.pool));
-        Ok(FeedForward::Packed { gate_up, gate_up_bias, down, down_bias, gate: Gate::Silu, pool })
+        Ok(FeedForward::Packed { gate_up, gate_up_bias, down, down_bias, gate, pool })
+    }
+
+    /// Refuse a checkpoint with tensors that nothing was read from.
+    pub fn check_all_read(&self) -> Result<(), ModelError> {
+        match self.weights.unread() {
+            None => Ok(()),
+            Some(name) => {
+                let message =
+                    format!("tensor {name}: a model of this kind has none such; what it is for is not supported");
+                Err(ModelError::weights(self.weights.path(), message))
+            }
+        }
     }
 
     /// Matrices, and their biases one after the other: those of all parts, or of none.

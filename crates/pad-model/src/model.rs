@@ -7,6 +7,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 use pad_kernels::{Input, Linear, Logits, Pool, RmsNorm, Rope, Wanted};
 
+use crate::config::RopeConfig;
 use crate::embedding::Embedding;
 use crate::layer::Layer;
 use crate::loader::Loader;
@@ -55,7 +56,8 @@ impl Model {
         let embeddings = loader.linear(&[Part::Embedding])?;
         let embedding = Embedding::of(&embeddings);
         let unembedding = if loader.has(Part::Unembedding) { loader.linear(&[Part::Unembedding])? } else { embeddings };
-        let ropes = vec![Rope::new(config.head_dim, config.rope_theta, &config.rope_scaling)];
+        loader.check_all_read()?;
+        let ropes = config.ropes.iter().map(RopeConfig::rope).collect();
         let (device, pool) = (options.device.clone(), Arc::clone(&options.pool));
         Ok(Self {
             config,
@@ -140,7 +142,7 @@ impl Model {
         }
         let batch = Batch::new(chunks, &self.ropes, |adapter| self.adapters.get(adapter).map(Adapter::first_layer))?;
         let layout = self.config.kv_layout();
-        let mut x = self.embedding.forward(&batch.tokens)?;
+        let mut x = self.embedding.forward(&batch.tokens, self.config.embedding_scale)?;
         let (mut stages, mut stage) = (batch.stages.iter().peekable(), None);
         for (i, (layer, cache)) in self.layers.iter().zip(&cache.layers).enumerate() {
             while let Some(next) = stages.next_if(|stage| stage.first_layer == i) {
@@ -175,8 +177,8 @@ impl Model {
         head: Option<&ValueHead>,
         wanted: &[(Wanted, bool)],
     ) -> Result<Vec<Logits>, ModelError> {
-        let Some(head) = head else { return Ok(self.unembedding.logits(&hidden.0, None, wanted)?) };
-        Ok(self.unembedding.logits(&head.forward(&hidden.0)?, None, wanted)?)
+        let Some(head) = head else { return Ok(self.unembedding.logits(&hidden.0, self.config.logit_cap, wanted)?) };
+        Ok(self.unembedding.logits(&head.forward(&hidden.0)?, self.config.logit_cap, wanted)?)
     }
 }
 
@@ -186,7 +188,11 @@ impl Model {
     /// # Errors
     /// If an operation fails.
     pub fn all_logits(&self, hidden: &Hidden) -> Result<Tensor, ModelError> {
-        Ok(self.unembedding.forward(&hidden.0, Input::Plain, None)?)
+        let logits = self.unembedding.forward(&hidden.0, Input::Plain, None)?;
+        match self.config.logit_cap.map(f64::from) {
+            None => Ok(logits),
+            Some(cap) => Ok(((logits / cap)?.tanh()? * cap)?),
+        }
     }
 }
 

@@ -5,22 +5,38 @@
 pub enum LayerPart {
     /// Norm before attention, `[hidden]`.
     AttentionNorm,
+    /// Norm behind attention, `[hidden]`.
+    AttentionPostNorm,
     /// Queries, `[heads * head_dim, hidden]`.
     Query,
     /// Keys, `[kv_heads * head_dim, hidden]`.
     Key,
     /// Values, `[kv_heads * head_dim, hidden]`.
     Value,
+    /// Norm of queries, `[head_dim]` or `[heads * head_dim]`.
+    QueryNorm,
+    /// Norm of keys, `[head_dim]` or `[kv_heads * head_dim]`.
+    KeyNorm,
     /// Attention's output, `[hidden, heads * head_dim]`.
     AttentionOutput,
     /// Norm before the feed-forward part, `[hidden]`.
     FeedForwardNorm,
+    /// Norm behind the feed-forward part, `[hidden]`.
+    FeedForwardPostNorm,
     /// Gates, `[intermediate, hidden]`.
     Gate,
     /// `[intermediate, hidden]`.
     Up,
     /// `[hidden, intermediate]`.
     Down,
+    /// What gives rows to experts, `[experts, hidden]`.
+    Router,
+    /// Gates of an expert, `[intermediate, hidden]`.
+    ExpertGate(usize),
+    /// `[intermediate, hidden]` of an expert.
+    ExpertUp(usize),
+    /// `[hidden, intermediate]` of an expert.
+    ExpertDown(usize),
 }
 
 /// A tensor of a model.
@@ -37,6 +53,13 @@ pub enum Part {
 }
 
 impl Part {
+    /// Whether it is a norm's weight.
+    pub fn is_norm(self) -> bool {
+        use LayerPart::{AttentionNorm, AttentionPostNorm, FeedForwardNorm, FeedForwardPostNorm, KeyNorm, QueryNorm};
+        let Self::Layer(_, part) = self else { return self == Self::OutputNorm };
+        matches!(part, AttentionNorm | AttentionPostNorm | FeedForwardNorm | FeedForwardPostNorm | KeyNorm | QueryNorm)
+    }
+
     /// The name in a Hugging Face checkpoint, without `.weight` or `.bias`.
     pub fn hugging_face(self) -> String {
         let Self::Layer(layer, part) = self else {
@@ -47,21 +70,30 @@ impl Part {
             }
             .to_owned();
         };
+        let expert = |expert, name| format!("model.layers.{layer}.mlp.experts.{expert}.{name}");
         let part = match part {
             LayerPart::AttentionNorm => "input_layernorm",
             LayerPart::Query => "self_attn.q_proj",
             LayerPart::Key => "self_attn.k_proj",
             LayerPart::Value => "self_attn.v_proj",
+            LayerPart::QueryNorm => "self_attn.q_norm",
+            LayerPart::KeyNorm => "self_attn.k_norm",
             LayerPart::AttentionOutput => "self_attn.o_proj",
-            LayerPart::FeedForwardNorm => "post_attention_layernorm",
+            // Before families normalised behind a part too, this was the name of the norm before the next.
+            LayerPart::FeedForwardNorm | LayerPart::AttentionPostNorm => "post_attention_layernorm",
+            LayerPart::FeedForwardPostNorm => "post_feedforward_layernorm",
             LayerPart::Gate => "mlp.gate_proj",
             LayerPart::Up => "mlp.up_proj",
             LayerPart::Down => "mlp.down_proj",
+            LayerPart::Router => "mlp.gate",
+            LayerPart::ExpertGate(e) => return expert(e, "gate_proj"),
+            LayerPart::ExpertUp(e) => return expert(e, "up_proj"),
+            LayerPart::ExpertDown(e) => return expert(e, "down_proj"),
         };
         format!("model.layers.{layer}.{part}")
     }
 
-    /// The name in a GGUF file, without `.weight` or `.bias`.
+    /// The name in a GGUF file, without `.weight` or `.bias`. All experts of a layer are one tensor.
     pub fn gguf(self) -> String {
         let Self::Layer(layer, part) = self else {
             return match self {
@@ -73,14 +105,22 @@ impl Part {
         };
         let part = match part {
             LayerPart::AttentionNorm => "attn_norm",
+            LayerPart::AttentionPostNorm => "post_attention_norm",
             LayerPart::Query => "attn_q",
             LayerPart::Key => "attn_k",
             LayerPart::Value => "attn_v",
+            LayerPart::QueryNorm => "attn_q_norm",
+            LayerPart::KeyNorm => "attn_k_norm",
             LayerPart::AttentionOutput => "attn_output",
             LayerPart::FeedForwardNorm => "ffn_norm",
+            LayerPart::FeedForwardPostNorm => "post_ffw_norm",
             LayerPart::Gate => "ffn_gate",
             LayerPart::Up => "ffn_up",
             LayerPart::Down => "ffn_down",
+            LayerPart::Router => "ffn_gate_inp",
+            LayerPart::ExpertGate(_) => "ffn_gate_exps",
+            LayerPart::ExpertUp(_) => "ffn_up_exps",
+            LayerPart::ExpertDown(_) => "ffn_down_exps",
         };
         format!("blk.{layer}.{part}")
     }

@@ -2,7 +2,7 @@
 //!
 //! Tensors are read one at a time, so that loading needs the packed weights' memory and one tensor's, not the checkpoint's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use safetensors::Dtype as Kind;
 use safetensors::tensor::Metadata;
 
 use crate::matrix::{Values, check_finite};
+use crate::place::{Place, choose};
 use crate::{Matrix, ModelConfig, ModelError, Part, Weights, config};
 
 /// Where one tensor lies.
@@ -101,28 +102,52 @@ impl TensorFiles {
     /// # Errors
     /// If it is missing, of a type other than F32, F16 and BF16, or has a value that is not finite.
     pub fn read(&mut self, name: &str) -> Result<(Vec<usize>, Vec<f32>), ModelError> {
-        let Some(entry) = self.entries.get(name).cloned() else {
+        let shape = self.shape(name).map(<[usize]>::to_vec).unwrap_or_default();
+        let values = self.read_values(name, 0, shape.iter().product())?;
+        Ok((shape, values))
+    }
+
+    /// The shape of a tensor.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.entries.get(name).map(|entry| entry.shape.as_slice())
+    }
+
+    /// Names of all tensors.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.entries.keys()
+    }
+
+    /// `count` values of a tensor from the `first` on.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_values(&mut self, name: &str, first: usize, count: usize) -> Result<Vec<f32>, ModelError> {
+        let Some(entry) = self.entries.get(name) else {
             return Err(ModelError::weights(self.path(), format!("tensor {name} is not in the checkpoint")));
         };
         let (path, file) = &mut self.files[entry.file];
-        let mut bytes = vec![0; entry.len];
-        file.seek(SeekFrom::Start(entry.start)).map_err(ModelError::io(&*path))?;
+        let fail = |message: String| Err(ModelError::weights(&*path, format!("tensor {name}: {message}")));
+        let size = match entry.kind {
+            Kind::F32 => 4,
+            Kind::F16 | Kind::BF16 => 2,
+            other => return fail(format!("its type is {other:?}; F32, F16 and BF16 are read")),
+        };
+        if first.saturating_add(count).saturating_mul(size) > entry.len {
+            return fail(format!("it has {} bytes, fewer than its shape says", entry.len));
+        }
+        let mut bytes = vec![0; count * size];
+        file.seek(SeekFrom::Start(entry.start + (first * size) as u64)).map_err(ModelError::io(&*path))?;
         file.read_exact(&mut bytes).map_err(ModelError::io(&*path))?;
         let pairs = || bytes.chunks_exact(2).map(|b| [b[0], b[1]]);
         let values: Vec<f32> = match entry.kind {
-            Kind::F32 => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
             Kind::F16 => pairs().map(|b| f16::from_le_bytes(b).to_f32()).collect(),
             Kind::BF16 => pairs().map(|b| bf16::from_le_bytes(b).to_f32()).collect(),
-            other => {
-                let message = format!("tensor {name} has type {other:?}; F32, F16 and BF16 are read");
-                return Err(ModelError::weights(&*path, message));
-            }
+            _ => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
         };
-        if values.len() != entry.shape.iter().product::<usize>() {
-            return Err(ModelError::weights(&*path, format!("tensor {name} has not the size that its shape says")));
+        match check_finite(&values) {
+            Ok(()) => Ok(values),
+            Err(message) => fail(message),
         }
-        check_finite(&values).map_err(|message| ModelError::weights(&*path, format!("tensor {name}: {message}")))?;
-        Ok((entry.shape, values))
     }
 }
 
@@ -132,6 +157,10 @@ pub struct SafetensorsWeights {
     directory: PathBuf,
     tensors: TensorFiles,
     config: ModelConfig,
+    /// Added to the weights of norms: files of some families have them less 1.
+    norm_offset: f32,
+    /// The tensors that were read.
+    used: HashSet<String>,
 }
 
 impl SafetensorsWeights {
@@ -140,10 +169,32 @@ impl SafetensorsWeights {
     /// # Errors
     /// If files are missing or unreadable, or the architecture is not supported.
     pub fn open(directory: &Path) -> Result<Self, ModelError> {
-        let config = config::from_json_file(&directory.join("config.json"))?;
+        let (config, norm_offset) = config::from_json_file(&directory.join("config.json"))?;
         let index = directory.join("model.safetensors.index.json");
         let files = if index.exists() { shards(&index)? } else { vec![directory.join("model.safetensors")] };
-        Ok(Self { directory: directory.to_owned(), tensors: TensorFiles::open(files)?, config })
+        let tensors = TensorFiles::open(files)?;
+        Ok(Self { directory: directory.to_owned(), tensors, config, norm_offset, used: HashSet::new() })
+    }
+
+    /// The values of a part, in a tensor of its own or in one that it shares.
+    fn values(&mut self, part: Part, bias: bool) -> Result<Vec<f32>, ModelError> {
+        let places = Place::hugging_face(&self.config, part, bias);
+        let likeliest = part.hugging_face();
+        let Some((place, found)) = choose(places, |name| self.tensors.shape(name)) else {
+            let message =
+                format!("tensor {likeliest}.{} is not in the checkpoint", if bias { "bias" } else { "weight" });
+            return Err(ModelError::weights(&self.directory, message));
+        };
+        if found != place.shape {
+            let message =
+                format!("tensor {}: its shape is {found:?}, the model's figures say {:?}", place.name, place.shape);
+            return Err(ModelError::weights(&self.directory, message));
+        }
+        let shape = self.config.tensor_shape(part, bias);
+        let width: usize = shape[1..].iter().product();
+        let values = self.tensors.read_values(&place.name, place.first * width, shape[0] * width)?;
+        self.used.insert(place.name);
+        Ok(values)
     }
 }
 
@@ -164,10 +215,6 @@ fn shards(index: &Path) -> Result<Vec<PathBuf>, ModelError> {
     Ok(names.into_iter().map(|name| index.with_file_name(name)).collect())
 }
 
-fn full_name(part: Part, bias: bool) -> String {
-    format!("{}.{}", part.hugging_face(), if bias { "bias" } else { "weight" })
-}
-
 impl Weights for SafetensorsWeights {
     fn config(&self) -> &ModelConfig {
         &self.config
@@ -178,16 +225,28 @@ impl Weights for SafetensorsWeights {
     }
 
     fn has(&self, part: Part, bias: bool) -> bool {
-        self.tensors.has(&full_name(part, bias))
+        choose(Place::hugging_face(&self.config, part, bias), |name| self.tensors.shape(name)).is_some()
     }
 
     fn matrix(&mut self, part: Part) -> Result<Matrix, ModelError> {
-        let shape = self.config.tensor_shape(part, false);
-        let values = self.tensors.read_shaped(&full_name(part, false), &shape)?;
-        Ok(Matrix { outputs: shape[0], inputs: values.len() / shape[0], values: Values::Single(values) })
+        let values = Values::Single(self.values(part, false)?);
+        let shape = self.config.shape(part);
+        Ok(Matrix { outputs: shape[0], inputs: shape[1], values })
     }
 
     fn vector(&mut self, part: Part, bias: bool) -> Result<Vec<f32>, ModelError> {
-        self.tensors.read_shaped(&full_name(part, bias), &self.config.tensor_shape(part, bias))
+        let mut values = self.values(part, bias)?;
+        if part.is_norm() && !bias {
+            values.iter_mut().for_each(|value| *value += self.norm_offset);
+        }
+        Ok(values)
+    }
+
+    fn unread(&self) -> Option<String> {
+        let layer = |name: &str| name.strip_prefix("model.layers.")?.split('.').next()?.parse::<usize>().ok();
+        let ours = |name: &&String| layer(name).is_some_and(|layer| layer < self.config.layers);
+        // Frequencies that old checkpoints keep, as the configuration says them.
+        let known = |name: &String| self.used.contains(name) || name.ends_with("rotary_emb.inv_freq");
+        self.tensors.names().filter(ours).filter(|name| !known(name)).min().cloned()
     }
 }

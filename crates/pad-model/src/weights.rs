@@ -26,6 +26,10 @@ pub trait Weights {
     /// # Errors
     /// If it is missing, unreadable, of another length, or has a value that is not finite.
     fn vector(&mut self, part: Part, bias: bool) -> Result<Vec<f32>, ModelError>;
+
+    /// A tensor of a layer that no part was read from: the model does something that the configuration does not say. Meaningful once
+    /// everything is read.
+    fn unread(&self) -> Option<String>;
 }
 
 /// Open a `.gguf` file or a directory in Hugging Face layout.

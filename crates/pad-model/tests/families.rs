@@ -1,4 +1,7 @@
-//! Logits of small checkpoints against those of the Python transformers library, alone, in ragged batches and in chunks.
+//! Logits of small checkpoints against those of the Python transformers library, or of `tests/reference/families.py`, which agrees with
+//! it: alone, in ragged batches, in chunks, with adapters, and from GGUF files of the same weights.
+
+mod gguf_file;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,6 +10,30 @@ use candle_core::Device;
 use pad_model::{BLOCK, Dtype, KvCache, LaneChunk, Model, ModelOptions, Pool, Wanted};
 
 const TOLERANCE: f32 = 1e-3;
+
+/// How far a logit may be off where weights and activations are quantised to 8 bits; these are of size 2 and random, so the error
+/// does not average out as in a real model.
+const AUTO_TOLERANCE: f32 = 0.6;
+
+const FAMILIES: [&str; 17] = [
+    "gemma",
+    "gemma2",
+    "gemma3",
+    "gemma3-full",
+    "llama",
+    "llama-tied",
+    "llama3-rope",
+    "mistral-window",
+    "mixtral",
+    "olmo2",
+    "phi3",
+    "phi3-longrope",
+    "qwen2",
+    "qwen2-yarn",
+    "qwen3",
+    "qwen3-moe",
+    "smollm3",
+];
 
 fn family(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/families").join(name)
@@ -19,10 +46,16 @@ struct Golden {
     logits: Vec<Vec<Vec<f32>>>,
 }
 
+fn open(path: &Path, dtype: Dtype) -> Model {
+    Model::open(path, &ModelOptions { dtype, device: Device::Cpu, pool: Arc::new(Pool::new(2)) }).unwrap()
+}
+
+fn golden(name: &str) -> Golden {
+    serde_json::from_str(&std::fs::read_to_string(family(name).join("golden.json")).unwrap()).unwrap()
+}
+
 fn load(name: &str, dtype: Dtype) -> (Model, Golden) {
-    let options = ModelOptions { dtype, device: Device::Cpu, pool: Arc::new(Pool::new(2)) };
-    let golden = std::fs::read_to_string(family(name).join("golden.json")).unwrap();
-    (Model::open(&family(name), &options).unwrap(), serde_json::from_str(&golden).unwrap())
+    (open(&family(name), dtype), golden(name))
 }
 
 /// All logits after the last token of each chunk.
@@ -34,43 +67,90 @@ fn logits(model: &Model, chunks: &[LaneChunk<'_>], cache: &KvCache) -> Vec<Vec<f
     read.into_iter().map(|row| row.ranked.iter().map(|r| r.logit).collect()).collect()
 }
 
+fn worst(got: &[f32], want: &[f32]) -> f32 {
+    assert_eq!(got.len(), want.len());
+    got.iter().zip(want).fold(0.0_f32, |m, (g, w)| m.max((g - w).abs()))
+}
+
 fn close(got: &[f32], want: &[f32], what: &str) {
-    let worst = got.iter().zip(want).fold(0.0_f32, |m, (g, w)| m.max((g - w).abs()));
-    assert!(got.len() == want.len() && worst < TOLERANCE, "{what}: {worst}");
+    let worst = worst(got, want);
+    assert!(worst < TOLERANCE, "{what}: {worst}");
+}
+
+/// Every position's logits of a prompt, given in chunks of `size` tokens.
+fn in_chunks(model: &Model, prompt: &[u32], size: usize) -> Vec<Vec<f32>> {
+    let cache = KvCache::new(model, 4).unwrap();
+    let chunks = prompt.chunks(size).enumerate();
+    chunks
+        .flat_map(|(i, tokens)| logits(model, &[LaneChunk::new(tokens, i * size, &[3, 0, 2], tokens.len())], &cache))
+        .collect()
 }
 
 #[test]
-fn every_position_as_in_python() {
-    for name in ["llama", "llama-tied", "llama3-rope", "qwen2"] {
+fn every_position_as_in_python_and_the_same_bits_in_chunks() {
+    for name in FAMILIES {
         let (model, golden) = load(name, Dtype::F32);
         for (p, (prompt, want)) in golden.prompts.iter().zip(&golden.logits).enumerate() {
-            let cache = KvCache::new(&model, 1).unwrap();
-            for (at, want) in want.iter().enumerate() {
-                let chunk = LaneChunk::new(&prompt[at..=at], at, &[0], 1);
-                close(&logits(&model, &[chunk], &cache)[0], want, &format!("{name}, prompt {p}, position {at}"));
+            let whole = in_chunks(&model, prompt, prompt.len());
+            for (at, (got, want)) in whole.iter().zip(want).enumerate() {
+                close(got, want, &format!("{name}, prompt {p}, position {at}"));
+            }
+            for size in [7, 1] {
+                assert_eq!(in_chunks(&model, prompt, size), whole, "{name}, prompt {p}, chunks of {size}");
             }
         }
     }
 }
 
 #[test]
-fn ragged_batches_and_chunks_give_the_same_bits() {
+fn quantised_within_its_bound_and_the_same_bits_in_chunks() {
+    for name in FAMILIES {
+        let (model, golden) = load(name, Dtype::Auto);
+        let (mut far, mut all) = (0, 0);
+        for (prompt, want) in golden.prompts.iter().zip(&golden.logits) {
+            let whole = in_chunks(&model, prompt, prompt.len());
+            for (at, (got, want)) in whole.iter().zip(want).enumerate() {
+                let worst = worst(got, want);
+                let chooses = model.config().experts.is_some();
+                assert!(worst < AUTO_TOLERANCE || chooses, "{name}, position {at}: {worst}");
+                (far, all) = (far + usize::from(worst >= AUTO_TOLERANCE), all + 1);
+            }
+            for size in [7, 1] {
+                assert_eq!(in_chunks(&model, prompt, size), whole, "{name}, chunks of {size}");
+            }
+        }
+        // A row between two experts may go to the other one.
+        assert!(far * 4 <= all, "{name}: {far} of {all} positions are further off");
+    }
+}
+
+#[test]
+fn a_gguf_file_of_the_same_weights_is_the_same_model() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in FAMILIES {
+        let path = gguf_file::convert::convert(&family(name)).write(folder.path());
+        let model = open(&path, Dtype::F32);
+        let golden = golden(name);
+        for (p, (prompt, want)) in golden.prompts.iter().zip(&golden.logits).enumerate() {
+            for (at, (got, want)) in in_chunks(&model, prompt, prompt.len()).iter().zip(want).enumerate() {
+                close(got, want, &format!("{name}, prompt {p}, position {at}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn ragged_batches_give_the_same_bits() {
     for dtype in [Dtype::F32, Dtype::Auto] {
-        for name in ["llama", "llama-tied", "llama3-rope", "qwen2"] {
+        for name in FAMILIES {
             let (model, golden) = load(name, dtype);
-            let cache = || KvCache::new(&model, 6).unwrap();
-            let blocks = [[4, 0], [3, 5], [1, 2]];
+            let cache = || KvCache::new(&model, 9).unwrap();
+            let blocks = [[4, 0, 6], [3, 5, 7], [1, 2, 8]];
             let last = |prompt: &[u32], blocks: &[u32], cache: &KvCache| {
                 logits(&model, &[LaneChunk::new(prompt, 0, blocks, 1)], cache).remove(0)
             };
             let alone: Vec<Vec<f32>> =
                 golden.prompts.iter().zip(&blocks).map(|(prompt, blocks)| last(prompt, blocks, &cache())).collect();
-            if dtype == Dtype::F32 {
-                for (got, want) in alone.iter().zip(&golden.logits) {
-                    close(got, want.last().unwrap(), name);
-                }
-            }
-
             let together: Vec<LaneChunk> = golden
                 .prompts
                 .iter()
@@ -94,6 +174,78 @@ fn ragged_batches_and_chunks_give_the_same_bits() {
             assert_eq!(got, alone, "{name} {dtype:?}: chunked");
         }
     }
+}
+
+/// A number that looks random.
+fn number(i: usize) -> f32 {
+    ((i * 7919 + 13) % 1009) as f32 / 504.5 - 1.0
+}
+
+#[test]
+fn an_adapter_is_the_weights_with_it_merged() {
+    const RANK: usize = 2;
+    for name in FAMILIES.into_iter().filter(|name| !["mixtral", "qwen3-moe"].contains(name)) {
+        let (folder, merged) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mut tensors = candle_core::safetensors::load(family(name).join("model.safetensors"), &Device::Cpu).unwrap();
+        let mut adapter = std::collections::HashMap::new();
+        let mut names: Vec<String> = tensors.keys().filter(|n| n.ends_with("_proj.weight")).cloned().collect();
+        names.sort();
+        for (i, tensor) in names.iter().enumerate() {
+            let (outputs, inputs) = tensors[tensor].dims2().unwrap();
+            let values = |n: usize, by: f32| (0..n).map(|j| by * number(i * 31 + j)).collect::<Vec<f32>>();
+            let a = candle_core::Tensor::from_vec(values(RANK * inputs, 0.3), (RANK, inputs), &Device::Cpu).unwrap();
+            let b = candle_core::Tensor::from_vec(values(outputs * RANK, 0.3), (outputs, RANK), &Device::Cpu).unwrap();
+            // alpha is twice the rank.
+            let sum = (&tensors[tensor] + (b.matmul(&a).unwrap() * 2.0).unwrap()).unwrap();
+            tensors.insert(tensor.clone(), sum);
+            let stem = tensor.trim_end_matches(".weight");
+            adapter.insert(format!("base_model.model.{stem}.lora_A.weight"), a);
+            adapter.insert(format!("base_model.model.{stem}.lora_B.weight"), b);
+        }
+        candle_core::safetensors::save(&tensors, merged.path().join("model.safetensors")).unwrap();
+        std::fs::copy(family(name).join("config.json"), merged.path().join("config.json")).unwrap();
+        candle_core::safetensors::save(&adapter, folder.path().join("adapter_model.safetensors")).unwrap();
+        let config = format!(r#"{{"peft_type": "LORA", "r": {RANK}, "lora_alpha": {}}}"#, 2 * RANK);
+        std::fs::write(folder.path().join("adapter_config.json"), config).unwrap();
+
+        let mut model = open(&family(name), Dtype::F32);
+        let adapter = pad_model::Adapter::open(folder.path(), model.config()).unwrap();
+        let adapter = model.add_adapter(adapter);
+        let prompt = &golden(name).prompts[0];
+        let want = in_chunks(&open(merged.path(), Dtype::F32), prompt, prompt.len());
+        let cache = KvCache::new(&model, 6).unwrap();
+        let plain = LaneChunk::new(prompt, 0, &[0, 1, 2], prompt.len());
+        let adapted = LaneChunk { adapter: Some(adapter), ..LaneChunk::new(prompt, 0, &[5, 4, 3], prompt.len()) };
+        let both = logits(&model, &[plain, adapted], &cache);
+        assert_eq!(both[..prompt.len()], in_chunks(&model, prompt, prompt.len()), "{name}: rows without the adapter");
+        for (at, (got, want)) in both[prompt.len()..].iter().zip(&want).enumerate() {
+            close(got, want, &format!("{name} adapted, position {at}"));
+        }
+    }
+}
+
+#[test]
+fn a_tensor_that_nothing_is_read_from_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut tensors = candle_core::safetensors::load(family("llama").join("model.safetensors"), &Device::Cpu).unwrap();
+    std::fs::copy(family("llama").join("config.json"), folder.path().join("config.json")).unwrap();
+    let options = ModelOptions { dtype: Dtype::F32, device: Device::Cpu, pool: Arc::new(Pool::new(1)) };
+    let mut with = |name: &str| {
+        let vector = candle_core::Tensor::ones(8, candle_core::DType::F32, &Device::Cpu).unwrap();
+        tensors.insert(name.to_owned(), vector);
+        candle_core::safetensors::save(&tensors, folder.path().join("model.safetensors")).unwrap();
+        Model::open(folder.path(), &options)
+    };
+    with("model.layers.0.self_attn.rotary_emb.inv_freq").unwrap();
+    let message = with("model.layers.1.self_attn.sinks").unwrap_err().to_string();
+    assert!(message.contains("tensor model.layers.1.self_attn.sinks"), "{message}");
+    let mut file = gguf_file::convert::convert(&family("llama"));
+    file.tensor("blk.1.attn_sinks.weight", &[8], vec![1.0; 8]);
+    let message = Model::open(&file.write(folder.path()), &options).unwrap_err().to_string();
+    assert!(message.contains("tensor blk.1.attn_sinks.weight"), "{message}");
+    file.set("general.architecture", gguf_file::Value::text("rwkv7"));
+    let message = Model::open(&file.write(folder.path()), &options).unwrap_err().to_string();
+    assert!(message.contains("architecture \"rwkv7\" is not supported; supported are gemma, "), "{message}");
 }
 
 #[test]
@@ -123,7 +275,7 @@ fn the_oracle_agrees_beyond_a_block() {
         num_key_value_heads: shape.kv_heads,
         use_flash_attn: false,
         rms_norm_eps: shape.norm_eps,
-        rope_theta: shape.rope_theta,
+        rope_theta: shape.ropes[0].theta,
         bos_token_id: None,
         eos_token_id: Some(LlamaEosToks::Single(2)),
         rope_scaling: None,

@@ -80,13 +80,22 @@ fn a_tensor_of_another_shape_is_named() {
         ("blk.0.attn_norm.weight", &[32]),
         ("output_norm.weight", &[64, 64]),
         ("output.weight", &[32, 64]),
-        ("rope_freqs.weight", &[5]),
         ("blk.0.attn_q.bias", &[8]),
     ] {
         let mut file = llama();
         file.tensor(name, dims, vec![0.5; dims.iter().product::<u64>() as usize]);
         let message = refused(&file);
         assert!(message.contains(&format!("tensor {name}: its shape is {dims:?}")), "{message}");
+    }
+}
+
+#[test]
+fn factors_of_rotary_frequencies_are_as_many_as_pairs() {
+    for (count, named) in [(5_u64, "5 factors, 4 are needed"), (4096, "rope_freqs.weight: 1 to 2048 numbers")] {
+        let mut file = llama();
+        file.tensor("rope_freqs.weight", &[count], vec![0.5; count as usize]);
+        let message = refused(&file);
+        assert!(message.contains(named), "{message}");
     }
 }
 

@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use pad_kernels::{Pool, Rope};
+use pad_kernels::{AttentionRule, Gate, Pool, Rope};
+use pad_model::config::{HeadNorms, NormPlacement};
 use pad_model::{LayerPart, ModelConfig, Part, Weights};
 
 use crate::TrainError;
@@ -36,9 +37,13 @@ impl Backbone {
     /// Read and dequantise a checkpoint.
     ///
     /// # Errors
-    /// If a tensor is missing, or of another shape than the configuration says.
+    /// If the model has parts that have no gradient here, a tensor is missing, or of another shape than the configuration says.
     pub fn load(weights: &mut dyn Weights, pool: Arc<Pool>) -> Result<Self, TrainError> {
         let config = weights.config().clone();
+        if let Some(part) = without_gradient(&config) {
+            let path = weights.path().display();
+            return Err(TrainError::setting("model", format!("{path}: training does not support {part} so far")));
+        }
         let norm = |weights: &mut dyn Weights, part| -> Result<Norm, TrainError> {
             let weight = weights.vector(part, false)?.into();
             Ok(Norm { weight, eps: config.norm_eps as f32, pool: Arc::clone(&pool) })
@@ -61,7 +66,7 @@ impl Backbone {
         } else {
             Arc::clone(&embedding)
         };
-        let rope = Rope::new(config.head_dim, config.rope_theta, &config.rope_scaling);
+        let rope = config.ropes[0].rope();
         Ok(Self { rope, embedding, layers, norm: output_norm, unembedding, pool, config })
     }
 
@@ -199,6 +204,26 @@ impl Vocabulary {
         let operation = LogProbability::new(Arc::clone(&self.matrix), targets, Arc::clone(&self.pool), gradient);
         Ok(states.apply_op1(operation)?)
     }
+}
+
+/// What a model does that training has no operation for.
+fn without_gradient(config: &ModelConfig) -> Option<&'static str> {
+    let usual = AttentionRule::usual(config.head_dim);
+    let differs = |of: fn(&AttentionRule, &AttentionRule) -> bool| config.rules.iter().any(|rule| of(rule, &usual));
+    let parts = [
+        (config.experts.is_some(), "a mixture of experts"),
+        (config.norms != NormPlacement::Before, "norms behind attention and feed-forward part"),
+        (config.head_norms != HeadNorms::None, "norms of queries and keys"),
+        (config.gate != Gate::Silu, "gates other than silu"),
+        (config.embedding_scale.to_bits() != 1.0_f32.to_bits(), "scaled embeddings"),
+        (config.logit_cap.is_some(), "a soft cap of logits"),
+        (config.ropes.iter().any(|rope| rope.dimensions != config.head_dim), "heads that are rotated in part"),
+        (differs(|rule, usual| rule.rope != usual.rope), "layers without rotary embedding, or with one of their own"),
+        (differs(|rule, usual| rule.window != usual.window), "windows of attention"),
+        (differs(|rule, usual| rule.soft_cap != usual.soft_cap), "a soft cap of attention"),
+        (differs(|rule, usual| rule.scale.to_bits() != usual.scale.to_bits()), "another scale of attention"),
+    ];
+    parts.into_iter().find(|(has, _)| *has).map(|(_, part)| part)
 }
 
 fn matrix(weights: &mut dyn Weights, part: Part) -> Result<Arc<Matrix>, TrainError> {

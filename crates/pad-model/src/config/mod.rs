@@ -1,32 +1,64 @@
-//! The shape of a transformer, whatever file describes it.
+//! The shape and the switches of a transformer, whatever file describes it.
+//!
+//! A family is a reader of two kinds of files ([`from_json_file`], [`from_gguf`]) and what it sets here. Nothing else names one.
 
+mod check;
 mod gguf;
+mod gguf_header;
 mod hugging_face;
+mod hugging_face_rope;
+mod rope;
 mod shape;
 
-use std::path::Path;
+use pad_kernels::{AttentionRule, Gate, KvLayout};
 
-use pad_kernels::{KvLayout, RopeScaling};
-
-use crate::ModelError;
-
-pub use gguf::from_gguf;
+pub use gguf::{from_gguf, is_interleaved};
 pub use hugging_face::from_json_file;
+pub use rope::RopeConfig;
 
-/// No figure of a shape is larger: products of two do not overflow, and no model comes near.
-const LARGEST: usize = 1 << 24;
+/// Where a layer's parts are normalised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NormPlacement {
+    /// What a part reads: `x + part(norm(x))`.
+    #[default]
+    Before,
+    /// What a part gives: `x + norm(part(x))`.
+    After,
+    /// Both: `x + norm(part(norm(x)))`.
+    Both,
+}
 
-/// No head is wider.
-const LARGEST_HEAD: usize = 1 << 12;
+/// Over what queries and keys are normalised before they are rotated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeadNorms {
+    /// They are not.
+    #[default]
+    None,
+    /// Each head alone.
+    Head,
+    /// All heads of a row together.
+    Row,
+}
 
-/// The shape of a decoder-only transformer of Llama's kind.
+/// A mixture of experts in place of each layer's feed-forward part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Experts {
+    /// How many a layer has.
+    pub count: usize,
+    /// How many each row is given to.
+    pub used: usize,
+    /// Whether the weights of those used are made to sum to 1.
+    pub normalised: bool,
+}
+
+/// The shape of a decoder-only transformer, and what it does differently from Llama.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ModelConfig {
     /// Tokens in the vocabulary.
     pub vocabulary: usize,
     /// Width of the residual stream.
     pub hidden: usize,
-    /// Width of the feed-forward part.
+    /// Width of the feed-forward part, or of each expert.
     pub intermediate: usize,
     /// Number of layers.
     pub layers: usize,
@@ -40,10 +72,22 @@ pub struct ModelConfig {
     pub context: usize,
     /// Added to the mean square in every norm.
     pub norm_eps: f64,
-    /// Base of the rotary frequencies.
-    pub rope_theta: f32,
-    /// Scaling of the rotary frequencies.
-    pub rope_scaling: RopeScaling,
+    /// Where a layer's parts are normalised.
+    pub norms: NormPlacement,
+    /// Over what queries and keys are normalised.
+    pub head_norms: HeadNorms,
+    /// What the gates of the feed-forward part go through.
+    pub gate: Gate,
+    /// Embeddings are multiplied by it.
+    pub embedding_scale: f32,
+    /// Logits become `cap * tanh(logit / cap)`.
+    pub logit_cap: Option<f32>,
+    /// The rotary embeddings that the layers' rules name.
+    pub ropes: Vec<RopeConfig>,
+    /// How the rows of each layer look back, one rule a layer.
+    pub rules: Vec<AttentionRule>,
+    /// A mixture of experts, if it is one.
+    pub experts: Option<Experts>,
 }
 
 impl ModelConfig {
@@ -52,40 +96,9 @@ impl ModelConfig {
         KvLayout { heads: self.heads, kv_heads: self.kv_heads, head_dim: self.head_dim }
     }
 
-    /// Refuse a shape that cannot be run, naming the figure.
-    fn check(self, path: &Path) -> Result<Self, ModelError> {
-        let fail = |message: String| Err(ModelError::config(path, message));
-        let figures = [
-            ("vocabulary size", self.vocabulary),
-            ("hidden size", self.hidden),
-            ("intermediate size", self.intermediate),
-            ("number of layers", self.layers),
-            ("number of heads", self.heads),
-            ("number of KV heads", self.kv_heads),
-            ("context length", self.context),
-        ];
-        if let Some((name, value)) = figures.iter().find(|(_, value)| !(1..=LARGEST).contains(value)) {
-            return fail(format!("{name} is {value}; 1 to {LARGEST} are allowed"));
-        }
-        if !self.heads.is_multiple_of(self.kv_heads) {
-            return fail(format!("{} heads are not a multiple of {} KV heads", self.heads, self.kv_heads));
-        }
-        if !(1..=LARGEST_HEAD).contains(&self.head_dim) || !self.head_dim.is_multiple_of(2) {
-            return fail(format!("head dimension {} is not an even number from 2 to {LARGEST_HEAD}", self.head_dim));
-        }
-        if self.heads > LARGEST / self.head_dim {
-            return fail(format!("{} heads of {} are more than {LARGEST} values", self.heads, self.head_dim));
-        }
-        let positive = |value: f64| value.is_finite() && value > 0.0;
-        if !(self.norm_eps.is_finite() && self.norm_eps >= 0.0) {
-            return fail(format!("the norms' epsilon {} is not a number of at least 0", self.norm_eps));
-        }
-        if !positive(self.rope_theta.into()) {
-            return fail(format!("the base of the rotary frequencies {} is not a positive number", self.rope_theta));
-        }
-        if let Some(bad) = self.rope_scaling.numbers().into_iter().find(|number| !positive((*number).into())) {
-            return fail(format!("rope scaling: {bad} is not a positive number"));
-        }
-        Ok(self)
+    /// The positions that some row may still look back on, its own included; none where some layer looks back on all.
+    pub fn window(&self) -> Option<usize> {
+        let windows = self.rules.iter().map(|rule| rule.window.map(std::num::NonZeroUsize::get));
+        windows.collect::<Option<Vec<_>>>()?.into_iter().max()
     }
 }

@@ -1,6 +1,6 @@
 //! The shape that each part of a checkpoint must have: what both kinds of files are checked against before anything is read.
 
-use super::ModelConfig;
+use super::{HeadNorms, ModelConfig};
 use crate::{LayerPart, Part};
 
 impl ModelConfig {
@@ -8,6 +8,7 @@ impl ModelConfig {
     pub fn shape(&self, part: Part) -> Vec<usize> {
         let Self { hidden, intermediate, .. } = *self;
         let (queries, keys) = (self.heads * self.head_dim, self.kv_heads * self.head_dim);
+        let normed = |row| if self.head_norms == HeadNorms::Row { row } else { self.head_dim };
         let Part::Layer(_, part) = part else {
             return match part {
                 Part::OutputNorm => vec![hidden],
@@ -15,12 +16,20 @@ impl ModelConfig {
             };
         };
         match part {
-            LayerPart::AttentionNorm | LayerPart::FeedForwardNorm => vec![hidden],
+            LayerPart::AttentionNorm
+            | LayerPart::AttentionPostNorm
+            | LayerPart::FeedForwardNorm
+            | LayerPart::FeedForwardPostNorm => vec![hidden],
+            LayerPart::QueryNorm => vec![normed(queries)],
+            LayerPart::KeyNorm => vec![normed(keys)],
             LayerPart::Query => vec![queries, hidden],
             LayerPart::Key | LayerPart::Value => vec![keys, hidden],
             LayerPart::AttentionOutput => vec![hidden, queries],
-            LayerPart::Gate | LayerPart::Up => vec![intermediate, hidden],
-            LayerPart::Down => vec![hidden, intermediate],
+            LayerPart::Gate | LayerPart::Up | LayerPart::ExpertGate(_) | LayerPart::ExpertUp(_) => {
+                vec![intermediate, hidden]
+            }
+            LayerPart::Down | LayerPart::ExpertDown(_) => vec![hidden, intermediate],
+            LayerPart::Router => vec![self.experts.map_or(0, |experts| experts.count), hidden],
         }
     }
 
