@@ -27,7 +27,10 @@ fn a_completion_has_openais_shape() {
     // Seven tokens and the one that ends the answer.
     assert_eq!((&usage["prompt_tokens"], &usage["completion_tokens"]), (&json!(37), &json!(8)));
     assert_eq!(usage["total_tokens"], 45);
-    assert_eq!(usage["pad"], json!({"reward_lanes": 0, "steered_tokens": 0, "mean_kl": 0.0}));
+    assert_eq!(
+        usage["pad"],
+        json!({"reward_lanes": 0, "steered_tokens": 0, "mean_kl": 0.0, "preference_source": "default"})
+    );
     assert_ne!(answer["id"], complete(json!({}))["id"]);
 }
 

@@ -8,6 +8,7 @@ mod bodies;
 mod calls;
 mod chat;
 mod client;
+mod clients;
 mod echo;
 mod eval;
 mod examples;

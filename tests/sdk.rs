@@ -28,20 +28,50 @@ pub fn run(command: &mut Command) -> Output {
     output
 }
 
-/// A Python that has these packages, made where builds are kept; once, unless their versions change.
-pub fn python() -> PathBuf {
-    // Tests that need it at the same time wait for the one that makes it.
-    static MAKING: Mutex<()> = Mutex::new(());
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sdk");
-    let (python, made) = (folder.join("bin/python"), folder.join("made"));
-    let _making = MAKING.lock().expect("it was made");
-    if fs::read_to_string(&made).is_ok_and(|packages| packages == PACKAGES.join(" ")) {
-        return python;
+/// A Python with packages of its own, made where builds are kept; once, unless their versions change.
+pub struct Environment {
+    /// Its folder.
+    pub name: &'static str,
+    /// What it has, with versions.
+    pub packages: &'static [&'static str],
+}
+
+/// The SDK's.
+const SDK: Environment = Environment { name: "sdk", packages: &PACKAGES };
+
+impl Environment {
+    /// The interpreter.
+    pub fn python(&self) -> PathBuf {
+        // Tests that need one at the same time wait for the one that makes it.
+        static MAKING: Mutex<()> = Mutex::new(());
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(self.name);
+        let (python, made) = (folder.join("bin/python"), folder.join("made"));
+        let _making = MAKING.lock().expect("it was made");
+        let packages = self.packages.join(" ");
+        if fs::read_to_string(&made).is_ok_and(|known| known == packages) {
+            return python;
+        }
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        run(Command::new(&python).args(install).args(self.packages));
+        fs::write(made, packages).expect("the folder is there");
+        python
     }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES));
-    fs::write(made, PACKAGES.join(" ")).expect("the folder is there");
-    python
+
+    /// A program that a package brought.
+    pub fn program(&self, name: &str) -> Command {
+        let programs = self.python().parent().expect("its folder").to_owned();
+        let others = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::iter::once(programs.clone()).chain(std::env::split_paths(&others));
+        let mut command = Command::new(programs.join(name));
+        command.env("PATH", std::env::join_paths(path).expect("a path")).env("NO_PROXY", "127.0.0.1");
+        command
+    }
+}
+
+/// A Python that has the SDK.
+pub fn python() -> PathBuf {
+    SDK.python()
 }
 
 /// A file of the tests.
@@ -59,14 +89,9 @@ pub fn empty_folder(name: &str) -> PathBuf {
     folder
 }
 
-/// A program that a package brought.
+/// A program that a package of the SDK's brought.
 pub fn program(name: &str) -> Command {
-    let programs = python().parent().expect("its folder").to_owned();
-    let others = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::iter::once(programs.clone()).chain(std::env::split_paths(&others));
-    let mut command = Command::new(programs.join(name));
-    command.env("PATH", std::env::join_paths(path).expect("a path")).env("NO_PROXY", "127.0.0.1");
-    command
+    SDK.program(name)
 }
 
 #[test]

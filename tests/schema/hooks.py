@@ -21,7 +21,7 @@ def before_call(context, case, kwargs):
     if all(case.body.get(name) is None for name in limits):
         case.body = {**case.body, limits[-1]: MOST_TOKENS}
     for name in limits:
-        if type(case.body.get(name)) is int and case.body[name] > MOST_TOKENS:
+        if type(case.body.get(name)) is int and (case.body[name] > MOST_TOKENS or case.body[name] == -1):
             case.body = {**case.body, name: MOST_TOKENS}
 
 

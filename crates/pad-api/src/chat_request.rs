@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::object::objects;
-use crate::{ChatMessage, Preference, ResponseFormat, Stop, Tool, ToolChoice};
+use crate::whole;
+use crate::{
+    ChatMessage, GuidedJson, MaxTokens, Preference, ResponseFormat, Stop, StructuredOutputs, Tool, ToolChoice,
+};
 
 /// A chat completion request.
 ///
@@ -27,12 +31,12 @@ pub struct ChatRequest {
     pub messages: Vec<ChatMessage>,
     /// The served model's id or an alias of it; absent means the served model.
     pub model: Option<String>,
-    /// Tokens to generate at most. Absent means as many as fit the context. `max_completion_tokens` wins where both are sent.
-    #[schema(minimum = 0)]
-    pub max_tokens: Option<u64>,
+    /// Tokens to generate at most. Absent means the server's default; -1 means as many as fit the context. More than fit are cut
+    /// to that, and the answer ends with `length`, unless the server's settings say `strict_max_tokens`. `max_completion_tokens`
+    /// wins where both are sent.
+    pub max_tokens: Option<MaxTokens>,
     /// Tokens to generate at most, the newer name.
-    #[schema(minimum = 0)]
-    pub max_completion_tokens: Option<u64>,
+    pub max_completion_tokens: Option<MaxTokens>,
     /// 0 chooses the best score always; higher values flatten the distribution.
     #[schema(minimum = 0, maximum = 2)]
     pub temperature: Option<f64>,
@@ -43,12 +47,14 @@ pub struct ChatRequest {
     /// after steering; `pad.top_k` says how many of the base model's tokens are candidates in the first place, and a greater
     /// number here changes nothing.
     #[schema(minimum = -1)]
+    #[serde(default, deserialize_with = "whole::optional")]
     pub top_k: Option<i64>,
-    /// Sample from the smallest set of candidates that has this much of the probability that is left. Applied last.
-    #[schema(exclusive_minimum = 0, maximum = 1)]
+    /// Sample from the smallest set of candidates that has this much of the probability that is left. Applied last; 0 leaves the
+    /// best alone.
+    #[schema(minimum = 0, maximum = 1)]
     pub top_p: Option<f64>,
     /// Added to the base model's logits before its candidates are taken: from token ids (as strings) to -100 (a ban) up to 100
-    /// (no other). At most 1024 tokens; an entry of 0 is passed over.
+    /// (no other). At most 1024 tokens; an entry of 0 is passed over, and so is one beyond the vocabulary.
     pub logit_bias: Option<BTreeMap<String, f64>>,
     /// Subtracted from a token's logit once it was generated. Penalties change the base model's logits, after `logit_bias` and
     /// before its candidates are taken; rewards are measured without them.
@@ -65,26 +71,49 @@ pub struct ChatRequest {
     pub ignore_eos: Option<bool>,
     /// Tokens that end an answer are no candidates before so many tokens were generated, and no stop string ends it.
     #[schema(minimum = 0)]
+    #[serde(default, deserialize_with = "whole::optional")]
     pub min_tokens: Option<u64>,
     /// Report the tokens' log-probabilities in `choices[].logprobs`.
     pub logprobs: Option<bool>,
-    /// Report so many of the most probable candidates in each token's place, as far as there are; refused without `logprobs`.
+    /// Report so many of the most probable candidates in each token's place, as far as there are; more than 0 is refused without `logprobs`.
     #[schema(minimum = 0, maximum = 20)]
+    #[serde(default, deserialize_with = "whole::optional")]
     pub top_logprobs: Option<u64>,
     /// Makes the request repeatable, whatever else the server does meanwhile.
+    #[serde(default, deserialize_with = "whole::optional")]
     pub seed: Option<i64>,
     /// Up to four strings that end the answer; they are not part of it.
     pub stop: Option<Stop>,
     /// How many independent choices to generate; they share the prompt's work.
     #[schema(minimum = 1, maximum = 16)]
+    #[serde(default, deserialize_with = "whole::optional")]
     pub n: Option<u64>,
     /// Send the answer as server-sent events while it is generated.
     pub stream: Option<bool>,
-    /// Options of the stream; refused without `stream`.
+    /// Options of the stream; ignored without `stream`.
     pub stream_options: Option<StreamOptions>,
     /// The form of the answer. What follows it is chosen among the tokens that the form allows; a stop string and `max_tokens` may
     /// still cut it. The model is not told of the form: say in a message what is wanted.
     pub response_format: Option<ResponseFormat>,
+    /// A JSON schema that the answer is held to, by vLLM's older name.
+    pub guided_json: Option<GuidedJson>,
+    /// The texts of which the answer is one, by vLLM's older name.
+    pub guided_choice: Option<Vec<String>>,
+    /// A regular expression that the answer matches, by vLLM's older name.
+    pub guided_regex: Option<String>,
+    /// A grammar that the answer follows, by vLLM's older name.
+    pub guided_grammar: Option<String>,
+    /// A constraint of the answer's text, by vLLM's newer name.
+    pub structured_outputs: Option<StructuredOutputs>,
+    /// Continue the last message, which is the assistant's, in place of answering it. The answer holds what is added.
+    pub continue_final_message: Option<bool>,
+    /// Open the assistant's turn after the messages. False is for `continue_final_message` only, which may not go with true.
+    pub add_generation_prompt: Option<bool>,
+    /// What the answer is made of: `text` alone.
+    pub modalities: Option<Vec<String>>,
+    /// How speech is to sound. Refused, unless `modalities` say that text alone is wanted.
+    #[schema(value_type = Option<Object>)]
+    pub audio: Option<IgnoredAny>,
     /// Tools that the model may call.
     #[schema(max_items = 128)]
     pub tools: Option<Vec<Tool>>,
@@ -92,11 +121,15 @@ pub struct ChatRequest {
     pub tool_choice: Option<ToolChoice>,
     /// Whether one answer may call several times; absent means that it may.
     pub parallel_tool_calls: Option<bool>,
-    /// The old name of `tools`, which is refused in favour of the new one.
+    /// The old name of `tools`, which is refused in favour of the new one unless it is empty.
     #[schema(deprecated, value_type = Option<Vec<Object>>)]
     pub functions: Option<Vec<IgnoredAny>>,
     /// What to steer towards; see `GET /v1/preferences` for the dimensions. Absent means the server's default.
     pub preference: Option<Preference>,
+    /// Notes of the client's. `pad_preference` is a preference for clients that cannot send `preference`: as text, in one of the
+    /// forms of the header `x-pad-preference`.
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<Map<String, Value>>,
     /// How strongly to steer, and whether to explain it.
     pub pad: Option<PadOptions>,
 }
@@ -118,6 +151,7 @@ pub struct PadOptions {
     pub beta: Option<f64>,
     /// How many of the base model's best tokens are weighed at each step.
     #[schema(minimum = 1, maximum = 100)]
+    #[serde(default, deserialize_with = "whole::optional")]
     pub top_k: Option<u64>,
     /// Report every token's candidates, rewards and scores in `choices[].pad.trace`.
     pub trace: Option<bool>,
@@ -159,14 +193,15 @@ mod tests {
         let request = parsed.value;
         assert_eq!(request.messages[0].role, Role::Developer);
         assert_eq!(request.seed, Some(-9_007_199_254_740_991));
-        assert_eq!((request.max_tokens, request.max_completion_tokens), (Some(0), Some(0)));
+        let none = Some(MaxTokens::Most(0));
+        assert_eq!((request.max_tokens, request.max_completion_tokens), (none, none));
         assert_eq!((request.logprobs, request.top_logprobs), (Some(true), Some(0)));
         assert_eq!((request.frequency_penalty, request.presence_penalty), (Some(-2.0), Some(-2.0)));
         assert_eq!(request.logit_bias, Some(BTreeMap::from([("foo".to_owned(), 0.0)])));
         assert_eq!(request.stream_options, Some(StreamOptions { include_usage: Some(true) }));
         assert_eq!(request.tools.map(|tools| tools[0].function.strict), Some(Some(true)));
         assert_eq!((request.parallel_tool_calls, request.functions.map(|all| all.len())), (Some(true), Some(1)));
-        for name in ["audio", "function_call", "stream_options.include_obfuscation", "user"] {
+        for name in ["function_call", "stream_options.include_obfuscation", "user"] {
             assert!(parsed.ignored.iter().any(|ignored| ignored == name), "{name} is reported in {:?}", parsed.ignored);
         }
         assert!(!parsed.ignored.iter().any(|name| name == "model"));

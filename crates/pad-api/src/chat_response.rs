@@ -130,7 +130,7 @@ mod tests {
             }],
             "usage": {
                 "prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4, "prompt_tokens_details": {"cached_tokens": 0},
-                "pad": {"reward_lanes": 0, "steered_tokens": 0, "mean_kl": 0.0}
+                "pad": {"reward_lanes": 0, "steered_tokens": 0, "mean_kl": 0.0, "preference_source": "default"}
             }
         });
         let written = serde_json::to_value(completion()).expect("it is JSON");

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::object::objects;
-use crate::{PadOptions, Preference, Prompt, Stop, StreamOptions};
+use crate::whole;
+use crate::{
+    GuidedJson, MaxTokens, PadOptions, Preference, Prompt, ResponseFormat, Stop, StreamOptions, StructuredOutputs,
+};
 
 /// A completion request: prompts that are continued as they stand, without a chat template.
 ///
@@ -21,22 +25,25 @@ pub struct CompletionRequest {
     pub prompt: Prompt,
     /// The served model's id or an alias of it; absent means the served model.
     pub model: Option<String>,
-    /// Tokens to generate at most, 16 where it is absent. 0 generates nothing, which is of use with `echo`.
-    #[schema(minimum = 0)]
-    pub max_tokens: Option<u64>,
+    /// Tokens to generate at most, 16 where it is absent. 0 generates nothing, which is of use with `echo`; -1 means as many as
+    /// fit. More than fit are cut to that, as in a chat completion.
+    pub max_tokens: Option<MaxTokens>,
     /// Begin each choice with its prompt.
     pub echo: Option<bool>,
     /// How many independent choices to generate for each prompt.
     #[schema(minimum = 1, maximum = 16)]
+    #[serde(default, deserialize_with = "whole::optional")]
     pub n: Option<u64>,
     /// Generate so many choices for each prompt and keep the `n` whose tokens have the highest mean log-probability (of the
     /// distribution that was sampled from). Not for streams, which cannot take back what was sent; 0 is as if it were absent.
     #[schema(minimum = 0, maximum = 16)]
+    #[serde(default, deserialize_with = "whole::optional")]
     pub best_of: Option<u64>,
     /// Report each token's log-probability, and those of so many of the most probable candidates in its place. With `echo` the
     /// prompt's own tokens are reported as well, over the whole vocabulary of the base model alone, and so is the end token, whose
     /// text is empty: there is an entry for every token that was read or generated.
     #[schema(minimum = 0, maximum = 20)]
+    #[serde(default, deserialize_with = "whole::optional")]
     pub logprobs: Option<u64>,
     /// Not supported: this server does not fill in the middle. An empty string is as if it were absent.
     pub suffix: Option<String>,
@@ -48,9 +55,10 @@ pub struct CompletionRequest {
     pub min_p: Option<f64>,
     /// As in a chat completion.
     #[schema(minimum = -1)]
+    #[serde(default, deserialize_with = "whole::optional")]
     pub top_k: Option<i64>,
     /// As in a chat completion.
-    #[schema(exclusive_minimum = 0, maximum = 1)]
+    #[schema(minimum = 0, maximum = 1)]
     pub top_p: Option<f64>,
     /// As in a chat completion.
     pub logit_bias: Option<BTreeMap<String, f64>>,
@@ -67,17 +75,34 @@ pub struct CompletionRequest {
     pub ignore_eos: Option<bool>,
     /// As in a chat completion.
     #[schema(minimum = 0)]
+    #[serde(default, deserialize_with = "whole::optional")]
     pub min_tokens: Option<u64>,
     /// Makes the request repeatable, whatever else the server does meanwhile.
+    #[serde(default, deserialize_with = "whole::optional")]
     pub seed: Option<i64>,
     /// Up to four strings that end the text; they are not part of it.
     pub stop: Option<Stop>,
     /// Send the text as server-sent events while it is generated.
     pub stream: Option<bool>,
-    /// Options of the stream; refused without `stream`.
+    /// Options of the stream; ignored without `stream`.
     pub stream_options: Option<StreamOptions>,
+    /// The form of the text, as in a chat completion.
+    pub response_format: Option<ResponseFormat>,
+    /// A JSON schema that the answer is held to, by vLLM's older name.
+    pub guided_json: Option<GuidedJson>,
+    /// The texts of which the answer is one, by vLLM's older name.
+    pub guided_choice: Option<Vec<String>>,
+    /// A regular expression that the answer matches, by vLLM's older name.
+    pub guided_regex: Option<String>,
+    /// A grammar that the answer follows, by vLLM's older name.
+    pub guided_grammar: Option<String>,
+    /// A constraint of the answer's text, by vLLM's newer name.
+    pub structured_outputs: Option<StructuredOutputs>,
     /// What to steer towards. A reward lane that reads a principle reads it around the prompt's text.
     pub preference: Option<Preference>,
+    /// As in a chat completion.
+    #[schema(value_type = Option<Object>)]
+    pub metadata: Option<Map<String, Value>>,
     /// How strongly to steer, and whether to explain it.
     pub pad: Option<PadOptions>,
 }

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::object::objects;
+use crate::object::{self, objects};
 
 /// A message's content. Parts are joined by line breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,24 +19,60 @@ pub enum Content {
     Parts(Vec<ContentPart>),
 }
 
-/// A part of a message.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(remote = "Self")]
+/// A part of a message; `type` names its kind, and this server reads text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "lowercase")]
 #[schema(example = json!({"type": "text", "text": "Hello"}))]
-pub struct ContentPart {
-    /// The part's kind; this server reads text.
-    #[serde(rename = "type")]
-    pub kind: PartKind,
-    /// The text.
-    pub text: String,
+pub enum ContentPart {
+    /// Text.
+    Text {
+        /// The text.
+        text: String,
+    },
+    /// Words with which an assistant refused; they are read as its text.
+    Refusal {
+        /// The words.
+        refusal: String,
+    },
 }
 
 /// Kinds of parts that are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum PartKind {
-    /// Plain text.
+enum PartKind {
     Text,
+    Refusal,
+}
+
+/// The fields of all kinds, since `type` may come last.
+#[derive(Deserialize)]
+#[serde(remote = "Self")]
+struct AnyPart {
+    #[serde(rename = "type")]
+    kind: PartKind,
+    text: Option<String>,
+    refusal: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for ContentPart {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let part: AnyPart = object::only(deserializer)?;
+        match part.kind {
+            PartKind::Text => part.text.map(|text| Self::Text { text }).ok_or_else(|| D::Error::missing_field("text")),
+            PartKind::Refusal => {
+                let words = part.refusal.map(|refusal| Self::Refusal { refusal });
+                words.ok_or_else(|| D::Error::missing_field("refusal"))
+            }
+        }
+    }
+}
+
+impl ContentPart {
+    fn into_text(self) -> String {
+        match self {
+            Self::Text { text: words } | Self::Refusal { refusal: words } => words,
+        }
+    }
 }
 
 impl Content {
@@ -44,7 +80,7 @@ impl Content {
     pub fn into_text(self) -> String {
         match self {
             Self::Text(text) => text,
-            Self::Parts(parts) => parts.into_iter().map(|part| part.text).collect::<Vec<_>>().join("\n"),
+            Self::Parts(parts) => parts.into_iter().map(ContentPart::into_text).collect::<Vec<_>>().join("\n"),
         }
     }
 }
@@ -83,7 +119,7 @@ impl<'de> Visitor<'de> for ContentVisitor {
 }
 
 objects! {
-    ContentPart: "a part such as {\"type\": \"text\", \"text\": \"...\"}",
+    AnyPart: "a part such as {\"type\": \"text\", \"text\": \"...\"}",
 }
 
 impl ToSchema for Content {
@@ -125,6 +161,8 @@ mod tests {
         assert_eq!(content(&json!([])), Some(String::new()));
         let parts = json!([{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]);
         assert_eq!(content(&parts), Some("one\ntwo".to_owned()));
+        let refusal = json!([{"type": "refusal", "refusal": "no"}, {"text": "but", "type": "text"}]);
+        assert_eq!(content(&refusal), Some("no\nbut".to_owned()));
     }
 
     #[test]
@@ -135,6 +173,17 @@ mod tests {
         let error = from_slice::<ChatMessage>(body.to_string().as_bytes()).expect_err("images are not read");
         assert_eq!(error.param.as_deref(), Some("content[1].type"));
         assert!(error.message.contains("`image_url`") && error.message.contains("`text`"), "{}", error.message);
+    }
+
+    #[test]
+    fn a_part_without_its_words_is_named() {
+        for (part, param) in
+            [(r#"{"type": "text"}"#, "content[0].text"), (r#"{"type": "refusal"}"#, "content[0].refusal")]
+        {
+            let body = format!(r#"{{"role": "assistant", "content": [{part}]}}"#);
+            let error = from_slice::<ChatMessage>(body.as_bytes()).expect_err("no words");
+            assert_eq!(error.param.as_deref(), Some(param), "{}", error.message);
+        }
     }
 
     #[test]

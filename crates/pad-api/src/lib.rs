@@ -6,6 +6,7 @@
 //!
 //! The crate knows neither axum nor the engine: ranges and names are checked by whoever knows them.
 
+mod call_arguments;
 mod chat_chunk;
 mod chat_request;
 mod chat_response;
@@ -14,63 +15,76 @@ mod completion_response;
 mod content;
 mod error;
 mod health;
+mod input_part;
 mod logprobs;
+mod max_tokens;
 mod message;
 mod model;
 mod object;
 mod parse;
 mod preference;
 mod preference_list;
+mod preference_source;
+mod preference_text;
 mod prompt;
 mod response;
 mod response_event;
 mod response_format;
 mod response_input;
+mod response_input_items;
 mod response_output;
 mod response_request;
 mod response_text;
 mod response_tool;
+mod response_tool_choice;
 mod rewards;
+mod server_info;
 mod stop;
+mod structured_outputs;
 mod text_logprobs;
 mod tokens;
 mod tool;
+mod tool_choice;
 mod trace;
 mod usage;
+mod whole;
 
 pub use chat_chunk::{ChatChunk, ChunkChoice, Delta};
 pub use chat_request::{ChatRequest, PadOptions, StreamOptions};
 pub use chat_response::{AssistantMessage, ChatChoice, ChatCompletion, FinishReason};
 pub use completion_request::CompletionRequest;
 pub use completion_response::{Completion, CompletionChoice};
-pub use content::{Content, ContentPart, PartKind};
+pub use content::{Content, ContentPart};
 pub use error::{ErrorBody, ErrorDetail};
 pub use health::{EngineHealth, Health, HealthStatus, KvBlocks, Readiness, Version};
+pub use input_part::InputPart;
 pub use logprobs::{Logprobs, TokenLogprob, TopLogprob};
+pub use max_tokens::MaxTokens;
 pub use message::{ChatMessage, Role};
 pub use model::{Model, ModelList};
 pub use object::ObjectKind;
 pub use parse::{ParseError, Parsed, from_slice};
 pub use preference::Preference;
 pub use preference_list::{DimensionInfo, GuidanceDefaults, NumberRange, PreferenceList, TopKRange};
+pub use preference_source::PreferenceSource;
 pub use prompt::Prompt;
 pub use response::{DeletedResponse, IncompleteDetails, Response, ResponseError, ResponseStatus, ResponseUsage};
 pub use response_event::{Happening, ResponseEvent};
 pub use response_format::{JsonSchemaFormat, ResponseFormat, ResponseFormatKind};
-pub use response_input::{
-    InputCall, InputCallOutput, InputContent, InputItem, InputMessage, InputPart, InputPartKind, ResponseInput,
-};
+pub use response_input::{InputCall, InputCallOutput, InputContent, InputItem, InputMessage, ResponseInput};
+pub use response_input_items::{InputItemList, InputItemPage, ItemOrder, StoredItem};
 pub use response_output::{OutputCall, OutputItem, OutputMessage, OutputText};
 pub use response_request::ResponseRequest;
 pub use response_text::{TextFormat, TextOptions};
-pub use response_tool::{ResponseNamedTool, ResponseTool, ResponseToolChoice, ResponseToolKind};
+pub use response_tool::{ResponseTool, ResponseToolKind, ResponseTools};
+pub use response_tool_choice::{ResponseAllowedTools, ResponseNamedTool, ResponseToolChoice};
 pub use rewards::{PreferenceReward, Rewards, RewardsRequest, TokenReward};
+pub use server_info::{Load, LoadList, LoadSum, ModelInfo, ServerInfo, TokenizerInfo};
 pub use stop::Stop;
+pub use structured_outputs::{GuidedJson, StructuredOutputs};
 pub use text_logprobs::TextLogprobs;
 pub use tokens::{Detokenization, DetokenizeRequest, Tokenization, TokenizeRequest};
-pub use tool::{
-    FunctionCall, FunctionCallDelta, FunctionTool, NamedFunction, NamedTool, Tool, ToolCall, ToolCallDelta, ToolChoice,
-    ToolKind, ToolMode,
-};
+pub use tool::{FunctionCall, FunctionCallDelta, FunctionTool, Tool, ToolCall, ToolCallDelta, ToolKind};
+pub use tool_choice::{AllowedMode, AllowedTools, NamedFunction, NamedTool, ToolChoice, ToolMode};
 pub use trace::{CandidateTrace, ChoicePad, TokenTrace};
 pub use usage::{CompletionTokensDetails, PadUsage, PromptTokensDetails, Usage};

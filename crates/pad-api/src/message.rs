@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::object::objects;
-use crate::{Content, ToolCall};
+use crate::{Content, FunctionCall, ToolCall, ToolKind};
 
 /// Who speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -20,6 +20,8 @@ pub enum Role {
     Assistant,
     /// The result of a tool that the assistant called.
     Tool,
+    /// The older name of `tool`.
+    Function,
 }
 
 impl Role {
@@ -29,7 +31,7 @@ impl Role {
             Self::Developer | Self::System => "system",
             Self::User => "user",
             Self::Assistant => "assistant",
-            Self::Tool => "tool",
+            Self::Tool | Self::Function => "tool",
         }
     }
 }
@@ -46,8 +48,21 @@ pub struct ChatMessage {
     pub name: Option<String>,
     /// Tools that the assistant called.
     pub tool_calls: Option<Vec<ToolCall>>,
+    /// The one function that the assistant called, by the older name; it is read as the last of `tool_calls`.
+    #[schema(deprecated)]
+    pub function_call: Option<FunctionCall>,
     /// The call that a tool message answers.
     pub tool_call_id: Option<String>,
+}
+
+impl ChatMessage {
+    /// Takes the calls of the assistant's, whichever of the two fields they stand in.
+    pub fn take_calls(&mut self) -> Vec<ToolCall> {
+        let mut calls = self.tool_calls.take().unwrap_or_default();
+        let older = self.function_call.take();
+        calls.extend(older.map(|function| ToolCall { id: function.name.clone(), kind: ToolKind::Function, function }));
+        calls
+    }
 }
 
 objects! {
@@ -77,11 +92,26 @@ mod tests {
     }
 
     #[test]
-    fn an_array_is_no_message_and_a_role_is_one_of_five() {
+    fn the_older_names_of_tools_are_read() {
+        let body = br#"{"role": "assistant", "content": null, "function_call": {"name": "f", "arguments": "{}"}}"#;
+        let mut message: ChatMessage = from_slice(body).expect("a message").value;
+        let calls = message.take_calls();
+        assert_eq!((calls.len(), calls[0].function.name.as_str()), (1, "f"));
+        let body = br#"{"role": "function", "name": "f", "content": "42"}"#;
+        let message: ChatMessage = from_slice(body).expect("a message").value;
+        assert_eq!(message.role.template_name(), "tool");
+    }
+
+    #[test]
+    fn an_array_is_no_message_and_a_role_is_one_of_six() {
         let error = from_slice::<ChatMessage>(br#"["user", "hi"]"#).expect_err("not an object");
         assert!(error.message.contains("an object with `role` and `content`"), "{}", error.message);
         let error = from_slice::<ChatMessage>(br#"{"role": "robot", "content": "hi"}"#).expect_err("no such role");
         assert_eq!(error.param.as_deref(), Some("role"));
-        assert!(error.message.contains("`developer`, `system`, `user`, `assistant`, `tool`"), "{}", error.message);
+        assert!(
+            error.message.contains("`developer`, `system`, `user`, `assistant`, `tool`, `function`"),
+            "{}",
+            error.message
+        );
     }
 }

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ObjectKind;
+use crate::{ObjectKind, Preference};
 
 /// A served model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Model {
     /// The name to send as `model`.
     #[schema(example = "smollm2-135m-instruct")]
@@ -18,10 +18,19 @@ pub struct Model {
     /// Who serves it.
     #[schema(example = "pad")]
     pub owned_by: String,
+    /// Tokens that a prompt and its answer may have together.
+    #[schema(example = 8192)]
+    pub max_model_len: u64,
+    /// The model that a preset stands for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// What a request that names this preset is steered towards where it says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preference: Option<Preference>,
 }
 
 /// All served models.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ModelList {
     /// Always `list`.
     pub object: ObjectKind,

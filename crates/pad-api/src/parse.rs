@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use serde_json::{Map, Value};
 
 /// A request that was read.
 #[derive(Clone, Debug)]
@@ -34,9 +35,25 @@ pub fn from_slice<T: DeserializeOwned>(body: &[u8]) -> Result<Parsed<T>, ParseEr
     let observed = serde_ignored::Deserializer::new(&mut json, &mut note);
     let tracked = serde_path_to_error::Deserializer::new(observed, &mut track);
     match T::deserialize(tracked).and_then(|value| json.end().map(|()| value)) {
+        Ok(_) if ignored.iter().any(|name| name == EXTRA_BODY) && has_extra_body(body) => Err(ParseError {
+            message: format!(
+                "`{EXTRA_BODY}` is an argument of SDKs, not a field: its fields belong at the top level of the body, beside `model`"
+            ),
+            param: Some(EXTRA_BODY.to_owned()),
+        }),
         Ok(value) => Ok(Parsed { value, ignored }),
         Err(error) => Err(explain(&error, &track.path().to_string())),
     }
+}
+
+/// The argument of OpenAI's SDK for Python whose fields it puts into the body.
+const EXTRA_BODY: &str = "extra_body";
+
+/// Whether a body holds further fields where no server reads them. Some clients send an empty object or a null.
+fn has_extra_body(body: &[u8]) -> bool {
+    let fields: Option<Map<String, Value>> = serde_json::from_slice(body).ok();
+    let extra = fields.as_ref().and_then(|fields| fields.get(EXTRA_BODY));
+    extra.is_some_and(|extra| !extra.is_null() && extra.as_object().is_none_or(|fields| !fields.is_empty()))
 }
 
 /// `path` with `[]` for every position, so that each name is reported alike wherever it stands.
@@ -118,7 +135,7 @@ mod tests {
             Some("messages[0].content"),
             "a string, null, or an array",
         );
-        check(r#"{"messages": [], "max_tokens": -1}"#, Some("max_tokens"), "whole number that is not negative");
+        check(r#"{"messages": [], "max_tokens": -2}"#, Some("max_tokens"), "whole number that is not negative");
         check(r#"{"messages": [], "temperature": "hot"}"#, Some("temperature"), "expected a number");
         check(r#"{"messages": [], "logit_bias": [1]}"#, Some("logit_bias"), "expected an object");
         check(r#"{"messages": [], "top_k": 0.5}"#, Some("top_k"), "expected a whole number");
@@ -136,6 +153,19 @@ mod tests {
         check(r#"{"messages": []} trailing"#, None, "line 1 column 18");
         check("[]", None, "expected an object with `messages`");
         check(r#""hi""#, None, "expected an object with `messages`");
+    }
+
+    #[test]
+    fn fields_in_extra_body_are_not_ignored_in_silence() {
+        check(
+            r#"{"messages": [], "extra_body": {"preference": {"concise": 1}}}"#,
+            Some("extra_body"),
+            "at the top level",
+        );
+        check(r#"{"messages": [], "extra_body": "x"}"#, Some("extra_body"), "at the top level");
+        for harmless in [r#"{"messages": [], "extra_body": {}}"#, r#"{"messages": [], "extra_body": null}"#] {
+            assert!(from_slice::<ChatRequest>(harmless.as_bytes()).is_ok(), "{harmless}");
+        }
     }
 
     #[test]

@@ -47,8 +47,8 @@ impl<'de> Visitor<'de> for PreferenceVisitor {
         f.write_str("an object of dimension names and weights, an array of weights, or a principle as a string")
     }
 
-    fn visit_str<E>(self, principle: &str) -> Result<Preference, E> {
-        Ok(Preference::Principle(principle.to_owned()))
+    fn visit_str<E: Error>(self, text: &str) -> Result<Preference, E> {
+        Preference::of_string(text).map_err(E::custom)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Preference, A::Error> {
@@ -83,7 +83,9 @@ impl PartialSchema for Preference {
         let ordered = ArrayBuilder::new()
             .items(weight())
             .description(Some("One weight per dimension, in the reward model's order."));
-        let principle = ObjectBuilder::new().schema_type(Type::String).description(Some("A principle in plain words."));
+        let principle = ObjectBuilder::new().schema_type(Type::String).description(Some(
+            "A principle in plain words. A string that holds a JSON object or array is read as that.",
+        ));
         OneOfBuilder::new()
             .item(named)
             .item(ordered)

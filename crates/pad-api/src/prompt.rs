@@ -9,6 +9,8 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::whole::{self, Whole};
+
 /// What a completion continues; each prompt is continued on its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Prompt {
@@ -51,8 +53,14 @@ impl<'de> Visitor<'de> for PromptVisitor {
         match seq.next_element::<Element>()? {
             None => Ok(Prompt::Texts(Vec::new())),
             Some(Element::Text(first)) => Ok(Prompt::Texts(rest(first, seq)?)),
-            Some(Element::Token(first)) => Ok(Prompt::Tokens(rest(first, seq)?)),
-            Some(Element::Tokens(first)) => Ok(Prompt::TokenLists(rest(first, seq)?)),
+            Some(Element::Token(first)) => {
+                let ids: Vec<Whole<u32>> = rest(Whole(first), seq)?;
+                Ok(Prompt::Tokens(ids.into_iter().map(|id| id.0).collect()))
+            }
+            Some(Element::Tokens(first)) => {
+                let lists: Vec<TokenList> = rest(TokenList(first), seq)?;
+                Ok(Prompt::TokenLists(lists.into_iter().map(|list| list.0).collect()))
+            }
         }
     }
 }
@@ -63,6 +71,15 @@ fn rest<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(first: T, mut seq: A) -> Re
         all.push(element);
     }
     Ok(all)
+}
+
+/// The tokens of one prompt of several.
+struct TokenList(Vec<u32>);
+
+impl<'de> Deserialize<'de> for TokenList {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        whole::list(deserializer).map(Self)
+    }
 }
 
 /// An element of a prompt that is an array.
@@ -96,9 +113,15 @@ impl<'de> Visitor<'de> for ElementVisitor {
         Ok(Element::Token(token))
     }
 
+    fn visit_f64<E: Error>(self, token: f64) -> Result<Element, E> {
+        let whole = whole::of_float(token, &self)?;
+        let token = u32::try_from(whole).map_err(|_| E::custom(format_args!("{token} is no token id")))?;
+        Ok(Element::Token(token))
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Element, A::Error> {
         let mut tokens = Vec::new();
-        while let Some(token) = seq.next_element()? {
+        while let Some(Whole(token)) = seq.next_element()? {
             tokens.push(token);
         }
         Ok(Element::Tokens(tokens))

@@ -9,8 +9,10 @@ use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, SchemaT
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::Role;
-use crate::object::{self, Fields, objects};
+use crate::call_arguments::{self, CallArguments};
+use crate::object::{self, Fields};
+use crate::response_tool::qualified;
+use crate::{InputPart, Role};
 
 /// What is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +53,10 @@ pub struct InputCall {
     /// The function.
     pub name: String,
     /// Its arguments as JSON.
+    #[schema(schema_with = call_arguments::schema)]
     pub arguments: String,
+    /// The namespace of the function, where its tool had one.
+    pub namespace: Option<String>,
 }
 
 /// What a call gave.
@@ -62,6 +67,13 @@ pub struct InputCallOutput {
     pub call_id: String,
     /// What it gave.
     pub output: InputContent,
+}
+
+impl InputCall {
+    /// The name under which the model knows the function.
+    pub fn qualified_name(&self) -> String {
+        qualified(self.namespace.as_deref(), &self.name)
+    }
 }
 
 /// Kinds of items that are read.
@@ -76,29 +88,6 @@ enum ItemKind {
 /// A message's text: a string, or parts that are joined by line breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InputContent(pub String);
-
-/// A part of a message.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(remote = "Self")]
-pub struct InputPart {
-    /// The part's kind; this server reads text.
-    #[serde(rename = "type")]
-    pub kind: InputPartKind,
-    /// The text.
-    pub text: String,
-}
-
-/// Kinds of parts that are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum InputPartKind {
-    /// Text that was put in.
-    InputText,
-    /// Text of an earlier answer.
-    OutputText,
-    /// Text, as chat completions call it.
-    Text,
-}
 
 impl<'de> Deserialize<'de> for ResponseInput {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -151,7 +140,7 @@ impl<'de> Visitor<'de> for ContentVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<InputContent, A::Error> {
         let mut parts: Vec<String> = Vec::new();
         while let Some(part) = seq.next_element::<InputPart>()? {
-            parts.push(part.text);
+            parts.push(part.into_text());
         }
         Ok(InputContent(parts.join("\n")))
     }
@@ -167,7 +156,8 @@ struct AnyItem {
     content: Option<InputContent>,
     call_id: Option<String>,
     name: Option<String>,
-    arguments: Option<String>,
+    arguments: Option<CallArguments>,
+    namespace: Option<String>,
     output: Option<InputContent>,
 }
 
@@ -193,7 +183,8 @@ impl<'de> Deserialize<'de> for InputItem {
             ItemKind::FunctionCall => Self::Call(InputCall {
                 call_id: given(item.call_id, "call_id")?,
                 name: given(item.name, "name")?,
-                arguments: given(item.arguments, "arguments")?,
+                arguments: given(item.arguments, "arguments")?.0,
+                namespace: item.namespace,
             }),
             ItemKind::FunctionCallOutput => Self::Output(InputCallOutput {
                 call_id: given(item.call_id, "call_id")?,
@@ -201,10 +192,6 @@ impl<'de> Deserialize<'de> for InputItem {
             }),
         })
     }
-}
-
-objects! {
-    InputPart: "a part such as {\"type\": \"input_text\", \"text\": \"...\"}",
 }
 
 /// A string, or an array of these.
@@ -300,7 +287,8 @@ mod tests {
         let said = r#"[{"id": "fc_1", "call_id": "c", "name": "f", "arguments": "{}", "status": "completed", "type": "function_call"},
             {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_text", "text": "o"}]}]"#;
         let (call_id, output) = ("c".to_owned(), InputContent("o".to_owned()));
-        let call = InputCall { call_id: call_id.clone(), name: "f".to_owned(), arguments: "{}".to_owned() };
+        let call =
+            InputCall { call_id: call_id.clone(), name: "f".to_owned(), arguments: "{}".to_owned(), namespace: None };
         let items = vec![InputItem::Call(call), InputItem::Output(InputCallOutput { call_id, output })];
         assert_eq!(serde_json::from_str::<ResponseInput>(said).expect("an input"), ResponseInput::Items(items));
     }

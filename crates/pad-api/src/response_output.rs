@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::response_tool::qualified;
 use crate::{ChoicePad, ResponseStatus, Role, TokenLogprob};
 
 /// An item of a response; `type` names its kind.
@@ -41,6 +42,9 @@ pub struct OutputCall {
     pub call_id: String,
     /// The function.
     pub name: String,
+    /// The namespace that its tool stood in, if any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
     /// Its arguments as JSON, as far as they have come.
     pub arguments: String,
     /// How far it has come.
@@ -48,6 +52,13 @@ pub struct OutputCall {
     /// Why each token was chosen, where `pad.trace` asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pad: Option<ChoicePad>,
+}
+
+impl OutputCall {
+    /// The name under which the model knows the function.
+    pub fn qualified_name(&self) -> String {
+        qualified(self.namespace.as_deref(), &self.name)
+    }
 }
 
 /// A part of what the model says.

@@ -7,7 +7,8 @@ use serde::de::IgnoredAny;
 use utoipa::ToSchema;
 
 use crate::object::objects;
-use crate::{PadOptions, Preference, ResponseInput, ResponseTool, ResponseToolChoice, TextOptions};
+use crate::whole;
+use crate::{MaxTokens, PadOptions, Preference, ResponseInput, ResponseToolChoice, ResponseTools, TextOptions};
 
 /// A request for a response: text and calls of functions.
 ///
@@ -30,22 +31,21 @@ pub struct ResponseRequest {
     /// Remember the response and its conversation, so that another can follow it. True where it is absent. The server remembers a
     /// bounded number of them, the latest, in memory.
     pub store: Option<bool>,
-    /// Tokens to generate at most. Absent means as many as fit.
-    #[schema(minimum = 0)]
-    pub max_output_tokens: Option<u64>,
+    /// Tokens to generate at most. Absent means the server's default; more than fit are cut to that, as in a chat completion.
+    pub max_output_tokens: Option<MaxTokens>,
     /// 0 chooses the best score always; higher values flatten the distribution.
     #[schema(minimum = 0, maximum = 2)]
     pub temperature: Option<f64>,
     /// Sample from the smallest set of candidates that has this much of the probability.
-    #[schema(exclusive_minimum = 0, maximum = 1)]
+    #[schema(minimum = 0, maximum = 1)]
     pub top_p: Option<f64>,
     /// Makes the request repeatable, whatever else the server does meanwhile.
+    #[serde(default, deserialize_with = "whole::optional")]
     pub seed: Option<i64>,
     /// What form the text is to have.
     pub text: Option<TextOptions>,
     /// Functions that the model may call.
-    #[schema(max_items = 128)]
-    pub tools: Option<Vec<ResponseTool>>,
+    pub tools: Option<ResponseTools>,
     /// Whether functions are called, and which. Absent means `auto` where there are tools.
     pub tool_choice: Option<ResponseToolChoice>,
     /// Whether one response may call several times; absent means that it may.
@@ -55,6 +55,7 @@ pub struct ResponseRequest {
     pub include: Option<Vec<String>>,
     /// Report so many of the most probable candidates in each token's place. More than 0 asks for log-probabilities, too.
     #[schema(minimum = 0, maximum = 20)]
+    #[serde(default, deserialize_with = "whole::optional")]
     pub top_logprobs: Option<u64>,
     /// A stored conversation of OpenAI's, which is refused: see `previous_response_id`.
     #[schema(value_type = Option<Object>)]
@@ -64,7 +65,8 @@ pub struct ResponseRequest {
     pub prompt: Option<IgnoredAny>,
     /// Send typed events while the response is generated.
     pub stream: Option<bool>,
-    /// Notes of the client's, given back with the response.
+    /// Notes of the client's, given back with the response. `pad_preference` is a preference for clients that cannot send
+    /// `preference`: as text, in one of the forms of the header `x-pad-preference`.
     pub metadata: Option<BTreeMap<String, String>>,
     /// What to steer towards; see `GET /v1/preferences` for the dimensions.
     pub preference: Option<Preference>,

@@ -2,20 +2,21 @@
 
 use std::fmt;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, IntoDeserializer, MapAccess, Visitor};
-use serde::{Deserialize, Serialize, Serializer};
-use serde_json::{Map, Value, json};
-use utoipa::openapi::schema::OneOfBuilder;
+use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::object::{Fields, objects, written};
-use crate::{FunctionTool, Tool, ToolChoice, ToolKind, ToolMode};
+use crate::object::{self, objects};
+use crate::{FunctionTool, Tool, ToolKind};
+
+/// Between a namespace and a name, unless the namespace ends with it.
+const SEPARATOR: &str = "__";
 
 /// A function that the model may call.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
-#[serde(remote = "Self")]
 #[schema(example = json!({
     "type": "function", "name": "get_weather", "description": "The weather of a city.", "strict": true,
     "parameters": {
@@ -26,8 +27,8 @@ pub struct ResponseTool {
     /// The tool's kind.
     #[serde(rename = "type")]
     pub kind: ResponseToolKind,
-    /// The name: letters, digits, `_` and `-`, 64 at most.
-    #[schema(pattern = "^[a-zA-Z0-9_-]{1,64}$")]
+    /// The name: letters, digits, `_`, `-` and `.`, 64 at most, its namespace included.
+    #[schema(pattern = "^[a-zA-Z0-9_.-]{1,64}$")]
     pub name: String,
     /// What it does and when to call it.
     pub description: Option<String>,
@@ -36,134 +37,170 @@ pub struct ResponseTool {
     pub parameters: Option<Map<String, Value>>,
     /// Refuse a schema that arguments cannot be held to in full. Otherwise what is not supported of it is passed over.
     pub strict: Option<bool>,
+    /// The namespace that it stood in. Calls of it name it, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+}
+
+/// The name under which a function of a namespace is told to the model.
+pub(crate) fn qualified(namespace: Option<&str>, name: &str) -> String {
+    match namespace {
+        None | Some("") => name.to_owned(),
+        Some(namespace) if namespace.ends_with(SEPARATOR) => format!("{namespace}{name}"),
+        Some(namespace) => format!("{namespace}{SEPARATOR}{name}"),
+    }
+}
+
+impl ResponseTool {
+    /// The name under which the model knows it.
+    pub fn qualified_name(&self) -> String {
+        qualified(self.namespace.as_deref(), &self.name)
+    }
 }
 
 impl From<ResponseTool> for Tool {
     fn from(tool: ResponseTool) -> Self {
-        let ResponseTool { name, description, parameters, strict, .. } = tool;
+        let name = tool.qualified_name();
+        let ResponseTool { description, parameters, strict, .. } = tool;
         Self { kind: ToolKind::Function, function: FunctionTool { name, description, parameters, strict } }
     }
 }
 
-/// Kinds of tools.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+/// Kinds of tools that are run by nobody but the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ResponseToolKind {
     /// A function of the client's, with arguments in JSON.
     Function,
 }
 
-impl<'de> Deserialize<'de> for ResponseToolKind {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = String::deserialize(deserializer)?;
-        if word == "function" {
-            return Ok(Self::Function);
-        }
-        Err(D::Error::custom(format!(
-            "`{word}` is not a tool of this server, which runs none itself; allowed: `function`"
-        )))
-    }
+/// The tools of a request, those of namespaces among the others.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResponseTools {
+    /// The functions.
+    pub functions: Vec<ResponseTool>,
+    /// Kinds of tools that OpenAI would run and this server does not have: they are left out.
+    pub skipped: Vec<String>,
 }
 
-/// Whether tools are called, and which: a chat's choice, written flat.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ResponseToolChoice(pub ToolChoice);
-
-impl Default for ResponseToolChoice {
-    fn default() -> Self {
-        Self(ToolChoice::Mode(ToolMode::Auto))
-    }
-}
-
-/// Names the function to call.
-#[derive(Clone, Debug, Deserialize, Serialize, ToSchema)]
+/// The fields of all kinds, since `type` may come last.
+#[derive(Deserialize)]
 #[serde(remote = "Self")]
-pub struct ResponseNamedTool {
-    /// The tool's kind.
+struct AnyTool {
     #[serde(rename = "type")]
-    pub kind: ResponseToolKind,
-    /// The function's name.
-    pub name: String,
+    kind: String,
+    name: Option<String>,
+    description: Option<String>,
+    parameters: Option<Map<String, Value>>,
+    strict: Option<bool>,
+    tools: Option<Vec<AnyTool>>,
 }
-
-impl<'de> Deserialize<'de> for ResponseToolChoice {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ChoiceVisitor).map(Self)
-    }
-}
-
-struct ChoiceVisitor;
-
-impl<'de> Visitor<'de> for ChoiceVisitor {
-    type Value = ToolChoice;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("`auto`, `none`, `required`, or {\"type\": \"function\", \"name\": ...}")
-    }
-
-    fn visit_str<E: Error>(self, word: &str) -> Result<ToolChoice, E> {
-        ToolMode::deserialize(word.into_deserializer()).map(ToolChoice::Mode)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ToolChoice, A::Error> {
-        let named = <ResponseNamedTool as Fields>::fields(MapAccessDeserializer::new(map))?;
-        Ok(ToolChoice::Function(named.name))
-    }
-}
-
-impl Serialize for ResponseToolChoice {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.0 {
-            ToolChoice::Mode(mode) => mode.serialize(serializer),
-            ToolChoice::Function(name) => {
-                let named = ResponseNamedTool { kind: ResponseToolKind::Function, name: name.clone() };
-                ResponseNamedTool::serialize(&named, serializer)
-            }
-        }
-    }
-}
-
-impl ToSchema for ResponseToolChoice {
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        for (name, schema) in
-            [(ResponseNamedTool::name(), ResponseNamedTool::schema()), (ToolMode::name(), ToolMode::schema())]
-        {
-            schemas.push((name.into_owned(), schema));
-        }
-        ResponseNamedTool::schemas(schemas);
-    }
-}
-
-impl PartialSchema for ResponseToolChoice {
-    fn schema() -> RefOr<Schema> {
-        let item = |name: &str| Ref::from_schema_name(name);
-        OneOfBuilder::new()
-            .item(item(&ToolMode::name()))
-            .item(item(&ResponseNamedTool::name()))
-            .description(Some("Whether tools are called, and which."))
-            .examples([json!("auto"), json!({"type": "function", "name": "get_weather"})])
-            .into()
-    }
-}
-
-written!(ResponseTool);
 
 objects! {
-    ResponseTool: "an object such as {\"type\": \"function\", \"name\": ..., \"parameters\": {...}}",
+    AnyTool: "an object such as {\"type\": \"function\", \"name\": ..., \"parameters\": {...}}",
 }
 
-impl Fields for ResponseNamedTool {
-    const EXPECTED: &'static str = "an object such as {\"type\": \"function\", \"name\": ...}";
+/// An element of the array: a function, those of a namespace, or nothing.
+enum Element {
+    Functions(Vec<ResponseTool>),
+    Skipped(String),
+}
 
-    fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::deserialize(deserializer)
+impl<'de> Deserialize<'de> for Element {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let tool: AnyTool = object::only(deserializer)?;
+        match tool.kind.as_str() {
+            "function" => Ok(Self::Functions(vec![function(tool, None)?])),
+            "namespace" => {
+                let namespace = tool.name.ok_or_else(|| D::Error::missing_field("name"))?;
+                let tools = tool.tools.unwrap_or_default().into_iter().filter(|tool| tool.kind == "function");
+                let functions = tools.map(|tool| function(tool, Some(namespace.clone())));
+                Ok(Self::Functions(functions.collect::<Result<_, D::Error>>()?))
+            }
+            _ => Ok(Self::Skipped(tool.kind)),
+        }
+    }
+}
+
+fn function<E: Error>(tool: AnyTool, namespace: Option<String>) -> Result<ResponseTool, E> {
+    let AnyTool { name, description, parameters, strict, .. } = tool;
+    let name = name.ok_or_else(|| E::missing_field("name"))?;
+    Ok(ResponseTool { kind: ResponseToolKind::Function, name, description, parameters, strict, namespace })
+}
+
+impl<'de> Deserialize<'de> for ResponseTools {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ToolsVisitor)
+    }
+}
+
+struct ToolsVisitor;
+
+impl<'de> Visitor<'de> for ToolsVisitor {
+    type Value = ResponseTools;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of tools")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<ResponseTools, A::Error> {
+        let mut tools = ResponseTools::default();
+        while let Some(element) = seq.next_element()? {
+            match element {
+                Element::Functions(functions) => tools.functions.extend(functions),
+                Element::Skipped(kind) => tools.skipped.push(kind),
+            }
+        }
+        Ok(tools)
+    }
+}
+
+impl ToSchema for ResponseTools {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((ResponseTool::name().into_owned(), ResponseTool::schema()));
+        ResponseTool::schemas(schemas);
+    }
+}
+
+impl PartialSchema for ResponseTools {
+    fn schema() -> RefOr<Schema> {
+        let function = || Ref::from_schema_name(ResponseTool::name());
+        let kind = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^(?!(function|namespace)$)"));
+        let other = ObjectBuilder::new().property("type", kind).required("type");
+        let other = other.description(Some("A tool that OpenAI runs; it is left out, and the log says so.")).build();
+        let word = |word: &str| ObjectBuilder::new().schema_type(Type::String).enum_values(Some([word]));
+        let namespace = ObjectBuilder::new()
+            .property("type", word("namespace"))
+            .property("name", ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[a-zA-Z0-9_.-]*$")))
+            .property("tools", ArrayBuilder::new().items(OneOfBuilder::new().item(function()).item(other.clone())))
+            .required("type")
+            .required("name")
+            .required("tools")
+            .description(Some("Functions under one name; they are told to the model under both."));
+        let tool = OneOfBuilder::new().item(function()).item(namespace).item(other);
+        ArrayBuilder::new()
+            .items(tool)
+            .max_items(Some(128))
+            .description(Some(
+                "Functions that the model may call, and namespaces of them. Tools that OpenAI runs, such as `web_search`, are left \
+                 out, and the log says so.",
+            ))
+            .into()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::{ResponseRequest, from_slice};
+
+    fn read(fields: &Value) -> Result<ResponseRequest, crate::ParseError> {
+        let mut body = json!({"input": "i"});
+        body.as_object_mut().expect("an object").extend(fields.as_object().expect("fields").clone());
+        from_slice(body.to_string().as_bytes()).map(|parsed| parsed.value)
+    }
 
     #[test]
     fn a_tool_is_a_chats_tool() {
@@ -176,26 +213,32 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_is_a_word_or_a_name() {
-        for written in [json!("none"), json!({"type": "function", "name": "f"})] {
-            let choice: ResponseToolChoice = serde_json::from_value(written.clone()).expect("a choice");
-            assert_eq!(serde_json::to_value(choice).expect("JSON"), written);
-        }
+    fn functions_of_namespaces_stand_among_the_others() {
+        let function = |name: &str| json!({"type": "function", "name": name, "parameters": {"type": "object"}});
+        let tools = read(&json!({"tools": [
+            function("f"), {"tools": [function("g"), {"type": "custom", "name": "h"}], "name": "mcp__files", "type": "namespace"},
+            {"type": "web_search", "external_web_access": true}, {"type": "local_shell"}
+        ]}));
+        let tools = tools.expect("tools").tools.expect("tools");
+        assert_eq!(tools.skipped, ["web_search", "local_shell"]);
+        let names: Vec<String> = tools.functions.iter().map(ResponseTool::qualified_name).collect();
+        assert_eq!(names, ["f", "mcp__files__g"]);
+        assert_eq!(
+            (tools.functions[1].name.as_str(), tools.functions[1].namespace.as_deref()),
+            ("g", Some("mcp__files"))
+        );
+        assert_eq!(qualified(Some("mcp__files__"), "g"), "mcp__files__g");
     }
 
     #[test]
-    fn what_is_not_run_here_is_named() {
+    fn what_is_no_tool_is_named() {
         for (fields, param, says) in [
-            (json!({"tools": [{"type": "web_search"}]}), "tools[0].type", "`web_search` is not a tool of this server"),
             (json!({"tools": [{"type": "function"}]}), "tools[0].name", "missing field"),
+            (json!({"tools": [{"name": "f"}]}), "tools[0].type", "missing field"),
             (json!({"tools": [["function", "f"]]}), "tools[0]", "an object such as"),
-            (json!({"tool_choice": {"type": "file_search"}}), "tool_choice.type", "`file_search`"),
-            (json!({"tool_choice": {"type": "function"}}), "tool_choice.name", "missing field"),
-            (json!({"tool_choice": "any"}), "tool_choice", "required"),
+            (json!({"tools": {"type": "function"}}), "tools", "an array of tools"),
         ] {
-            let mut body = json!({"input": "i"});
-            body.as_object_mut().expect("an object").extend(fields.as_object().expect("fields").clone());
-            let error = from_slice::<ResponseRequest>(body.to_string().as_bytes()).expect_err("refused");
+            let error = read(&fields).expect_err("refused");
             assert_eq!(error.param.as_deref(), Some(param), "{}", error.message);
             assert!(error.message.contains(says), "{}", error.message);
         }

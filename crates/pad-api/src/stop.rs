@@ -13,7 +13,7 @@ use utoipa::{PartialSchema, ToSchema};
 pub enum Stop {
     /// A single string.
     One(String),
-    /// One to four strings.
+    /// Up to four strings; none is as if it were absent.
     Many(Vec<String>),
 }
 
@@ -60,7 +60,7 @@ impl ToSchema for Stop {}
 impl PartialSchema for Stop {
     fn schema() -> RefOr<Schema> {
         let string = || ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
-        let several = ArrayBuilder::new().items(string()).min_items(Some(1)).max_items(Some(4));
+        let several = ArrayBuilder::new().items(string()).max_items(Some(4));
         OneOfBuilder::new()
             .item(string())
             .item(several)

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::ChatMessage;
 use crate::object::objects;
+use crate::whole;
 
 /// The body of `POST /tokenize`: exactly one of `messages`, `prompt` and `content`.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -42,6 +43,7 @@ pub struct DetokenizeRequest {
     /// The served model's id or an alias of it; absent means the served model.
     pub model: Option<String>,
     /// Ids of tokens.
+    #[serde(deserialize_with = "whole::list")]
     pub tokens: Vec<u32>,
 }
 

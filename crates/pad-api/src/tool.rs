@@ -1,16 +1,11 @@
 //! Tools that the model may call, and its calls.
 
-use std::fmt;
-
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
-use utoipa::openapi::schema::OneOfBuilder;
-use utoipa::openapi::{Ref, RefOr, Schema};
-use utoipa::{PartialSchema, ToSchema};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
-use crate::object::{Fields, objects, written};
+use crate::call_arguments;
+use crate::object::{objects, written};
 
 /// A tool that the model may call.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
@@ -39,8 +34,8 @@ pub enum ToolKind {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct FunctionTool {
-    /// The name: letters, digits, `_` and `-`, 64 at most.
-    #[schema(pattern = "^[a-zA-Z0-9_-]{1,64}$")]
+    /// The name: letters, digits, `_`, `-` and `.`, 64 at most.
+    #[schema(pattern = "^[a-zA-Z0-9_.-]{1,64}$")]
     pub name: String,
     /// What it does and when to call it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,46 +47,6 @@ pub struct FunctionTool {
     /// Refuse a schema that arguments cannot be held to in full. Otherwise what is not supported of it is passed over.
     #[serde(skip_serializing)]
     pub strict: Option<bool>,
-}
-
-/// Whether tools are called, and which.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ToolChoice {
-    /// By a word.
-    Mode(ToolMode),
-    /// This function is called.
-    Function(String),
-}
-
-/// Words of a tool choice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum ToolMode {
-    /// The model decides.
-    Auto,
-    /// None is called.
-    None,
-    /// At least one is called.
-    Required,
-}
-
-/// Names the function to call.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(remote = "Self")]
-pub struct NamedTool {
-    /// The tool's kind.
-    #[serde(rename = "type")]
-    pub kind: ToolKind,
-    /// The function.
-    pub function: NamedFunction,
-}
-
-/// A function by its name.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(remote = "Self")]
-pub struct NamedFunction {
-    /// The name.
-    pub name: String,
 }
 
 /// A call of a tool.
@@ -114,6 +69,8 @@ pub struct FunctionCall {
     /// The name.
     pub name: String,
     /// The arguments as JSON.
+    #[serde(deserialize_with = "call_arguments::read")]
+    #[schema(schema_with = call_arguments::schema)]
     pub arguments: String,
 }
 
@@ -142,62 +99,9 @@ pub struct FunctionCallDelta {
     pub arguments: String,
 }
 
-impl<'de> Deserialize<'de> for ToolChoice {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ToolChoiceVisitor)
-    }
-}
-
-struct ToolChoiceVisitor;
-
-impl<'de> Visitor<'de> for ToolChoiceVisitor {
-    type Value = ToolChoice;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("`auto`, `none`, `required`, or {\"type\": \"function\", \"function\": {\"name\": ...}}")
-    }
-
-    fn visit_str<E: Error>(self, word: &str) -> Result<ToolChoice, E> {
-        match word {
-            "auto" => Ok(ToolChoice::Mode(ToolMode::Auto)),
-            "none" => Ok(ToolChoice::Mode(ToolMode::None)),
-            "required" => Ok(ToolChoice::Mode(ToolMode::Required)),
-            other => Err(E::invalid_value(serde::de::Unexpected::Str(other), &self)),
-        }
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ToolChoice, A::Error> {
-        let named = <NamedTool as Fields>::fields(MapAccessDeserializer::new(map))?;
-        Ok(ToolChoice::Function(named.function.name))
-    }
-}
-
-impl ToSchema for ToolChoice {
-    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
-        for (name, schema) in [(NamedTool::name(), NamedTool::schema()), (ToolMode::name(), ToolMode::schema())] {
-            schemas.push((name.into_owned(), schema));
-        }
-        NamedTool::schemas(schemas);
-    }
-}
-
-impl PartialSchema for ToolChoice {
-    fn schema() -> RefOr<Schema> {
-        let item = |name: &str| Ref::from_schema_name(name);
-        OneOfBuilder::new()
-            .item(item(&ToolMode::name()))
-            .item(item(&NamedTool::name()))
-            .description(Some("Whether tools are called, and which."))
-            .examples([json!("auto"), json!({"type": "function", "function": {"name": "get_weather"}})])
-            .into()
-    }
-}
-
 objects! {
     Tool: "an object such as {\"type\": \"function\", \"function\": {\"name\": ...}}",
     FunctionTool: "an object with `name` and `parameters`",
-    NamedTool: "an object such as {\"type\": \"function\", \"function\": {\"name\": ...}}",
-    NamedFunction: "an object with `name`",
     ToolCall: "an object with `id`, `type` and `function`",
     FunctionCall: "an object with `name` and `arguments`",
 }
@@ -206,6 +110,8 @@ written!(Tool, FunctionTool, ToolCall, FunctionCall);
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::{ChatRequest, ParseError, from_slice};
 
@@ -222,24 +128,6 @@ mod tests {
         }});
         let tools = read(&json!({"tools": [tool]})).expect("a request").tools.expect("tools");
         assert_eq!(serde_json::to_string(&tools[0]).expect("JSON"), tool.to_string(), "in the same order");
-    }
-
-    #[test]
-    fn a_choice_is_a_word_or_a_name() {
-        let choice = |choice: Value| read(&json!({"tool_choice": choice})).map(|request| request.tool_choice);
-        assert_eq!(choice(json!("required")), Ok(Some(ToolChoice::Mode(ToolMode::Required))));
-        assert_eq!(choice(json!(null)), Ok(None));
-        let named = json!({"type": "function", "function": {"name": "f"}});
-        assert_eq!(choice(named), Ok(Some(ToolChoice::Function("f".to_owned()))));
-        for (wrong, param) in [
-            (json!("always"), "tool_choice"),
-            (json!(1), "tool_choice"),
-            (json!({"type": "custom", "custom": {}}), "tool_choice.type"),
-            (json!({"type": "function"}), "tool_choice.function"),
-        ] {
-            let error = choice(wrong).expect_err("wrong");
-            assert_eq!(error.param.as_deref(), Some(param), "{}", error.message);
-        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::PreferenceSource;
+
 /// Tokens of a request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Usage {
@@ -44,4 +46,6 @@ pub struct PadUsage {
     pub steered_tokens: u64,
     /// Mean over the tokens of the KL divergence of the steered distribution from the base's, over the candidates, in nats.
     pub mean_kl: f64,
+    /// Where the preference came from.
+    pub preference_source: PreferenceSource,
 }

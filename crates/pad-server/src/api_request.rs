@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::ApiError;
 use crate::auth::Caller;
 use crate::body::JsonBody;
+use crate::standing_preference::Standing;
 use crate::state::Shared;
 
 /// A request that was read and asks for the served model.
@@ -16,6 +17,8 @@ pub(crate) struct ApiRequest<T> {
     pub(crate) shared: Arc<Shared>,
     /// Who asks.
     pub(crate) caller: Caller,
+    /// Preferences that it brings beside its body.
+    pub(crate) standing: Standing,
     pub(crate) body: T,
 }
 
@@ -31,9 +34,10 @@ impl<T: NamesModel> FromRequest<Arc<Shared>> for ApiRequest<T> {
     async fn from_request(request: Request, shared: &Arc<Shared>) -> Result<Self, ApiError> {
         let caller = request.extensions().get::<Caller>().cloned();
         let caller = caller.ok_or_else(|| ApiError::internal("the route does not ask for keys"))?;
+        let standing = Standing::read(request.headers(), &caller)?;
         let JsonBody(body) = JsonBody::<T>::from_request(request, shared).await?;
         shared.state.model.check_name(body.model())?;
-        Ok(Self { shared: Arc::clone(shared), caller, body })
+        Ok(Self { shared: Arc::clone(shared), caller, standing, body })
     }
 }
 

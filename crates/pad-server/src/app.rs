@@ -14,7 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::state::{AppState, Shared};
 use crate::{
     ApiError, auth, chat, completions, docs, health, models, openapi, preferences, request_id, responses, rewards,
-    tokens,
+    server_info, tokens,
 };
 
 /// All routes over `state`.
@@ -29,7 +29,14 @@ pub fn app(state: AppState) -> Router {
         .route("/v1/preferences", get(preferences::list))
         .route("/v1/responses", post(responses::create))
         .route("/v1/responses/{id}", get(responses::get).delete(responses::delete))
+        .route("/v1/responses/{id}/input_items", get(responses::input_items::list))
         .route("/v1/rewards", post(rewards::create))
+        .route("/v1/loads", get(server_info::loads))
+        .route("/server_info", get(server_info::server))
+        .route("/get_server_info", get(server_info::server))
+        .route("/model_info", get(server_info::model))
+        .route("/get_model_info", get(server_info::model))
+        .route("/tokenizer_info", get(server_info::tokenizer))
         .route("/tokenize", post(tokens::tokenize))
         .route("/detokenize", post(tokens::detokenize))
         .route("/metrics", get(health::metrics))
@@ -40,6 +47,7 @@ pub fn app(state: AppState) -> Router {
     let for_everyone = Router::new()
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
+        .route("/ping", get(health::ping))
         .route("/version", get(health::version))
         .route("/docs", get(docs::page))
         .method_not_allowed_fallback(method_not_allowed);

@@ -14,13 +14,19 @@ pub(crate) fn conversation(messages: Vec<ChatMessage>) -> Result<Vec<Message>, A
     if messages.is_empty() {
         return Err(ApiError::invalid("messages", "`messages` is empty; allowed: one message or more"));
     }
-    Ok(messages.into_iter().map(template_message).collect())
+    Ok(template_messages(messages))
 }
 
-fn template_message(message: ChatMessage) -> Message {
+/// Messages as templates read them, if there are any.
+pub(crate) fn template_messages(messages: Vec<ChatMessage>) -> Vec<Message> {
+    messages.into_iter().map(template_message).collect()
+}
+
+fn template_message(mut message: ChatMessage) -> Message {
+    let calls = message.take_calls();
     let optional = [
         ("name", message.name.map(Value::from)),
-        ("tool_calls", message.tool_calls.map(|calls| calls.into_iter().map(template_call).collect())),
+        ("tool_calls", (!calls.is_empty()).then(|| calls.into_iter().map(template_call).collect())),
         ("tool_call_id", message.tool_call_id.map(Value::from)),
     ];
     Message {

@@ -44,6 +44,18 @@ pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Result<Json<Read
     }
 }
 
+/// The same as `GET /ready`, by the name that SageMaker and vLLM's clients ask. No key is needed.
+#[utoipa::path(
+    get, path = "/ping", tag = "Operation", operation_id = "ping", security(()),
+    responses(
+        (status = 200, description = "Requests are taken.", body = Readiness),
+        (status = 503, description = "The server is draining, or its engine has stopped.", body = ErrorBody),
+    )
+)]
+pub(crate) async fn ping(shared: State<Arc<Shared>>) -> Result<Json<Readiness>, ApiError> {
+    ready(shared).await
+}
+
 /// Tell which version runs. No key is needed.
 #[utoipa::path(
     get, path = "/version", tag = "Operation", operation_id = "version", security(()),

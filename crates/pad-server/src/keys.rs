@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use pad_api::Preference;
 use sha2::{Digest, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -21,6 +22,8 @@ pub struct ApiKey {
     digest: [u8; 32],
     slots: Option<Slots>,
     tokens: Option<Arc<Bucket>>,
+    /// What its requests are steered towards where they say nothing.
+    preference: Option<Arc<Preference>>,
 }
 
 #[derive(Clone)]
@@ -48,7 +51,7 @@ impl Grant {
 impl ApiKey {
     /// A key without limits of its own. The secret is not kept.
     pub fn new(secret: &str) -> Self {
-        Self { digest: Sha256::digest(secret.as_bytes()).into(), slots: None, tokens: None }
+        Self { digest: Sha256::digest(secret.as_bytes()).into(), slots: None, tokens: None, preference: None }
     }
 
     /// A key as settings give it: a secret, or `sha256:` and the 64 hexadecimal digits of one's digest. None where those are
@@ -62,7 +65,7 @@ impl ApiKey {
         for (at, byte) in digest.iter_mut().enumerate() {
             *byte = u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok()?;
         }
-        Some(Self { digest, slots: None, tokens: None })
+        Some(Self { digest, slots: None, tokens: None, preference: None })
     }
 
     /// The SHA-256 of the secret.
@@ -81,6 +84,19 @@ impl ApiKey {
     #[must_use]
     pub fn rated(self, tokens_per_minute: u32) -> Self {
         Self { tokens: Some(Arc::new(Bucket::new(tokens_per_minute, Instant::now()))), ..self }
+    }
+
+    /// The same key, whose requests are steered towards this where they say nothing: a text as in the header `x-pad-preference`.
+    ///
+    /// # Errors
+    /// Where the text is no preference.
+    pub fn preferring(self, preference: &str) -> Result<Self, String> {
+        Ok(Self { preference: Some(Arc::new(Preference::from_text(preference)?)), ..self })
+    }
+
+    /// What its requests are steered towards where they say nothing.
+    pub(crate) fn preference(&self) -> Option<&Preference> {
+        self.preference.as_deref()
     }
 
     /// A place for one generation, and tokens for it.
@@ -158,6 +174,11 @@ impl ApiKeys {
     /// Whether everyone is let in.
     pub fn open(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The preferences of those keys that have one.
+    pub(crate) fn preferences(&self) -> impl Iterator<Item = &Preference> {
+        self.0.iter().filter_map(ApiKey::preference)
     }
 
     /// The key whose secret this is. Every key is compared to its end, so that the time tells nothing.

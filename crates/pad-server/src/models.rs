@@ -1,4 +1,4 @@
-//! `GET /v1/models`: the one model that is served.
+//! `GET /v1/models`: the one model that is served, and its presets.
 
 use std::sync::Arc;
 
@@ -6,8 +6,8 @@ use axum::Json;
 use axum::extract::{Path, State};
 use pad_api::{ErrorBody, Model, ModelList, ObjectKind};
 
-use crate::ApiError;
-use crate::state::{ModelCard, Shared};
+use crate::state::Shared;
+use crate::{ApiError, Preset};
 
 /// List the served models.
 #[utoipa::path(
@@ -15,7 +15,7 @@ use crate::state::{ModelCard, Shared};
     responses((status = 200, description = "The served models.", body = ModelList))
 )]
 pub(crate) async fn list(State(shared): State<Arc<Shared>>) -> Json<ModelList> {
-    Json(ModelList { object: ObjectKind::List, data: vec![model(&shared.state.model)] })
+    Json(ModelList { object: ObjectKind::List, data: models(&shared).collect() })
 }
 
 /// Describe a model, by its id or an alias.
@@ -28,11 +28,29 @@ pub(crate) async fn list(State(shared): State<Arc<Shared>>) -> Json<ModelList> {
     )
 )]
 pub(crate) async fn get(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Result<Json<Model>, ApiError> {
-    let card = &shared.state.model;
-    card.check_name(Some(&id))?;
-    Ok(Json(model(card)))
+    shared.state.model.check_name(Some(&id))?;
+    let preset = models(&shared).find(|model| model.id == id);
+    preset.or_else(|| models(&shared).next()).map(Json).ok_or_else(|| ApiError::internal("no model is served"))
 }
 
-fn model(card: &ModelCard) -> Model {
-    Model { id: card.id.clone(), object: ObjectKind::Model, created: card.created, owned_by: "pad".to_owned() }
+/// The model, then its presets.
+fn models(shared: &Shared) -> impl Iterator<Item = Model> {
+    let card = &shared.state.model;
+    let served = Model {
+        id: card.id.clone(),
+        object: ObjectKind::Model,
+        created: card.created,
+        owned_by: "pad".to_owned(),
+        max_model_len: shared.state.engine.limits().context as u64,
+        parent: None,
+        preference: None,
+    };
+    let preset = |preset: &Preset| Model {
+        id: preset.name.clone(),
+        parent: Some(card.id.clone()),
+        preference: Some(preset.preference.clone()),
+        ..served.clone()
+    };
+    let presets: Vec<Model> = card.presets.iter().map(preset).collect();
+    std::iter::once(served).chain(presets)
 }

@@ -10,7 +10,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use crate::{chat, completions, docs, health, models, preferences, responses, rewards, tokens};
+use crate::{chat, completions, docs, health, models, preferences, responses, rewards, server_info, tokens};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -22,8 +22,8 @@ use crate::{chat, completions, docs, health, models, preferences, responses, rew
         contact(name = "PAD Server")
     ),
     paths(
-        chat::create, completions::create, responses::create, responses::get, responses::delete, models::list, models::get, preferences::list, rewards::create, tokens::tokenize, tokens::detokenize,
-        health::health, health::ready, health::version, health::metrics, docs::page, serve
+        chat::create, completions::create, responses::create, responses::get, responses::delete, responses::input_items::list, server_info::loads, server_info::server, server_info::model, server_info::tokenizer, models::list, models::get, preferences::list, rewards::create, tokens::tokenize, tokens::detokenize,
+        health::health, health::ready, health::version, health::ping, health::metrics, docs::page, serve
     ),
     components(schemas(ErrorBody)),
     // The empty one first: a server without keys is open.

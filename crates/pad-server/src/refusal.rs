@@ -14,12 +14,30 @@ pub(crate) fn submit(error: &SubmitError, prompt: &str) -> ApiError {
     let message = error.to_string();
     match error {
         SubmitError::QueueFull { .. } => ApiError::too_many_requests("queue_full", message),
-        SubmitError::ContextExceeded { .. } => ApiError::invalid_code("context_length_exceeded", message).about(prompt),
+        SubmitError::ContextExceeded { prompt: tokens, max_tokens, context } => {
+            let message = too_long(*tokens, *max_tokens, *context);
+            ApiError::invalid_code("context_length_exceeded", message).about(prompt)
+        }
         SubmitError::NoKvRoom { .. } => ApiError::invalid_code("kv_room_exceeded", message).about(prompt),
         SubmitError::Draining => ApiError::unavailable("draining", message),
         SubmitError::Dead => ApiError::unavailable("engine_dead", message),
         SubmitError::Invalid(_) => ApiError::invalid_code("invalid_request", message),
     }
+}
+
+/// OpenAI's words, which clients search for.
+fn too_long(prompt: usize, max_tokens: usize, context: usize) -> String {
+    let limit = format!("This model's maximum context length is {context} tokens.");
+    if prompt > context {
+        return format!(
+            "{limit} However, your messages resulted in {prompt} tokens. Please reduce the length of the messages."
+        );
+    }
+    let sum = prompt as u128 + max_tokens as u128;
+    format!(
+        "{limit} However, you requested {sum} tokens ({prompt} in the messages, {max_tokens} in the completion). Please reduce the \
+         length of the messages or completion."
+    )
 }
 
 /// Why there are no lanes for a request whose field `prompt` is what they read.
@@ -84,7 +102,18 @@ mod tests {
         let full = SubmitError::QueueFull { running: 3, waiting: 5, limit: 8 };
         check(full, 429, None, Some("queue_full"), &["8"]);
         let long = SubmitError::ContextExceeded { prompt: 2000, max_tokens: 100, context: 2048 };
-        check(long, 400, Some("messages"), Some("context_length_exceeded"), &["2000", "2048"]);
+        check(
+            long,
+            400,
+            Some("messages"),
+            Some("context_length_exceeded"),
+            &[
+                "maximum context length is 2048 tokens. However, you requested 2100 tokens (2000 in the messages, 100 in the completion)",
+            ],
+        );
+        let longer = SubmitError::ContextExceeded { prompt: 3000, max_tokens: 1, context: 2048 };
+        let says = "maximum context length is 2048 tokens. However, your messages resulted in 3000 tokens";
+        check(longer, 400, Some("messages"), Some("context_length_exceeded"), &[says]);
         let big = SubmitError::NoKvRoom { needed: 900, total: 512 };
         check(big, 400, Some("messages"), Some("kv_room_exceeded"), &["900", "512"]);
         check(SubmitError::Draining, 503, None, Some("draining"), &[]);

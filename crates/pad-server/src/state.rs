@@ -11,7 +11,7 @@ use pad_text::Chat;
 use crate::metrics::Metrics;
 use crate::responses::memory::ResponseMemory;
 use crate::unknown_fields::UnknownFields;
-use crate::{ApiError, ApiKeys, Origins};
+use crate::{ApiError, ApiKeys, Origins, Preset};
 
 /// Everything that [`crate::app`] needs.
 #[derive(Clone)]
@@ -45,7 +45,7 @@ impl AppState {
 }
 
 /// The served model's names.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ModelCard {
     /// The name in responses and in `GET /v1/models`.
     pub id: String,
@@ -53,6 +53,8 @@ pub struct ModelCard {
     pub aliases: Vec<String>,
     /// When it was loaded, in seconds since 1970.
     pub created: u64,
+    /// Names that stand for the model with a preference of their own.
+    pub presets: Vec<Preset>,
     /// `system_fingerprint` of responses: names the version and settings that decide what is generated.
     pub fingerprint: String,
 }
@@ -60,16 +62,21 @@ pub struct ModelCard {
 impl ModelCard {
     /// Whether `name` names this model.
     pub fn answers_to(&self, name: &str) -> bool {
-        self.id == name || self.aliases.iter().any(|alias| alias == name)
+        self.id == name || self.aliases.iter().any(|alias| alias == name) || self.preset(name).is_some()
     }
 
-    /// Refuse a name that is another model's; no name means this one.
+    /// The preset of this name.
+    pub(crate) fn preset(&self, name: &str) -> Option<&Preset> {
+        self.presets.iter().find(|preset| preset.name == name)
+    }
+
+    /// Refuse a name that is another model's; no name, or an empty one, means this one.
     ///
     /// # Errors
     /// 404 with the name and this model's id.
     pub(crate) fn check_name(&self, name: Option<&str>) -> Result<(), ApiError> {
         match name {
-            Some(name) if !self.answers_to(name) => Err(ApiError::model_not_found(name, &self.id)),
+            Some(name) if !name.is_empty() && !self.answers_to(name) => Err(ApiError::model_not_found(name, &self.id)),
             _ => Ok(()),
         }
     }
@@ -128,6 +135,8 @@ pub struct RequestLimits {
     pub head_bytes: usize,
     /// Choices of one request (`n`).
     pub choices: usize,
+    /// Refuse an answer that is longer than what fits, in place of cutting it.
+    pub strict_max_tokens: bool,
     /// A stream that is silent for this long gets a comment, so that nothing between takes it for dead.
     pub keep_alive: Duration,
     /// How long running streams may take to finish after the shutdown began.
@@ -151,6 +160,7 @@ impl Default for RequestLimits {
             head_time,
             head_bytes,
             choices: 16,
+            strict_max_tokens: false,
             keep_alive,
             drain,
             responses,

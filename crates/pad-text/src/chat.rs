@@ -125,6 +125,21 @@ impl Chat {
         &self.tokenizer
     }
 
+    /// The text of the token that begins a text; empty if the model names none.
+    pub fn bos_token(&self) -> &str {
+        &self.bos_token
+    }
+
+    /// The text of the token that ends a text; empty if the model names none.
+    pub fn eos_token(&self) -> &str {
+        &self.eos_token
+    }
+
+    /// The chat template as it was written.
+    pub fn template_source(&self) -> &str {
+        self.template.source()
+    }
+
     /// The tokens that end an answer, in rising order. Empty if the model names none: its
     /// answers then end only by their length.
     pub fn end_tokens(&self) -> &[u32] {

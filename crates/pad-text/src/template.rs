@@ -25,6 +25,7 @@ const NAME: &str = "chat";
 #[derive(Debug)]
 pub struct ChatTemplate {
     environment: Environment<'static>,
+    source: String,
     writes_calls: bool,
 }
 
@@ -35,7 +36,16 @@ impl ChatTemplate {
     /// [`TextError::TemplateSyntax`].
     pub fn new(source: &str) -> Result<Self, TextError> {
         let environment = environment(source).map_err(|error| TextError::TemplateSyntax(describe(&error)))?;
-        Ok(Self { environment, writes_calls: source.contains("tools") && source.contains(call::OPEN) })
+        Ok(Self {
+            environment,
+            source: source.to_owned(),
+            writes_calls: source.contains("tools") && source.contains(call::OPEN),
+        })
+    }
+
+    /// The template as it was written.
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// Whether the template has words for tools, and writes calls in the form of [`call`].

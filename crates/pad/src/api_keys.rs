@@ -56,8 +56,9 @@ impl Share {
     }
 }
 
-/// `KEY [requests=N] [tokens_per_minute=N]`.
+/// `KEY [requests=N] [tokens_per_minute=N] [preference=TEXT]`.
 fn of_line(line: &str, general: Share) -> anyhow::Result<ApiKey> {
+    let mut preference = None;
     let mut words = line.split_whitespace();
     let text = words.next().unwrap_or_default();
     let mut share = general;
@@ -67,10 +68,15 @@ fn of_line(line: &str, general: Share) -> anyhow::Result<ApiKey> {
             Some(("tokens_per_minute", number)) => {
                 share.tokens = number.parse().context("`tokens_per_minute` is a number")?;
             }
-            _ => bail!("a key is followed by `requests=N` and `tokens_per_minute=N`, or by nothing"),
+            Some(("preference", text)) => preference = Some(text),
+            _ => bail!("a key is followed by `requests=N`, `tokens_per_minute=N` and `preference=TEXT`, or by nothing"),
         }
     }
-    share.key(text)
+    let key = share.key(text)?;
+    match preference {
+        Some(text) => key.preferring(text).map_err(anyhow::Error::msg).context("`preference`"),
+        None => Ok(key),
+    }
 }
 
 #[cfg(test)]

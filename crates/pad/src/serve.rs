@@ -7,7 +7,7 @@ use anyhow::{Context, ensure};
 use pad_engine::{Engine, EngineConfig, HeadId, LoadedWeights, LockstepRunner, WeightsId};
 use pad_model::BLOCK;
 use pad_reward::RewardModel;
-use pad_server::{AppState, Defaults, ModelCard, RequestLimits, Reward, Tls};
+use pad_server::{AppState, Defaults, ModelCard, Preset, RequestLimits, Reward, Tls};
 use tokio::net::{TcpSocket, lookup_host};
 use tokio::sync::oneshot;
 
@@ -15,7 +15,7 @@ use crate::announcement::announcement;
 use crate::fingerprint::fingerprint;
 use crate::loading::{self, BaseModel};
 use crate::reward::{RewardSource, RewardWeights};
-use crate::settings::{Environment, RewardSettings, ServerSettings, Settings, TlsSettings};
+use crate::settings::{Environment, ModelSettings, RewardSettings, ServerSettings, Settings, TlsSettings};
 use crate::signals::Signals;
 use crate::{api_keys, home, logging, pull};
 
@@ -121,10 +121,11 @@ pub fn app_state(settings: &Settings, environment: &Environment) -> anyhow::Resu
     let reward = reward.map(|reward| served_reward(reward.into_model(), &weights));
     let engine = start_engine(settings, model, weights)?;
     let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    Ok(AppState {
+    let state = AppState {
         model: ModelCard {
             id: settings.model.served_name(),
             aliases: settings.model.aliases.clone(),
+            presets: presets(&settings.model)?,
             created,
             fingerprint: fingerprint(settings),
         },
@@ -144,13 +145,24 @@ pub fn app_state(settings: &Settings, environment: &Environment) -> anyhow::Resu
             head_time: Duration::from_secs(settings.server.head_seconds),
             answer: settings.server.answer(),
             choices: settings.server.max_choices,
+            strict_max_tokens: settings.server.strict_max_tokens,
             keep_alive: settings.server.keep_alive(),
             drain: settings.server.drain(),
             responses: settings.server.max_responses,
             responses_bytes: settings.server.responses_memory.0 as usize,
         },
         origins: settings.server.origins().unwrap_or_default(),
-    })
+    };
+    state.check_preferences().map_err(anyhow::Error::msg)?;
+    Ok(state)
+}
+
+/// The names that stand for the model with a preference of their own.
+fn presets(settings: &ModelSettings) -> anyhow::Result<Vec<Preset>> {
+    let preset = |(name, preference): (&String, &serde_json::Value)| {
+        Preset::new(name, preference).map_err(|why| anyhow::anyhow!("model.presets.{name}: {why}"))
+    };
+    settings.presets.iter().map(preset).collect()
 }
 
 /// Where the lanes of the reward model run: the engine holds its weights, if it has any, after the base model's.

@@ -13,6 +13,7 @@ use crate::api_request::ApiRequest;
 use crate::failures::Failures;
 use crate::generation::envelope::Envelope;
 use crate::generation::options::GenerationOptions;
+use crate::generation::request::GenerationRequest;
 use crate::generation::{self, sse};
 use chunks::ChatChunks;
 
@@ -26,8 +27,11 @@ use chunks::ChatChunks;
     )
 )]
 pub(crate) async fn create(request: ApiRequest<ChatRequest>) -> Result<Response, ApiError> {
-    let ApiRequest { shared, caller, body } = request;
-    let options = GenerationOptions::check(request::generation_request(body)?, &shared.state)?;
+    let ApiRequest { shared, caller, standing, mut body } = request;
+    let (metadata, model) = (body.metadata.as_ref(), body.model.as_deref());
+    let source = standing.fill(&mut body.preference, metadata, model, &shared.state)?;
+    let request = GenerationRequest { preference_source: source, ..request::generation_request(body)? };
+    let options = GenerationOptions::check(request, &shared.state)?;
     let generation = generation::start(&shared, &options, caller.acquire()?).await?;
     let envelope = Envelope::new(&shared.state.model, "chatcmpl-");
     if options.stream {

@@ -1,30 +1,41 @@
 //! A chat completion's request for the generation.
 
-use pad_api::{ChatRequest, ResponseFormat, ResponseFormatKind};
+use pad_api::{ChatMessage, ChatRequest, Content, Role};
 
 use crate::ApiError;
-use crate::conversation::conversation;
-use crate::generation::form::{FormNames, FormRequest, TextForm};
+use crate::conversation::{conversation, template_messages};
+use crate::generation::form::{FormNames, FormRequest};
 use crate::generation::request::{FieldNames, GenerationRequest};
 use crate::generation::sampling::SamplingRequest;
+use crate::text_constraints::TextConstraints;
 
 /// What the request calls its fields.
 const NAMES: FieldNames = FieldNames { prompt: "messages", max_tokens: "max_tokens", top_logprobs: "top_logprobs" };
-const FORM_NAMES: FormNames = FormNames { schema: "response_format.json_schema.schema", function: ".function" };
 
 /// What the request asks for.
 ///
 /// # Errors
 /// 400 naming the field that is wrong.
-pub(super) fn generation_request(request: ChatRequest) -> Result<GenerationRequest, ApiError> {
+pub(super) fn generation_request(mut request: ChatRequest) -> Result<GenerationRequest, ApiError> {
+    refuse_speech(&request)?;
+    let begun = begun(&mut request)?;
     let newer = request.max_completion_tokens;
     let names = FieldNames { max_tokens: newer.map_or(NAMES.max_tokens, |_| "max_completion_tokens"), ..NAMES };
     let functions = request.tools.unwrap_or_default();
-    if request.functions.is_some() && functions.is_empty() {
+    if request.functions.is_some_and(|functions| !functions.is_empty()) && functions.is_empty() {
         let message = "`functions` is given; allowed: `tools`, each {\"type\": \"function\", \"function\": {...}}";
         return Err(ApiError::invalid("functions", message));
     }
-    let prompt = conversation(request.messages)?.into();
+    let prompt = if begun.is_some() { template_messages(request.messages) } else { conversation(request.messages)? };
+    let constraints = TextConstraints {
+        response_format: request.response_format,
+        guided_json: request.guided_json,
+        guided_choice: request.guided_choice,
+        guided_regex: request.guided_regex,
+        guided_grammar: request.guided_grammar,
+        structured_outputs: request.structured_outputs,
+    };
+    let (text, schema) = constraints.form()?;
     Ok(GenerationRequest {
         choices: request.n,
         max_tokens: newer.or(request.max_tokens),
@@ -43,8 +54,8 @@ pub(super) fn generation_request(request: ChatRequest) -> Result<GenerationReque
         seed: request.seed,
         stop: request.stop,
         form: Some(FormRequest {
-            names: FORM_NAMES,
-            text: text_form(request.response_format)?,
+            names: FormNames { schema, function: ".function" },
+            text,
             functions: functions.into_iter().map(|tool| tool.function).collect(),
             tool_choice: request.tool_choice,
             parallel_calls: request.parallel_tool_calls,
@@ -54,30 +65,53 @@ pub(super) fn generation_request(request: ChatRequest) -> Result<GenerationReque
         stream_options: request.stream_options,
         preference: request.preference,
         pad: request.pad,
-        ..GenerationRequest::new(names, vec![prompt])
+        begun,
+        ..GenerationRequest::new(names, vec![prompt.into()])
     })
 }
 
-/// A `json_schema` without a schema is any object.
-fn text_form(format: Option<ResponseFormat>) -> Result<TextForm, ApiError> {
-    let Some(ResponseFormat { kind, json_schema }) = format else { return Ok(TextForm::Any) };
-    match (kind, json_schema) {
-        (ResponseFormatKind::Text, _) => Ok(TextForm::Any),
-        (ResponseFormatKind::JsonObject, _) => Ok(TextForm::Object),
-        (ResponseFormatKind::JsonSchema, Some(described)) => {
-            Ok(described.schema.map_or(TextForm::Object, TextForm::Schema))
-        }
-        (ResponseFormatKind::JsonSchema, None) => {
-            let message = "`response_format.json_schema` is absent; allowed: an object with `name` and `schema`";
-            Err(ApiError::invalid("response_format.json_schema", message))
+/// Takes the beginning of the answer out of the messages, where the request wants the last of them to be continued.
+fn begun(request: &mut ChatRequest) -> Result<Option<String>, ApiError> {
+    let asked = request.continue_final_message.unwrap_or(false);
+    if asked && request.add_generation_prompt == Some(true) {
+        let message = "`continue_final_message` and `add_generation_prompt` are both true; allowed: one of them";
+        return Err(ApiError::invalid("add_generation_prompt", message));
+    }
+    if !asked && request.add_generation_prompt == Some(false) {
+        let message = "`add_generation_prompt` is false; allowed: true, or false with `continue_final_message` true";
+        return Err(ApiError::invalid("add_generation_prompt", message));
+    }
+    if !asked {
+        return Ok(None);
+    }
+    let assistants = |last: &mut ChatMessage| last.role == Role::Assistant && last.take_calls().is_empty();
+    match request.messages.pop_if(assistants) {
+        Some(last) => Ok(Some(last.content.map(Content::into_text).unwrap_or_default())),
+        None => {
+            let message =
+                "`continue_final_message` is true; allowed: with a last message of the assistant's, without calls";
+            Err(ApiError::invalid("continue_final_message", message))
         }
     }
+}
+
+/// Answers are text. How speech would sound may stand beside modalities that are text alone.
+fn refuse_speech(request: &ChatRequest) -> Result<(), ApiError> {
+    let modalities = request.modalities.as_deref().unwrap_or_default();
+    if let Some(other) = modalities.iter().find(|modality| *modality != "text") {
+        let message = format!("`modalities` has `{other}`; allowed: `text` alone");
+        return Err(ApiError::invalid("modalities", message));
+    }
+    if request.audio.is_some() && modalities.is_empty() {
+        return Err(ApiError::invalid("audio", "`audio` is given; this server answers in text: leave it out"));
+    }
+    Ok(())
 }
 
 fn top_logprobs(logprobs: Option<bool>, top: Option<u64>) -> Result<Option<u64>, ApiError> {
     match (logprobs.unwrap_or(false), top) {
         (true, top) => Ok(Some(top.unwrap_or(0))),
-        (false, None) => Ok(None),
+        (false, None | Some(0)) => Ok(None),
         (false, Some(_)) => {
             let message = "`top_logprobs` is given without `logprobs`; allowed: with `logprobs` true";
             Err(ApiError::invalid("top_logprobs", message))

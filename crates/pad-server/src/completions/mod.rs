@@ -27,8 +27,11 @@ use options::CompletionOptions;
     )
 )]
 pub(crate) async fn create(request: ApiRequest<CompletionRequest>) -> Result<Response, ApiError> {
-    let ApiRequest { shared, caller, body } = request;
+    let ApiRequest { shared, caller, standing, mut body } = request;
+    let (metadata, model) = (body.metadata.as_ref(), body.model.as_deref());
+    let source = standing.fill(&mut body.preference, metadata, model, &shared.state)?;
     let mut options = CompletionOptions::check(body, &shared.state)?;
+    options.generation.preference_source = source;
     let grant = caller.acquire()?;
     let scored = options.echo.is_some() && options.generation.details.logprobs.is_some();
     if scored {

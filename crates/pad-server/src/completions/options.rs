@@ -1,18 +1,20 @@
 //! A completion request whose every value was checked.
 
-use pad_api::{CompletionRequest, TextLogprobs};
+use pad_api::{CompletionRequest, MaxTokens, TextLogprobs};
 use pad_reward::Prompt;
 use pad_text::{Tokenizer, spell};
 
 use crate::ApiError;
+use crate::generation::form::{FormNames, FormRequest};
 use crate::generation::options::GenerationOptions;
 use crate::generation::range::within;
 use crate::generation::request::{FieldNames, GenerationRequest};
 use crate::generation::sampling::SamplingRequest;
 use crate::state::AppState;
+use crate::text_constraints::TextConstraints;
 
 /// Tokens where a request names no number: OpenAI's.
-const MAX_TOKENS: u64 = 16;
+const MAX_TOKENS: MaxTokens = MaxTokens::Most(16);
 /// What the request calls its fields.
 const NAMES: FieldNames = FieldNames { prompt: "prompt", max_tokens: "max_tokens", top_logprobs: "logprobs" };
 
@@ -53,6 +55,15 @@ impl CompletionOptions {
             return Err(ApiError::invalid("prompt", message));
         }
         let echo = echo.then(|| prompts.iter().map(text).collect());
+        let constraints = TextConstraints {
+            response_format: request.response_format,
+            guided_json: request.guided_json,
+            guided_choice: request.guided_choice,
+            guided_regex: request.guided_regex,
+            guided_grammar: request.guided_grammar,
+            structured_outputs: request.structured_outputs,
+        };
+        let (text, schema) = constraints.form()?;
         let request = GenerationRequest {
             choices: Some(generated),
             max_tokens: Some(request.max_tokens.unwrap_or(MAX_TOKENS)),
@@ -70,6 +81,13 @@ impl CompletionOptions {
             },
             seed: request.seed,
             stop: request.stop,
+            form: Some(FormRequest {
+                names: FormNames { schema, function: "" },
+                text,
+                functions: Vec::new(),
+                tool_choice: None,
+                parallel_calls: None,
+            }),
             top_logprobs: request.logprobs,
             // One entry for every token, read or generated.
             end_logprobs: echo.is_some(),

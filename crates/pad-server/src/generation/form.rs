@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pad_api::{FunctionTool, Tool, ToolChoice, ToolKind, ToolMode};
+use pad_api::{AllowedMode, AllowedTools, FunctionTool, Tool, ToolChoice, ToolKind, ToolMode};
 use pad_decode::Grammar;
 use pad_grammar::{Calls, Content, Grammars, Schema, Shape, ShapeError};
 use serde_json::{Map, Value, json};
@@ -92,8 +92,13 @@ impl Form {
             Some(ToolChoice::Function(name)) => {
                 functions.iter().position(|function| function.name == *name).into_iter().collect()
             }
+            Some(ToolChoice::Allowed(allowed)) => allowed_places(allowed, &functions)?,
         };
-        let optional = matches!(tool_choice, None | Some(ToolChoice::Mode(ToolMode::Auto)));
+        let optional = match &tool_choice {
+            None | Some(ToolChoice::Mode(ToolMode::Auto)) => true,
+            Some(ToolChoice::Allowed(allowed)) => allowed.mode == AllowedMode::Auto,
+            Some(ToolChoice::Mode(_) | ToolChoice::Function(_)) => false,
+        };
         let named = matches!(tool_choice, Some(ToolChoice::Function(_)));
         if places.is_empty() {
             return Err(ApiError::invalid("tool_choice", "`tool_choice` asks for a tool that is not among `tools`"));
@@ -164,20 +169,32 @@ fn content(form: TextForm, names: FormNames) -> Result<Content, ApiError> {
     }
 }
 
+/// Where the functions stand that may be called.
+fn allowed_places(allowed: &AllowedTools, functions: &[FunctionTool]) -> Result<Vec<usize>, ApiError> {
+    let named = || allowed.tools.iter().map(|tool| tool.function.name.as_str());
+    if let Some(unknown) = named().find(|name| !functions.iter().any(|function| function.name == *name)) {
+        let message = format!("`tool_choice` allows `{unknown}`, which is not among `tools`");
+        return Err(ApiError::invalid("tool_choice", message));
+    }
+    let places = functions.iter().enumerate().filter(|(_, function)| named().any(|name| function.name == name));
+    Ok(places.map(|(place, _)| place).collect())
+}
+
 fn check_functions(functions: &[FunctionTool], names: FormNames) -> Result<(), ApiError> {
     if functions.len() > MOST_TOOLS {
         let message = format!("`tools` has {} tools; allowed: {MOST_TOOLS} at most", functions.len());
         return Err(ApiError::invalid("tools", message));
     }
     let good = |name: &str| {
-        let known = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let known = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
         (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(known)
     };
     for (place, FunctionTool { name, .. }) in functions.iter().enumerate() {
         let param = names.of_function(place, "name");
         if !good(name) {
-            let message =
-                format!("`{param}` is `{name}`; allowed: letters, digits, `_` and `-`, 1 to {LONGEST_NAME} of them");
+            let message = format!(
+                "`{param}` is `{name}`; allowed: letters, digits, `_`, `-` and `.`, 1 to {LONGEST_NAME} of them"
+            );
             return Err(ApiError::invalid(&param, message));
         }
         if functions[..place].iter().any(|other| other.name == *name) {

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Instant;
 
-use pad_api::{Stop, StreamOptions};
+use pad_api::{MaxTokens, PreferenceSource, Stop};
 use pad_reward::{PreferenceInput, Prompt};
 
 use super::form::Form;
@@ -17,7 +17,7 @@ use crate::state::AppState;
 /// Candidates that may be reported in each token's place.
 const TOP_LOGPROBS: RangeInclusive<u64> = 0..=20;
 /// Stop strings that a request may give.
-const STOP_STRINGS: RangeInclusive<usize> = 1..=4;
+const STOP_STRINGS: RangeInclusive<usize> = 0..=4;
 
 /// What a request asks for, defaults filled in.
 #[derive(Clone, Debug)]
@@ -28,14 +28,18 @@ pub(crate) struct GenerationOptions {
     /// What is continued; each prompt on its own.
     pub(crate) prompts: Vec<Prompt>,
     pub(crate) preference: PreferenceInput,
+    /// Where that came from.
+    pub(crate) preference_source: PreferenceSource,
     pub(crate) guidance: Guidance,
     pub(crate) sampling: Sampling,
     pub(crate) form: Form,
     pub(crate) seed: u64,
     /// Choices of each prompt.
     pub(crate) choices: usize,
-    /// What the request asks for; none means the server's default, or as many as fit.
-    pub(crate) max_tokens: Option<usize>,
+    /// What the request asks for; none means the server's default.
+    pub(crate) max_tokens: Option<MaxTokens>,
+    /// The beginning of the answer.
+    pub(crate) begun: Option<String>,
     pub(crate) stop: Vec<String>,
     /// Tokens before which no stop string ends the answer.
     pub(crate) min_tokens: usize,
@@ -78,11 +82,12 @@ impl GenerationOptions {
             form: request.form.map(Form::check).transpose()?.unwrap_or_default(),
             seed: request.seed.map_or_else(rand::random, i64::cast_unsigned),
             choices: choices as usize,
-            // More than can be counted is more than fits, and refused as such.
-            max_tokens: max_tokens.map(saturated),
+            max_tokens,
+            begun: request.begun,
+            preference_source: request.preference_source,
             stop: stop_strings(request.stop)?,
-            min_tokens: saturated(min_tokens),
-            include_usage: include_usage(request.stream, request.stream_options)?,
+            min_tokens: usize::try_from(min_tokens).unwrap_or(usize::MAX),
+            include_usage: request.stream_options.and_then(|options| options.include_usage).unwrap_or(false),
             stream: request.stream.unwrap_or(false),
             details: TokenDetails {
                 trace: pad.trace.unwrap_or(false),
@@ -93,13 +98,9 @@ impl GenerationOptions {
     }
 }
 
-fn saturated(tokens: u64) -> usize {
-    usize::try_from(tokens).unwrap_or(usize::MAX)
-}
-
-fn check_min_tokens(min_tokens: u64, max_tokens: Option<u64>, name: &str) -> Result<(), ApiError> {
+fn check_min_tokens(min_tokens: u64, max_tokens: Option<MaxTokens>, name: &str) -> Result<(), ApiError> {
     match max_tokens {
-        Some(most) if min_tokens > most => {
+        Some(MaxTokens::Most(most)) if min_tokens > most => {
             let message = format!("`min_tokens` is {min_tokens}; allowed: `{name}`, which is {most}, at most");
             Err(ApiError::invalid("min_tokens", message))
         }
@@ -107,20 +108,11 @@ fn check_min_tokens(min_tokens: u64, max_tokens: Option<u64>, name: &str) -> Res
     }
 }
 
-/// An explicit `stream: false` beside `stream_options` is let pass: OpenAI's SDKs send both when given both.
-fn include_usage(stream: Option<bool>, options: Option<StreamOptions>) -> Result<bool, ApiError> {
-    if options.is_some() && stream.is_none() {
-        let message = "`stream_options` is given without `stream`; allowed: with `stream` true";
-        return Err(ApiError::invalid("stream_options", message));
-    }
-    Ok(options.and_then(|options| options.include_usage).unwrap_or(false))
-}
-
 fn stop_strings(stop: Option<Stop>) -> Result<Vec<String>, ApiError> {
     let Some(stop) = stop else { return Ok(Vec::new()) };
     let strings = stop.into_strings();
     if !STOP_STRINGS.contains(&strings.len()) {
-        let message = format!("`stop` has {} strings; allowed: 1 to 4", strings.len());
+        let message = format!("`stop` has {} strings; allowed: up to 4", strings.len());
         return Err(ApiError::invalid("stop", message));
     }
     if strings.iter().any(String::is_empty) {

@@ -21,12 +21,28 @@ const INLINE_BYTES: usize = 16 << 10;
 /// # Errors
 /// 400 where the preference does not fit the reward model or the template refuses the messages.
 pub(crate) async fn plan(shared: &Arc<Shared>, options: &GenerationOptions) -> Result<Vec<LanePlan>, ApiError> {
-    let GenerationOptions { names, guidance, .. } = *options;
+    let mut plans = conversations(shared, options).await?;
+    if let Some(begun) = &options.begun {
+        // Every lane has the answer's beginning behind its own prompt, as if it had generated it.
+        let begun = shared.state.chat.tokenizer().encode(begun)?;
+        for plan in &mut plans {
+            plan.base.extend_from_slice(&begun);
+            plan.lanes.iter_mut().for_each(|lane| lane.prompt.extend_from_slice(&begun));
+        }
+    }
+    Ok(plans)
+}
+
+async fn conversations(shared: &Arc<Shared>, options: &GenerationOptions) -> Result<Vec<LanePlan>, ApiError> {
+    let GenerationOptions { names, guidance, preference_source, .. } = *options;
     let dimensions = shared.state.reward.as_ref().map(|reward| reward.model.dimensions().len());
     if dimensions.is_none() {
         refuse_preference(&options.preference)?;
     }
-    let refused = |error: RewardError| refusal::reward(&error, names.prompt);
+    let refused = |error: RewardError| match (error.param(), preference_source.param()) {
+        (Some("preference"), place) if place != "preference" => ApiError::invalid(place, format!("`{place}`: {error}")),
+        _ => refusal::reward(&error, names.prompt),
+    };
     let lanes = 1 + dimensions.unwrap_or(0);
     let bytes: usize = options.prompts.iter().map(Prompt::bytes).sum();
     let tools = Arc::clone(&options.form.tools);

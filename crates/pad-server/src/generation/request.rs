@@ -1,6 +1,6 @@
 //! What a request for text asks for, whatever its dialect.
 
-use pad_api::{PadOptions, Preference, Stop, StreamOptions};
+use pad_api::{MaxTokens, PadOptions, Preference, PreferenceSource, Stop, StreamOptions};
 use pad_reward::Prompt;
 
 use super::form::FormRequest;
@@ -16,7 +16,7 @@ pub(crate) struct GenerationRequest {
     /// Choices of each prompt (`n`).
     pub(crate) choices: Option<u64>,
     /// Tokens to generate at most.
-    pub(crate) max_tokens: Option<u64>,
+    pub(crate) max_tokens: Option<MaxTokens>,
     /// How tokens are sampled.
     pub(crate) sampling: SamplingRequest,
     /// Makes the answer repeatable.
@@ -35,6 +35,10 @@ pub(crate) struct GenerationRequest {
     pub(crate) stream_options: Option<StreamOptions>,
     /// What to steer towards.
     pub(crate) preference: Option<Preference>,
+    /// Where that came from.
+    pub(crate) preference_source: PreferenceSource,
+    /// The beginning of the answer, which is continued behind the prompt.
+    pub(crate) begun: Option<String>,
     /// How strongly to steer, and whether to report why each token was chosen.
     pub(crate) pad: Option<PadOptions>,
 }
@@ -56,6 +60,8 @@ impl GenerationRequest {
             stream: None,
             stream_options: None,
             preference: None,
+            preference_source: PreferenceSource::Default,
+            begun: None,
             pad: None,
         }
     }

@@ -87,17 +87,17 @@ fn top_k(value: i64) -> Result<usize, ApiError> {
     }
 }
 
-/// An open range at 0: a nucleus without probability has no token.
+/// A nucleus without probability still has the best token: 0 is OpenAI's greedy.
 fn top_p(value: Option<f64>, default: f32) -> Result<f32, ApiError> {
     let Some(value) = value else { return Ok(default) };
-    if value > 0.0 && value <= 1.0 {
-        // A value so small that it rounds to 0 still means the best token alone.
+    if (0.0..=1.0).contains(&value) {
         return Ok((value as f32).max(f32::MIN_POSITIVE));
     }
-    Err(ApiError::invalid("top_p", format!("`top_p` is {value}; allowed: above 0, and 1 at most")))
+    Err(ApiError::invalid("top_p", format!("`top_p` is {value}; allowed: 0 to 1")))
 }
 
-/// A bias of 0 changes nothing, and is passed over whatever it is for.
+/// A bias of 0 changes nothing, and is passed over whatever it is for; so is one of a token that is none of the vocabulary: tables of
+/// biases are made for other models, too.
 fn bias(given: Option<&BTreeMap<String, f64>>, vocabulary: usize) -> Result<BTreeMap<u32, f32>, ApiError> {
     let invalid = |message: String| ApiError::invalid("logit_bias", message);
     let given: Vec<(&String, f64)> =
@@ -106,13 +106,15 @@ fn bias(given: Option<&BTreeMap<String, f64>>, vocabulary: usize) -> Result<BTre
         return Err(invalid(format!("`logit_bias` has {} tokens; allowed: {MOST_BIASES} at most", given.len())));
     }
     let entry = |(token, bias): (&String, f64)| {
-        let id = token.parse::<u32>().ok().filter(|id| (*id as usize) < vocabulary).ok_or_else(|| {
-            let last = vocabulary.saturating_sub(1);
-            invalid(format!("`logit_bias` is given for `{token}`; allowed: ids of tokens, 0 to {last}"))
-        })?;
-        within("logit_bias", bias, &BIAS).map(|bias| (id, bias as f32))
+        let digits = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits {
+            return Err(invalid(format!("`logit_bias` is given for `{token}`; allowed: ids of tokens")));
+        }
+        let bias = within("logit_bias", bias, &BIAS)?;
+        let id = token.parse::<u32>().ok().filter(|id| (*id as usize) < vocabulary);
+        Ok(id.map(|id| (id, bias as f32)))
     };
-    given.into_iter().map(entry).collect()
+    given.into_iter().filter_map(|given| entry(given).transpose()).collect()
 }
 
 /// Tokens before which no end token is a candidate.

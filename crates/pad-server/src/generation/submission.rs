@@ -1,36 +1,47 @@
 //! Planned lanes to an engine request.
 
+use pad_api::MaxTokens;
 use pad_decode::Normalisation;
-use pad_engine::{BLOCK, GenerateRequest, LaneSpec, Limits};
+use pad_engine::{BLOCK, GenerateRequest, LaneSpec, Limits, SubmitError};
 use pad_reward::LanePlan;
 
 use super::options::GenerationOptions;
 use crate::state::AppState;
-use crate::{ApiError, lanes};
-
-/// Longer answers than any context are asked for alike; the sum with a prompt must stay a number.
-const LONGEST: usize = u32::MAX as usize;
+use crate::{ApiError, lanes, refusal};
 
 /// What the engine is to do.
 ///
 /// # Errors
-/// 500 where the plan needs a value head that the reward model was not loaded with.
+/// 400 where prompt and answer do not fit the context; 500 where the plan needs a value head that the reward model was not loaded with.
 pub(crate) fn request(
     state: &AppState,
     options: &GenerationOptions,
     plan: LanePlan,
 ) -> Result<GenerateRequest, ApiError> {
     let lanes = lanes::specs(state.reward.as_ref(), plan.base, plan.lanes)?;
-    // A default gives way to what fits; a number that was asked for is kept or refused.
-    let default = || room(&state.engine.limits(), &lanes).min(state.defaults.max_tokens.unwrap_or(LONGEST));
-    let max_tokens = options.max_tokens.unwrap_or_else(default);
+    let limits = state.engine.limits();
+    let room = room(&limits, &lanes);
+    // What is asked for gives way to what fits as a default does: clients send numbers that are meant for models with a long context.
+    let max_tokens = match options.max_tokens {
+        None => room.min(state.defaults.max_tokens.unwrap_or(usize::MAX)),
+        Some(MaxTokens::NoLimit) => room,
+        Some(MaxTokens::Most(tokens)) => {
+            let tokens = usize::try_from(tokens).unwrap_or(usize::MAX);
+            if state.limits.strict_max_tokens { tokens } else { tokens.min(room) }
+        }
+    };
+    let prompt = lanes.iter().map(|lane| lane.prompt.len()).max().unwrap_or(0);
+    if prompt.saturating_add(max_tokens) > limits.context {
+        let error = SubmitError::ContextExceeded { prompt, max_tokens, context: limits.context };
+        return Err(refusal::submit(&error, options.names.prompt));
+    }
     Ok(GenerateRequest {
         terms: plan.terms.into_iter().map(Into::into).collect(),
         rule: options.sampling.rule(options.guidance.beta, normalisation(state)),
         top_k: options.guidance.top_k,
         seed: options.seed,
         choices: options.choices,
-        max_tokens: max_tokens.min(LONGEST),
+        max_tokens,
         end_tokens: state.chat.end_tokens().into(),
         grammar: None,
         lanes,
@@ -41,7 +52,7 @@ fn normalisation(state: &AppState) -> Normalisation {
     state.reward.as_ref().map_or(Normalisation::Candidates, |reward| reward.model.manifest().normalisation.into())
 }
 
-/// Tokens that fit where a request names no number: what the context leaves to the longest lane, and the KV cache to all
+/// Tokens that fit: what the context leaves to the longest lane, and the KV cache to all
 /// lanes of one choice (choices can run one after the other), each of which may leave up to a block unused. At least 1, so that a prompt that is too long is refused by name.
 fn room(limits: &Limits, lanes: &[LaneSpec]) -> usize {
     let longest = lanes.iter().map(|lane| lane.prompt.len()).max().unwrap_or(0);

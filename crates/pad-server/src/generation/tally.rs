@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use pad_api::{PadUsage, PromptTokensDetails, Usage};
+use pad_api::{PadUsage, PreferenceSource, PromptTokensDetails, Usage};
 
 use super::reader::AnswerPart;
 
@@ -20,12 +20,19 @@ pub(crate) struct Tally {
     cached: BTreeMap<usize, usize>,
     /// What is cached was computed for this request.
     computed: bool,
+    /// Where the preference came from.
+    source: PreferenceSource,
 }
 
 impl Tally {
     /// Nothing generated yet. `choices` are those of each prompt.
     pub(crate) fn new(prompt_tokens: usize, reward_lanes: usize, choices: usize) -> Self {
         Self { prompt_tokens, reward_lanes, choices: choices.max(1), ..Self::default() }
+    }
+
+    /// The request's preference came from there.
+    pub(crate) fn steered_by(self, source: PreferenceSource) -> Self {
+        Self { source, ..self }
     }
 
     /// Count a part of choice `index`.
@@ -63,7 +70,12 @@ impl Tally {
             total_tokens: prompt_tokens + self.tokens,
             prompt_tokens_details: PromptTokensDetails { cached_tokens: cached as u64 },
             completion_tokens_details: None,
-            pad: PadUsage { reward_lanes: self.reward_lanes as u64, steered_tokens: self.steered, mean_kl },
+            pad: PadUsage {
+                reward_lanes: self.reward_lanes as u64,
+                steered_tokens: self.steered,
+                mean_kl,
+                preference_source: self.source,
+            },
         }
     }
 }
@@ -92,7 +104,8 @@ mod tests {
         assert_eq!(usage.prompt_tokens_details.cached_tokens, 3);
         tally.add(2, &end(5));
         assert_eq!(tally.usage().prompt_tokens_details.cached_tokens, 8, "choice 2 is another prompt's");
-        assert_eq!(usage.pad, PadUsage { reward_lanes: 2, steered_tokens: 2, mean_kl: 0.5 });
+        assert_eq!((usage.pad.reward_lanes, usage.pad.steered_tokens), (2, 2));
+        assert_eq!(usage.pad.mean_kl.to_bits(), 0.5_f64.to_bits());
         assert_eq!(Tally::new(1, 0, 1).usage().pad.mean_kl.to_bits(), 0, "no tokens, no mean");
     }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::conversation::template_call;
 
 const ASSISTANT: &str = "assistant";
-const CALLS: &str = "tool_calls";
+pub(super) const CALLS: &str = "tool_calls";
 
 /// Append the input. Calls join the assistant's turn that they are part of.
 pub(super) fn extend(conversation: &mut Vec<Message>, input: ResponseInput) {
@@ -22,7 +22,7 @@ pub(super) fn extend(conversation: &mut Vec<Message>, input: ResponseInput) {
                 conversation.push(Message::new(message.role.template_name(), message.content.0));
             }
             InputItem::Call(call) => {
-                let function = FunctionCall { name: call.name, arguments: call.arguments };
+                let function = FunctionCall { name: call.qualified_name(), arguments: call.arguments };
                 let call = ToolCall { id: call.call_id, kind: ToolKind::Function, function };
                 match conversation[first..].last_mut() {
                     Some(turn) if turn.role == ASSISTANT => add_call(turn, call),

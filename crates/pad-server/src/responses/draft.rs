@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use pad_api::{
-    FinishReason, FunctionCall, IncompleteDetails, ObjectKind, OutputCall, OutputItem, Response, ResponseError,
-    ResponseStatus, ToolCall, ToolKind,
+    FinishReason, FunctionCall, IncompleteDetails, ObjectKind, OutputItem, Response, ResponseError, ResponseStatus,
+    ToolCall, ToolKind,
 };
 use pad_text::Message;
 
@@ -61,7 +61,7 @@ impl ResponseDraft {
             usage: None,
             metadata: request_fields.metadata,
         };
-        let (output, calls) = (Output::new(options.details), options.form.has_calls());
+        let (output, calls) = (Output::new(options.details, &response.tools), options.form.has_calls());
         Self { shared, conversation, owner, response, output, calls, reason: None }
     }
 
@@ -110,10 +110,10 @@ impl ResponseDraft {
         for item in self.output.items() {
             match item {
                 OutputItem::Message(message) => message.content.iter().for_each(|part| text.push_str(&part.text)),
-                OutputItem::FunctionCall(OutputCall { call_id, name, arguments, .. }) => calls.push(ToolCall {
-                    id: call_id.clone(),
+                OutputItem::FunctionCall(call) => calls.push(ToolCall {
+                    id: call.call_id.clone(),
                     kind: ToolKind::Function,
-                    function: FunctionCall { name: name.clone(), arguments: arguments.clone() },
+                    function: FunctionCall { name: call.qualified_name(), arguments: call.arguments.clone() },
                 }),
             }
         }

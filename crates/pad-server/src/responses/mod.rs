@@ -3,6 +3,7 @@
 mod conversation;
 mod draft;
 mod events;
+pub(crate) mod input_items;
 pub(crate) mod memory;
 mod output;
 mod turn;
@@ -35,8 +36,11 @@ use turn::Turn;
     )
 )]
 pub(crate) async fn create(request: ApiRequest<ResponseRequest>) -> Result<HttpResponse, ApiError> {
-    let ApiRequest { shared, caller, body } = request;
-    let turn = Turn::check(body, &shared, &caller)?;
+    let ApiRequest { shared, caller, standing, mut body } = request;
+    let notes = body.metadata.iter().flatten().map(|(name, note)| (name.clone(), note.clone().into())).collect();
+    let source = standing.fill(&mut body.preference, Some(&notes), body.model.as_deref(), &shared.state)?;
+    let mut turn = Turn::check(body, &shared, &caller)?;
+    turn.options.preference_source = source;
     let mut generation = generation::start(&shared, &turn.options, caller.acquire()?).await?;
     let stream = turn.options.stream;
     let mut draft = ResponseDraft::new(Arc::clone(&shared), turn);

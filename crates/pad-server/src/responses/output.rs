@@ -1,8 +1,8 @@
 //! What a response says and calls, as far as it has come.
 
 use pad_api::{
-    ChoicePad, FinishReason, OutputCall, OutputItem, OutputMessage, OutputText, ResponseStatus, Role, TokenLogprob,
-    TokenTrace, ToolCallDelta,
+    ChoicePad, FinishReason, OutputCall, OutputItem, OutputMessage, OutputText, ResponseStatus, ResponseTool, Role,
+    TokenLogprob, TokenTrace, ToolCallDelta,
 };
 use serde_json::Value;
 
@@ -15,6 +15,8 @@ pub(super) struct Output {
     items: Vec<OutputItem>,
     open: bool,
     details: TokenDetails,
+    /// Functions of namespaces.
+    tools: Vec<ResponseTool>,
     /// Log-probabilities of text that may turn out to be a call.
     waiting: WaitingLogprobs,
 }
@@ -34,8 +36,17 @@ pub(super) enum Growth {
 
 impl Output {
     /// Nothing yet.
-    pub(super) fn new(details: TokenDetails) -> Self {
-        Self { items: Vec::new(), open: false, details, waiting: WaitingLogprobs::default() }
+    pub(super) fn new(details: TokenDetails, tools: &[ResponseTool]) -> Self {
+        let tools = tools.iter().filter(|tool| tool.namespace.is_some()).cloned().collect();
+        Self { items: Vec::new(), open: false, details, tools, waiting: WaitingLogprobs::default() }
+    }
+
+    /// A function's own name, and its namespace, by the name under which the model knows it.
+    fn own_name(&self, name: String) -> (String, Option<String>) {
+        match self.tools.iter().find(|tool| tool.qualified_name() == name) {
+            Some(tool) => (tool.name.clone(), tool.namespace.clone()),
+            None => (name, None),
+        }
     }
 
     /// All items.
@@ -105,10 +116,12 @@ impl Output {
         if let (Some(call_id), Some(name)) = (delta.id, delta.function.name) {
             let id = format!("fc_{:032x}", rand::random::<u128>());
             let (arguments, status) = (String::new(), ResponseStatus::InProgress);
+            let (name, namespace) = self.own_name(name);
             return self.begin(OutputItem::FunctionCall(OutputCall {
                 id,
                 call_id,
                 name,
+                namespace,
                 arguments,
                 status,
                 pad: None,

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use pad_api::{ResponseFormatKind, ResponseRequest, ResponseTool, ResponseToolChoice, TextFormat, TextOptions, Tool};
+use pad_api::{
+    MaxTokens, ResponseFormatKind, ResponseRequest, ResponseTool, ResponseToolChoice, ResponseTools, TextFormat,
+    TextOptions, Tool,
+};
 use pad_text::Message;
 
 use super::conversation::extend;
@@ -20,6 +23,8 @@ const LONGEST_NOTE: usize = 512;
 /// What the request calls its fields.
 const NAMES: FieldNames = FieldNames { prompt: "input", max_tokens: "max_output_tokens", top_logprobs: "top_logprobs" };
 const FORM_NAMES: FormNames = FormNames { schema: "text.format.schema", function: "" };
+/// Characters of a tool's kind that are logged.
+const LONGEST_KIND: usize = 64;
 /// Asks for log-probabilities.
 const LOGPROBS: &str = "message.output_text.logprobs";
 
@@ -75,7 +80,12 @@ impl Turn {
         let system = request.instructions.as_ref().map(|instructions| Message::new("system", instructions.clone()));
         let prompt: Vec<Message> = system.into_iter().chain(conversation.iter().cloned()).collect();
         let format = request.text.and_then(|text| text.format).unwrap_or_else(TextFormat::text);
-        let (tools, tool_choice) = (request.tools.unwrap_or_default(), request.tool_choice);
+        let ResponseTools { functions: tools, skipped } = request.tools.unwrap_or_default();
+        for kind in skipped {
+            let kind: String = kind.chars().take(LONGEST_KIND).collect();
+            tracing::info!(kind = ?kind, "left out a tool that this server does not run");
+        }
+        let tool_choice = request.tool_choice;
         let top = request.top_logprobs.unwrap_or(0);
         let logprobs = top > 0 || request.include.iter().flatten().any(|what| what == LOGPROBS);
         let generation = GenerationRequest {
@@ -103,7 +113,7 @@ impl Turn {
             instructions: request.instructions,
             previous: request.previous_response_id,
             store: request.store.unwrap_or(true),
-            max_output_tokens: request.max_output_tokens,
+            max_output_tokens: request.max_output_tokens.and_then(MaxTokens::most),
             temperature: request.temperature.unwrap_or_else(|| f64::from(state.defaults.temperature)),
             top_p: request.top_p.unwrap_or_else(|| f64::from(state.defaults.top_p)),
             text: TextOptions { format: Some(format) },

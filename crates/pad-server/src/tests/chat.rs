@@ -203,8 +203,14 @@ async fn what_can_be_preferred_is_listed() {
 #[tokio::test]
 async fn models_are_listed_and_found_by_id_and_alias() {
     let app = app();
-    let model = json!({"id": "lab/parrot", "object": "model", "created": 1_700_000_000, "owned_by": "pad"});
-    assert_eq!(get(&app, "/v1/models").await.json(), json!({"object": "list", "data": [model]}));
+    let model = json!({
+        "id": "lab/parrot", "object": "model", "created": 1_700_000_000, "owned_by": "pad", "max_model_len": CONTEXT
+    });
+    let mut preset = model.clone();
+    let own = json!({"id": "loud-parrot", "parent": "lab/parrot", "preference": {"loud": 1.0}});
+    preset.as_object_mut().expect("an object").extend(own.as_object().expect("an object").clone());
+    assert_eq!(get(&app, "/v1/models").await.json(), json!({"object": "list", "data": [model, preset]}));
+    assert_eq!(get(&app, "/v1/models/loud-parrot").await.json(), preset);
     for path in ["/v1/models/lab/parrot", "/v1/models/lab%2Fparrot", "/v1/models/default"] {
         assert_eq!(get(&app, path).await.json(), model, "{path}");
     }

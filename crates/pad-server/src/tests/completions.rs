@@ -12,7 +12,7 @@ use super::tokenizer::token;
 /// A prompt that the model answers: it ends with a line break, as every chat does.
 const PROMPT: &str = "Say it.\n";
 
-async fn complete(app: &Router, fields: Value) -> Answer {
+pub(super) async fn complete(app: &Router, fields: Value) -> Answer {
     let mut body = json!({"prompt": PROMPT});
     if let (Some(body), Value::Object(fields)) = (body.as_object_mut(), fields) {
         body.extend(fields);

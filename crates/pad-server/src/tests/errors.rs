@@ -21,7 +21,7 @@ async fn values_that_are_not_allowed_are_named() {
         (json!({"temperature": 2.1}), "temperature", "0 to 2"),
         (json!({"temperature": -0.1}), "temperature", "-0.1"),
         (json!({"temperature": "hot"}), "temperature", "a number"),
-        (json!({"top_p": 0}), "top_p", "above 0"),
+        (json!({"top_p": -0.1}), "top_p", "0 to 1"),
         (json!({"top_p": 1.5}), "top_p", "1.5"),
         (json!({"min_p": 1.1}), "min_p", "0 to 1"),
         (json!({"min_p": -0.1}), "min_p", "-0.1"),
@@ -33,8 +33,8 @@ async fn values_that_are_not_allowed_are_named() {
         (json!({"repetition_penalty": 101}), "repetition_penalty", "101"),
         (json!({"logit_bias": {"5": 100.5}}), "logit_bias", "-100 to 100"),
         (json!({"logit_bias": {"hello": 1}}), "logit_bias", "`hello`"),
-        (json!({"logit_bias": {"259": 1}}), "logit_bias", "0 to 258"),
-        (json!({"logit_bias": {"-1": 1}}), "logit_bias", "0 to 258"),
+        (json!({"logit_bias": {"-1": 1}}), "logit_bias", "`-1`"),
+        (json!({"logit_bias": {"259": 101}}), "logit_bias", "-100 to 100"),
         (json!({"logit_bias": {"5": "much"}}), "logit_bias", "a number"),
         (json!({"logit_bias": [5]}), "logit_bias", "an object"),
         (json!({"ignore_eos": 1}), "ignore_eos", "boolean"),
@@ -43,18 +43,17 @@ async fn values_that_are_not_allowed_are_named() {
         (json!({"min_tokens": -1}), "min_tokens", "not negative"),
         (json!({"logprobs": 5}), "logprobs", "boolean"),
         (json!({"top_logprobs": 3}), "top_logprobs", "with `logprobs` true"),
-        (json!({"logprobs": false, "top_logprobs": 0}), "top_logprobs", "with `logprobs` true"),
+        (json!({"logprobs": false, "top_logprobs": 1}), "top_logprobs", "with `logprobs` true"),
         (json!({"logprobs": true, "top_logprobs": 21}), "top_logprobs", "0 to 20"),
         (json!({"logprobs": true, "top_logprobs": -1}), "top_logprobs", "not negative"),
         (json!({"n": 0}), "n", "1 to 16"),
         (json!({"n": 17}), "n", "17"),
         (json!({"n": 1.5}), "n", "whole number"),
-        (json!({"max_tokens": -1}), "max_tokens", "not negative"),
-        (json!({"stop": []}), "stop", "1 to 4"),
+        (json!({"max_tokens": -2}), "max_tokens", "not negative"),
+        (json!({"max_tokens": 4.5}), "max_tokens", "whole number"),
         (json!({"stop": ["a", "b", "c", "d", "e"]}), "stop", "5 strings"),
         (json!({"stop": ["a", ""]}), "stop", "empty"),
         (json!({"stop": {"a": 1}}), "stop", "array of strings"),
-        (json!({"stream_options": {"include_usage": true}}), "stream_options", "without `stream`"),
         (json!({"stream": true, "stream_options": 1}), "stream_options", "include_usage"),
         (json!({"messages": []}), "messages", "one message"),
         (json!({"messages": [{"role": "user", "content": 1}]}), "messages[0].content", "text parts"),
@@ -144,8 +143,6 @@ async fn a_prompt_beyond_the_context_names_both_numbers() {
     for number in [prompt, CONTEXT] {
         assert!(answer.text.contains(&number.to_string()), "{number} is in {}", answer.text);
     }
-    let many = chat(&app, json!({"max_tokens": CONTEXT})).await;
-    assert_eq!(brief(&many), (400, json!("messages"), json!("context_length_exceeded")));
 }
 
 #[tokio::test]

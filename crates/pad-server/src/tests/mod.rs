@@ -2,8 +2,11 @@
 
 mod chat;
 pub(crate) mod client;
+mod client_habits;
 mod completions;
 mod connections;
+mod constraints;
+mod context;
 mod errors;
 mod forms;
 mod keys;
@@ -16,8 +19,10 @@ mod response_calls;
 mod responses;
 mod rewards;
 mod sampling;
+mod self_description;
 pub(crate) mod server;
 mod shutdown;
+mod standing_preference;
 mod stream;
 pub(crate) mod tokenizer;
 mod tokens;

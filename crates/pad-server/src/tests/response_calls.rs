@@ -233,7 +233,7 @@ async fn what_is_wrong_is_named_as_it_is_written_here() {
     let unique = json!({"type": "object", "properties": {"a": {"type": "array", "uniqueItems": true}}});
     let schema = |schema: Value| json!({"text": {"format": {"type": "json_schema", "name": "n", "schema": schema}}});
     for (fields, param) in [
-        (json!({"tools": [{"type": "web_search"}]}), "tools[0].type"),
+        (json!({"tools": [{"type": "function"}]}), "tools[0].name"),
         (json!({"tools": [greet(), greet()]}), "tools[1].name"),
         (json!({"tools": [greet(), tool("f", &unique)]}), "tools[1].parameters"),
         (json!({"tools": [greet()], "tool_choice": named("other")}), "tool_choice"),
@@ -251,6 +251,6 @@ async fn what_is_wrong_is_named_as_it_is_written_here() {
         let error = answer.error();
         assert_eq!((answer.status.as_u16(), &error["param"]), (400, &json!(param)), "{fields}: {error}");
         let names = error["message"].as_str().is_some_and(|message| message.contains(&format!("`{param}`")));
-        assert!(names || param == "tool_choice" || param == "input[0].call_id", "{error}");
+        assert!(names || param == "tool_choice" || param == "tools[0].name" || param == "input[0].call_id", "{error}");
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::Router;
 use pad_engine::{Engine, EngineConfig, Status};
 use pad_reward::{Manifest, RewardModel};
+use serde_json::json;
 
 use super::model::{Behaviour, Parrot};
 use super::tokenizer;
-use crate::{ApiKeys, AppState, Defaults, ModelCard, Origins, RequestLimits, Reward};
+use crate::{ApiKeys, AppState, Defaults, ModelCard, Origins, Preset, RequestLimits, Reward};
 
 const MANIFEST: &str = r#"
     kind = "prompted"
@@ -26,6 +27,7 @@ pub(crate) fn state(behaviour: Behaviour) -> AppState {
         model: ModelCard {
             id: "lab/parrot".to_owned(),
             aliases: vec!["default".to_owned()],
+            presets: vec![Preset::new("loud-parrot", &json!({"loud": 1})).expect("a preference")],
             created: 1_700_000_000,
             fingerprint: "pad-test".to_owned(),
         },

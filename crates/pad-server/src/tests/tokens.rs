@@ -10,7 +10,7 @@ use super::model::CONTEXT;
 use super::server::app;
 use super::tokenizer::{END, token};
 
-async fn post(app: &Router, path: &str, body: Value) -> Answer {
+pub(super) async fn post(app: &Router, path: &str, body: Value) -> Answer {
     let request = Request::builder().method(Method::POST).uri(path).body(Body::from(body.to_string()));
     send(app, request.expect("a request")).await
 }

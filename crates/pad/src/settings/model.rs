@@ -1,5 +1,7 @@
 //! `[model]`: the base model and how it runs.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::error::Bad;
@@ -16,6 +18,8 @@ pub struct ModelSettings {
     pub name: String,
     /// Further names that requests may use.
     pub aliases: Vec<String>,
+    /// Further names, each with a preference of its own.
+    pub presets: BTreeMap<String, serde_json::Value>,
     /// Arithmetic.
     pub dtype: Dtype,
     /// `cpu` or `cuda:N`.
@@ -59,6 +63,16 @@ impl ModelSettings {
 
     pub(super) fn check(&self) -> Result<(), Bad> {
         Bad::unless(!self.source.trim().is_empty(), "model.source", &self.source, "a path or a source")?;
+        let taken =
+            |name: &&String| **name == self.served_name() || self.aliases.contains(name) || name.trim().is_empty();
+        let preset = self.presets.keys().find(taken);
+        let shown = preset.map_or("", String::as_str);
+        Bad::unless(
+            preset.is_none(),
+            "model.presets",
+            shown,
+            "a name that is neither empty nor the model's or an alias",
+        )?;
         let hex =
             self.sha256.is_empty() || (self.sha256.len() == 64 && self.sha256.chars().all(|c| c.is_ascii_hexdigit()));
         Bad::unless(hex, "model.sha256", &self.sha256, "64 hexadecimal digits, or nothing")?;

@@ -41,6 +41,8 @@ pub struct ServerSettings {
     pub answer_seconds: u64,
     /// Most choices of one request.
     pub max_choices: usize,
+    /// Refuse an answer that is longer than what fits.
+    pub strict_max_tokens: bool,
     /// Most responses that are remembered; 0: none.
     pub max_responses: usize,
     /// Memory that they may take together.

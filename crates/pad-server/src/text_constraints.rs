@@ -1,0 +1,77 @@
+//! What an answer's text is held to: OpenAI's `response_format`, or a constraint by one of vLLM's names.
+
+use pad_api::{GuidedJson, ResponseFormat, ResponseFormatKind, StructuredOutputs};
+
+use crate::ApiError;
+use crate::generation::form::TextForm;
+
+/// The field that a schema of `response_format` stands in.
+const SCHEMA: &str = "response_format.json_schema.schema";
+
+/// The fields of a request that constrain its answer's text; one of them at most is given.
+pub(crate) struct TextConstraints {
+    pub(crate) response_format: Option<ResponseFormat>,
+    pub(crate) guided_json: Option<GuidedJson>,
+    pub(crate) guided_choice: Option<Vec<String>>,
+    pub(crate) guided_regex: Option<String>,
+    pub(crate) guided_grammar: Option<String>,
+    pub(crate) structured_outputs: Option<StructuredOutputs>,
+}
+
+impl TextConstraints {
+    /// What the text may be, and the field that its schema stands in. A constraint is kept or refused, never passed over.
+    ///
+    /// # Errors
+    /// 400 where there is more than one, or one that an answer cannot be held to.
+    pub(crate) fn form(self) -> Result<(TextForm, &'static str), ApiError> {
+        let given = self.given();
+        if given.len() > 1 {
+            let message = format!("the text has several constraints ({}); allowed: one", given.join(", "));
+            let outer = given[0].split('.').next().unwrap_or(given[0]);
+            return Err(ApiError::invalid(outer, message));
+        }
+        let Some(place) = given.first().copied() else { return Ok((TextForm::Any, SCHEMA)) };
+        if let Some(format) = self.response_format.filter(|_| place == "response_format") {
+            return Ok((of_format(format)?, SCHEMA));
+        }
+        let outputs = self.structured_outputs.unwrap_or_default();
+        match (self.guided_json.or(outputs.json), outputs.json_object) {
+            (Some(GuidedJson(schema)), _) => Ok((TextForm::Schema(schema), place)),
+            (None, Some(true)) => Ok((TextForm::Object, place)),
+            (None, _) => {
+                let message =
+                    format!("`{place}` is given, which no answer can be held to here; allowed: a JSON schema");
+                Err(ApiError::invalid(place, message))
+            }
+        }
+    }
+
+    /// The constraints that are given, by their fields.
+    fn given(&self) -> Vec<&'static str> {
+        let format = self.response_format.as_ref().is_some_and(|format| format.kind != ResponseFormatKind::Text);
+        let older = [
+            ("response_format", format),
+            ("guided_json", self.guided_json.is_some()),
+            ("guided_choice", self.guided_choice.is_some()),
+            ("guided_regex", self.guided_regex.is_some()),
+            ("guided_grammar", self.guided_grammar.is_some()),
+        ];
+        let older = older.into_iter().filter(|(_, given)| *given).map(|(place, _)| place);
+        older.chain(self.structured_outputs.iter().flat_map(StructuredOutputs::given)).collect()
+    }
+}
+
+/// A `json_schema` without a schema is any object.
+fn of_format(format: ResponseFormat) -> Result<TextForm, ApiError> {
+    match (format.kind, format.json_schema) {
+        (ResponseFormatKind::Text, _) => Ok(TextForm::Any),
+        (ResponseFormatKind::JsonObject, _) => Ok(TextForm::Object),
+        (ResponseFormatKind::JsonSchema, Some(described)) => {
+            Ok(described.schema.map_or(TextForm::Object, TextForm::Schema))
+        }
+        (ResponseFormatKind::JsonSchema, None) => {
+            let message = "`response_format.json_schema` is absent; allowed: an object with `name` and `schema`";
+            Err(ApiError::invalid("response_format.json_schema", message))
+        }
+    }
+}
