@@ -43,7 +43,11 @@ impl ToSchema for MaxTokens {}
 
 impl PartialSchema for MaxTokens {
     fn schema() -> RefOr<Schema> {
-        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(-1)).into()
+        ObjectBuilder::new()
+            .schema_type(Type::Integer)
+            .minimum(Some(-1))
+            .description(Some("A number of tokens, or -1 for as many as fit."))
+            .into()
     }
 }
 

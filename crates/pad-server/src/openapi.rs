@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use axum::http::header;
 use axum::response::IntoResponse;
-use pad_api::ErrorBody;
+use pad_api::{ErrorBody, ItemOrder};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
@@ -25,7 +25,7 @@ use crate::{chat, completions, docs, health, models, preferences, responses, rew
         chat::create, completions::create, responses::create, responses::get, responses::delete, responses::input_items::list, server_info::loads, server_info::server, server_info::model, server_info::tokenizer, models::list, models::get, preferences::list, rewards::create, tokens::tokenize, tokens::detokenize,
         health::health, health::ready, health::version, health::ping, health::metrics, docs::page, serve
     ),
-    components(schemas(ErrorBody)),
+    components(schemas(ErrorBody, ItemOrder)),
     // The empty one first: a server without keys is open.
     security((), ("api_key" = [])),
     tags(

@@ -24,7 +24,7 @@ use worth::Worth;
     )
 )]
 pub(crate) async fn create(request: ApiRequest<RewardsRequest>) -> Result<Json<Rewards>, ApiError> {
-    let ApiRequest { shared, caller, body } = request;
+    let ApiRequest { shared, caller, body, .. } = request;
     let per_token = body.per_token.unwrap_or(false);
     let grant = caller.acquire()?;
     // Templates and tokenizers take a while over long conversations, in which other requests of the same thread would wait.

@@ -60,6 +60,7 @@ async fn completions_and_responses_count_alike() {
     for (length, fields) in [(CONTEXT - 3, json!({"max_tokens": 32000})), (CONTEXT - 3, json!({"max_tokens": -1}))] {
         let mut body = fields.clone();
         body["prompt"] = json!("a".repeat(length));
+        body["ignore_eos"] = json!(true);
         let (prompt, answered, reason) = usage(&complete(&app, body).await);
         assert_eq!((prompt, answered, reason), (length as u64, 3, json!("length")), "{fields}");
     }

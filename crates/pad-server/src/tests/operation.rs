@@ -100,7 +100,7 @@ async fn the_document_and_the_router_have_the_same_routes() {
     let app = app();
     let document = serde_json::to_value(crate::openapi()).expect("it is JSON");
     let paths = document["paths"].as_object().expect("paths");
-    assert_eq!(paths.len(), 16);
+    assert_eq!(paths.len(), 22);
     for (path, item) in paths {
         for method in [Method::GET, Method::POST, Method::DELETE] {
             let documented = item.get(method.as_str().to_lowercase()).is_some();
@@ -111,7 +111,7 @@ async fn the_document_and_the_router_have_the_same_routes() {
             if let Some(operation) = item.get(method.as_str().to_lowercase()) {
                 assert!(operation["responses"]["500"].is_object() && operation["summary"].is_string(), "{operation}");
                 let open = operation.get("security").is_some();
-                assert_eq!(open, ["/health", "/ready", "/version", "/docs"].contains(&path.as_str()), "{path}");
+                assert_eq!(open, ["/health", "/ready", "/ping", "/version", "/docs"].contains(&path.as_str()), "{path}");
                 assert_eq!(operation["responses"].get("401").is_none(), open, "{path}");
             }
         }
