@@ -30,7 +30,10 @@ async fn the_answer_has_openais_shape() {
     assert_eq!(usage["completion_tokens"], ANSWER.len() + 1, "the end token counts");
     assert_eq!(usage["total_tokens"], prompt + ANSWER.len() + 1);
     assert!(usage["prompt_tokens_details"]["cached_tokens"].is_u64(), "{usage}");
-    assert_eq!(usage["pad"], json!({"reward_lanes": 0, "steered_tokens": 0, "mean_kl": 0.0, "preference_source": "default"}));
+    assert_eq!(
+        usage["pad"],
+        json!({"reward_lanes": 0, "steered_tokens": 0, "mean_kl": 0.0, "preference_source": "default"})
+    );
 }
 
 #[tokio::test]

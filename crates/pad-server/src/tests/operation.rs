@@ -111,7 +111,11 @@ async fn the_document_and_the_router_have_the_same_routes() {
             if let Some(operation) = item.get(method.as_str().to_lowercase()) {
                 assert!(operation["responses"]["500"].is_object() && operation["summary"].is_string(), "{operation}");
                 let open = operation.get("security").is_some();
-                assert_eq!(open, ["/health", "/ready", "/ping", "/version", "/docs"].contains(&path.as_str()), "{path}");
+                assert_eq!(
+                    open,
+                    ["/health", "/ready", "/ping", "/version", "/docs"].contains(&path.as_str()),
+                    "{path}"
+                );
                 assert_eq!(operation["responses"].get("401").is_none(), open, "{path}");
             }
         }

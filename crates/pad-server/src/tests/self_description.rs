@@ -76,8 +76,3 @@ async fn a_page_may_forget_a_response() {
     let allowed = answer.headers["access-control-allow-methods"].to_str().expect("methods");
     assert!(allowed.contains("DELETE"), "{allowed}");
 }
-
-#[test]
-fn temporary_openapi() {
-    std::fs::write("/tmp/clients/openapi.json", crate::openapi().to_pretty_json().expect("JSON")).expect("written");
-}
