@@ -1,4 +1,4 @@
-//! What programs that expect vLLM or SGLang ask a server about itself.
+//! What programs that expect vLLM or `SGLang` ask a server about itself.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -26,7 +26,7 @@ pub struct TokenizerInfo {
     pub vocab_size: u64,
 }
 
-/// `GET /model_info`, in the shape of SGLang's.
+/// `GET /model_info`, in the shape of `SGLang`'s.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ModelInfo {
     /// The served model's id.
@@ -43,7 +43,7 @@ pub struct ModelInfo {
     pub weight_version: String,
 }
 
-/// `GET /server_info`, in the shape of SGLang's.
+/// `GET /server_info`, in the shape of `SGLang`'s.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ServerInfo {
     /// The served model's id.
@@ -64,7 +64,7 @@ pub struct ServerInfo {
     pub dp_size: u64,
 }
 
-/// `GET /v1/loads`, in the shape of SGLang's: how busy the server is.
+/// `GET /v1/loads`, in the shape of `SGLang`'s: how busy the server is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LoadList {
     /// The server's version.

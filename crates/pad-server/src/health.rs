@@ -44,7 +44,7 @@ pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Result<Json<Read
     }
 }
 
-/// The same as `GET /ready`, by the name that SageMaker and vLLM's clients ask. No key is needed.
+/// The same as `GET /ready`, by the name that `SageMaker` and vLLM's clients ask. No key is needed.
 #[utoipa::path(
     get, path = "/ping", tag = "Operation", operation_id = "ping", security(()),
     responses(

@@ -1,4 +1,4 @@
-//! `GET /server_info`, `/model_info`, `/v1/loads` and `/tokenizer_info`: what routers and harnesses made for SGLang and vLLM ask.
+//! `GET /server_info`, `/model_info`, `/v1/loads` and `/tokenizer_info`: what routers and harnesses made for `SGLang` and vLLM ask.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub(crate) async fn tokenizer(State(shared): State<Arc<Shared>>) -> Json<Tokeniz
     })
 }
 
-/// Describe the model, as SGLang does; `GET /get_model_info` is the same.
+/// Describe the model, as `SGLang` does; `GET /get_model_info` is the same.
 #[utoipa::path(
     get, path = "/model_info", tag = "Models", operation_id = "modelInfo",
     responses((status = 200, description = "The model.", body = ModelInfo))
@@ -47,7 +47,7 @@ pub(crate) async fn model(State(shared): State<Arc<Shared>>) -> Json<ModelInfo> 
     })
 }
 
-/// Describe the server, as SGLang does; `GET /get_server_info` is the same.
+/// Describe the server, as `SGLang` does; `GET /get_server_info` is the same.
 #[utoipa::path(
     get, path = "/server_info", tag = "Operation", operation_id = "serverInfo",
     responses((status = 200, description = "The server.", body = ServerInfo))
@@ -66,7 +66,7 @@ pub(crate) async fn server(State(shared): State<Arc<Shared>>) -> Json<ServerInfo
     })
 }
 
-/// Tell how busy the server is, as SGLang does.
+/// Tell how busy the server is, as `SGLang` does.
 #[utoipa::path(
     get, path = "/v1/loads", tag = "Operation", operation_id = "loads",
     responses((status = 200, description = "How busy the server is.", body = LoadList))
