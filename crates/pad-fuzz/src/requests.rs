@@ -54,5 +54,5 @@ fn told(tool: &Tool) {
 fn response(request: ResponseRequest) {
     let format = request.text.and_then(|text| text.format);
     drop(format.map(ResponseFormat::from));
-    request.tools.into_iter().flatten().map(Tool::from).for_each(|tool| told(&tool));
+    request.tools.unwrap_or_default().functions.into_iter().map(Tool::from).for_each(|tool| told(&tool));
 }

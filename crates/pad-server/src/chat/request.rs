@@ -85,14 +85,11 @@ fn begun(request: &mut ChatRequest) -> Result<Option<String>, ApiError> {
         return Ok(None);
     }
     let assistants = |last: &mut ChatMessage| last.role == Role::Assistant && last.take_calls().is_empty();
-    match request.messages.pop_if(assistants) {
-        Some(last) => Ok(Some(last.content.map(Content::into_text).unwrap_or_default())),
-        None => {
-            let message =
-                "`continue_final_message` is true; allowed: with a last message of the assistant's, without calls";
-            Err(ApiError::invalid("continue_final_message", message))
-        }
+    if let Some(last) = request.messages.pop_if(assistants) {
+        return Ok(Some(last.content.map(Content::into_text).unwrap_or_default()));
     }
+    let message = "`continue_final_message` is true; allowed: with a last message of the assistant's, without calls";
+    Err(ApiError::invalid("continue_final_message", message))
 }
 
 /// Answers are text. How speech would sound may stand beside modalities that are text alone.
