@@ -113,6 +113,7 @@ impl std::fmt::Debug for ServerSettings {
             .field("head_seconds", &self.head_seconds)
             .field("answer_seconds", &self.answer_seconds)
             .field("max_choices", &self.max_choices)
+            .field("strict_max_tokens", &self.strict_max_tokens)
             .field("max_responses", &self.max_responses)
             .field("responses_memory", &self.responses_memory)
             .field("keep_alive_seconds", &self.keep_alive_seconds)
