@@ -1,6 +1,9 @@
 //! Clients that leave, and a server that is told to stop.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::Command;
+use std::thread;
 
 use serde_json::{Value, json};
 
@@ -100,11 +103,94 @@ fn told_to_stop_with_nothing_to_do_it_ends() {
 #[test]
 fn time_to_finish_is_bounded() {
     let server = Server::start(&[], &[("PAD_SERVER__DRAIN_SECONDS", "1")]);
+    cut_off(&server, || server.terminate());
+}
+
+#[test]
+fn a_second_signal_does_not_wait() {
+    let server = Server::start(&[], &[("PAD_SERVER__DRAIN_SECONDS", "3600")]);
+    cut_off(&server, || {
+        server.terminate();
+        until("the first is heard", || (server.client().get("/ready").status == 503).then_some(()));
+        server.terminate();
+    });
+}
+
+/// What runs when the time is over is told so: a stream by its last event, another request by its status, the caller by the status of
+/// the process.
+fn cut_off(server: &Server, end: impl FnOnce()) {
     let mut lines = server.client().lines(&endless());
     assert!(lines.next().is_some());
+    let whole = thread::spawn({
+        let client = server.client();
+        move || client.chat(&endless())
+    });
+    until("both run", || (server.engine()["running"] == 4).then_some(()));
+    end();
+    let rest: Vec<String> = lines.filter(|line| !line.is_empty()).collect();
+    let [.., error, done] = rest.as_slice() else { panic!("no end: {rest:?}") };
+    assert_eq!(done, "data: [DONE]");
+    let error: Value = serde_json::from_str(error.strip_prefix("data: ").expect("data")).expect("JSON");
+    assert_eq!(error["error"]["code"], "interrupted", "{error}");
+    let whole = whole.join().expect("an answer");
+    assert_eq!((whole.status, whole.error()["code"].as_str()), (503, Some("interrupted")));
+    assert_eq!(until("the process ends", || server.exit_status()).code(), Some(3), "{}", server.log());
+    assert!(server.log().contains("broken off"), "{}", server.log());
+}
+
+#[test]
+fn clients_that_say_no_more_do_not_hold_the_end() {
+    let patient = [
+        ("PAD_SERVER__DRAIN_SECONDS", "3600"),
+        ("PAD_SERVER__HEAD_SECONDS", "3600"),
+        ("PAD_SERVER__BODY_SECONDS", "3600"),
+    ];
+    let server = Server::start(&[], &patient);
+    let begin = |bytes: &str| {
+        let mut connection = TcpStream::connect(server.address()).expect("a connection");
+        connection.write_all(bytes.as_bytes()).expect("the server reads");
+        connection
+    };
+    let head =
+        "POST /tokenize HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n";
+    let half = [begin(""), begin("GET /hea"), begin(&format!("{head}{{\"prompt\": ")), begin("\x16\x03\x01")];
+    let mut half_body = &half[2];
+    // The last request is taken after the others have come.
+    server.client().completion(&ask("hi", 1));
     server.terminate();
+    let mut answer = String::new();
+    half_body.read_to_string(&mut answer).expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains(r#""code":"draining""#), "{answer}");
     assert_eq!(until("the process ends", || server.exit_status()).code(), Some(0), "{}", server.log());
-    assert!(lines.all(|line| line != "data: [DONE]"), "the stream was cut");
+}
+
+#[test]
+fn routers_are_told_before_requests_are_refused() {
+    let server =
+        Server::start(&[], &[("PAD_SERVER__LAME_DUCK_SECONDS", "3600"), ("PAD_SERVER__DRAIN_SECONDS", "3600")]);
+    server.terminate();
+    let ready = until("readiness goes off", || {
+        let answer = server.client().get("/ready");
+        (answer.status == 503).then_some(answer)
+    });
+    assert_eq!(ready.error()["code"], "draining");
+    assert_eq!(server.client().get("/health").json()["status"], "draining");
+    assert_eq!(server.client().completion(&ask("hi", 1))["usage"]["completion_tokens"], 1, "requests are still taken");
+    assert!(server.exit_status().is_none());
+    server.terminate();
+    assert_eq!(until("the process ends", || server.exit_status()).code(), Some(0), "nothing was broken off");
+}
+
+#[test]
+fn a_client_that_does_not_read_is_let_go() {
+    let server = Server::start(&[], &[("PAD_SERVER__WRITE_SECONDS", "1")]);
+    // Explained tokens with many candidates: more than the system keeps for a client that does not read.
+    let more = json!({"stream": true, "n": 8, "ignore_eos": true, "pad": {"trace": true, "top_k": 100}});
+    let stalled = server.client().unread(&with(endless(), more));
+    until("it runs", || (server.engine()["running"] == 8).then_some(()));
+    let engine = until_empty(&server);
+    assert!(engine["cancelled"].as_u64() > Some(0), "it did not run to its end: {engine}");
+    drop(stalled);
 }
 
 /// A start that fails: what is said on standard error.

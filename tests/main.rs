@@ -9,6 +9,7 @@ mod calls;
 mod chat;
 mod client;
 mod clients;
+mod connections;
 mod echo;
 mod eval;
 mod examples;

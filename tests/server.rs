@@ -23,8 +23,18 @@ impl Server {
     /// Start with these flags and environment variables, and wait until requests are taken. The reward model is the prompted one
     /// where they name no other.
     pub fn start(flags: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::start_as(model::pad(), flags, variables)
+    }
+
+    /// The same where the process may have so many files open.
+    pub fn limited(files: usize, variables: &[(&str, &str)]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")]).arg(model::pad().get_program());
+        Self::start_as(shell, &[], variables)
+    }
+
+    fn start_as(mut command: Command, flags: &[&str], variables: &[(&str, &str)]) -> Self {
         model::fetched();
-        let mut command = model::pad();
         command.args(["serve", "--host", "127.0.0.1", "--port", "0"]).args(flags);
         command.env("PAD_REWARD", "prompted").envs(variables.iter().copied());
         let mut child = command

@@ -11,10 +11,11 @@ use axum::routing::{get, post};
 use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::lifecycle::Phase;
 use crate::state::{AppState, Shared};
 use crate::{
-    ApiError, auth, chat, completions, docs, health, models, openapi, preferences, request_id, responses, rewards,
-    server_info, tokens,
+    ApiError, auth, chat, completions, docs, error_shape, head, health, hosts, models, openapi, preferences,
+    request_id, responses, rewards, server_info, tokens,
 };
 
 /// All routes over `state`.
@@ -58,7 +59,11 @@ pub fn app(state: AppState) -> Router {
 fn layered(routes: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router {
     let origins = shared.state.origins.layer();
     routes
+        .layer(from_fn_with_state(Arc::clone(&shared), interruptible))
+        .layer(from_fn_with_state(Arc::clone(&shared), hosts::check))
+        .layer(from_fn_with_state(Arc::clone(&shared), head::check))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(error_shape::shape))
         .layer(from_fn_with_state(Arc::clone(&shared), count_answer))
         // Browsers ask without a key whether they may ask with one.
         .layer(option_layer(origins))
@@ -78,6 +83,15 @@ async fn count_answer(State(shared): State<Arc<Shared>>, request: Request, next:
     let response = next.run(request).await;
     shared.metrics.answered(response.status().as_u16());
     response
+}
+
+/// Answer what is not answered when the time to do so is over. Streams, which have begun, see to it themselves.
+async fn interruptible(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    tokio::select! {
+        biased;
+        response = next.run(request) => response,
+        () = shared.state.lifecycle.reached(Phase::Interrupting) => ApiError::interrupted().into_response(),
+    }
 }
 
 /// What a panic says may quote the request: it goes to the client no more than to the log.

@@ -41,10 +41,35 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, INVALID, Some(code), message)
     }
 
+    /// 400: what came is no request.
+    pub fn no_request(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, INVALID, Some("bad_request"), message)
+    }
+
     /// 401: no key, or none that is known.
     pub fn unauthorized(message: &str) -> Self {
         let error = Self::new(StatusCode::UNAUTHORIZED, INVALID, Some("invalid_api_key"), message);
         error.with_header(header::WWW_AUTHENTICATE, "Bearer")
+    }
+
+    /// 400: the header `Host` is not what it has to be.
+    pub fn bad_host(message: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, INVALID, Some("invalid_host"), message)
+    }
+
+    /// 403: the server does not go by this name.
+    pub fn host_not_allowed(name: &str) -> Self {
+        let message = format!(
+            "the host `{name}` is not allowed: a server without API keys is asked as `localhost`, by the address that it listens on, \
+             or by a name of `server.allowed_hosts`"
+        );
+        Self::new(StatusCode::FORBIDDEN, INVALID, Some("host_not_allowed"), message)
+    }
+
+    /// 403: a web page of another origin sends the request.
+    pub fn origin_not_allowed(origin: &str) -> Self {
+        let message = format!("web pages of the origin `{origin}` are not allowed: see `server.cors_origins`");
+        Self::new(StatusCode::FORBIDDEN, INVALID, Some("origin_not_allowed"), message)
     }
 
     /// 404: no model has this name.
@@ -74,6 +99,12 @@ impl ApiError {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, INVALID, Some("method_not_allowed"), message)
     }
 
+    /// 408: the head did not come in time.
+    pub fn head_too_slow(seconds: u64) -> Self {
+        let message = format!("the head of the request did not come within {seconds} seconds");
+        Self::new(StatusCode::REQUEST_TIMEOUT, INVALID, Some("head_timeout"), message)
+    }
+
     /// 408: the body did not come in time.
     pub fn body_too_slow(seconds: u64) -> Self {
         let message = format!("the body did not come within {seconds} seconds");
@@ -86,6 +117,43 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID, Some("body_too_large"), message)
     }
 
+    /// 414: the request's target is longer than what is read.
+    pub fn target_too_long(limit: usize) -> Self {
+        let message = format!("the path and query are longer than {limit} bytes");
+        Self::new(StatusCode::URI_TOO_LONG, INVALID, Some("target_too_long"), message)
+    }
+
+    /// 431: the head is longer than the limit, or has more lines.
+    pub fn head_too_large(bytes: usize, headers: usize) -> Self {
+        let message =
+            format!("the head of the request is larger than {bytes} bytes, or has more than {headers} headers");
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, INVALID, Some("head_too_large"), message)
+    }
+
+    /// 415: nothing says that the body is JSON.
+    pub fn content_type_missing() -> Self {
+        let message =
+            "the header `Content-Type: application/json` is missing (with curl: -H 'Content-Type: application/json')";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID, Some("unsupported_content_type"), message)
+    }
+
+    /// 415: the body is said not to be JSON.
+    pub fn unsupported_content_type(found: &str) -> Self {
+        let message = format!(
+            "the content type is `{found}`; allowed: `application/json` and `application/*+json` \
+             (with curl: -H 'Content-Type: application/json')"
+        );
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID, Some("unsupported_content_type"), message)
+    }
+
+    /// 415: the body is compressed.
+    pub fn unsupported_content_encoding(found: &str) -> Self {
+        let message =
+            format!("the content encoding is `{found}`; bodies are taken as they are, without `Content-Encoding`");
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID, Some("unsupported_content_encoding"), message)
+            .with_header(header::ACCEPT_ENCODING, "identity")
+    }
+
     /// 429: the server or the key has as much to do as it may have.
     pub fn too_many_requests(code: &str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::TOO_MANY_REQUESTS, RATE, Some(code), message)
@@ -96,6 +164,21 @@ impl ApiError {
     pub fn unavailable(code: &str, message: impl Into<String>) -> Self {
         let error = Self::new(StatusCode::SERVICE_UNAVAILABLE, UNAVAILABLE, Some(code), message);
         error.with_header(header::RETRY_AFTER, RETRY_AFTER)
+    }
+
+    /// 503: no request is taken any more.
+    pub fn draining() -> Self {
+        Self::unavailable("draining", "the server is shutting down")
+    }
+
+    /// 503: the answer is not complete, and the server ends.
+    pub fn interrupted() -> Self {
+        Self::unavailable("interrupted", "the server is shutting down and had no time to complete this answer")
+    }
+
+    /// An error that another part has made, in the one shape.
+    pub(crate) fn other(status: StatusCode, message: impl Into<String>) -> Self {
+        Self::new(status, if status.is_server_error() { SERVER } else { INVALID }, None, message)
     }
 
     /// 500: the fault is the server's.

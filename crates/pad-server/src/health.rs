@@ -10,6 +10,7 @@ use pad_api::{EngineHealth, ErrorBody, Health, HealthStatus, KvBlocks, Readiness
 use pad_engine::Status;
 
 use crate::ApiError;
+use crate::lifecycle::Phase;
 use crate::state::Shared;
 
 /// Tell how the server is. Answers 200 as long as the process serves HTTP; no key is needed.
@@ -21,7 +22,7 @@ pub(crate) async fn health(State(shared): State<Arc<Shared>>) -> Json<Health> {
     let engine = &shared.state.engine;
     let status = engine.status();
     Json(Health {
-        status: word(&status),
+        status: word(&status, shared.state.lifecycle.phase()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         model: shared.state.model.id.clone(),
         engine: figures(&status, engine.limits().context as u64),
@@ -37,9 +38,9 @@ pub(crate) async fn health(State(shared): State<Arc<Shared>>) -> Json<Health> {
     )
 )]
 pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Result<Json<Readiness>, ApiError> {
-    match word(&shared.state.engine.status()) {
+    match word(&shared.state.engine.status(), shared.state.lifecycle.phase()) {
         HealthStatus::Ok => Ok(Json(Readiness { ready: true })),
-        HealthStatus::Draining => Err(ApiError::unavailable("draining", "the server is shutting down")),
+        HealthStatus::Draining => Err(ApiError::draining()),
         HealthStatus::Dead => Err(ApiError::unavailable("engine_dead", "the engine has stopped")),
     }
 }
@@ -75,8 +76,8 @@ pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoRespo
     ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], page)
 }
 
-fn word(status: &Status) -> HealthStatus {
-    match (status.ready, status.draining) {
+fn word(status: &Status, phase: Phase) -> HealthStatus {
+    match (status.ready, status.draining || phase > Phase::Serving) {
         (false, _) => HealthStatus::Dead,
         (true, true) => HealthStatus::Draining,
         (true, false) => HealthStatus::Ok,

@@ -80,8 +80,10 @@ impl Modify for ErrorsOfEveryRoute {
                 if !open {
                     add(operation, "401", "The API key is missing or not known.");
                 }
+                add(operation, "403", "The host or the web page that asks is not allowed.");
                 if operation.request_body.is_some() {
                     add(operation, "408", "The body did not come in time.");
+                    add(operation, "415", "The body is not said to be JSON, or is compressed.");
                 }
                 add(operation, "500", "The server met a fault of its own.");
             }

@@ -30,6 +30,11 @@ impl Origins {
         origins.into_iter().map(origin).collect::<Option<_>>().map(Self)
     }
 
+    /// Whether pages of this origin may use the server.
+    pub(crate) fn contains(&self, origin: &HeaderValue) -> bool {
+        self.0.iter().any(|allowed| allowed == "*" || allowed == origin)
+    }
+
     /// The layer that answers browsers; none where there is nothing to allow.
     pub(crate) fn layer(&self) -> Option<CorsLayer> {
         if self.0.is_empty() {

@@ -25,12 +25,11 @@ impl RequestId {
         let given = request.headers().get(HEADER).filter(|value| {
             value.len() <= LONGEST && !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_graphic)
         });
-        Self(given.cloned().unwrap_or_else(Self::random))
-    }
-
-    fn random() -> HeaderValue {
-        let name = format!("req-{:032x}", rand::random::<u128>());
-        HeaderValue::try_from(name).unwrap_or(HeaderValue::from_static("req"))
+        Self(
+            given
+                .cloned()
+                .unwrap_or_else(|| HeaderValue::try_from(random()).unwrap_or(HeaderValue::from_static("req"))),
+        )
     }
 }
 
@@ -38,6 +37,11 @@ impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.to_str().unwrap_or_default())
     }
+}
+
+/// A name for a request that has none.
+pub(crate) fn random() -> String {
+    format!("req-{:032x}", rand::random::<u128>())
 }
 
 /// Name the request, run it in a span of that name, log its outcome, and name it to the client.

@@ -1,63 +1,91 @@
-//! Serving until told to stop, and then until the running streams are finished.
+//! Serving until told to stop, and then until the running requests are answered.
 
 use std::future::Future;
 use std::time::Duration;
 
-use axum::serve::{Listener, ListenerExt};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::{AppState, Tls, connection};
+use crate::connection::{Places, Service, Source, accept};
+use crate::lifecycle::Phase;
+use crate::{AppState, Tls};
+
+/// How long clients may take to read that their answers were broken off.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How serving ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Every request that was taken was answered.
+    Complete,
+    /// Some answers were broken off.
+    Interrupted,
+}
 
 /// Serve on `listener` until `shutdown` resolves; over TLS where there is a certificate.
 ///
-/// Then the engine takes nothing new: `/ready` and new requests answer 503 while the running streams finish. Once the engine
-/// is idle the listener is closed, and the function returns when every connection has got its last bytes, or when
-/// `limits.drain` is over.
+/// Then `/ready` answers 503, and for `limits.lame_duck` that is all. After that the engine takes nothing new: requests answer 503
+/// while the running ones are answered. Once the engine is idle the listener and all connections are closed that have no answer to
+/// wait for, and the function returns when the others have got their last bytes.
+///
+/// Where that is not done within `limits.drain`, or once `at_once` resolves, what is not answered is broken off: streams get an error
+/// event and their end, other requests a 503.
 pub async fn run(
     listener: TcpListener,
     tls: Option<Tls>,
     state: AppState,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) {
-    // Chunks are small and must not wait for each other.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-    });
-    serve(listener, tls, state, shutdown).await;
+    shutdown: impl Future<Output = ()>,
+    at_once: impl Future<Output = ()>,
+) -> Ended {
+    serve(listener, tls, state, shutdown, at_once).await
 }
 
 /// The same over anything that connections come from.
-pub(crate) async fn serve<L: Listener>(
-    listener: L,
+pub(crate) async fn serve<S: Source>(
+    source: S,
     tls: Option<Tls>,
     state: AppState,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) {
-    let (engine, limits) = (state.engine.clone(), state.limits);
-    let (begin, begun) = oneshot::channel();
-    let idle = async move {
+    shutdown: impl Future<Output = ()>,
+    at_once: impl Future<Output = ()>,
+) -> Ended {
+    let (engine, limits, lifecycle) = (state.engine.clone(), state.limits, state.lifecycle.clone());
+    let places = Places::new(limits.connections);
+    let service = Service { tls, app: crate::app(state), limits };
+    let leave = async {
         shutdown.await;
-        tracing::info!("shutting down: running streams finish, nothing new is taken");
-        engine.drain();
-        // The other end is gone only if serving is over already.
-        let _ = begin.send(());
-        engine.idle().await;
-    };
-    tokio::select! {
-        () = connection::accept(listener, tls, crate::app(state), limits, idle) => {}
-        () = overdue(begun, limits.drain) => {
-            tracing::warn!(seconds = limits.drain.as_secs(), "streams still ran when the time to finish was over");
+        tracing::info!("shutting down: running requests are answered");
+        // Not even for a moment where there is no such time.
+        if !limits.lame_duck.is_zero() {
+            lifecycle.enter(Phase::Leaving);
+            sleep(limits.lame_duck).await;
         }
+        lifecycle.enter(Phase::Draining);
+        engine.drain();
+        let end = Instant::now() + limits.drain;
+        // Where it is not idle then, its requests are broken off below.
+        let _ = timeout_at(end, engine.idle()).await;
+        end
+    };
+    let complete = async {
+        let end = tokio::select! {
+            () = accept(source, service, places.clone()) => Instant::now(),
+            end = leave => end,
+        };
+        places.close();
+        timeout_at(end, places.empty()).await.is_ok()
+    };
+    let complete = tokio::select! {
+        complete = complete => complete,
+        () = at_once => false,
+    };
+    let running = places.busy();
+    if complete || running == 0 {
+        return Ended::Complete;
     }
-}
-
-/// Resolves when `patience` has passed since the shutdown began.
-async fn overdue(begun: oneshot::Receiver<()>, patience: Duration) {
-    match begun.await {
-        Ok(()) => tokio::time::sleep(patience).await,
-        Err(_) => std::future::pending().await,
-    }
+    tracing::warn!(running, "answers are broken off: the time to complete them is over");
+    lifecycle.enter(Phase::Interrupting);
+    places.close();
+    // A client that does not read is not waited for.
+    let _ = timeout(LAST_WORDS, places.empty()).await;
+    Ended::Interrupted
 }

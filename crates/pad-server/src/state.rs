@@ -8,10 +8,12 @@ use pad_grammar::Grammars;
 use pad_reward::RewardModel;
 use pad_text::Chat;
 
+use crate::connection::ConnectionLimits;
+use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::responses::memory::ResponseMemory;
 use crate::unknown_fields::UnknownFields;
-use crate::{ApiError, ApiKeys, Origins, Preset};
+use crate::{AllowedHosts, ApiError, ApiKeys, Origins, Preset};
 
 /// Everything that [`crate::app`] needs.
 #[derive(Clone)]
@@ -32,6 +34,10 @@ pub struct AppState {
     pub limits: RequestLimits,
     /// Web pages that may use the server from a browser.
     pub origins: Origins,
+    /// Names that the server goes by.
+    pub hosts: AllowedHosts,
+    /// Whether it serves, or ends.
+    pub lifecycle: Lifecycle,
 }
 
 impl AppState {
@@ -131,15 +137,21 @@ pub struct RequestLimits {
     pub answer: Option<Duration>,
     /// How long the head of a request may take to come, and a connection may be idle.
     pub head_time: Duration,
+    /// How long a client may take nothing of an answer that is there for it; then it is let go.
+    pub write_time: Duration,
     /// Bytes of a request's head.
     pub head_bytes: usize,
+    /// Connections at once.
+    pub connections: ConnectionLimits,
     /// Choices of one request (`n`).
     pub choices: usize,
     /// Refuse an answer that is longer than what fits, in place of cutting it.
     pub strict_max_tokens: bool,
     /// A stream that is silent for this long gets a comment, so that nothing between takes it for dead.
     pub keep_alive: Duration,
-    /// How long running streams may take to finish after the shutdown began.
+    /// How long requests are still taken, while `/ready` says that this ends, after the shutdown began.
+    pub lame_duck: Duration,
+    /// How long running streams may take to finish after that.
     pub drain: Duration,
     /// Responses that are remembered, so that others can follow them.
     pub responses: usize,
@@ -158,10 +170,13 @@ impl Default for RequestLimits {
             body_time,
             answer: None,
             head_time,
+            write_time: Duration::from_mins(1),
             head_bytes,
+            connections: ConnectionLimits::default(),
             choices: 16,
             strict_max_tokens: false,
             keep_alive,
+            lame_duck: Duration::ZERO,
             drain,
             responses,
             responses_bytes,

@@ -17,13 +17,15 @@ pub fn keys(settings: &ServerSettings) -> anyhow::Result<ApiKeys> {
     let mut keys = Vec::new();
     for (number, text) in (1..).zip(&settings.api_keys) {
         let place = || format!("key {number} of server.api_keys");
-        keys.push(general.key(text).with_context(place)?);
+        keys.push(general.key(text.trim()).with_context(place)?);
     }
     if !settings.api_keys_file.is_empty() {
         let file = Path::new(&settings.api_keys_file);
         let name = || format!("server.api_keys_file, {}", file.display());
         let text = std::fs::read_to_string(file).with_context(name)?;
         let before = keys.len();
+        // Some editors begin a file with a mark of its encoding, which is no part of the first key.
+        let text = text.trim_start_matches('\u{feff}');
         for (number, line) in (1..).zip(text.lines().map(str::trim)) {
             if line.is_empty() || line.starts_with('#') {
                 continue;
@@ -36,6 +38,9 @@ pub fn keys(settings: &ServerSettings) -> anyhow::Result<ApiKeys> {
     Ok(ApiKeys::new(keys))
 }
 
+/// The SHA-256 of nothing: `printf %s "$UNSET" | sha256sum`.
+const DIGEST_OF_NOTHING: &str = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /// What a key may use; 0 is no limit.
 #[derive(Clone, Copy)]
 struct Share {
@@ -45,6 +50,9 @@ struct Share {
 
 impl Share {
     fn key(self, text: &str) -> anyhow::Result<ApiKey> {
+        // Others could not be sent in a header as they are.
+        ensure!(text.bytes().all(|byte| byte.is_ascii_graphic()), "a key consists of visible ASCII characters");
+        ensure!(!text.eq_ignore_ascii_case(DIGEST_OF_NOTHING), "this is the digest of an empty key");
         let mut key = ApiKey::parse(text).context("`sha256:` is followed by 64 hexadecimal digits")?;
         if self.requests > 0 {
             key = key.limited(self.requests);
@@ -116,6 +124,10 @@ mod tests {
             ("secret requests=many", "`requests` is a number"),
             ("sha256:secret", "64 hexadecimal digits"),
             ("# secret", "it has no key"),
+            ("", "it has no key"),
+            (" \n\t\r\n", "it has no key"),
+            ("ok\nsecr\u{e9}t", "visible ASCII"),
+            (DIGEST_OF_NOTHING, "digest of an empty key"),
         ] {
             let error = format!("{:#}", read(file).unwrap_err());
             assert!(error.contains(says) && !error.contains("secret"), "{error}");

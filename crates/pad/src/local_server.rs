@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use anyhow::Context;
+use pad_server::ApiKeys;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
@@ -25,14 +26,12 @@ impl LocalServer {
     ///
     /// When a model cannot be loaded or no port can be had.
     pub fn start(settings: &Settings, environment: &Environment) -> anyhow::Result<Self> {
-        let mut settings = settings.clone();
-        settings.server.api_keys.clear();
-        let state = serve::app_state(&settings, environment)?;
+        let state = serve::app_state(settings, environment, ApiKeys::default())?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
         let listener = listener.context("no port of 127.0.0.1 can be listened on")?;
         let url = format!("http://{}", listener.local_addr()?);
-        runtime.spawn(pad_server::run(listener, None, state, std::future::pending()));
+        runtime.spawn(pad_server::run(listener, None, state, std::future::pending(), std::future::pending()));
         Ok(Self { url, runtime: Some(runtime) })
     }
 

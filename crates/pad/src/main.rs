@@ -12,6 +12,7 @@ mod home;
 mod loading;
 mod local_server;
 mod logging;
+mod open_files;
 mod openapi;
 mod pairs;
 mod pull;
@@ -27,14 +28,60 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+/// What `pad serve` ends with where it broke answers off.
+const INTERRUPTED: u8 = 3;
+
 fn main() -> ExitCode {
     pad_model::keep_freed_memory();
     match cli::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // `{:#}` puts the causes behind the error, on one line.
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            eprintln!("error: {}", causes(&error));
+            if error.is::<serve::Interrupted>() { ExitCode::from(INTERRUPTED) } else { ExitCode::FAILURE }
         }
+    }
+}
+
+/// An error and its causes, on one line. Some errors have the cause in their own words already: it is not said twice.
+fn causes(error: &anyhow::Error) -> String {
+    let mut line = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        let cause = without_backtrace(&cause);
+        if !line.contains(cause) {
+            line = if line.is_empty() { cause.to_owned() } else { format!("{line}: {cause}") };
+        }
+    }
+    line
+}
+
+/// Errors of candle end with a backtrace where `RUST_BACKTRACE` is set, which says nothing to who gave a wrong file.
+fn without_backtrace(message: &str) -> &str {
+    message.split_once("\n   0: ").map_or(message, |(message, _)| message.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the file is bad: {0}")]
+    struct Bad(#[from] std::io::Error);
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error: anyhow::Result<()> = Err(Bad(std::io::Error::other("it is empty")).into());
+        let error = error.context("server.tls.key").unwrap_err();
+        assert_eq!(causes(&error), "server.tls.key: the file is bad: it is empty");
+        let plain: anyhow::Result<()> = Err(std::io::Error::other("it is empty").into());
+        assert_eq!(causes(&plain.context("keys").unwrap_err()), "keys: it is empty");
+    }
+
+    #[test]
+    fn a_backtrace_is_no_part_of_a_message() {
+        let error =
+            anyhow::anyhow!("unknown magic\n   0: candle_core::error::Error::bt\n             at lib.rs:1\n   1: main");
+        assert_eq!(causes(&error.context("a.gguf")), "a.gguf: unknown magic");
     }
 }

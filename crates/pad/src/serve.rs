@@ -7,7 +7,10 @@ use anyhow::{Context, ensure};
 use pad_engine::{Engine, EngineConfig, HeadId, LoadedWeights, LockstepRunner, WeightsId};
 use pad_model::BLOCK;
 use pad_reward::RewardModel;
-use pad_server::{AppState, Defaults, ModelCard, Preset, RequestLimits, Reward, Tls};
+use pad_server::{
+    AllowedHosts, ApiKeys, AppState, ConnectionLimits, Defaults, Ended, Lifecycle, ModelCard, Preset, RequestLimits,
+    Reward, Tls,
+};
 use tokio::net::{TcpSocket, lookup_host};
 use tokio::sync::oneshot;
 
@@ -17,16 +20,21 @@ use crate::loading::{self, BaseModel};
 use crate::reward::{RewardSource, RewardWeights};
 use crate::settings::{Environment, ModelSettings, RewardSettings, ServerSettings, Settings, TlsSettings};
 use crate::signals::Signals;
-use crate::{api_keys, home, logging, pull};
+use crate::{api_keys, home, logging, open_files, pull};
+
+/// The server ended before all requests were answered.
+#[derive(Debug, thiserror::Error)]
+#[error("some answers were broken off when the server ended")]
+pub struct Interrupted;
 
 /// How long tasks may take to end once serving is over.
 const LAST_TASKS: Duration = Duration::from_secs(1);
 
-/// Serves until SIGTERM or SIGINT, and then until running requests are finished.
+/// Serves until SIGTERM or SIGINT, and then until running requests are answered.
 ///
 /// # Errors
 ///
-/// When the model cannot be loaded or the address cannot be listened on.
+/// [`Interrupted`] when some of them were not. When the model cannot be loaded or the address cannot be listened on.
 pub fn run(settings: &Settings, environment: &Environment) -> anyhow::Result<()> {
     logging::start(&settings.log)?;
     for variable in environment.ignored() {
@@ -40,16 +48,22 @@ pub fn run(settings: &Settings, environment: &Environment) -> anyhow::Result<()>
 
 async fn serve(settings: &Settings, environment: &Environment) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    // Taken before the model is loaded, so that a port in use is told at once; nobody can connect until it listens.
-    let socket = bind(&settings.server).await?;
+    // Whatever can be wrong is found before the model is loaded, which takes a while. The address is taken as well: nobody can
+    // connect until it listens.
+    let keys = api_keys::keys(&settings.server)?;
     let tls = tls(&settings.server.tls)?;
-    let state = tokio::select! {
-        state = assemble(settings.clone(), environment.clone()) => state?,
+    let connections = open_files::connections(settings.server.max_connections)?;
+    let socket = bind(&settings.server).await?;
+    let hosts = settings.server.hosts(socket.local_addr()?.ip(), !keys.open());
+    let mut state = tokio::select! {
+        state = assemble(settings.clone(), environment.clone(), keys) => state?,
         signal = signals.next() => {
             tracing::info!(signal, "stopped before the model was loaded");
             return Ok(());
         }
     };
+    state.hosts = hosts;
+    state.limits.connections = connections;
     let dimensions: Vec<String> = state.reward.as_ref().map_or_else(Vec::new, |reward| {
         reward.model.dimensions().iter().map(|dimension| dimension.name.clone()).collect()
     });
@@ -60,9 +74,9 @@ async fn serve(settings: &Settings, environment: &Environment) -> anyhow::Result
         // An error would mean that the sender is gone, which ends serving as well.
         let _ = stopped.await;
     };
-    tokio::select! {
-        () = pad_server::run(listener, tls, state, shutdown) => Ok(()),
-        () = signals.stop_twice(stop) => Ok(()),
+    match pad_server::run(listener, tls, state, shutdown, signals.stop_twice(stop)).await {
+        Ended::Complete => Ok(()),
+        Ended::Interrupted => Err(Interrupted.into()),
     }
 }
 
@@ -94,16 +108,16 @@ fn tls(settings: &TlsSettings) -> anyhow::Result<Option<Tls>> {
 }
 
 /// Loads the models and starts the engine, on a thread that may block.
-async fn assemble(settings: Settings, environment: Environment) -> anyhow::Result<AppState> {
-    tokio::task::spawn_blocking(move || app_state(&settings, &environment)).await?
+async fn assemble(settings: Settings, environment: Environment, keys: ApiKeys) -> anyhow::Result<AppState> {
+    tokio::task::spawn_blocking(move || app_state(&settings, &environment, keys)).await?
 }
 
-/// Loads the models and starts the engine: all that the server's app needs.
+/// Loads the models and starts the engine: all that the server's app needs. It goes by any name.
 ///
 /// # Errors
 ///
 /// When a model cannot be loaded, or the cache has no room.
-pub fn app_state(settings: &Settings, environment: &Environment) -> anyhow::Result<AppState> {
+pub fn app_state(settings: &Settings, environment: &Environment, keys: ApiKeys) -> anyhow::Result<AppState> {
     let mut reward = RewardSource::resolve(&settings.reward)?;
     let options = loading::options(&settings.model)?;
     let mut base = BaseModel::load(&pull::base_model(settings, environment)?, &options)?;
@@ -137,21 +151,26 @@ pub fn app_state(settings: &Settings, environment: &Environment) -> anyhow::Resu
             top_p: settings.defaults.top_p,
             max_tokens: Some(settings.defaults.max_tokens).filter(|tokens| *tokens > 0),
         },
-        keys: api_keys::keys(&settings.server)?,
+        keys,
         limits: RequestLimits {
             body_bytes: settings.server.body_limit.0 as usize,
             body_time: Duration::from_secs(settings.server.body_seconds),
             head_bytes: settings.server.head_limit.0 as usize,
             head_time: Duration::from_secs(settings.server.head_seconds),
+            write_time: Duration::from_secs(settings.server.write_seconds),
+            connections: ConnectionLimits::default(),
             answer: settings.server.answer(),
             choices: settings.server.max_choices,
             strict_max_tokens: settings.server.strict_max_tokens,
             keep_alive: settings.server.keep_alive(),
+            lame_duck: Duration::from_secs(settings.server.lame_duck_seconds),
             drain: settings.server.drain(),
             responses: settings.server.max_responses,
             responses_bytes: settings.server.responses_memory.0 as usize,
         },
         origins: settings.server.origins().unwrap_or_default(),
+        hosts: AllowedHosts::any(),
+        lifecycle: Lifecycle::default(),
     };
     state.check_preferences().map_err(anyhow::Error::msg)?;
     Ok(state)

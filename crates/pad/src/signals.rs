@@ -36,7 +36,7 @@ impl Signals {
         // The other end is gone only if serving is over already.
         let _ = stop.send(());
         let signal = self.next().await;
-        tracing::warn!(signal, "stopped at once");
+        tracing::warn!(signal, "stopping at once");
     }
 }
 

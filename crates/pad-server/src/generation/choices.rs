@@ -14,6 +14,7 @@ use super::reader::{AnswerEnd, AnswerPart, ChoiceReader};
 use super::tally::Tally;
 use super::timing::Timing;
 use crate::keys::Grant;
+use crate::lifecycle::{Lifecycle, Phase};
 use crate::state::Shared;
 use crate::{ApiError, refusal};
 
@@ -29,6 +30,8 @@ pub(crate) struct Generation {
     ended: usize,
     /// The caller's place, given back with everything else, and its tokens.
     grant: Grant,
+    /// Tells when there is no time left.
+    lifecycle: Lifecycle,
     /// The request's span: parts are read long after the handler returned.
     span: Span,
 }
@@ -77,7 +80,8 @@ impl Generation {
         let timing = Timing::new(Arc::clone(&shared.metrics), options.arrived, count);
         let choices = parts.len();
         let parts = stream::select_all(parts);
-        Ok(Self { parts, tally, timing, choices, ended: 0, grant, span: Span::current() })
+        let lifecycle = state.lifecycle.clone();
+        Ok(Self { parts, tally, timing, choices, ended: 0, grant, lifecycle, span: Span::current() })
     }
 
     /// How many choices there are.
@@ -88,9 +92,18 @@ impl Generation {
     /// The next part of any choice; none once all have ended.
     ///
     /// # Errors
-    /// 500 where a choice failed. The request is then over as a whole.
+    /// 500 where a choice failed, 503 where the server ends before it does. The request is then over as a whole.
     pub(crate) async fn next(&mut self) -> Result<Option<(usize, AnswerPart)>, ApiError> {
-        match self.parts.next().await {
+        let part = tokio::select! {
+            biased;
+            () = self.lifecycle.reached(Phase::Interrupting) => {
+                self.parts = SelectAll::new();
+                self.timing.failed();
+                return Err(ApiError::interrupted());
+            }
+            part = self.parts.next() => part,
+        };
+        match part {
             None => Ok(None),
             Some((index, Ok(part))) => {
                 self.count(index, &part);

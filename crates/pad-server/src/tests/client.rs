@@ -39,13 +39,18 @@ impl Answer {
 
 /// A request without a body.
 pub(crate) fn bare(method: Method, path: &str) -> Request<Body> {
-    Request::builder().method(method).uri(path).body(Body::empty()).expect("a request")
+    Request::builder().method(method).uri(path).header("host", "pad").body(Body::empty()).expect("a request")
+}
+
+/// A request with this body, which is JSON.
+pub(crate) fn post(path: &str, body: impl Into<Body>) -> Request<Body> {
+    let request = Request::builder().method(Method::POST).uri(path).header("host", "pad");
+    request.header("content-type", "application/json").body(body.into()).expect("a request")
 }
 
 /// A chat request with this body.
 pub(crate) fn post_chat(body: impl Into<Body>) -> Request<Body> {
-    let request = Request::builder().method(Method::POST).uri("/v1/chat/completions");
-    request.header("content-type", "application/json").body(body.into()).expect("a request")
+    post("/v1/chat/completions", body)
 }
 
 /// Send a request, read the whole answer. An answer that does not come fails the test.

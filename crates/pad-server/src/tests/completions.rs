@@ -1,10 +1,9 @@
 //! Prompts continued as they stand.
 
 use axum::Router;
-use axum::http::{Method, Request};
 use serde_json::{Value, json};
 
-use super::client::{Answer, events, send};
+use super::client::{Answer, events, post, send};
 use super::model::{ANSWER, Behaviour, CONTEXT, Gate, STEERED};
 use super::server::{app, state, until};
 use super::tokenizer::token;
@@ -17,8 +16,7 @@ pub(super) async fn complete(app: &Router, fields: Value) -> Answer {
     if let (Some(body), Value::Object(fields)) = (body.as_object_mut(), fields) {
         body.extend(fields);
     }
-    let request = Request::builder().method(Method::POST).uri("/v1/completions").body(body.to_string().into());
-    send(app, request.expect("a request")).await
+    send(app, post("/v1/completions", body.to_string())).await
 }
 
 async fn completion(app: &Router, fields: Value) -> Value {

@@ -37,7 +37,13 @@ async fn a_certificate_encrypts() {
     let shutdown = async {
         let _ = stopped.await;
     };
-    let serving = tokio::spawn(crate::run::serve(listener, Some(tls), state(Behaviour::default()), shutdown));
+    let serving = tokio::spawn(crate::run::serve(
+        listener,
+        Some(tls),
+        state(Behaviour::default()),
+        shutdown,
+        std::future::pending(),
+    ));
     // One that does not shake hands keeps nobody waiting.
     let silent = dialer.dial().await.expect("the server accepts");
     let name = ServerName::try_from("localhost").expect("a name");
@@ -48,7 +54,7 @@ async fn a_certificate_encrypts() {
     connection.read_to_string(&mut answer).await.expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with('}'), "{answer}");
     let mut unencrypted = dialer.dial().await.expect("the server accepts");
-    unencrypted.write_all(b"GET /version HTTP/1.1\r\n\r\n").await.expect("sent");
+    unencrypted.write_all(b"GET /version HTTP/1.1\r\nhost: pad\r\n\r\n").await.expect("sent");
     let mut alert = Vec::new();
     unencrypted.read_to_end(&mut alert).await.expect("an end");
     assert!(!alert.starts_with(b"HTTP"), "{alert:?}");
@@ -68,7 +74,13 @@ fn a_certificate_that_cannot_be_used_is_told() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_finish_its_head_is_let_go() {
     let (dialer, listener) = listener();
-    let serving = tokio::spawn(crate::run::serve(listener, None, state(Behaviour::default()), std::future::pending()));
+    let serving = tokio::spawn(crate::run::serve(
+        listener,
+        None,
+        state(Behaviour::default()),
+        std::future::pending(),
+        std::future::pending(),
+    ));
     let mut connection = dialer.dial().await.expect("the server accepts");
     connection.write_all(b"GET /version HTTP/1.1\r\nhost: p").await.expect("sent");
     let begun = tokio::time::Instant::now();

@@ -2,9 +2,10 @@
 
 use std::io;
 
-use axum::serve::Listener;
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc::{self, Receiver, Sender};
+
+use crate::connection::Source;
 
 /// Where clients connect.
 #[derive(Clone)]
@@ -28,18 +29,13 @@ impl Dialer {
     }
 }
 
-impl Listener for MemoryListener {
+impl Source for MemoryListener {
     type Io = DuplexStream;
-    type Addr = ();
 
-    async fn accept(&mut self) -> (DuplexStream, ()) {
+    async fn accept(&mut self) -> io::Result<DuplexStream> {
         match self.0.recv().await {
-            Some(stream) => (stream, ()),
+            Some(stream) => Ok(stream),
             None => std::future::pending().await,
         }
-    }
-
-    fn local_addr(&self) -> io::Result<()> {
-        Ok(())
     }
 }

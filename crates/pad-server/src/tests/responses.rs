@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::{Method, Request, header};
 use serde_json::{Value, json};
 
-use super::client::{Answer, bare, send};
+use super::client::{self, Answer, bare, send};
 use super::model::{ANSWER, Behaviour, STEERED};
 use super::server::{app, state};
 use crate::{ApiKey, ApiKeys};
@@ -15,8 +15,7 @@ pub(super) fn post(fields: Value) -> Request<Body> {
     if let (Some(body), Value::Object(fields)) = (body.as_object_mut(), fields) {
         body.extend(fields);
     }
-    let request = Request::builder().method(Method::POST).uri("/v1/responses").body(body.to_string().into());
-    request.expect("a request")
+    client::post("/v1/responses", body.to_string())
 }
 
 pub(super) async fn respond(app: &Router, fields: Value) -> Answer {

@@ -1,10 +1,9 @@
 //! Given answers, scored.
 
 use axum::Router;
-use axum::http::{Method, Request};
 use serde_json::{Value, json};
 
-use super::client::{Answer, send};
+use super::client::{Answer, post, send};
 use super::model::{Behaviour, CONTEXT};
 use super::server::{app, state};
 
@@ -14,8 +13,7 @@ async fn ask(app: &Router, fields: Value) -> Answer {
     if let (Some(body), Value::Object(fields)) = (body.as_object_mut(), fields) {
         body.extend(fields);
     }
-    let request = Request::builder().method(Method::POST).uri("/v1/rewards").body(body.to_string().into());
-    send(app, request.expect("a request")).await
+    send(app, post("/v1/rewards", body.to_string())).await
 }
 
 async fn rewards(app: &Router, fields: Value) -> Value {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::model::{Behaviour, Parrot};
 use super::tokenizer;
-use crate::{ApiKeys, AppState, Defaults, ModelCard, Origins, Preset, RequestLimits, Reward};
+use crate::{AllowedHosts, ApiKeys, AppState, Defaults, Lifecycle, ModelCard, Origins, Preset, RequestLimits, Reward};
 
 const MANIFEST: &str = r#"
     kind = "prompted"
@@ -38,6 +38,8 @@ pub(crate) fn state(behaviour: Behaviour) -> AppState {
         keys: ApiKeys::default(),
         limits: RequestLimits::default(),
         origins: Origins::default(),
+        hosts: AllowedHosts::any(),
+        lifecycle: Lifecycle::default(),
     }
 }
 

@@ -14,7 +14,7 @@ use super::client::{chat, get, hello, post_chat};
 use super::memory_listener::{Dialer, listener};
 use super::model::{Behaviour, Gate};
 use super::server::state;
-use crate::{AppState, RequestLimits};
+use crate::{AppState, Ended, RequestLimits};
 
 #[tokio::test]
 async fn a_draining_server_finishes_its_streams_and_takes_nothing() {
@@ -39,20 +39,23 @@ async fn a_draining_server_finishes_its_streams_and_takes_nothing() {
 }
 
 /// A server over connections in memory: how to dial it, how to stop it, and its end.
-fn start(state: AppState) -> (Dialer, oneshot::Sender<()>, JoinHandle<()>) {
+fn start(state: AppState) -> (Dialer, oneshot::Sender<()>, JoinHandle<Ended>) {
     let (dialer, listener) = listener();
     let (stop, stopped) = oneshot::channel::<()>();
     let shutdown = async {
         let _ = stopped.await;
     };
-    (dialer, stop, tokio::spawn(crate::run::serve(listener, None, state, shutdown)))
+    (dialer, stop, tokio::spawn(crate::run::serve(listener, None, state, shutdown, std::future::pending())))
 }
 
 /// A connection on which a stream was asked for.
 async fn ask(dialer: &Dialer) -> DuplexStream {
     let mut connection = dialer.dial().await.expect("the server accepts");
     let body = hello(json!({"stream": true})).to_string();
-    let head = format!("POST /v1/chat/completions HTTP/1.1\r\nhost: pad\r\ncontent-length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: pad\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
     connection.write_all(format!("{head}{body}").as_bytes()).await.expect("the server reads");
     connection
 }
@@ -82,7 +85,7 @@ async fn serving_ends_when_the_last_stream_has() {
     assert!(!serving.is_finished());
     gate.open();
     hear(&mut running, "[DONE]").await;
-    assert!(serving.await.is_ok());
+    assert_eq!(serving.await.ok(), Some(Ended::Complete));
     assert!(dialer.dial().await.is_err(), "nothing is accepted any more");
 }
 
@@ -96,7 +99,10 @@ async fn a_stream_that_never_ends_is_waited_for_so_long_and_no_longer() {
     hear(&mut running, "assistant").await;
     let begun = tokio::time::Instant::now();
     stop.send(()).expect("the server listens");
-    assert!(serving.await.is_ok());
+    assert_eq!(serving.await.ok(), Some(Ended::Interrupted));
     assert_eq!(begun.elapsed().as_secs(), 60);
+    let mut rest = String::new();
+    running.read_to_string(&mut rest).await.expect("the stream has an end");
+    assert!(rest.contains(r#""code":"interrupted""#) && rest.contains("data: [DONE]\n\n"), "{rest}");
     gate.open();
 }

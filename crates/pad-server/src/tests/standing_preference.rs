@@ -35,7 +35,11 @@ fn proxy(app: Router) -> Router {
 }
 
 async fn ask(app: &Router, path: &str, headers: &[(&str, &str)], body: &Value) -> Answer {
-    let mut request = Request::builder().method(Method::POST).uri(path).header("content-type", "application/json");
+    let mut request = Request::builder()
+        .method(Method::POST)
+        .uri(path)
+        .header("host", "pad")
+        .header("content-type", "application/json");
     for (name, value) in headers {
         request = request.header(*name, *value);
     }

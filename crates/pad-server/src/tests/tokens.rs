@@ -1,18 +1,15 @@
 //! Text to tokens and back, and the version.
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::{Method, Request};
 use serde_json::{Value, json};
 
-use super::client::{Answer, chat, get, send};
+use super::client::{self, Answer, chat, get, send};
 use super::model::CONTEXT;
 use super::server::app;
 use super::tokenizer::{END, token};
 
 pub(super) async fn post(app: &Router, path: &str, body: Value) -> Answer {
-    let request = Request::builder().method(Method::POST).uri(path).body(Body::from(body.to_string()));
-    send(app, request.expect("a request")).await
+    send(app, client::post(path, body.to_string())).await
 }
 
 #[tokio::test]

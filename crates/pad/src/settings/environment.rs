@@ -30,11 +30,24 @@ const SHORT: [(&str, &str); 7] = [
 pub struct Environment {
     /// (path, variable, value), short names last.
     settings: Vec<(String, String, String)>,
+    /// Variables that are set to nothing and must not be.
+    blank: Vec<String>,
     /// Variables with the prefix that are no settings.
     ignored: Vec<String>,
     /// Variables with a meaning of their own.
     others: BTreeMap<String, String>,
 }
+
+/// Settings that protect the server. A variable that should hold one and is empty is an accident, not a wish for an open server.
+const PROTECTING: [&str; 7] = [
+    "server.api_keys",
+    "server.api_keys_file",
+    "server.max_requests_per_key",
+    "server.tokens_per_minute_per_key",
+    "server.tls",
+    "server.tls.certificate",
+    "server.tls.key",
+];
 
 /// Variables that are no settings but are read.
 const OTHERS: [&str; 5] = ["PAD_CONFIG", "XDG_CACHE_HOME", "HOME", "HF_TOKEN", "HF_ENDPOINT"];
@@ -46,21 +59,25 @@ impl Environment {
         Self::new(std::env::vars_os().filter_map(unicode))
     }
 
-    /// Sorts (variable, value) pairs. A variable that is set to nothing counts as not set.
+    /// Sorts (variable, value) pairs. A variable that is set to nothing counts as not set, but for those that protect the server.
     ///
     /// A single underscore makes no setting: container platforms put variables such as
     /// `PAD_SERVICE_HOST` there for a service named "pad".
     pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut sorted = Self::default();
         let mut short = Vec::new();
-        for (name, value) in variables.into_iter().filter(|(_, value)| !value.is_empty()) {
-            if OTHERS.contains(&name.as_str()) {
+        for (name, value) in variables {
+            if value.trim().is_empty() && protecting(&name) {
+                sorted.blank.push(name);
+            } else if value.is_empty() {
+                // Container platforms set variables to nothing where a template has no value.
+            } else if OTHERS.contains(&name.as_str()) {
                 sorted.others.insert(name, value);
             } else if let Some((_, path)) = SHORT.iter().find(|(variable, _)| *variable == name) {
                 short.push(((*path).to_owned(), name, value));
             } else if let Some(rest) = name.strip_prefix(PREFIX) {
                 if rest.contains(SEPARATOR) {
-                    sorted.settings.push((rest.to_lowercase().replace(SEPARATOR, "."), name, value));
+                    sorted.settings.push((path(rest), name, value));
                 } else {
                     sorted.ignored.push(name);
                 }
@@ -95,6 +112,11 @@ impl Environment {
         self.others.get(name).map(String::as_str)
     }
 
+    /// A variable that protects the server and is set to nothing.
+    pub(super) fn blank(&self) -> Option<&str> {
+        self.blank.first().map(String::as_str)
+    }
+
     /// Variables that look like settings and are none.
     pub fn ignored(&self) -> &[String] {
         &self.ignored
@@ -110,6 +132,18 @@ impl Environment {
         }
         layer
     }
+}
+
+/// The path of a key from the part of a variable's name behind the prefix.
+fn path(rest: &str) -> String {
+    rest.to_lowercase().replace(SEPARATOR, ".")
+}
+
+/// Whether a variable holds a setting that protects the server.
+fn protecting(name: &str) -> bool {
+    let short = SHORT.iter().find(|(variable, _)| *variable == name).map(|(_, path)| (*path).to_owned());
+    let path = short.or_else(|| name.strip_prefix(PREFIX).map(path));
+    path.is_some_and(|path| PROTECTING.contains(&path.as_str()))
 }
 
 /// A text where a text belongs, so that a key of digits stays one; a list may be written with commas.

@@ -25,6 +25,14 @@ pub enum SettingsError {
         /// The parser's words, with line and column.
         message: String,
     },
+    /// A variable that should hold a key, or another thing that protects the server, and holds nothing.
+    #[error(
+        "the environment variable {variable} is set and empty, which would leave the server unprotected; give it a value, or unset it"
+    )]
+    Blank {
+        /// The variable.
+        variable: String,
+    },
     /// A key that does not exist.
     #[error("unknown key `{key}`, set by {origin}; known here: {known}")]
     Unknown {

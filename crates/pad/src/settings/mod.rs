@@ -69,6 +69,9 @@ impl Settings {
     pub fn load(file: Option<&Path>, environment: &Environment, flags: Layer) -> Result<Self, SettingsError> {
         let defaults = Layer::from_toml("the embedded defaults", DEFAULTS)?;
         let file = file.map(Layer::from_file).transpose()?;
+        if let Some(variable) = environment.blank() {
+            return Err(SettingsError::Blank { variable: variable.to_owned() });
+        }
         let environment = environment.layer(&defaults);
         let layers = [Some(defaults), file, Some(environment), Some(flags)].into_iter().flatten();
         let mut layers: Vec<Layer> = layers.map(without_stale_checksum).collect();
