@@ -70,10 +70,12 @@ fn body() -> impl Strategy<Value = Value> {
             body[field] = value;
         }
         // Long answers are asked for elsewhere.
-        if !body["max_tokens"].is_string() && body["max_completion_tokens"].as_u64().is_some_and(|tokens| tokens > 4) {
+        // A float may be a whole number, and -1 means as many as fit.
+        let long = |tokens: &Value| tokens.as_f64().is_some_and(|tokens| tokens > 4.0 || (-1.0..0.0).contains(&tokens));
+        if !body["max_tokens"].is_string() && long(&body["max_completion_tokens"]) {
             body["max_completion_tokens"] = json!(4);
         }
-        if body["max_tokens"].is_null() || body["max_tokens"].as_u64().is_some_and(|tokens| tokens > 4) {
+        if body["max_tokens"].is_null() || long(&body["max_tokens"]) {
             body["max_tokens"] = json!(4);
         }
         body
