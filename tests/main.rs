@@ -19,6 +19,7 @@ mod heads;
 mod http;
 mod keys;
 mod lifecycle;
+mod literal;
 mod load;
 mod model;
 mod openapi;

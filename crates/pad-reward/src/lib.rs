@@ -26,4 +26,4 @@ pub use manifest::{BasePrompt, Kind, Manifest, Normalisation, ReferencePolicy, T
 pub use model::RewardModel;
 pub use preference::{Preference, PreferenceInput};
 pub use principle::{PrincipleTemplate, TEMPLATE};
-pub use prompt::Prompt;
+pub use prompt::{Framed, Prompt};

@@ -3,6 +3,7 @@
 use pad_text::Message;
 
 use crate::error::RewardError;
+use crate::prompt::Framed;
 
 /// The user turn as the released checkpoint was trained to read it: no full stop, one space after
 /// the principles.
@@ -11,6 +12,13 @@ pub const TEMPLATE: &str = "[Guidelines] Your task is to generate response by co
 
 const PRINCIPLE: &str = "{principle}";
 const CONTENT: &str = "{content}";
+
+/// What stands in a template.
+enum Place<'a> {
+    Words(&'a str),
+    Principle,
+    Content,
+}
 
 /// A text with `{principle}` and `{content}` in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,23 +47,45 @@ impl PrincipleTemplate {
     /// In one pass: braces in a user's text are text.
     pub fn render(&self, principle: &str, content: &str) -> String {
         let mut out = String::with_capacity(self.source.len() + principle.len() + content.len());
-        let mut rest = self.source.as_str();
-        while let Some(at) = rest.find('{') {
-            out.push_str(&rest[..at]);
-            rest = &rest[at..];
-            if let Some(after) = rest.strip_prefix(PRINCIPLE) {
-                out.push_str(principle);
-                rest = after;
-            } else if let Some(after) = rest.strip_prefix(CONTENT) {
-                out.push_str(content);
-                rest = after;
-            } else {
-                out.push('{');
-                rest = &rest[1..];
-            }
-        }
-        out.push_str(rest);
+        self.fill(|place| {
+            out.push_str(match place {
+                Place::Words(words) => words,
+                Place::Principle => principle,
+                Place::Content => content,
+            });
+        });
         out
+    }
+
+    /// The template around a text that is no message.
+    pub(crate) fn frame(&self, principle: &str, content: &str) -> Vec<Framed> {
+        let mut parts = Vec::new();
+        self.fill(|place| {
+            parts.push(match place {
+                Place::Words(words) => Framed::Words(words.to_owned()),
+                Place::Principle => Framed::Words(principle.to_owned()),
+                Place::Content => Framed::Inner(content.to_owned()),
+            });
+        });
+        parts
+    }
+
+    /// Goes through the template's words and places, in order.
+    fn fill(&self, mut visit: impl FnMut(Place)) {
+        let mut rest = self.source.as_str();
+        while !rest.is_empty() {
+            let places = [(PRINCIPLE, Place::Principle), (CONTENT, Place::Content)];
+            let found = places.into_iter().filter_map(|(name, place)| Some((rest.find(name)?, name.len(), place)));
+            let Some((at, length, place)) = found.min_by_key(|(at, ..)| *at) else { break };
+            if at > 0 {
+                visit(Place::Words(&rest[..at]));
+            }
+            visit(place);
+            rest = &rest[at + length..];
+        }
+        if !rest.is_empty() {
+            visit(Place::Words(rest));
+        }
     }
 
     /// The messages that a lane with this principle reads: the last user message rewritten, all

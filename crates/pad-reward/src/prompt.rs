@@ -1,6 +1,6 @@
 //! What a request is to continue: a conversation, or a text without one.
 
-use pad_text::{Chat, Message};
+use pad_text::{Chat, Message, Piece};
 
 use crate::error::RewardError;
 use crate::principle::PrincipleTemplate;
@@ -12,6 +12,8 @@ pub enum Prompt {
     Messages(Vec<Message>),
     /// A text, read as it stands.
     Text(String),
+    /// A text in a frame of words.
+    Framed(Vec<Framed>),
     /// Tokens, read as they stand.
     Tokens {
         /// The tokens.
@@ -21,13 +23,41 @@ pub enum Prompt {
     },
 }
 
+/// A part of a framed text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Framed {
+    /// What is framed: the caller's own template, whose control tokens are read as such.
+    Inner(String),
+    /// Words of the frame, a principle's among them: they are text.
+    Words(String),
+}
+
+impl Framed {
+    /// The text of this part.
+    fn text(&self) -> &str {
+        let (Self::Inner(text) | Self::Words(text)) = self;
+        text
+    }
+
+    fn piece(&self) -> Piece<'_> {
+        match self {
+            Self::Inner(text) => Piece::Template(text),
+            Self::Words(text) => Piece::Text(text),
+        }
+    }
+}
+
 impl Prompt {
     /// The same under a principle: in a conversation the last user message is rewritten; around a text or tokens the
     /// template is put as a whole, since there is no message to put it in.
     pub(crate) fn under(&self, template: &PrincipleTemplate, principle: &str) -> Result<Self, RewardError> {
         Ok(match self {
             Self::Messages(messages) => Self::Messages(template.apply(messages, principle)?),
-            Self::Text(text) | Self::Tokens { text, .. } => Self::Text(template.render(principle, text)),
+            Self::Text(text) | Self::Tokens { text, .. } => Self::Framed(template.frame(principle, text)),
+            Self::Framed(parts) => {
+                let inner: String = parts.iter().map(Framed::text).collect();
+                Self::Framed(template.frame(principle, &inner))
+            }
         })
     }
 
@@ -39,6 +69,10 @@ impl Prompt {
         Ok(match self {
             Self::Messages(messages) => chat.encode(messages)?,
             Self::Text(text) => chat.tokenizer().encode(text)?,
+            Self::Framed(parts) => {
+                let pieces: Vec<Piece> = parts.iter().map(Framed::piece).collect();
+                chat.encode_pieces(&pieces)?
+            }
             Self::Tokens { ids, .. } => ids.clone(),
         })
     }
@@ -48,6 +82,7 @@ impl Prompt {
         match self {
             Self::Messages(messages) => messages.iter().map(|message| message.content.len()).sum(),
             Self::Text(text) | Self::Tokens { text, .. } => text.len(),
+            Self::Framed(parts) => parts.iter().map(|part| part.text().len()).sum(),
         }
     }
 }
@@ -67,7 +102,9 @@ mod tests {
         let template = PrincipleTemplate::new("<{principle}> {content}").unwrap();
         let tokens = Prompt::Tokens { ids: vec![1, 2], text: "once".to_owned() };
         for prompt in [Prompt::Text("once".to_owned()), tokens] {
-            assert_eq!(prompt.under(&template, "humor").unwrap(), Prompt::Text("<humor> once".to_owned()));
+            let framed = ["<", "humor", "> "].map(|words| Framed::Words(words.to_owned()));
+            let framed = framed.into_iter().chain([Framed::Inner("once".to_owned())]).collect();
+            assert_eq!(prompt.under(&template, "humor").unwrap(), Prompt::Framed(framed));
             assert_eq!(prompt.bytes(), 4);
         }
         let said = Prompt::from(vec![Message::new("user", "hi")]);

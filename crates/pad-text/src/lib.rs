@@ -3,6 +3,7 @@
 //! * [`Tokenizer`]: text to token ids and token ids to exact bytes, from a `tokenizer.json`
 //!   or from the vocabulary inside a GGUF file.
 //! * [`ChatTemplate`] and [`Chat`]: a conversation of [`Message`]s to the prompt of one model.
+//! * What a client writes is text: a control token that it spells stays letters ([`Tokenizer::encode_text`]).
 //! * [`call`]: how calls of tools are written, where a template does not say.
 //! * [`Detokenizer`]: generated tokens to text, never a broken character.
 //! * [`spell`] and [`Speller`]: given tokens to text, control tokens by their names.
@@ -14,6 +15,7 @@
 pub mod call;
 mod chat;
 mod clock;
+mod control;
 mod detokenizer;
 mod directory;
 mod error;
@@ -42,4 +44,4 @@ pub use message::Message;
 pub use speller::{Speller, spell};
 pub use stop::{StopStrings, Stopped};
 pub use template::ChatTemplate;
-pub use tokenizer::Tokenizer;
+pub use tokenizer::{Piece, Tokenizer};

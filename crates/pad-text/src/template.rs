@@ -20,6 +20,15 @@ pub(crate) const CHATML: &str = "{% for message in messages %}\
 /// The one template of an environment.
 const NAME: &str = "chat";
 
+/// Work that a template may do beside that for its messages and tools: instructions, and bytes that are made, 64 for one.
+const FUEL: u64 = 1 << 20;
+/// Work for each message and tool, on average: templates go through all of them several times. Each byte of content is one more.
+const FUEL_PER_ENTRY: u64 = 1 << 11;
+/// Most work of one prompt: a second or two, and at most 2 GiB.
+const MOST_FUEL: u64 = 1 << 25;
+/// How deep macros and inclusions may go: what fits the stack of any thread.
+const DEPTH: usize = 64;
+
 /// A model's chat template: Jinja as Hugging Face's `transformers` runs it (blocks trimmed,
 /// Python's methods on strings and dictionaries, `raise_exception`, `strftime_now`, `tojson`).
 #[derive(Debug)]
@@ -66,7 +75,12 @@ impl ChatTemplate {
         bos_token: &str,
         eos_token: &str,
     ) -> Result<String, TextError> {
-        let rendered = self.environment.get_template(NAME).and_then(|template| {
+        let entries = (messages.len() + tools.len()) as u64 * FUEL_PER_ENTRY;
+        let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
+        let fuel = (FUEL + entries + bytes as u64).min(MOST_FUEL);
+        let mut environment = self.environment.clone();
+        environment.set_fuel(Some(fuel));
+        let rendered = environment.get_template(NAME).and_then(|template| {
             template.render(context! {
                 messages => Value::from(Serde(messages)),
                 add_generation_prompt,
@@ -79,6 +93,11 @@ impl ChatTemplate {
         });
         rendered.map_err(|error| match refusal(&error) {
             Some(message) => TextError::TemplateRefused(message.to_owned()),
+            None if error.kind() == ErrorKind::OutOfFuel => TextError::TemplateRender(format!(
+                "it is not done after {fuel} steps, the most for {} messages and {} tools",
+                messages.len(),
+                tools.len()
+            )),
             None => TextError::TemplateRender(describe(&error)),
         })
     }
@@ -86,6 +105,7 @@ impl ChatTemplate {
 
 fn environment(source: &str) -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
+    environment.set_recursion_limit(DEPTH);
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?;
     environment.set_syntax(syntax);
     environment.set_unknown_method_callback(unknown_method_callback);
@@ -218,6 +238,39 @@ mod tests {
             let error = ChatTemplate::new(broken).unwrap_err();
             assert!(matches!(error, TextError::TemplateSyntax(_)), "{broken}: {error}");
         }
+    }
+
+    #[test]
+    fn a_template_that_does_not_end_is_stopped() {
+        for endless in [
+            "{% for i in range(99999) %}{% for j in range(99999) %}{{ i }}{% endfor %}{% endfor %}",
+            "{% set ns = namespace(s='xxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}",
+            "{{ 'x' * 4000000000 }}",
+            "{{ 'x' | replace('x', 'xxxxxxxxxxxxxxxx' * 100000000) }}",
+            "{% for i in range(99999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}",
+            "{% for a in messages[0].content * 50000 %}{{ messages[0].content * 50000 }}{% endfor %}",
+        ] {
+            let error = render(endless, &[Message::new("user", "long long long")]).unwrap_err();
+            assert!(matches!(&error, TextError::TemplateRender(_)), "{endless}: {error}");
+        }
+        for deep in [
+            "{% macro f(n) %}{{ f(n + 1) }}{% endmacro %}{{ f(0) }}",
+            "{% macro f(n) %}{{ g(n) }}{% endmacro %}{% macro g(n) %}{{ f(n) }}{% endmacro %}{{ f(0) }}",
+            "{{ range(99999999999) }}",
+        ] {
+            let error = render(deep, &[]).unwrap_err();
+            assert!(matches!(&error, TextError::TemplateRender(_)), "{deep}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_long_conversation_is_within_the_bounds() {
+        let turns: Vec<Message> = (0..5000).map(|_| Message::new("user", "word ".repeat(100))).collect();
+        let all = "{% for m in messages %}{% for c in [1, 2, 3] %}{% if m.role == 'user' %}{{ m.content | trim }}{% endif %}\
+                   {% endfor %}{% endfor %}";
+        assert_eq!(render(all, &turns).unwrap().len(), 5000 * 499 * 3);
+        let long = Message::new("user", "x".repeat(4 << 20));
+        assert_eq!(render(CHATML, &[long]).unwrap().len(), (4 << 20) + 50);
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl Corpus {
         let room = (settings.max_tokens - prompt.len()).min(settings.max_answer_tokens);
         let mut cut = 0;
         let mut encode = |text: &str, complete: bool| -> Result<Vec<u32>, TrainError> {
-            let mut tokens = chat.tokenizer().encode(text)?;
+            let mut tokens = chat.encode_text(text)?;
             tokens.extend(end.filter(|_| complete));
             cut += usize::from(tokens.len() > room);
             tokens.truncate(room);

@@ -143,7 +143,7 @@ pub fn app_state(settings: &Settings, environment: &Environment, keys: ApiKeys) 
             created,
             fingerprint: fingerprint(settings),
         },
-        chat: Arc::new(chat),
+        chat: Arc::new(chat.with_special_tokens_in_text(settings.model.special_tokens_in_text)),
         reward,
         engine,
         defaults: Defaults {

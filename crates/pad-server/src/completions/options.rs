@@ -142,7 +142,7 @@ fn prompts(given: pad_api::Prompt, tokenizer: &Tokenizer) -> Result<Vec<Prompt>,
     let empty = |prompt: &Prompt| match prompt {
         Prompt::Text(text) => text.is_empty(),
         Prompt::Tokens { ids, .. } => ids.is_empty(),
-        Prompt::Messages(_) => false,
+        Prompt::Messages(_) | Prompt::Framed(_) => false,
     };
     if prompts.is_empty() || prompts.iter().any(empty) {
         return Err(ApiError::invalid("prompt", "`prompt` is empty; allowed: some text, or one token id or more"));
@@ -153,6 +153,6 @@ fn prompts(given: pad_api::Prompt, tokenizer: &Tokenizer) -> Result<Vec<Prompt>,
 fn text(prompt: &Prompt) -> String {
     match prompt {
         Prompt::Text(text) | Prompt::Tokens { text, .. } => text.clone(),
-        Prompt::Messages(_) => String::new(),
+        Prompt::Messages(_) | Prompt::Framed(_) => String::new(),
     }
 }

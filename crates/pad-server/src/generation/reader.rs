@@ -168,7 +168,9 @@ impl ChoiceReader {
 
     /// What was held back comes out, unless it completes a stop string after all.
     fn finish(&mut self, reason: FinishReason, cached_tokens: Option<usize>) -> AnswerPart {
-        let rest = self.detokenizer.finish();
+        // What is cut within a character ends before it.
+        let cut = reason == FinishReason::Length && self.detokenizer.is_midway();
+        let rest = if cut { String::new() } else { self.detokenizer.finish() };
         let stopped = self.stop.push(&rest);
         let mut text = stopped.emit;
         let mut reason = reason;
@@ -180,7 +182,7 @@ impl ChoiceReader {
         let queue = self.logprobs.as_mut();
         let logprobs = queue.map(LogprobQueue::waiting).map(|waiting| {
             waiting.attach(&rest);
-            if stopped.hit { waiting.cut(text.len()) } else { waiting.finish() }
+            if stopped.hit || cut { waiting.cut(text.len()) } else { waiting.finish() }
         });
         let end = AnswerEnd { reason, cached_tokens };
         self.released.extend(logprobs.unwrap_or_default());

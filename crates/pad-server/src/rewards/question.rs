@@ -49,7 +49,7 @@ impl Question {
             return Err(ApiError::invalid("messages", message));
         }
         let prompt = Prompt::from(conversation(request.messages)?);
-        let mut tokens = state.chat.tokenizer().encode(&answer.unwrap_or_default())?;
+        let mut tokens = state.chat.encode_text(&answer.unwrap_or_default())?;
         tokens.extend(state.chat.end_of_turn().filter(|_| complete));
         if tokens.is_empty() {
             return Err(ApiError::invalid(

@@ -54,7 +54,7 @@ async fn penalties_are_of_the_generated_tokens_and_of_the_prompt() {
     };
     assert_eq!(said(&app, favoured.clone()).await.0, "oooooo");
     // 13 - 2 * 2 is less than 10, and 13 - 2 is not. After "oo" the model goes on with "e" and half a smile.
-    assert_eq!(said(&app, with("frequency_penalty", 2.0)).await.0, "ooe\u{FFFD}");
+    assert_eq!(said(&app, with("frequency_penalty", 2.0)).await.0, "ooe");
     assert_eq!(said(&app, with("presence_penalty", 2.0)).await.0, "oooooo", "once is not enough");
     // "hello" holds an "h" and an "o", and no "H": 13 / 1.5 is less than 9, and 13 / 1.4 is not.
     assert!(said(&app, with("repetition_penalty", 1.5)).await.0.starts_with('H'));

