@@ -8,7 +8,7 @@ import { z } from "zod";
 const [baseURL, apiKey] = [process.argv[2], "unused"];
 const plain = createOpenAI({ baseURL, apiKey });
 const name = "smollm2-135m-instruct";
-const asked = { prompt: "Name a colour.", maxOutputTokens: 12, temperature: 0, maxRetries: 0 };
+const asked = { prompt: "Name a colour.", maxOutputTokens: 12, temperature: 0, maxRetries: 0, include: { responseBody: true } };
 const source = (answer) => answer.response.body.usage.pad.preference_source;
 
 async function texts() {
