@@ -181,18 +181,6 @@ fn routers_are_told_before_requests_are_refused() {
     assert_eq!(until("the process ends", || server.exit_status()).code(), Some(0), "nothing was broken off");
 }
 
-#[test]
-fn a_client_that_does_not_read_is_let_go() {
-    let server = Server::start(&[], &[("PAD_SERVER__WRITE_SECONDS", "1")]);
-    // Explained tokens with many candidates: more than the system keeps for a client that does not read.
-    let more = json!({"stream": true, "n": 8, "ignore_eos": true, "pad": {"trace": true, "top_k": 100}});
-    let stalled = server.client().unread(&with(endless(), more));
-    until("it runs", || (server.engine()["running"] == 8).then_some(()));
-    let engine = until_empty(&server);
-    assert!(engine["cancelled"].as_u64() > Some(0), "it did not run to its end: {engine}");
-    drop(stalled);
-}
-
 /// A start that fails: what is said on standard error.
 fn fails(arguments: &[&str], says: &[&str]) {
     let output = model::pad().args(arguments).output().expect("the binary starts");

@@ -39,6 +39,15 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// Name the request of an answer that is given before the request is looked at.
+pub(crate) fn name(response: &mut Response) {
+    response.headers_mut().insert(HEADER, named(&random()));
+}
+
+fn named(name: &str) -> HeaderValue {
+    HeaderValue::from_str(name).unwrap_or(HeaderValue::from_static("req"))
+}
+
 /// A name for a request that has none.
 pub(crate) fn random() -> String {
     format!("req-{:032x}", rand::random::<u128>())

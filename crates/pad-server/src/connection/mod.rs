@@ -21,9 +21,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::ServiceExt;
 
-use crate::ApiError;
 use crate::state::RequestLimits;
 use crate::tls::Tls;
+use crate::{ApiError, request_id};
 
 pub use places::ConnectionLimits;
 pub(crate) use places::Places;
@@ -127,7 +127,9 @@ async fn answer(app: Router, place: Arc<Place>, request: Request<Incoming>) -> R
         answer_body::hold(app.oneshot(request.map(Body::new)).await?, answering)
     } else {
         let message = "all connections are taken by requests that are being answered";
-        ApiError::unavailable("too_many_connections", message).into_response()
+        let mut response = ApiError::unavailable("too_many_connections", message).into_response();
+        request_id::name(&mut response);
+        response
     };
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     Ok(response)

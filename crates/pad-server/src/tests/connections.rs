@@ -91,6 +91,26 @@ async fn a_client_that_does_not_finish_its_head_is_let_go() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_read_is_let_go() {
+    let (dialer, listener) = listener();
+    let mut state = state(Behaviour::default());
+    state.limits = RequestLimits { write_time: Duration::from_secs(7), ..state.limits };
+    let never = std::future::pending;
+    let serving = tokio::spawn(crate::run::serve(listener, None, state, never(), never()));
+    let mut connection = dialer.dial().await.expect("the server accepts");
+    // More than a connection in memory holds.
+    connection.write_all(b"GET /openapi.json HTTP/1.1\r\nhost: pad\r\n\r\n").await.expect("sent");
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    let mut heard = Vec::new();
+    let _ = connection.read_to_end(&mut heard).await;
+    let head = String::from_utf8_lossy(&heard[..heard.len().min(2000)]).to_ascii_lowercase();
+    let length =
+        head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse::<usize>().ok());
+    assert!(length.is_some_and(|length| heard.len() < length), "{} bytes of {length:?} came", heard.len());
+    serving.abort();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_come_is_408() {
     let never = Body::from_stream(futures::stream::pending::<Result<Vec<u8>, std::io::Error>>());
     let mut state = state(Behaviour::default());
