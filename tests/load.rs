@@ -71,8 +71,11 @@ fn more_than_the_queue_holds_is_refused_at_once() {
 fn a_small_cache_serves_one_after_the_other() {
     let server = Server::start(&[], &[("PAD_ENGINE__KV_POSITIONS", "512")]);
     let steered = json!({"preference": {"humor": 1}});
-    let big = server.client().chat(&with(ask("Tell a story.", 500), steered.clone()));
-    assert_eq!((big.status, big.error()["code"].as_str()), (400, Some("kv_room_exceeded")), "two lanes never fit");
+    let big = server.client().completion(&with(ask("Tell a story.", 500), steered.clone()));
+    let told = big["usage"]["completion_tokens"].as_u64().expect("a number");
+    assert!(told < 256, "two lanes have half of the cache each, less their prompts: {told}");
+    let long = server.client().chat(&with(ask(&"story ".repeat(300), 1), steered.clone()));
+    assert_eq!((long.status, long.error()["code"].as_str()), (400, Some("kv_room_exceeded")), "two prompts never fit");
     let alone = server.client().completion(&with(ask("Tell a story of a fox.", 64), steered.clone()));
     let answers = at_once(12, |i| {
         let question = if i == 0 { "Tell a story of a fox.".to_owned() } else { format!("Tell a story of {i} birds.") };

@@ -94,6 +94,7 @@ struct AnyTool {
     parameters: Option<Map<String, Value>>,
     strict: Option<bool>,
     tools: Option<Vec<AnyTool>>,
+    namespace: Option<String>,
 }
 
 objects! {
@@ -123,7 +124,9 @@ impl<'de> Deserialize<'de> for Element {
 }
 
 fn function<E: Error>(tool: AnyTool, namespace: Option<String>) -> Result<ResponseTool, E> {
-    let AnyTool { name, description, parameters, strict, .. } = tool;
+    let AnyTool { name, description, parameters, strict, namespace: own, .. } = tool;
+    // A client may send back the tools of an earlier response, in which each function names its namespace.
+    let namespace = namespace.or(own);
     let name = name.ok_or_else(|| E::missing_field("name"))?;
     Ok(ResponseTool { kind: ResponseToolKind::Function, name, description, parameters, strict, namespace })
 }

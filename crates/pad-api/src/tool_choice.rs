@@ -77,7 +77,7 @@ pub struct NamedFunction {
 
 /// Names the tools that may be called.
 #[derive(ToSchema)]
-#[allow(dead_code, reason = "it describes what `AnyChoice` reads")]
+#[expect(dead_code, reason = "it describes what `AnyChoice` reads")]
 struct AllowedToolChoice {
     /// Always `allowed_tools`.
     #[schema(rename = "type", pattern = "^allowed_tools$")]

@@ -41,13 +41,19 @@ pub(crate) fn list<'de, T: Integer, D: Deserializer<'de>>(deserializer: D) -> Re
     Ok(Vec::<Whole<T>>::deserialize(deserializer)?.into_iter().map(|number| number.0).collect())
 }
 
+/// Floats of at most this size are one number each: beyond 2^53 several whole numbers are read as the same float.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// The whole number that a float is.
 ///
 /// # Errors
-/// Where it has a fraction.
+/// Where it has a fraction, or is so large that the number that was written may have been another.
 pub(crate) fn of_float<E: Error>(value: f64, expected: &dyn serde::de::Expected) -> Result<i128, E> {
-    // Every float without a fraction converts exactly, or is far beyond all integers of the wire.
-    if value.fract() == 0.0 { Ok(value as i128) } else { Err(E::invalid_type(Unexpected::Float(value), expected)) }
+    if value.fract() == 0.0 && value.abs() <= EXACT {
+        Ok(value as i128)
+    } else {
+        Err(E::invalid_type(Unexpected::Float(value), expected))
+    }
 }
 
 impl<'de, T: Integer> Deserialize<'de> for Whole<T> {
@@ -121,6 +127,8 @@ mod tests {
             (r#""max_tokens": 4.5"#, "max_tokens", "`4.5`"),
             (r#""n": -1.0"#, "n", "integer `-1`"),
             (r#""seed": 1e19"#, "seed", "a whole number"),
+            (r#""seed": -9223372036854775809"#, "seed", "a whole number"),
+            (r#""seed": 9007199254740994.0"#, "seed", "a whole number"),
             (r#""n": "1""#, "n", "a whole number that is not negative"),
             (r#""seed": 0.1"#, "seed", "a whole number"),
         ] {

@@ -1,5 +1,4 @@
 //! GGUF files made here: any header, true or false, and tensors in single precision.
-#![allow(dead_code, reason = "each test binary uses a part")]
 
 pub mod convert;
 
