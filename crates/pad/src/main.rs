@@ -4,6 +4,7 @@ mod announcement;
 mod api_keys;
 mod bench;
 mod cli;
+mod config_file;
 mod cores;
 mod eval;
 mod fingerprint;
@@ -20,8 +21,8 @@ mod reward;
 mod serve;
 mod settings;
 mod shipped;
+mod shipped_scorer;
 mod signals;
-mod style_scorer;
 mod train;
 
 use std::process::ExitCode;

@@ -1,12 +1,12 @@
 //! The engine in this process, without HTTP.
 
 use anyhow::{Context, ensure};
+use pad_bench::{About, Case, Figures, Steering};
 use pad_engine::{Engine, EngineConfig, LoadedWeights, LockstepRunner};
 use pad_model::{BLOCK, ModelOptions, ValueHead};
 use pad_reward::Kind;
 
-use super::decode::{self, Case, Figures, Steering};
-use super::{BenchArgs, form, memory, table};
+use crate::flags::Flags;
 use crate::loading::{self, BaseModel};
 use crate::pull;
 use crate::reward::RewardSource;
@@ -24,55 +24,92 @@ const CANDIDATES: usize = 10;
 /// Tokens decoded where nothing is said.
 const TOKENS: usize = 64;
 
-/// Loads the model, measures all cases and reports.
-///
-/// # Errors
-///
-/// When the model cannot be loaded, or a case fits neither context nor memory.
-pub fn run(args: &BenchArgs) -> anyhow::Result<String> {
-    let tokens = args.tokens.unwrap_or(TOKENS);
-    ensure!(tokens >= 2, "--tokens is at least 2: the first one belongs to reading the prompt");
-    ensure!(!args.sequences.contains(&0), "--sequences is at least 1");
-    let environment = Environment::of_process();
-    let file = args.flags.file.path(&environment);
-    let settings = Settings::load(file.as_deref(), &environment, args.flags.layer())?;
-    let options = loading::options(&settings.model)?;
-    let mut base = BaseModel::load(&pull::base_model(&settings, &environment)?, &options)?;
-    let (steering, heads, candidates) = steering(&settings, &environment, &mut base, &options)?;
+/// What to measure in this process.
+#[derive(Clone, Copy, Debug)]
+pub struct InProcess<'a> {
+    /// The settings' flags.
+    pub flags: &'a Flags,
+    /// Sequences side by side, one case each.
+    pub sequences: &'a [usize],
+    /// Reward lanes of each sequence, one case each.
+    pub lanes: &'a [usize],
+    /// Each case once more with a form.
+    pub form: bool,
+    /// Tokens of prompts, one case each; none for the default.
+    pub prompts: &'a [usize],
+    /// Tokens that each sequence decodes.
+    pub tokens: Option<usize>,
+    /// Rounds over all cases.
+    pub rounds: usize,
+    /// Report as JSON.
+    pub json: bool,
+}
 
-    let form = if args.form { Some(form::people(&base.chat)?) } else { None };
-    let kind = decode::Kind { steering, candidates, form };
+impl InProcess<'_> {
+    /// Loads the model, measures all cases and reports.
+    ///
+    /// # Errors
+    ///
+    /// When the model cannot be loaded, or a case fits neither context nor memory.
+    pub fn run(&self) -> anyhow::Result<String> {
+        let tokens = self.tokens.unwrap_or(TOKENS);
+        ensure!(tokens >= 2, "--tokens is at least 2: the first one belongs to reading the prompt");
+        ensure!(!self.sequences.contains(&0), "--sequences is at least 1");
+        let environment = Environment::of_process();
+        let file = self.flags.file.path(&environment);
+        let settings = Settings::load(file.as_deref(), &environment, self.flags.layer())?;
+        let options = loading::options(&settings.model)?;
+        let mut base = BaseModel::load(&pull::base_model(&settings, &environment)?, &options)?;
+        let (steering, heads, candidates) = steering(&settings, &environment, &mut base, &options)?;
 
-    let cases = cases(args);
-    let most = |of: &dyn Fn(&Case) -> usize| cases.iter().map(of).max().unwrap_or(0);
-    // One block more than the tokens fill: nothing is preempted.
-    let blocks = most(&|case| case.lanes() * ((case.prompt + tokens).div_ceil(BLOCK) + 1));
-    let sequences = most(&|case| case.sequences);
-    let config = EngineConfig {
-        max_sequences: sequences,
-        queue: 2 * sequences,
-        step_rows: most(&Case::rows).min(MOST_STEP_ROWS),
-        context: 0,
-    };
-    if steering != Steering::Prompted {
-        let most = most(&|case| case.rewards);
-        ensure!(most <= heads.len(), "--lanes {most}: the reward model has {} heads", heads.len());
+        let form = if self.form { Some(pad_bench::people(&base.chat)?) } else { None };
+        let kind = pad_bench::Kind { steering, candidates, form };
+
+        let cases = self.cases();
+        let most = |of: &dyn Fn(&Case) -> usize| cases.iter().map(of).max().unwrap_or(0);
+        // One block more than the tokens fill: nothing is preempted.
+        let blocks = most(&|case| case.lanes() * ((case.prompt + tokens).div_ceil(BLOCK) + 1));
+        let sequences = most(&|case| case.sequences);
+        let config = EngineConfig {
+            max_sequences: sequences,
+            queue: 2 * sequences,
+            step_rows: most(&Case::rows).min(MOST_STEP_ROWS),
+            context: 0,
+        };
+        if steering != Steering::Prompted {
+            let most = most(&|case| case.rewards);
+            ensure!(most <= heads.len(), "--lanes {most}: the reward model has {} heads", heads.len());
+        }
+        let (weights, kv) = (base.model.bytes(), blocks * BLOCK * base.model.kv_bytes_per_position());
+        let runner = LockstepRunner::new(vec![LoadedWeights::new(base.model, heads, blocks)?])?;
+        let engine = Engine::start(runner, config)?;
+        let rounds = measured(&engine, &cases, &kind, tokens, self.rounds)?;
+        let about = About {
+            model: settings.model.served_name(),
+            dtype: settings.model.dtype.name(),
+            threads: options.pool.threads(),
+            weights_mib: weights >> 20,
+            kv_mib: kv >> 20,
+            resident_mib: pad_bench::resident().map(|bytes| bytes >> 20),
+            tokens,
+            rounds: self.rounds,
+        };
+        Ok(pad_bench::report(&about, &cases, &rounds, self.json)?)
     }
-    let (weights, kv) = (base.model.bytes(), blocks * BLOCK * base.model.kv_bytes_per_position());
-    let runner = LockstepRunner::new(vec![LoadedWeights::new(base.model, heads, blocks)?])?;
-    let engine = Engine::start(runner, config)?;
-    let rounds = measured(&engine, &cases, &kind, tokens, args.rounds)?;
-    let about = table::About {
-        model: settings.model.served_name(),
-        dtype: settings.model.dtype.name(),
-        threads: options.pool.threads(),
-        weights_mib: weights >> 20,
-        kv_mib: kv >> 20,
-        resident_mib: memory::resident().map(|bytes| bytes >> 20),
-        tokens,
-        rounds: args.rounds,
-    };
-    Ok(table::report(&about, &cases, &rounds, args.json)?)
+
+    fn cases(&self) -> Vec<Case> {
+        let prompts = if self.prompts.is_empty() { &[PROMPT] } else { self.prompts };
+        let mut cases = Vec::new();
+        for &prompt in prompts {
+            for &sequences in self.sequences {
+                for &rewards in self.lanes {
+                    cases.push(Case { sequences, rewards, prompt, form: false });
+                    cases.extend(self.form.then_some(Case { sequences, rewards, prompt, form: true }));
+                }
+            }
+        }
+        cases
+    }
 }
 
 /// How the cases are steered, the heads for it, and among how many candidates: as the reward model has it that `--reward` names, else
@@ -91,31 +128,18 @@ fn steering(
     Ok((Steering::Heads { adapter: weights.adapter }, weights.heads, reward.model.manifest().top_k))
 }
 
-fn cases(args: &BenchArgs) -> Vec<Case> {
-    let mut cases = Vec::new();
-    for prompt in args.prompts(PROMPT) {
-        for &sequences in &args.sequences {
-            for &rewards in &args.lanes {
-                cases.push(Case { sequences, rewards, prompt, form: false });
-                cases.extend(args.form.then_some(Case { sequences, rewards, prompt, form: true }));
-            }
-        }
-    }
-    cases
-}
-
 /// The figures of each case by rounds.
 fn measured(
     engine: &Engine,
     cases: &[Case],
-    kind: &decode::Kind,
+    kind: &pad_bench::Kind,
     tokens: usize,
     rounds: usize,
 ) -> anyhow::Result<Vec<Vec<Figures>>> {
     let mut found: Vec<Vec<Figures>> = vec![Vec::new(); cases.len()];
     for round in 0..=rounds {
         for (case, figures) in cases.iter().zip(&mut found) {
-            let figure = decode::measure(engine, *case, kind, tokens, round).with_context(|| {
+            let figure = pad_bench::measure(engine, *case, kind, tokens, round).with_context(|| {
                 let Case { sequences, rewards, prompt, .. } = case;
                 format!("{sequences} sequences with {rewards} reward lanes and prompts of {prompt} tokens")
             })?;

@@ -3,20 +3,15 @@
 //! All cases take turns within each round, and what is reported are medians over rounds: the machine's speed drifts, and cases
 //! that are measured side by side drift together.
 
-mod decode;
-mod draws;
-mod form;
 mod in_process;
 mod load;
-mod memory;
-mod quantile;
-mod table;
 
 use anyhow::ensure;
 use clap::Args;
 
 use crate::flags::Flags;
-use load::LoadArgs;
+use in_process::InProcess;
+use load::{Asked, LoadArgs};
 
 /// What to measure.
 #[derive(Debug, Args)]
@@ -51,9 +46,17 @@ pub struct BenchArgs {
 }
 
 impl BenchArgs {
-    /// The lengths of prompts, where none are given this one.
-    fn prompts(&self, default: usize) -> Vec<usize> {
-        if self.prompt.is_empty() { vec![default] } else { self.prompt.clone() }
+    fn in_process(&self) -> InProcess<'_> {
+        InProcess {
+            flags: &self.flags,
+            sequences: &self.sequences,
+            lanes: &self.lanes,
+            form: self.form,
+            prompts: &self.prompt,
+            tokens: self.tokens,
+            rounds: self.rounds,
+            json: self.json,
+        }
     }
 }
 
@@ -65,7 +68,39 @@ impl BenchArgs {
 pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     ensure!(args.rounds >= 1, "--rounds is at least 1");
     ensure!(!args.prompt.contains(&0), "--prompt is at least 1");
-    let report = if args.load.is_wanted() { load::run(args)? } else { in_process::run(args)? };
+    let BenchArgs { load, flags, prompt, tokens, rounds, json, .. } = args;
+    let report = if load.is_wanted() {
+        let (model, key, prompts) = (flags.model(), flags.api_key(), prompt.as_slice());
+        load::run(&Asked { load, model, key, prompts, tokens: *tokens, rounds: *rounds, json: *json })?
+    } else {
+        args.in_process().run()?
+    };
     print!("{report}");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: BenchArgs,
+    }
+
+    fn parsed(flags: &[&str]) -> Result<BenchArgs, clap::Error> {
+        Line::try_parse_from([&["bench"], flags].concat()).map(|line| line.args)
+    }
+
+    #[test]
+    fn flags_of_one_way_do_not_go_with_the_other() {
+        assert!(parsed(&["--concurrency", "4"]).unwrap_err().to_string().contains("--against"));
+        assert!(parsed(&["--against", "http://one/v1", "--lanes", "2"]).is_err());
+        let both = parsed(&["--against", "http://one/v1", "--prompt", "9,99", "--tokens", "3"]).unwrap();
+        assert_eq!((both.prompt, both.load.is_wanted()), (vec![9, 99], true));
+        assert!(!parsed(&["--lanes", "2"]).unwrap().load.is_wanted());
+    }
 }

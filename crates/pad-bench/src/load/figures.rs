@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use pad_client::TokenUsage;
 use serde::Serialize;
 
-use super::answer::{Answer, Usage};
+use super::answer::Answer;
 use super::level::Outcome;
-use crate::bench::quantile::{median, quantile};
+use crate::quantile::{median, quantile};
 
 /// A pace that makes an answer a good one.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -84,7 +85,7 @@ impl Figures {
         let long: Vec<&Answer> = outcome.long_prompts.iter().flatten().collect();
         let mut errors = outcome.streams.iter().chain(&outcome.long_prompts).filter_map(|sent| sent.as_ref().err());
         let completion_tokens = answers.iter().map(|answer| answer.tokens()).sum();
-        let usage = |of: fn(&Usage) -> Option<u64>, answers: &[&Answer]| {
+        let usage = |of: fn(&TokenUsage) -> Option<u64>, answers: &[&Answer]| {
             let counts = answers.iter().filter_map(|answer| of(answer.usage.as_ref()?));
             median(&counts.map(|count| count as f64).collect::<Vec<_>>())
         };
@@ -95,7 +96,7 @@ impl Figures {
         let requests = outcome.streams.len();
         let rates = Rates {
             prompt_tokens: usage(|usage| Some(usage.prompt_tokens), &answers),
-            cached_tokens: usage(Usage::cached_tokens, &answers),
+            cached_tokens: usage(TokenUsage::cached_tokens, &answers),
             long_prompt_tokens: usage(|usage| Some(usage.prompt_tokens), &long),
             tokens_per_second: (!answers.is_empty()).then(|| completion_tokens as f64 / outcome.wall.as_secs_f64()),
             ttft_ms_p50: quantile(&first, 0.5),
@@ -109,7 +110,7 @@ impl Figures {
         Self {
             requests,
             failures: requests - answers.len(),
-            first_error: errors.next().map(|error| format!("{error:#}")),
+            first_error: errors.next().map(ToString::to_string),
             completion_tokens,
             chunks: answers.iter().map(|answer| answer.chunks).sum(),
             long_prompts: long.len(),
@@ -150,7 +151,7 @@ impl Figures {
 
 #[cfg(test)]
 mod tests {
-    use anyhow::anyhow;
+    use pad_client::ClientError;
 
     use super::*;
 
@@ -165,11 +166,11 @@ mod tests {
     fn a_round_is_counted_and_measured() {
         let streams = vec![
             Ok(answer(100, &[10, 10])),
-            Err(anyhow!("refused")),
+            Err(ClientError::Stream("refused".to_owned())),
             Ok(answer(300, &[10, 50])),
             Ok(answer(2000, &[1, 1])),
         ];
-        let long_prompts = vec![Ok(answer(500, &[])), Err(anyhow!("too long"))];
+        let long_prompts = vec![Ok(answer(500, &[])), Err(ClientError::Stream("too long".to_owned()))];
         let outcome = Outcome { streams, long_prompts, wall: Duration::from_secs(3) };
         let found = Figures::of(&outcome, Pace { ttft_ms: 1000.0, itl_ms: 25.0 });
         assert_eq!((found.requests, found.failures, found.long_prompts, found.long_prompt_failures), (4, 1, 1, 1));

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{bail, ensure};
+use pad_client::draws::Draws;
 use pad_decode::Grammar;
 use pad_engine::{
     Adaptation, AdapterId, Choice, Engine, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec, Trunk, WeightsId,
 };
 use serde::Serialize;
 
-use super::draws::Draws;
+use crate::BenchError;
 
 /// How dimensions with a weight are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,11 @@ pub struct Figures {
 ///
 /// Long prompts are read in several steps, and a sequence whose prompt is read would run ahead of the others. So the prompts
 /// are asked about twice: once for one token, and once, when the prefix cache holds all but their last few tokens, for all.
-pub fn measure(engine: &Engine, case: Case, kind: &Kind, tokens: usize, round: usize) -> anyhow::Result<Figures> {
+///
+/// # Errors
+///
+/// When the engine takes no request, or does something else than decode.
+pub fn measure(engine: &Engine, case: Case, kind: &Kind, tokens: usize, round: usize) -> Result<Figures, BenchError> {
     let before = engine.status();
     let begun = Instant::now();
     let mut choices = submitted(engine, case, kind, 1, round)?;
@@ -97,13 +101,16 @@ pub fn measure(engine: &Engine, case: Case, kind: &Kind, tokens: usize, round: u
     finished(&mut choices)?;
 
     let after = engine.status();
-    ensure!(after.preempted == before.preempted, "a sequence was preempted: the figures would be of something else");
+    if after.preempted != before.preempted {
+        let problem = "a sequence was preempted: the figures would be of something else";
+        return Err(BenchError::Engine(problem.to_owned()));
+    }
     let scheduler = (after.scheduler_micros - before.scheduler_micros) as f64;
     let model = (after.model_micros - before.model_micros) as f64;
     Ok(Figures { prefill, decode, scheduler: scheduler / (scheduler + model).max(1.0) })
 }
 
-fn submitted(engine: &Engine, case: Case, kind: &Kind, tokens: usize, round: usize) -> anyhow::Result<Vec<Choice>> {
+fn submitted(engine: &Engine, case: Case, kind: &Kind, tokens: usize, round: usize) -> Result<Vec<Choice>, BenchError> {
     let mut choices = Vec::with_capacity(case.sequences);
     for sequence in 0..case.sequences {
         choices.append(&mut engine.submit(request(case, kind, sequence, tokens, round))?);
@@ -111,19 +118,21 @@ fn submitted(engine: &Engine, case: Case, kind: &Kind, tokens: usize, round: usi
     Ok(choices)
 }
 
-fn next(choices: &mut [Choice]) -> anyhow::Result<()> {
+fn next(choices: &mut [Choice]) -> Result<(), BenchError> {
     for choice in choices {
         match choice.blocking_next() {
             Some(Event::Token(_)) => {}
-            other => bail!("a token was expected, not {other:?}"),
+            other => return Err(BenchError::Engine(format!("a token was expected, not {other:?}"))),
         }
     }
     Ok(())
 }
 
-fn finished(choices: &mut [Choice]) -> anyhow::Result<()> {
+fn finished(choices: &mut [Choice]) -> Result<(), BenchError> {
     for choice in choices {
-        ensure!(matches!(choice.blocking_next(), Some(Event::Finished(_))), "a sequence did not finish");
+        if !matches!(choice.blocking_next(), Some(Event::Finished(_))) {
+            return Err(BenchError::Engine("a sequence did not finish".to_owned()));
+        }
     }
     Ok(())
 }

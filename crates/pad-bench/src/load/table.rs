@@ -8,7 +8,7 @@ use super::figures::{Figures, Pace, Rates};
 use super::level::Level;
 use super::plan::Plan;
 use super::server::Server;
-use crate::bench::quantile::median;
+use crate::quantile::median;
 
 /// What was asked of all servers.
 #[derive(Debug, Serialize)]
@@ -75,7 +75,7 @@ pub fn report(
         for (number, (server, own)) in servers.iter().zip(found).enumerate() {
             rows.push(Row {
                 server: number + 1,
-                address: server.address(),
+                address: server.base(),
                 model: server.model(),
                 level: *level,
                 figures: Figures::together(own),
@@ -94,7 +94,7 @@ fn table(about: &About, servers: &[Server], rows: &[Row<'_>]) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail, here and below.
     for (number, server) in servers.iter().enumerate() {
-        let _ = writeln!(text, "{}. {}, {}", number + 1, server.address(), server.model());
+        let _ = writeln!(text, "{}. {}, {}", number + 1, server.base(), server.model());
     }
     let preference = about.plan.preference.as_ref().map_or_else(String::new, |asked| format!("; preference {asked}"));
     let _ = writeln!(

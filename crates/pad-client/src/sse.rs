@@ -1,17 +1,17 @@
-//! Server-sent events, split out of a stream of bytes.
+//! Server-sent events, decoded from a stream of bytes.
 
-/// Turns pieces of a stream, cut anywhere, into the data of its events. Comments and fields other than `data` are skipped;
+/// Decodes the data of events from pieces of a stream, cut anywhere. Comments and fields other than `data` are skipped;
 /// lines may end in LF or CRLF.
 #[derive(Debug, Default)]
-pub struct Events {
+pub struct SseDecoder {
     /// The line that is not complete yet.
     line: Vec<u8>,
     /// The data of the event that is not complete yet.
     data: Option<String>,
 }
 
-impl Events {
-    /// Take a piece; the data of the events that it completes.
+impl SseDecoder {
+    /// Adds a piece; returns the data of the events that it completes.
     pub fn push(&mut self, piece: &[u8]) -> Vec<String> {
         let mut complete = Vec::new();
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
@@ -54,7 +54,7 @@ mod tests {
     fn events_are_the_same_wherever_the_stream_is_cut() {
         let expected = ["{\"a\":1}", "grüß\ndich", "[DONE]"];
         for size in 1..=STREAM.len() {
-            let mut events = Events::default();
+            let mut events = SseDecoder::default();
             let found: Vec<String> = STREAM.as_bytes().chunks(size).flat_map(|piece| events.push(piece)).collect();
             assert_eq!(found, expected, "in pieces of {size} bytes");
         }
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn an_event_without_an_end_is_none() {
-        let mut events = Events::default();
+        let mut events = SseDecoder::default();
         assert!(events.push(b"data: half\n").is_empty());
         assert_eq!(events.push(b"\n"), ["half"]);
         assert!(events.push(b"\n\n").is_empty(), "an empty line alone is no event");

@@ -1,10 +1,11 @@
 //! What every level asks for.
 
+use pad_client::draws::Draws;
+use pad_client::{ChatBody, Message};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::words;
-use crate::bench::draws::Draws;
 
 /// The load, as far as it is the same at all levels.
 #[derive(Clone, Debug, Serialize)]
@@ -37,41 +38,37 @@ impl Plan {
     }
 
     /// The body of a request with a prompt of about `prompt` tokens that belongs to `which`, for an answer of `tokens` tokens.
-    pub fn body(&self, model: &str, prompt: usize, tokens: usize, which: &[u64]) -> String {
+    pub fn body(&self, model: &str, prompt: usize, tokens: usize, which: &[u64]) -> ChatBody {
         let mut draws = Draws::of(&[&[self.seed], which].concat());
-        let mut body = json!({
-            "model": model,
-            "messages": [{"role": "user", "content": words::prompt(prompt, &mut draws)}],
-            "max_tokens": tokens,
-            "temperature": 0,
-            "stream": true,
-            "stream_options": {"include_usage": true},
+        ChatBody {
+            model: Some(model.to_owned()),
+            messages: vec![Message::user(words::prompt(prompt, &mut draws))],
+            max_tokens: Some(tokens),
+            temperature: Some(0.0),
             // Answers of one length, whatever the words: servers that do not know the field ignore it.
-            "ignore_eos": true,
-        });
-        if let Some(preference) = &self.preference {
-            body["preference"] = preference.clone();
+            ignore_eos: Some(true),
+            preference: self.preference.clone(),
+            ..ChatBody::default()
         }
-        body.to_string()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn requests_say_what_is_measured() {
         let long_prompts = LongPrompts { count: 0, tokens: 0 };
         let mut plan = Plan { tokens: 8, requests: None, preference: None, seed: 3, long_prompts };
-        let body = |plan: &Plan, which: u64| -> Value {
-            serde_json::from_str(&plan.body("m", 20, plan.tokens, &[which])).unwrap()
-        };
+        let body = |plan: &Plan, which: u64| json!(plan.body("m", 20, plan.tokens, &[which]));
         let plain = body(&plan, 1);
         assert_eq!(plain, body(&plan, 1), "the same request again");
         assert_ne!(plain["messages"], body(&plan, 2)["messages"]);
-        assert_eq!((&plain["max_tokens"], &plain["temperature"]), (&json!(8), &json!(0)));
-        assert_eq!((&plain["stream_options"]["include_usage"], &plain["ignore_eos"]), (&json!(true), &json!(true)));
+        assert_eq!((&plain["max_tokens"], &plain["temperature"]), (&json!(8), &json!(0.0)));
+        assert_eq!(plain["ignore_eos"], json!(true));
         assert!(plain.get("preference").is_none(), "other servers get nothing that they may refuse");
         plan.preference = Some(json!({"concise": 1}));
         assert_eq!(body(&plan, 1)["preference"], json!({"concise": 1}));

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::decode::{Case, Figures};
-use super::quantile::median;
+use crate::decode::{Case, Figures};
+use crate::quantile::median;
 
 /// What was measured with.
 #[derive(Debug, Serialize)]
@@ -91,7 +91,7 @@ fn row(case: Case, own: &[Figures], cases: &[Case], rounds: &[Vec<Figures>]) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crate::*;
 
     #[test]
     fn ratios_are_taken_pair_by_pair() {

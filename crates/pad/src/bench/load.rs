@@ -1,28 +1,11 @@
 //! `pad bench --against URL`: the same load over HTTP on any OpenAI-compatible servers.
-//!
-//! Servers take turns within each round at each level, and begin in turn: figures of one round are a pair, and ratios are taken
-//! pair by pair. Figures are medians over rounds, but for counts, which are sums.
-
-mod answer;
-mod figures;
-mod level;
-mod plan;
-mod server;
-mod sse;
-mod table;
-mod words;
 
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, ensure};
 use clap::Args;
+use pad_bench::load::{self, About, Figures, Level, LongPrompts, Pace, Plan, Server};
 use serde_json::Value;
-
-use super::BenchArgs;
-use figures::{Figures, Pace};
-use level::Level;
-use plan::{LongPrompts, Plan};
-use server::Server;
 
 /// Tokens in a prompt where nothing is said.
 const PROMPT: usize = 132;
@@ -73,6 +56,25 @@ fn json(text: &str) -> serde_json::Result<Value> {
     serde_json::from_str(text)
 }
 
+/// A load with the flags that it shares with measurements in this process.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// The flags of the load.
+    pub load: &'a LoadArgs,
+    /// The model to ask for; the first that a server lists if none.
+    pub model: Option<&'a str>,
+    /// The key to send.
+    pub key: Option<&'a str>,
+    /// Lengths of prompts in tokens; none for the default.
+    pub prompts: &'a [usize],
+    /// Tokens of each answer.
+    pub tokens: Option<usize>,
+    /// Rounds over all levels.
+    pub rounds: usize,
+    /// Report as JSON.
+    pub json: bool,
+}
+
 impl LoadArgs {
     /// Whether servers are measured at all.
     pub fn is_wanted(&self) -> bool {
@@ -96,46 +98,46 @@ impl LoadArgs {
 /// # Errors
 ///
 /// When a server does not answer a first request. Requests that fail later are counted.
-pub fn run(args: &BenchArgs) -> anyhow::Result<String> {
-    let load = &args.load;
-    ensure!(!load.concurrency.contains(&0), "--concurrency is at least 1");
-    ensure!(load.requests != Some(0), "--requests is at least 1");
-    ensure!(args.tokens != Some(0), "--tokens is at least 1");
-    ensure!(load.timeout >= 1, "--timeout is at least 1 second");
-    let plan = load.plan(args.tokens.unwrap_or(TOKENS));
-    let levels: Vec<Level> = args
-        .prompts(PROMPT)
-        .into_iter()
-        .flat_map(|prompt| load.concurrency.iter().map(move |&concurrency| Level { concurrency, prompt }))
+pub fn run(asked: &Asked<'_>) -> anyhow::Result<String> {
+    let args = asked.load;
+    ensure!(!args.concurrency.contains(&0), "--concurrency is at least 1");
+    ensure!(args.requests != Some(0), "--requests is at least 1");
+    ensure!(asked.tokens != Some(0), "--tokens is at least 1");
+    ensure!(args.timeout >= 1, "--timeout is at least 1 second");
+    let plan = args.plan(asked.tokens.unwrap_or(TOKENS));
+    let prompts = if asked.prompts.is_empty() { &[PROMPT] } else { asked.prompts };
+    let levels: Vec<Level> = prompts
+        .iter()
+        .flat_map(|&prompt| args.concurrency.iter().map(move |&concurrency| Level { concurrency, prompt }))
         .collect();
-    let servers = servers(args)?;
+    let servers = servers(asked)?;
     for server in &servers {
         // One stream warms what a server does at its first request, and finds out whether it answers at all.
-        let stream = level::warm_up(server, levels[0], &plan);
-        stream.with_context(|| format!("{} does not answer", server.address()))?;
+        let stream = load::warm_up(server, levels[0], &plan);
+        stream.with_context(|| format!("{} does not answer", server.base()))?;
     }
-    let good = Pace { ttft_ms: load.slo_ttft_ms, itl_ms: load.slo_itl_ms };
-    let mut rounds = vec![vec![Vec::with_capacity(args.rounds); servers.len()]; levels.len()];
-    for round in 1..=args.rounds {
+    let good = Pace { ttft_ms: args.slo_ttft_ms, itl_ms: args.slo_itl_ms };
+    let mut rounds = vec![vec![Vec::with_capacity(asked.rounds); servers.len()]; levels.len()];
+    for round in 1..=asked.rounds {
         for (level, found) in levels.iter().zip(&mut rounds) {
             let mut turns: Vec<usize> = (0..servers.len()).collect();
             turns.rotate_left(round % servers.len());
             for at in turns {
-                found[at].push(Figures::of(&level::run(&servers[at], *level, &plan, round), good));
+                found[at].push(Figures::of(&load::run(&servers[at], *level, &plan, round)?, good));
             }
         }
     }
-    let about = table::About { plan, good, rounds: args.rounds };
-    Ok(table::report(&about, &servers, &levels, &rounds, args.json)?)
+    let about = About { plan, good, rounds: asked.rounds };
+    Ok(load::report(&about, &servers, &levels, &rounds, asked.json)?)
 }
 
-fn servers(args: &BenchArgs) -> anyhow::Result<Vec<Server>> {
-    let timeout = Duration::from_secs(args.load.timeout);
-    let addresses: Vec<&str> = args.load.against.iter().map(|address| address.trim_end_matches('/')).collect();
+fn servers(asked: &Asked<'_>) -> anyhow::Result<Vec<Server>> {
+    let timeout = Duration::from_secs(asked.load.timeout);
+    let addresses: Vec<&str> = asked.load.against.iter().map(|address| address.trim_end_matches('/')).collect();
     let server = |(at, address): (usize, &&str)| {
         // A server that is measured against itself is asked other things each time.
         let turn = addresses[..at].iter().filter(|earlier| *earlier == address).count();
-        Server::new(address, args.flags.model(), args.flags.api_key(), timeout, turn as u64)
+        Ok(Server::new(address, asked.model, asked.key, timeout, turn as u64)?)
     };
     addresses.iter().enumerate().map(server).collect()
 }
@@ -150,38 +152,32 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Line {
         #[command(flatten)]
-        args: BenchArgs,
+        load: LoadArgs,
     }
 
-    fn parsed(flags: &[&str]) -> Result<BenchArgs, clap::Error> {
-        Line::try_parse_from([&["bench"], flags].concat()).map(|line| line.args)
+    fn parsed(flags: &[&str]) -> Result<LoadArgs, clap::Error> {
+        Line::try_parse_from([&["bench"], flags].concat()).map(|line| line.load)
     }
 
     #[test]
     fn a_preference_is_json() {
-        let preference =
-            |text| parsed(&["--against", "http://one/v1", "--preference", text]).map(|a| a.load.preference);
+        let preference = |text| parsed(&["--against", "http://one/v1", "--preference", text]).map(|a| a.preference);
         assert_eq!(preference(r#"{"concise": 1}"#).unwrap(), Some(json!({"concise": 1})));
         assert_eq!(preference("\"like a pirate\"").unwrap(), Some(json!("like a pirate")));
         assert!(preference("concise").unwrap_err().to_string().contains("--preference"));
     }
 
     #[test]
-    fn flags_of_one_way_do_not_go_with_the_other() {
-        assert!(parsed(&["--concurrency", "4"]).unwrap_err().to_string().contains("--against"));
-        assert!(parsed(&["--against", "http://one/v1", "--lanes", "2"]).is_err());
-        let both = parsed(&["--against", "http://one/v1", "--prompt", "9,99", "--tokens", "3"]).unwrap();
-        assert_eq!((both.prompts(PROMPT), both.load.concurrency), (vec![9, 99], vec![1, 8, 32]));
-        assert!(!parsed(&["--lanes", "2"]).unwrap().load.is_wanted());
-    }
-
-    #[test]
     fn a_server_that_is_measured_against_itself_gets_other_prompts() {
         let flags = ["http://one/v1", "http://two/v1", "http://one/v1/"].map(|address| ["--against", address]);
-        let mut args = parsed(&[flags.as_flattened(), &["--model", "m"]].concat()).unwrap();
-        let servers = servers(&args).unwrap();
-        assert_eq!(servers.iter().map(Server::turn).collect::<Vec<_>>(), [0, 0, 1]);
-        args.load.against = vec!["localhost:8080".to_owned()];
-        assert!(super::servers(&args).err().unwrap().to_string().contains("must begin with http://"));
+        let mut load = parsed(flags.as_flattened()).unwrap();
+        let servers = |load: &LoadArgs| {
+            let model = Some("m");
+            let asked = Asked { load, model, key: None, prompts: &[], tokens: None, rounds: 1, json: false };
+            super::servers(&asked)
+        };
+        assert_eq!(servers(&load).unwrap().iter().map(Server::turn).collect::<Vec<_>>(), [0, 0, 1]);
+        load.against = vec!["localhost:8080".to_owned()];
+        assert!(servers(&load).err().unwrap().to_string().contains("must begin with http://"));
     }
 }

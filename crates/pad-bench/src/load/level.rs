@@ -5,12 +5,12 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
+use pad_client::{ChatBody, Client, ClientError};
 use serde::Serialize;
-use ureq::Agent;
 
 use super::answer::Answer;
 use super::plan::Plan;
-use super::server::Server;
+use super::server::{Server, ask};
 
 /// How many streams, and the length of their prompts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -25,9 +25,9 @@ pub struct Level {
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// The measured requests.
-    pub streams: Vec<anyhow::Result<Answer>>,
+    pub streams: Vec<Result<Answer, ClientError>>,
     /// The long prompts that were sent meanwhile.
-    pub long_prompts: Vec<anyhow::Result<Answer>>,
+    pub long_prompts: Vec<Result<Answer, ClientError>>,
     /// From the first request to the end of the last measured stream.
     pub wall: Duration,
 }
@@ -46,7 +46,7 @@ struct Turn<'a> {
     level: Level,
     plan: &'a Plan,
     round: usize,
-    agent: Agent,
+    client: Client,
 }
 
 /// One stream of a level, as a test.
@@ -54,14 +54,18 @@ struct Turn<'a> {
 /// # Errors
 ///
 /// When it fails.
-pub fn warm_up(server: &Server, level: Level, plan: &Plan) -> anyhow::Result<Answer> {
-    let turn = Turn { server, level, plan, round: 0, agent: server.agent(1) };
-    server.ask(&turn.agent, turn.body(Kind::WarmUp, 0), || ())
+pub fn warm_up(server: &Server, level: Level, plan: &Plan) -> Result<Answer, ClientError> {
+    let turn = Turn { server, level, plan, round: 0, client: server.client(1)? };
+    ask(&turn.client, &turn.body(Kind::WarmUp, 0), || ())
 }
 
 /// Send all requests of a level, as many at once as it says, and the long prompts beside them.
-pub fn run(server: &Server, level: Level, plan: &Plan, round: usize) -> Outcome {
-    let turn = Turn { server, level, plan, round, agent: server.agent(level.concurrency + 1) };
+///
+/// # Errors
+///
+/// When the server's address is none. Requests that fail are in the outcome.
+pub fn run(server: &Server, level: Level, plan: &Plan, round: usize) -> Result<Outcome, ClientError> {
+    let turn = Turn { server, level, plan, round, client: server.client(level.concurrency + 1)? };
     let (turn, sent, over) = (&turn, &AtomicUsize::new(0), &AtomicBool::new(false));
     let (spoke, speaks) = mpsc::channel();
     let begun = Instant::now();
@@ -80,7 +84,7 @@ pub fn run(server: &Server, level: Level, plan: &Plan, round: usize) -> Outcome 
         let streams = streams.into_iter().flat_map(joined).collect();
         let wall = begun.elapsed();
         over.store(true, Ordering::Relaxed);
-        Outcome { streams, wall, long_prompts: joined(long) }
+        Ok(Outcome { streams, wall, long_prompts: joined(long) })
     })
 }
 
@@ -91,24 +95,24 @@ fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
 
 impl Turn<'_> {
     /// One client: ask, listen to the end, ask again, until all clients together have asked enough.
-    fn streams(&self, sent: &AtomicUsize, first_words: impl Fn()) -> Vec<anyhow::Result<Answer>> {
+    fn streams(&self, sent: &AtomicUsize, first_words: impl Fn()) -> Vec<Result<Answer, ClientError>> {
         let requests = self.plan.requests(self.level.concurrency);
         let numbers = std::iter::from_fn(|| Some(sent.fetch_add(1, Ordering::Relaxed)));
         numbers
             .take_while(|number| *number < requests)
-            .map(|number| self.server.ask(&self.agent, self.body(Kind::Stream, number), &first_words))
+            .map(|number| ask(&self.client, &self.body(Kind::Stream, number), &first_words))
             .collect()
     }
 
     /// Long prompts one after the other, from the first words of a measured stream on; none any more once all streams have
     /// ended.
-    fn long_prompts(&self, speaks: &Receiver<()>, over: &AtomicBool) -> Vec<anyhow::Result<Answer>> {
+    fn long_prompts(&self, speaks: &Receiver<()>, over: &AtomicBool) -> Vec<Result<Answer, ClientError>> {
         let mut answers = Vec::new();
         if self.plan.long_prompts.count == 0 || speaks.recv().is_err() {
             return answers;
         }
         for number in 0..self.plan.long_prompts.count {
-            answers.push(self.server.ask(&self.agent, self.body(Kind::Long, number), || ()));
+            answers.push(ask(&self.client, &self.body(Kind::Long, number), || ()));
             if over.load(Ordering::Relaxed) {
                 break;
             }
@@ -116,7 +120,7 @@ impl Turn<'_> {
         answers
     }
 
-    fn body(&self, kind: Kind, number: usize) -> String {
+    fn body(&self, kind: Kind, number: usize) -> ChatBody {
         let (prompt, tokens) = match kind {
             Kind::Long => (self.plan.long_prompts.tokens, 1),
             Kind::WarmUp | Kind::Stream => (self.level.prompt, self.plan.tokens),

@@ -1,6 +1,6 @@
 //! Prompts of plain English words.
 
-use crate::bench::draws::Draws;
+use pad_client::draws::Draws;
 
 /// Short words that most vocabularies hold whole.
 const WORDS: [&str; 96] = [

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
 use pad_decode::Grammar;
 use pad_grammar::{Content, Grammars, Schema, Shape};
 use pad_text::Chat;
 use serde_json::json;
+
+use crate::BenchError;
 
 /// The grammar of a long list of people: strings, numbers, words of a choice and what stands between them.
 ///
 /// # Errors
 ///
 /// When it cannot be compiled for this vocabulary.
-pub fn people(chat: &Chat) -> anyhow::Result<Box<dyn Grammar>> {
+pub fn people(chat: &Chat) -> Result<Box<dyn Grammar>, BenchError> {
     let person = json!({
         "type": "object", "additionalProperties": false, "required": ["name", "age", "mood"],
         "properties": {
@@ -22,5 +23,6 @@ pub fn people(chat: &Chat) -> anyhow::Result<Box<dyn Grammar>> {
     });
     let schema = Schema::new(&json!({"type": "array", "minItems": 10_000, "items": person}), false)?;
     let shape = Shape { content: Some(Content::Json(schema)), calls: None };
-    Grammars::new(Arc::clone(chat.tokenizer())).compile(&shape)?.context("a schema has a grammar")
+    let grammar = Grammars::new(Arc::clone(chat.tokenizer())).compile(&shape)?;
+    grammar.ok_or_else(|| BenchError::Engine("a schema has a grammar".to_owned()))
 }
