@@ -34,6 +34,16 @@ pub enum PairsError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The questions that are there already are none.
+    #[error("{path} line {line} is no question: {problem}")]
+    Questions {
+        /// The file.
+        path: PathBuf,
+        /// Which line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A value of the plan cannot be used.
     #[error("{name} is {value}, but must be {allowed}")]
     Plan {
@@ -45,13 +55,8 @@ pub enum PairsError {
         allowed: &'static str,
     },
     /// The server did not answer as a chat server does.
-    #[error("{url}: {problem}")]
-    Server {
-        /// What was asked.
-        url: String,
-        /// What came instead.
-        problem: String,
-    },
+    #[error(transparent)]
+    Server(#[from] pad_client::ClientError),
     /// The scorer command cannot be run or did not end well.
     #[error("the scorer `{command}` {problem}")]
     Scorer {

@@ -1,37 +1,36 @@
 //! Preference pairs from a base model's own answers: the data that `pad train` reads, for who has none.
 //!
-//! [`make_pairs`] asks a chat server for answers to prompts, told a principle and told its opposite, or several times the same;
-//! [`Filter`] leaves out what no pair should hold, a [`Scorer`] (a command of the user's) may say how good an answer is, [`Rules`]
-//! say which two make a pair, and [`Output`] is the file, which a later run continues. [`own_prompts`] makes prompts.
+//! [`make_pairs`] asks a chat server ([`pad_client::Client`]) for answers to prompts, told a principle and told its opposite, or
+//! several times the same; [`Filter`] leaves out what no pair should hold, a [`Scorer`] (a command of the user's) may say how
+//! good an answer is, [`Rules`] say which two make a pair, and [`Output`] is the file, which a later run continues.
+//! [`own_prompts`] makes prompts.
 //!
-//! Every draw follows from the seed and the prompt, so a run that was broken off and continued gives the same pairs.
+//! Every draw follows from the seed and the prompt, so a run that was broken off and continued gives the same pairs. Pairs are
+//! written prompt by prompt, and [`Questions`] keeps the model's own questions, so little is lost.
 
-mod chat_server;
-mod draws;
 mod error;
 mod filter;
+mod in_order;
 mod maker;
-mod message;
 mod output;
 mod own_prompts;
 mod pairing;
-mod parallel;
 mod plan;
 mod prompt;
+mod questions;
 mod scorer;
 mod told;
 mod words;
 
-pub use chat_server::{Answer, Ask, ChatServer};
 pub use error::PairsError;
 pub use filter::{Filter, Flaw};
 pub use maker::{Outputs, Tally, make_pairs};
-pub use message::Message;
 pub use output::{Output, Pair};
 pub use own_prompts::own_prompts;
 pub use pairing::{Candidate, Length, Rules};
 pub use plan::Plan;
 pub use prompt::Prompt;
+pub use questions::Questions;
 pub use scorer::{Item, Scorer};
 pub use told::{Place, Told};
 pub use words::Runs;

@@ -1,12 +1,12 @@
 //! From prompts to pairs.
 
-use crate::parallel::in_parallel;
-use crate::{
-    Answer, Ask, Candidate, ChatServer, Filter, Flaw, Item, Output, Pair, PairsError, Plan, Prompt, Told, draws,
-};
+use pad_client::{ChatAnswer, ChatBody, Client, draws};
 
-/// Prompts of a round, for each request in flight: a round is written when it is over.
-const ROUND: usize = 4;
+use crate::in_order::in_order;
+use crate::{Candidate, Filter, Flaw, Item, Output, Pair, PairsError, Plan, Prompt, Told};
+
+/// Prompts that are begun for each thread before the pairs of their predecessors are written.
+const AHEAD: usize = 2;
 
 /// What has been done so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,14 +49,15 @@ struct Sampled<'a> {
     rejected: Vec<Candidate>,
 }
 
-/// Asks for the answers to all prompts and writes the pairs that they make; `observe` is called after each round.
+/// Asks for the answers to all prompts and writes the pairs that they make, in the order of the prompts and as soon as the answers
+/// are there; `observe` is called each time. A scorer runs over all answers that are ready when it is free.
 ///
 /// # Errors
 ///
 /// What the plan, the server, the scorer or the files refuse. What was written until then stays, and a later run continues it.
 pub fn make_pairs(
     plan: &Plan,
-    server: &ChatServer,
+    client: &Client,
     prompts: &[Prompt],
     outputs: &mut Outputs,
     mut observe: impl FnMut(&Tally),
@@ -66,47 +67,56 @@ pub fn make_pairs(
     let todo: Vec<&Prompt> = prompts.iter().filter(|prompt| !there(prompt)).collect();
     let mut tally = Tally { prompts: todo.len(), skipped: prompts.len() - todo.len(), ..Tally::default() };
     let threads = (plan.in_flight / plan.samples).max(1);
-    for round in todo.chunks(ROUND * threads) {
-        if plan.enough.is_some_and(|enough| outputs.training.pairs() >= enough) {
-            break;
-        }
-        let mut sampled = in_parallel(round, threads, |prompt| sample(plan, server, prompt))?;
-        let filter = Filter::new([&plan.chosen, &plan.rejected].into_iter().filter_map(|t| t.instruction.as_deref()));
-        for sampled in &mut sampled {
-            tally.answers += sampled.chosen.len() + sampled.rejected.len();
-            sampled.chosen.retain(|candidate| passes(&filter, &candidate.answer, &mut tally));
-            sampled.rejected.retain(|candidate| passes(&filter, &candidate.answer, &mut tally));
-        }
-        score(plan, &mut sampled)?;
-        write(plan, &sampled, outputs, &mut tally)?;
-        tally.asked += round.len();
-        observe(&tally);
+    let filter = Filter::new([&plan.chosen, &plan.rejected].into_iter().filter_map(|t| t.instruction.as_deref()));
+    let is_enough = |outputs: &Outputs| plan.enough.is_some_and(|enough| outputs.training.pairs() >= enough);
+    if is_enough(outputs) {
+        return Ok(tally);
     }
+    in_order(
+        &todo,
+        threads,
+        AHEAD * threads,
+        |prompt| sample(plan, client, prompt),
+        |_, mut sampled| {
+            for sampled in &mut sampled {
+                tally.answers += sampled.chosen.len() + sampled.rejected.len();
+                sampled.chosen.retain(|candidate| passes(&filter, &candidate.answer, &mut tally));
+                sampled.rejected.retain(|candidate| passes(&filter, &candidate.answer, &mut tally));
+            }
+            score(plan, &mut sampled)?;
+            write(plan, &sampled, outputs, &mut tally)?;
+            tally.asked += sampled.len();
+            observe(&tally);
+            Ok(!is_enough(outputs))
+        },
+    )?;
     Ok(tally)
 }
 
 /// The answers to a prompt.
-fn sample<'a>(plan: &Plan, server: &ChatServer, prompt: &'a Prompt) -> Result<Sampled<'a>, PairsError> {
+fn sample<'a>(plan: &Plan, client: &Client, prompt: &'a Prompt) -> Result<Sampled<'a>, PairsError> {
     let side = |told: &Told, side: u64| {
         // Numbers of a seed that every JSON reader keeps exactly.
         let seed = draws::of_numbers(&[plan.seed, draws::of_text(&prompt.id), 3 + side]) >> 12;
-        let ask = Ask {
+        let body = ChatBody {
             messages: told.messages(prompt),
-            n: plan.samples,
-            max_tokens: plan.max_tokens,
-            temperature: plan.temperature,
-            top_p: plan.top_p,
-            seed,
+            n: Some(plan.samples),
+            max_tokens: Some(plan.max_tokens),
+            temperature: Some(plan.temperature),
+            top_p: Some(plan.top_p),
+            seed: Some(seed),
+            ..ChatBody::default()
         };
-        let answers = server.ask(&ask)?;
-        Ok::<_, PairsError>(answers.into_iter().map(|answer| Candidate { answer, score: None }).collect::<Vec<_>>())
+        let trimmed = |answer: ChatAnswer| ChatAnswer { text: answer.text.trim().to_owned(), ..answer };
+        let answers = client.chat(&body)?.answers.into_iter().map(trimmed);
+        Ok::<_, PairsError>(answers.map(|answer| Candidate { answer, score: None }).collect::<Vec<_>>())
     };
     let chosen = side(&plan.chosen, 0)?;
     let rejected = if plan.is_best_of() { Vec::new() } else { side(&plan.rejected_for(&prompt.id), 1)? };
     Ok(Sampled { prompt, chosen, rejected })
 }
 
-fn passes(filter: &Filter, answer: &Answer, tally: &mut Tally) -> bool {
+fn passes(filter: &Filter, answer: &ChatAnswer, tally: &mut Tally) -> bool {
     let flaw = filter.flaw(&answer.text);
     match flaw {
         Some(Flaw::Empty) => tally.empty += 1,
@@ -117,7 +127,7 @@ fn passes(filter: &Filter, answer: &Answer, tally: &mut Tally) -> bool {
     flaw.is_none()
 }
 
-/// Runs the scorer, if there is one, over the answers of a round.
+/// Runs the scorer, if there is one, over these answers.
 fn score(plan: &Plan, sampled: &mut [Sampled<'_>]) -> Result<(), PairsError> {
     let Some(scorer) = &plan.scorer else { return Ok(()) };
     let mut items = Vec::new();
@@ -161,7 +171,7 @@ fn write(plan: &Plan, sampled: &[Sampled<'_>], outputs: &mut Outputs, tally: &mu
     outputs.held_out.as_mut().map_or(Ok(()), |output| output.add(&held_out))
 }
 
-fn pair(plan: &Plan, prompt: &Prompt, chosen: Answer, rejected: Answer) -> Pair {
+fn pair(plan: &Plan, prompt: &Prompt, chosen: ChatAnswer, rejected: ChatAnswer) -> Pair {
     Pair {
         prompt: prompt.messages.clone(),
         chosen: chosen.text,

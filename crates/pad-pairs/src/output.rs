@@ -5,9 +5,10 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use pad_client::Message;
 use serde::{Deserialize, Serialize};
 
-use crate::{Message, PairsError};
+use crate::PairsError;
 
 /// A line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

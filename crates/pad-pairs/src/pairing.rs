@@ -1,13 +1,14 @@
 //! Which of the answers to a prompt make a pair.
 
-use crate::Answer;
+use pad_client::ChatAnswer;
+
 use crate::words::words;
 
 /// An answer that may be chosen or rejected.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidate {
     /// The answer.
-    pub answer: Answer,
+    pub answer: ChatAnswer,
     /// What the scorer says of it; higher is better.
     pub score: Option<f64>,
 }
@@ -102,7 +103,7 @@ mod tests {
     const RULES: Rules = Rules { length: Length::Any, margin: 0.0, chosen_complete: false, pairs: 1 };
 
     fn said(text: &str, score: Option<f64>) -> Candidate {
-        Candidate { answer: Answer { text: text.to_owned(), complete: !text.ends_with("...") }, score }
+        Candidate { answer: ChatAnswer { text: text.to_owned(), complete: !text.ends_with("...") }, score }
     }
 
     fn texts(pairs: &[(Candidate, Candidate)]) -> Vec<(&str, &str)> {

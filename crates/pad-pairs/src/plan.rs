@@ -1,6 +1,8 @@
 //! What pairs are wanted, and how they come about.
 
-use crate::{Length, PairsError, Rules, Scorer, Told, draws};
+use pad_client::draws;
+
+use crate::{Length, PairsError, Rules, Scorer, Told};
 
 /// Answers of one request at most, on each side.
 const MOST_SAMPLES: usize = 16;

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
+use pad_client::{Message, draws};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{Message, PairsError, draws};
+use crate::PairsError;
 
 /// A conversation that waits for an answer; its last turn is the user's.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! What a side of the pairs is told before it answers.
 
-use crate::{Message, Prompt};
+use pad_client::Message;
+
+use crate::Prompt;
 
 /// Where the model hears it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use pad_client::{Client, Connections};
 use pad_pairs::{
-    ChatServer, Length, Output, Outputs, Place, Plan, Prompt, Rules, Runs, Scorer, Tally, Told, make_pairs, own_prompts,
+    Length, Output, Outputs, Place, Plan, Prompt, Questions, Rules, Runs, Scorer, Tally, Told, make_pairs, own_prompts,
 };
 
 use crate::flags::Flags;
@@ -40,7 +41,8 @@ pub struct PairsArgs {
     /// Share of the prompts whose worse answers are told nothing in place of the opposite
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, requires = "opposite")]
     plain_share: f64,
-    /// A command that scores answers: reads lines of {"id","prompt","answer"}, writes lines of {"id","score"}, null to leave one out. Alone, it pairs the
+    /// A command that scores answers: reads lines of {"id","prompt","answer"}, writes lines of {"id","score"},
+    /// null to leave one out. Alone, it pairs the
     /// best with the worst of the samples; beside a principle it leaves out pairs that it does not agree with
     #[arg(long, value_name = "CMD", required_unless_present = "principle")]
     scorer: Option<String>,
@@ -53,7 +55,7 @@ pub struct PairsArgs {
     /// A file of prompts: a JSON array, or JSON lines; each a text, {"prompt"} or {"messages"}
     #[arg(long, value_name = "FILE", required_unless_present = "own_prompts")]
     prompts: Option<PathBuf>,
-    /// So many prompts besides, about common topics, half of them asked by the model itself
+    /// So many prompts besides, about common topics, half of them asked by the model itself; its questions are kept in OUTPUT.questions
     #[arg(long, value_name = "N")]
     own_prompts: Option<usize>,
     /// A file of prompts that no prompt may share five words in a row with; may be given several times
@@ -166,11 +168,19 @@ impl PairsArgs {
         }
     }
 
+    /// The file of the model's own questions: beside the pairs.
+    fn questions(&self) -> PathBuf {
+        let mut name = self.output.file_name().unwrap_or_default().to_owned();
+        name.push(".questions");
+        self.output.with_file_name(name)
+    }
+
     /// The prompts of the file and the model's own, without those that are to be avoided.
-    fn prompts(&self, server: &ChatServer) -> anyhow::Result<Vec<Prompt>> {
+    fn prompts(&self, client: &Client) -> anyhow::Result<Vec<Prompt>> {
         let mut prompts = self.prompts.as_deref().map(Prompt::read).transpose()?.unwrap_or_default();
         if let Some(count) = self.own_prompts {
-            prompts.extend(own_prompts(server, count, self.seed, self.concurrency)?);
+            let mut questions = Questions::open(&self.questions(), self.seed)?;
+            prompts.extend(own_prompts(client, count, self.concurrency, &mut questions)?);
         }
         let avoided: Vec<Vec<Prompt>> = self.avoid.iter().map(|path| Prompt::read(path)).collect::<Result<_, _>>()?;
         let texts =
@@ -213,11 +223,12 @@ pub fn run(args: &PairsArgs) -> anyhow::Result<()> {
         None => Some(LocalServer::start(&settings, &environment)?),
     };
     let url = args.server.as_deref().or(local.as_ref().map(LocalServer::url)).context("there is no server")?;
-    let server = ChatServer::new(url, args.flags.api_key(), args.concurrency, PATIENCE);
+    let connections = Connections { most: args.concurrency, timeout: PATIENCE };
+    let client = Client::new(url, args.flags.api_key(), connections)?;
     let model = if args.server.is_some() { "the server's model".to_owned() } else { settings.model.served_name() };
-    let prompts = args.prompts(&server)?;
+    let prompts = args.prompts(&client)?;
     let bar = bar(prompts.len());
-    let tally = make_pairs(&args.plan(&model), &server, &prompts, &mut outputs, |tally| {
+    let tally = make_pairs(&args.plan(&model), &client, &prompts, &mut outputs, |tally| {
         bar.set_length(tally.prompts as u64);
         bar.set_position(tally.asked as u64);
         bar.set_message(format!("{} pairs", tally.pairs + tally.held_out));

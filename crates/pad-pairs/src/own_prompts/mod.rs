@@ -1,8 +1,10 @@
 //! Prompts for who has none: questions that the model itself asks about common topics, and plain forms filled with them.
 
-use crate::parallel::in_parallel;
+use pad_client::{ChatBody, Client, Message, draws};
+
+use crate::in_order::in_order;
 use crate::words::words;
-use crate::{Ask, ChatServer, Message, PairsError, Prompt, draws};
+use crate::{PairsError, Prompt, Questions};
 
 /// Things to ask about, and forms for them.
 const THINGS: (&str, &str) = (include_str!("things.txt"), include_str!("thing_forms.txt"));
@@ -30,29 +32,54 @@ const STEM: usize = 4;
 /// Tokens that the model gets for a question.
 const TOKENS: usize = 48;
 
-/// Makes prompts, the same ones for the same seed and model.
+/// Makes prompts, the same ones for the same seed and model. What the model has asked goes to `questions` as it comes, and what is
+/// there already is not asked for again.
 ///
 /// # Errors
 ///
 /// [`PairsError::Plan`] where there are not so many, [`PairsError::Server`] where the model does not answer.
-pub fn own_prompts(server: &ChatServer, count: usize, seed: u64, in_flight: usize) -> Result<Vec<Prompt>, PairsError> {
+pub fn own_prompts(
+    client: &Client,
+    count: usize,
+    in_flight: usize,
+    questions: &mut Questions,
+) -> Result<Vec<Prompt>, PairsError> {
+    let seed = questions.seed();
     let forms = filled(seed);
     if count > forms.len() {
         let (name, value) = ("the number of own prompts", count.to_string());
         return Err(PairsError::Plan { name, value, allowed: "at most topics times forms, some 3900" });
     }
-    let drawn: Vec<(usize, &(String, String))> = forms.iter().take(count).enumerate().collect();
-    let texts = in_parallel(&drawn, in_flight, |(at, (topic, form))| {
-        let seed = draws::of_numbers(&[seed, *at as u64]) >> 12;
-        if draws::fraction(&[seed]) >= OF_THE_MODEL {
-            return Ok(form.clone());
+    let forms = &forms[..count];
+    let draw = |number: usize| draws::of_numbers(&[seed, number as u64]) >> 12;
+    let of_the_model = |number: &usize| draws::fraction(&[draw(*number)]) < OF_THE_MODEL;
+    let open: Vec<usize> =
+        (0..count).filter(|number| of_the_model(number) && questions.get(*number).is_none()).collect();
+    let ask = |number: &usize| {
+        let (topic, form) = &forms[*number];
+        let body = ChatBody {
+            messages: conversation(topic),
+            n: Some(1),
+            max_tokens: Some(TOKENS),
+            temperature: Some(1.0),
+            top_p: Some(0.95),
+            seed: Some(draw(*number)),
+            ..ChatBody::default()
+        };
+        let reply = client.chat(&body)?;
+        let written = reply.answers.first().and_then(|answer| question(answer.text.trim(), topic));
+        Ok::<_, PairsError>(written.unwrap_or_else(|| form.clone()))
+    };
+    in_order(&open, in_flight, 2 * in_flight, ask, |first, texts| {
+        for (number, text) in open[first..].iter().zip(texts) {
+            questions.add(*number, text)?;
         }
-        let ask = Ask { messages: conversation(topic), n: 1, max_tokens: TOKENS, temperature: 1.0, top_p: 0.95, seed };
-        let answers = server.ask(&ask)?;
-        Ok(answers.first().and_then(|answer| question(&answer.text, topic)).unwrap_or_else(|| form.clone()))
+        Ok(true)
     })?;
+    let text = |number: usize| questions.get(number).filter(|_| of_the_model(&number)).unwrap_or(&forms[number].1);
     let mut seen = std::collections::HashSet::new();
-    Ok(texts.iter().map(|text| Prompt::question(text)).filter(|prompt| seen.insert(prompt.id.clone())).collect())
+    let prompts = (0..count).map(|number| Prompt::question(text(number)));
+    Ok(prompts.filter(|prompt| seen.insert(prompt.id.clone())).collect())
 }
 
 /// Every topic in every form, each with its topic, in an order that the seed says.
@@ -71,7 +98,7 @@ fn filled(seed: u64) -> Vec<(String, String)> {
 fn conversation(topic: &str) -> Vec<Message> {
     let mut messages = vec![Message::system("You write one question about each topic.")];
     for (topic, question) in EXAMPLES {
-        messages.extend([Message::user(topic), Message { role: "assistant".to_owned(), content: question.to_owned() }]);
+        messages.extend([Message::user(topic), Message::assistant(question)]);
     }
     messages.push(Message::user(topic));
     messages

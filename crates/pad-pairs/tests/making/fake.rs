@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use pad_pairs::ChatServer;
+use pad_client::{Client, Connections};
 use serde_json::{Value, json};
 
 /// An answer and whether it is whole.
@@ -40,8 +40,8 @@ impl Fake {
         Self { url, asked }
     }
 
-    pub fn server(&self) -> ChatServer {
-        ChatServer::new(&self.url, None, 4, Duration::from_mins(1))
+    pub fn client(&self) -> Client {
+        Client::new(&self.url, None, Connections { most: 4, timeout: Duration::from_mins(1) }).unwrap()
     }
 
     /// Requests so far.
