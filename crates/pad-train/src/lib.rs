@@ -28,6 +28,7 @@ mod plan;
 mod progress;
 mod schedule;
 mod settings;
+mod stages;
 mod states;
 mod trainer;
 mod workers;

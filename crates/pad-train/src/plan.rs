@@ -17,12 +17,32 @@ pub struct Plan {
     targets: usize,
     left_out: usize,
     cut: usize,
-    steps: (usize, Vec<usize>),
-    /// Rows per second: reference, stage 1, final states; targets per second: stage 2.
-    paces: [f64; 4],
-    /// Seconds of the four.
-    seconds: [f64; 4],
-    /// Multiply-adds of stage 1 per row, counted twice as usual.
+    /// The frozen layers and the reference, once; rows.
+    reference: Phase,
+    /// The adapter; `None` where the heads are trained on the base model itself.
+    stage1: Option<Stage1>,
+    /// The states that the heads read, once; rows.
+    finals: Phase,
+    /// The heads; targets.
+    stage2: Phase,
+    /// Steps of stage 2 by dimension.
+    head_steps: Vec<usize>,
+}
+
+/// A phase of the training.
+#[derive(Clone, Copy, Debug)]
+struct Phase {
+    /// Tokens per second.
+    pace: f64,
+    seconds: f64,
+}
+
+/// The training of the adapter.
+#[derive(Clone, Copy, Debug)]
+struct Stage1 {
+    phase: Phase,
+    steps: usize,
+    /// Multiply-adds per row, counted twice as usual.
     flops: f64,
 }
 
@@ -43,25 +63,28 @@ impl Plan {
         let rows = examples.iter().map(|e| e.rows()).sum::<usize>() as f64;
         let targets = examples.iter().map(|e| e.targets()).sum::<usize>() as f64;
         let measured = trainer.sample(examples, &|| false)?;
-        let paces = [rows / measured[0], rows / measured[1], rows / measured[2], targets / measured[3]];
         let (all_rows, all_targets) = (corpus.rows() as f64, corpus.targets() as f64);
-        let stage1 = if settings.adapter { settings.epochs as f64 } else { 0.0 };
-        let seconds = [
-            all_rows / paces[0],
-            stage1 * all_rows / paces[1],
-            all_rows / paces[2],
-            settings.stage2_epochs as f64 * all_targets / paces[3],
-        ];
+        let phase = |tokens: f64, seconds: f64, all: f64| {
+            let pace = tokens / seconds;
+            Phase { pace, seconds: all / pace }
+        };
+        let (steps, head_steps) = trainer.planned_steps();
+        let stage1 = trainer.adapter.is_some().then(|| Stage1 {
+            phase: phase(rows, measured[1], settings.epochs as f64 * all_rows),
+            steps,
+            flops: trainer.stage1_flops(targets / rows),
+        });
         Ok(Self {
             pairs: corpus.examples.len(),
             rows: corpus.rows(),
             targets: corpus.targets(),
             left_out: corpus.left_out,
             cut: corpus.cut,
-            steps: trainer.planned_steps(),
-            paces,
-            seconds,
-            flops: trainer.stage1_flops(targets / rows),
+            reference: phase(rows, measured[0], all_rows),
+            stage1,
+            finals: phase(rows, measured[2], all_rows),
+            stage2: phase(targets, measured[3], settings.stage2_epochs as f64 * all_targets),
+            head_steps,
         })
     }
 }
@@ -105,7 +128,7 @@ impl Trainer<'_> {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [reference, stage1, finals, stage2] = self.paces;
+        let Self { reference, stage1, finals, stage2, .. } = self;
         writeln!(
             f,
             "{} pairs, {} tokens ({:.0} a pair), {} of them in answers; {} pairs left out, {} answers cut",
@@ -116,18 +139,23 @@ impl fmt::Display for Plan {
             self.left_out,
             self.cut
         )?;
-        writeln!(f, "reference     {:6.0} s  {reference:6.0} tokens/s, once", self.seconds[0])?;
-        writeln!(
-            f,
-            "stage 1       {:6.0} s  {stage1:6.0} tokens/s ({:.0} MFLOP each: {:.0} GFLOP/s), {} steps",
-            self.seconds[1],
-            self.flops / 1e6,
-            self.flops * stage1 / 1e9,
-            self.steps.0
-        )?;
-        writeln!(f, "final states  {:6.0} s  {finals:6.0} tokens/s, once", self.seconds[2])?;
-        let heads = self.steps.1.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
-        writeln!(f, "stage 2       {:6.0} s  {stage2:6.0} answer tokens/s, {heads} steps", self.seconds[3])?;
-        write!(f, "about {:.0} minutes together", self.seconds.iter().sum::<f64>() / 60.0)
+        writeln!(f, "reference     {:6.0} s  {:6.0} tokens/s, once", reference.seconds, reference.pace)?;
+        match stage1 {
+            None => writeln!(f, "stage 1         none: the heads read the base model itself")?,
+            Some(Stage1 { phase, steps, flops }) => writeln!(
+                f,
+                "stage 1       {:6.0} s  {:6.0} tokens/s ({:.0} MFLOP each: {:.0} GFLOP/s), {steps} steps",
+                phase.seconds,
+                phase.pace,
+                flops / 1e6,
+                flops * phase.pace / 1e9
+            )?,
+        }
+        writeln!(f, "final states  {:6.0} s  {:6.0} tokens/s, once", finals.seconds, finals.pace)?;
+        let heads = self.head_steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(" + ");
+        writeln!(f, "stage 2       {:6.0} s  {:6.0} answer tokens/s, {heads} steps", stage2.seconds, stage2.pace)?;
+        let stage1 = stage1.map_or(0.0, |stage1| stage1.phase.seconds);
+        let all = reference.seconds + stage1 + finals.seconds + stage2.seconds;
+        write!(f, "about {:.0} minutes together", all / 60.0)
     }
 }

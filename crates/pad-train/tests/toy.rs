@@ -4,7 +4,7 @@ mod tiny;
 
 use std::path::Path;
 
-use pad_train::{Backbone, Corpus, Draws, Ending, Example, Settings, Trainer, Verbosity};
+use pad_train::{Backbone, Corpus, Draws, Ending, Example, Plan, Settings, Trainer, Verbosity};
 
 /// Two dimensions: answers with even tokens over answers with odd ones, and with low tokens over high ones.
 fn corpus(pairs: usize, seed: u64) -> Corpus {
@@ -142,4 +142,13 @@ fn another_trainings_checkpoint_is_refused() {
     std::fs::write(&state, "{").unwrap();
     let error = other.run(&checkpoint, true, &|| false).unwrap_err().to_string();
     assert!(error.contains("state.json"), "{error}");
+}
+
+#[test]
+fn a_plan_has_a_speed_for_each_stage_that_there_is() {
+    let backbone = tiny::family("llama", 1);
+    let plan = |adapter| Plan::measure(&trainer(&backbone, Settings { adapter, ..settings() })).unwrap().to_string();
+    let (with, without) = (plan(true), plan(false));
+    assert!(with.contains(" GFLOP/s), 24 steps"), "{with}");
+    assert!(without.contains("stage 1         none") && !without.contains("FLOP"), "{without}");
 }
