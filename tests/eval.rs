@@ -35,7 +35,7 @@ fn lines(folder: &TempDir, file: &str) -> Vec<Value> {
 fn a_model_is_evaluated_in_process_by_the_scorer_that_ships() {
     let folder = tempfile::tempdir().expect("a folder");
     let table = printed(&mut eval(folder.path()));
-    for piece in ["base", "prompting +1", "pad +1", "concise (words)", "report.html"] {
+    for piece in ["base", "told:user +1", "pad +1", "concise (words)", "found", "report.html"] {
         assert!(table.contains(piece), "{piece} in\n{table}");
     }
     // For each prompt: base, told for more and for less, steered for more and for less.
@@ -43,7 +43,19 @@ fn a_model_is_evaluated_in_process_by_the_scorer_that_ships() {
     assert_eq!(answers.len(), 2 * 5);
     assert!(answers.iter().all(|answer| answer["tokens"].as_u64().is_some_and(|tokens| (1..=24).contains(&tokens))));
     for row in lines(&folder, "scores.jsonl") {
-        for score in ["words", "cloze", "flesch", "vader", "afinn", "refusal", "distinct_2"] {
+        for score in [
+            "words",
+            "cloze",
+            "flesch",
+            "grade",
+            "syllables",
+            "vader",
+            "afinn",
+            "pirate",
+            "refusal",
+            "distinct_2",
+            "found",
+        ] {
             assert!(row["scores"][score].is_f64(), "{score}: {row}");
         }
         let answer = answers.iter().find(|answer| answer["id"] == row["id"]).expect("its answer");
@@ -51,7 +63,7 @@ fn a_model_is_evaluated_in_process_by_the_scorer_that_ships() {
         assert_eq!(row["scores"]["words"].as_f64(), words, "{row}");
     }
     let report = std::fs::read_to_string(folder.path().join("report.html")).expect("the report");
-    assert!(report.contains("<svg") && report.contains("pad +1"));
+    assert!(report.contains("<svg") && report.contains("pad +1") && report.contains("found against change"));
 }
 
 #[test]
@@ -66,7 +78,7 @@ fn a_server_is_evaluated_and_a_second_run_asks_nothing() {
         let of = |answer: &&Value| answer["method"] == method && answer["preference"]["concise"] != -1.0;
         asked.iter().find(of).map(|answer| answer["answer"].clone()).expect("an answer")
     };
-    assert_ne!(text("base"), text("prompting"), "telling changes the answer");
+    assert_ne!(text("base"), text("told:user"), "telling changes the answer");
     assert_ne!(text("base"), text("pad"), "steering changes the answer");
     assert_eq!(run(), first);
     assert_eq!(lines(&folder, "answers.jsonl"), asked, "nothing is asked twice");

@@ -7,6 +7,9 @@ short for is left out. Independent of any reward model and of what one is traine
     words          number of words
     cloze          new Dale-Chall readability: about 60 for a child's text, about 0 for a scholar's
     flesch         Flesch reading ease: about 100 for a child's text, below 30 for a scholar's
+    grade          Flesch-Kincaid grade: years of school that the text asks for
+    syllables      syllables a word
+    pirate         1 if the answer has a pirate's words, 0 if not
     vader          VADER's compound sentiment, -1 to 1, without exclamation marks (which it counts, and which pairs are often made by)
     afinn          AFINN's sentiment per 100 words
     refusal        1 if the answer declines or warns, 0 if not
@@ -31,6 +34,8 @@ REFUSALS = re.compile(
 )
 LOOKED_AT = 400
 
+PIRATE = re.compile(r"\b(ahoy|arr+r?|avast|matey|mateys|me hearties|ye|yer|aye|shiver me|scallywags?|landlubbers?|yo[- ]ho|booty|buccaneers?)\b", re.IGNORECASE)
+
 
 def distinct(words, length):
     runs = [tuple(words[at : at + length]) for at in range(len(words) - length + 1)]
@@ -52,6 +57,9 @@ def scorers():
     return {
         "cloze": cloze_score,
         "flesch": textstat.flesch_reading_ease,
+        "grade": textstat.flesch_kincaid_grade,
+        "syllables": lambda text: textstat.syllable_count(text) / textstat.lexicon_count(text),
+        "pirate": lambda text: float(bool(PIRATE.search(text))),
         "vader": lambda text: vader.polarity_scores(text.replace("!", ""))["compound"],
         "afinn": per_hundred_words,
         "refusal": lambda text: float(bool(REFUSALS.search(text.replace("\u2019", "'")[:LOOKED_AT]))),

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
+use pad_client::Message;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::Record;
 use crate::method::Method;
 use crate::preference::Preference;
-use crate::prompt::Message;
 
 /// How tokens are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ impl fmt::Display for Decoding {
 }
 
 /// Greedy answers are one thing and sampled ones, over all seeds, another: a small model's greedy answers loop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Style {
     /// Over all seeds.
@@ -104,6 +104,12 @@ pub struct Answer {
     pub tokens: u64,
     /// Tokens that were not the base model's first.
     pub steered_tokens: u64,
+    /// Reward lanes that were run beside the base lane.
+    #[serde(default)]
+    pub reward_lanes: u64,
+    /// Seconds from the request to the answer, other requests beside it.
+    #[serde(default)]
+    pub seconds: f64,
 }
 
 impl Record for Answer {

@@ -47,15 +47,8 @@ pub enum EvalError {
         now: String,
     },
     /// A server did not answer, or refused.
-    #[error("{url}: {problem}")]
-    Server {
-        /// What was asked.
-        url: String,
-        /// What came.
-        problem: String,
-        /// The HTTP status, if there was an answer.
-        status: Option<u16>,
-    },
+    #[error(transparent)]
+    Server(#[from] pad_client::ClientError),
     /// A scorer failed.
     #[error("the scorer `{command}` {problem}")]
     Scorer {

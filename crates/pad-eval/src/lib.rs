@@ -2,17 +2,23 @@
 //!
 //! A [`Plan`] says what is asked: prompts, preferences, ways of decoding. A [`Run`] asks servers, method by method, and keeps
 //! everything in a folder as it comes, so that a run which is broken off goes on where it was. A [`Sheet`] holds all answers with the
-//! scores that [`Scorer`]s give them.
+//! scores that [`Scorer`]s give them, a [`Judge`] compares answers of two arms, and a [`Summary`] is what is reported.
 
 mod answer;
 mod built_in;
+mod content;
+mod conversation;
+mod duel;
 mod error;
 mod figure;
+mod guidance;
 mod journal;
+mod judge;
 mod method;
 mod pair;
 mod plan;
 mod preference;
+mod preset;
 mod prompt;
 mod report;
 mod run;
@@ -23,28 +29,39 @@ mod sheet;
 mod statistics;
 mod summary;
 mod terminal;
+mod turn;
 mod work;
 
 /// The scorer of style that ships with the crate, a Python script.
 pub const STYLE_SCORER: &str = include_str!("../scorers/style.py");
 
 /// The packages that [`STYLE_SCORER`] needs, as pip reads them.
-pub const STYLE_REQUIREMENTS: &str = include_str!("../scorers/requirements.txt");
+pub const STYLE_REQUIREMENTS: &str = include_str!("../scorers/style.txt");
+
+/// The scorer of content that ships with the crate, a Python script.
+pub const RELEVANCE_SCORER: &str = include_str!("../scorers/relevance.py");
+
+/// The packages that [`RELEVANCE_SCORER`] needs, all of them: what they ask for besides is not needed.
+pub const RELEVANCE_REQUIREMENTS: &str = include_str!("../scorers/relevance.txt");
 
 pub use answer::{Answer, Decoding, Likelihood, Style};
+pub use duel::{Verdict, judged};
 pub use error::EvalError;
-pub use method::{Method, Turn};
-pub use pair::{Judgement, Pair, read as read_pairs, thinned};
+pub use guidance::{Beta, Guidance};
+pub use judge::{Comparison, Judge, Winner};
+pub use method::{Method, Pad};
+pub use pair::{Judged, Judgement, Pair, read as read_pairs, thinned};
 pub use plan::{Choice, Plan, Terms};
 pub use preference::{Preference, read as read_preferences};
-pub use prompt::{Message, Prompt, read as read_prompts};
+pub use preset::Preset;
+pub use prompt::{Prompt, read as read_prompts};
 pub use run::Run;
-pub use scale::{Better, Scale, Scales, Score};
+pub use scale::{Better, ExampleTurn, Scale, Scales, Score};
 pub use scorer::{Scored, Scorer, Scores};
-pub use server::{DimensionInfo, Reply, Rewards, Sampling, Server};
+pub use server::{Reply, Sampling, Server};
 pub use sheet::{Cell, Row, Series, Sheet};
-pub use statistics::{Bootstrap, Estimate, wilson};
+pub use statistics::{Bootstrap, Estimate, rank_correlation, wilson};
 pub use summary::{
-    About, Accuracy, Axis, Dose, Effect, EffectTable, Example, ExampleAnswer, Finding, Fluency, Front, FrontPoint,
-    Line, Part, Point, SideEffects, Summary,
+    About, Accuracy, Axis, Cost, Dose, Effect, EffectTable, Example, ExampleAnswer, Finding, Fluency, Front,
+    FrontPoint, Line, Mixture, OtherRun, Outcome, Part, Point, SideEffects, Summary, WinRate,
 };

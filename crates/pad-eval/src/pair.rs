@@ -6,12 +6,12 @@ use std::path::Path;
 
 use flate2::Crc;
 use flate2::read::MultiGzDecoder;
+use pad_client::Message;
 use serde::{Deserialize, Serialize};
 
 use crate::error::EvalError;
 use crate::journal::Record;
 use crate::method::Method;
-use crate::prompt::Message;
 
 /// A pair of answers, as `pad train` reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -48,21 +48,28 @@ pub struct Judgement {
     pub method: Method,
     /// The dimension.
     pub dimension: String,
-    /// The reward of the chosen answer, summed over its tokens.
-    pub chosen: f64,
-    /// The reward of the rejected one.
-    pub rejected: f64,
-    /// Tokens of the chosen answer.
-    pub chosen_tokens: u64,
-    /// Tokens of the rejected one.
-    pub rejected_tokens: u64,
+    /// The chosen answer.
+    pub chosen: Judged,
+    /// The rejected one.
+    pub rejected: Judged,
 }
 
 impl Judgement {
     /// Whether the chosen answer has the greater reward.
     pub fn is_right(&self) -> bool {
-        self.chosen > self.rejected
+        self.chosen.reward > self.rejected.reward
     }
+}
+
+/// What a reward model says of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judged {
+    /// The reward, summed over the tokens.
+    pub reward: f64,
+    /// The tokens.
+    pub tokens: u64,
+    /// The log-probability under the base model, summed over the tokens, in nats.
+    pub base_logprob: Option<f64>,
 }
 
 impl Record for Judgement {

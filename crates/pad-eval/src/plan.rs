@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Decoding, Question};
+use crate::conversation::conversation;
 use crate::error::EvalError;
-use crate::method::{Method, Turn, prompted};
+use crate::guidance::Guidance;
+use crate::method::Method;
 use crate::preference::{Grid, Preference};
 use crate::prompt::Prompt;
 use crate::scale::Scales;
@@ -36,6 +38,8 @@ pub enum Choice {
         weights: Vec<f64>,
         /// Pairs; none given: the first two dimensions.
         fronts: Option<Vec<(String, String)>>,
+        /// Sets of dimensions that weigh 1 each.
+        mixtures: Vec<Vec<String>>,
     },
     /// These.
     Given(Vec<Preference>),
@@ -48,34 +52,28 @@ pub struct Terms {
     pub temperature: f64,
     /// Tokens of an answer at most.
     pub max_tokens: usize,
-    /// Where a prompted model is told.
-    pub turn: Turn,
-    /// Guidance strength; without, the server's default.
-    pub beta: Option<f64>,
 }
 
 impl Terms {
     /// The first setting that is another one in `now`: its name, what it was and what it is.
     pub(crate) fn difference(&self, now: &Self) -> Option<(&'static str, String, String)> {
-        let beta = |terms: &Self| terms.beta.map_or_else(|| "of the server".to_owned(), |beta| beta.to_string());
         let settings = [
             ("temperature", self.temperature.to_string(), now.temperature.to_string()),
             ("at most so many tokens:", self.max_tokens.to_string(), now.max_tokens.to_string()),
-            ("the prompting turn", format!("{:?}", self.turn), format!("{:?}", now.turn)),
-            ("beta", beta(self), beta(now)),
         ];
         settings.into_iter().find(|(_, before, now)| before != now)
     }
 }
 
 impl Plan {
-    /// How to ask in one of the ways of decoding.
-    pub fn sampling(&self, decoding: Decoding) -> Sampling {
+    /// How an arm's answers are sampled in one of the ways of decoding.
+    pub fn sampling(&self, method: &Method, decoding: Decoding) -> Sampling {
+        let guidance = method.steering().map_or_else(Guidance::default, |steering| steering.guidance);
         let (temperature, seed) = match decoding {
             Decoding::Greedy => (0.0, 0),
             Decoding::Seed(seed) => (self.terms.temperature, seed),
         };
-        Sampling { temperature, seed, max_tokens: self.terms.max_tokens, beta: self.terms.beta }
+        Sampling { temperature, seed, max_tokens: self.terms.max_tokens, guidance }
     }
 
     /// The preferences that a server is asked to follow, without those for dimensions that it does not have.
@@ -88,14 +86,14 @@ impl Plan {
         let names = || server.dimensions().iter().map(|dimension| dimension.name.as_str());
         let mut preferences = match &self.choice {
             Choice::Given(given) => given.iter().filter(|preference| !preference.is_none()).cloned().collect(),
-            Choice::Grid { dimensions, weights, fronts } => {
+            Choice::Grid { dimensions, weights, fronts, mixtures } => {
                 let dimensions: Vec<String> = if dimensions.is_empty() {
                     names().filter(|name| scales.score(name).is_some()).map(str::to_owned).collect()
                 } else {
                     dimensions.clone()
                 };
                 let fronts = fronts.clone().unwrap_or_else(|| first_two(&dimensions));
-                Grid { dimensions, weights: weights.clone(), fronts }.preferences()
+                Grid { dimensions, weights: weights.clone(), fronts, mixtures: mixtures.clone() }.preferences()
             }
         };
         preferences.retain(|preference| preference.weights().all(|(name, _)| has(name)));
@@ -114,9 +112,9 @@ impl Plan {
     pub fn missing(&self, server: &Server) -> Vec<String> {
         let named: Vec<&str> = match &self.choice {
             Choice::Given(given) => given.iter().flat_map(Preference::weights).map(|(name, _)| name).collect(),
-            Choice::Grid { dimensions, fronts, .. } => {
+            Choice::Grid { dimensions, fronts, mixtures, .. } => {
                 let fronts = fronts.iter().flatten().flat_map(|(one, other)| [one, other]);
-                dimensions.iter().chain(fronts).map(String::as_str).collect()
+                dimensions.iter().chain(fronts).chain(mixtures.iter().flatten()).map(String::as_str).collect()
             }
         };
         let is_missing = |name: &str| server.dimensions().iter().all(|dimension| dimension.name != name);
@@ -132,12 +130,8 @@ impl Plan {
         let preferences = if *method == Method::Base { &none } else { preferences };
         let mut questions = Vec::new();
         for prompt in &self.prompts {
-            for preference in preferences.iter().filter(|preference| method.takes(preference, scales)) {
-                let messages = match method {
-                    Method::Prompting => prompted(prompt, preference, scales, self.terms.turn),
-                    Method::Base | Method::Pad(_) => Some(prompt.messages.clone()),
-                };
-                let Some(messages) = messages else { continue };
+            for preference in preferences {
+                let Some(messages) = conversation(method, prompt, preference, scales) else { continue };
                 questions.extend(self.decodings.iter().map(|decoding| Question {
                     method: method.clone(),
                     preference: preference.clone(),

@@ -71,6 +71,8 @@ pub struct Grid {
     pub weights: Vec<f64>,
     /// Pairs of dimensions that are steered together, with every combination of the weights above 0.
     pub fronts: Vec<(String, String)>,
+    /// Sets of dimensions that weigh 1 each.
+    pub mixtures: Vec<Vec<String>>,
 }
 
 impl Grid {
@@ -84,8 +86,10 @@ impl Grid {
         let together = self.fronts.iter().flat_map(|(one, other)| {
             positive().flat_map(move |a| positive().map(move |b| Preference::of(&[(one, a), (other, b)])))
         });
+        let mixed =
+            self.mixtures.iter().map(|names| Preference(names.iter().map(|name| (name.clone(), 1.0)).collect()));
         let mut all: Vec<Preference> = Vec::new();
-        for preference in single.chain(together) {
+        for preference in single.chain(together).chain(mixed) {
             if !preference.is_none() && !all.contains(&preference) {
                 all.push(preference);
             }
@@ -132,9 +136,11 @@ mod tests {
             dimensions: vec!["a".to_owned(), "b".to_owned()],
             weights: vec![-1.0, 0.0, 1.0, 2.0],
             fronts: vec![("a".to_owned(), "b".to_owned()), ("a".to_owned(), "b".to_owned())],
+            mixtures: vec![vec!["a".to_owned(), "b".to_owned(), "c".to_owned()]],
         };
         let labels: Vec<String> = grid.preferences().iter().map(ToString::to_string).collect();
-        let expected = ["a=-1", "a=1", "a=2", "b=-1", "b=1", "b=2", "a=1 b=1", "a=1 b=2", "a=2 b=1", "a=2 b=2"];
+        let single = ["a=-1", "a=1", "a=2", "b=-1", "b=1", "b=2"];
+        let expected = [&single[..], &["a=1 b=1", "a=1 b=2", "a=2 b=1", "a=2 b=2", "a=1 b=1 c=1"]].concat();
         assert_eq!(labels, expected);
     }
 

@@ -4,26 +4,11 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
+use pad_client::Message;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::EvalError;
-
-/// One turn of a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
-    /// `system`, `user` or `assistant`.
-    pub role: String,
-    /// What is said.
-    pub content: String,
-}
-
-impl Message {
-    /// A turn of this role.
-    pub fn new(role: &str, content: &str) -> Self {
-        Self { role: role.to_owned(), content: content.to_owned() }
-    }
-}
 
 /// A conversation to be answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +17,9 @@ pub struct Prompt {
     pub id: String,
     /// The turns, the last one a user's.
     pub messages: Vec<Message>,
+    /// Whether it asks for something that should be declined.
+    #[serde(default)]
+    pub harmful: bool,
 }
 
 impl Prompt {
@@ -46,19 +34,29 @@ impl Prompt {
 #[serde(untagged, expecting = "a prompt is a text, or an object with `prompt` (a text or messages) or `messages`")]
 enum Entry {
     Text(String),
-    Prompt { id: Option<Value>, prompt: Said },
-    Messages { id: Option<Value>, messages: Vec<Message> },
+    Prompt {
+        id: Option<Value>,
+        prompt: Conversation,
+        #[serde(default)]
+        harmful: bool,
+    },
+    Messages {
+        id: Option<Value>,
+        messages: Vec<Message>,
+        #[serde(default)]
+        harmful: bool,
+    },
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Said {
+enum Conversation {
     Text(String),
     Messages(Vec<Message>),
 }
 
 /// Reads the prompts of a file: a JSON array, or one JSON value a line. Each is a text, `{"prompt": text or messages}` or
-/// `{"messages"}`, with an `id` if it likes; others are numbered.
+/// `{"messages"}`, with an `id` if it likes (others are numbered), and with `harmful` true if it should be declined.
 ///
 /// # Errors
 ///
@@ -94,12 +92,11 @@ fn entries(text: &str) -> Result<Vec<Entry>, String> {
 }
 
 fn prompt(entry: Entry, number: impl Fn() -> String) -> Result<Prompt, String> {
-    let (id, messages) = match entry {
-        Entry::Text(text) | Entry::Prompt { id: None, prompt: Said::Text(text) } => {
-            (None, vec![Message::new("user", &text)])
-        }
-        Entry::Prompt { id, prompt: Said::Text(text) } => (id, vec![Message::new("user", &text)]),
-        Entry::Prompt { id, prompt: Said::Messages(messages) } | Entry::Messages { id, messages } => (id, messages),
+    let (id, messages, harmful) = match entry {
+        Entry::Text(text) => (None, vec![Message::user(text)], false),
+        Entry::Prompt { id, prompt: Conversation::Text(text), harmful } => (id, vec![Message::user(text)], harmful),
+        Entry::Prompt { id, prompt: Conversation::Messages(messages), harmful }
+        | Entry::Messages { id, messages, harmful } => (id, messages, harmful),
     };
     if messages.last().is_none_or(|last| last.role != "user") {
         return Err("the last message is not a user's".to_owned());
@@ -109,7 +106,7 @@ fn prompt(entry: Entry, number: impl Fn() -> String) -> Result<Prompt, String> {
         Some(Value::String(id)) => id,
         Some(other) => other.to_string(),
     };
-    Ok(Prompt { id, messages })
+    Ok(Prompt { id, messages, harmful })
 }
 
 #[cfg(test)]
@@ -135,11 +132,12 @@ mod tests {
             "\n\n",
             r#"{"id": 7, "messages": [{"role": "system", "content": "s"}, {"role": "user", "content": "Two"}]}"#,
             "\n",
-            r#"{"prompt": [{"role": "user", "content": "Three"}], "more": 1}"#
+            r#"{"prompt": [{"role": "user", "content": "Three"}], "more": 1, "harmful": true}"#
         );
         let lines = read_text(lines).unwrap();
         let found: Vec<_> = lines.iter().map(|p| (p.id.as_str(), p.text(), p.messages.len())).collect();
         assert_eq!(found, [("p00", "One", 1), ("7", "Two", 2), ("p02", "Three", 1)]);
+        assert_eq!(lines.iter().map(|p| p.harmful).collect::<Vec<_>>(), [false, false, true]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::answer::{Answer, Likelihood, Question};
 use crate::error::EvalError;
 use crate::journal::Journal;
 use crate::method::Method;
-use crate::pair::{Judgement, Pair};
+use crate::pair::{Judged, Judgement, Pair};
 use crate::plan::{Plan, Terms};
 use crate::preference::Preference;
 use crate::scale::Scales;
@@ -87,8 +87,8 @@ impl Run {
     pub fn ask(&mut self, server: &Server, methods: &[Method], identity: &str) -> Result<(), EvalError> {
         self.recognise(server, methods, identity)?;
         for dimension in server.dimensions() {
-            if let Some(principle) = dimension.principle.as_deref().filter(|words| !words.trim().is_empty()) {
-                self.scales.tell(&dimension.name, principle);
+            if !dimension.principle.trim().is_empty() {
+                self.scales.tell(&dimension.name, &dimension.principle);
             }
         }
         let preferences = if methods.iter().any(|method| *method != Method::Base) {
@@ -126,18 +126,16 @@ impl Run {
             let ask = |answer: &str, complete| {
                 let rewards = server.rewards(&pair.prompt, answer, complete, &preference)?;
                 match rewards.dimensions.get(&pair.dimension) {
-                    Some(reward) => Ok((*reward, rewards.tokens)),
-                    None => Err(EvalError::Server {
-                        url: "/v1/rewards".to_owned(),
-                        problem: format!("the answer has no reward of `{}`", pair.dimension),
-                        status: None,
-                    }),
+                    Some(reward) => {
+                        Ok(Judged { reward: *reward, tokens: rewards.tokens, base_logprob: Some(rewards.base_logprob) })
+                    }
+                    None => Err(server.unexpected("/rewards", &format!("it has no reward of `{}`", pair.dimension))),
                 }
             };
-            let (chosen, chosen_tokens) = ask(&pair.chosen, pair.chosen_complete)?;
-            let (rejected, rejected_tokens) = ask(&pair.rejected, pair.rejected_complete)?;
+            let chosen = ask(&pair.chosen, pair.chosen_complete)?;
+            let rejected = ask(&pair.rejected, pair.rejected_complete)?;
             let (id, method, dimension) = (id(pair), method.clone(), pair.dimension.clone());
-            Ok(Judgement { id, method, dimension, chosen, rejected, chosen_tokens, rejected_tokens })
+            Ok(Judgement { id, method, dimension, chosen, rejected })
         };
         let journal = &mut self.judgements;
         let what = format!("{method}: pairs");
@@ -161,7 +159,7 @@ impl Run {
         if model != server.model() {
             return Err(other("the base model", model, server.model()));
         }
-        for method in methods.iter().filter(|method| matches!(method, Method::Pad(_))) {
+        for method in methods.iter().filter(|method| method.steering().is_some()) {
             let before = self.record.rewards.entry(method.to_string()).or_insert_with(|| identity.to_owned());
             if before != identity {
                 return Err(other("the reward model", before, identity));
@@ -178,10 +176,10 @@ impl Run {
         let open: Vec<&Question> = questions.iter().filter(is_open).collect();
         let plan = &self.plan;
         let ask = |question: &&Question| {
-            // A prompted model is told in words and not steered.
+            // The other arms are not steered.
             let none = Preference::none();
-            let preference = if *method == Method::Prompting { &none } else { &question.preference };
-            let reply = server.answer(&question.messages, preference, &plan.sampling(question.decoding))?;
+            let preference = if method.steering().is_some() { &question.preference } else { &none };
+            let reply = server.answer(&question.messages, preference, &plan.sampling(method, question.decoding))?;
             Ok(Answer {
                 id: question.id(),
                 method: method.clone(),
@@ -193,6 +191,8 @@ impl Run {
                 complete: reply.complete,
                 tokens: reply.tokens,
                 steered_tokens: reply.steered_tokens,
+                reward_lanes: reply.reward_lanes,
+                seconds: reply.seconds,
             })
         };
         let journal = &mut self.answers;
@@ -223,7 +223,7 @@ impl Run {
     fn has_route(&mut self, done: Result<(), EvalError>, without: &str) -> Result<bool, EvalError> {
         match done {
             Ok(()) => Ok(true),
-            Err(EvalError::Server { status: Some(NOT_FOUND), .. }) => {
+            Err(EvalError::Server(error)) if error.status() == Some(NOT_FOUND) => {
                 let note = format!("The server has no /v1/rewards: {without}.");
                 if !self.notes.contains(&note) {
                     self.notes.push(note);

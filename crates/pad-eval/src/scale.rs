@@ -60,9 +60,22 @@ pub struct Scale {
     /// What a prompted model is told for more of it. Without: the reward model's own principle.
     #[serde(default)]
     pub told: Option<String>,
-    /// What it is told for less of it. Without: prompting has no negative weights.
+    /// What it is told for less of it. Without: the arms that are told in words have no negative weights.
     #[serde(default)]
     pub opposite: Option<String>,
+    /// Questions with answers that have much of it, for the arm `examples`.
+    #[serde(default)]
+    pub examples: Vec<ExampleTurn>,
+}
+
+/// A question with an answer in the wanted style.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExampleTurn {
+    /// What a user asks.
+    pub question: String,
+    /// How it is answered.
+    pub answer: String,
 }
 
 /// Scales by dimension.
@@ -108,7 +121,7 @@ impl Scales {
 
     /// Sets what a dimension's prompted model is told where the scales say nothing.
     pub fn tell(&mut self, dimension: &str, principle: &str) {
-        let empty = || Scale { scores: Vec::new(), told: None, opposite: None };
+        let empty = || Scale { scores: Vec::new(), told: None, opposite: None, examples: Vec::new() };
         let scale = self.0.entry(dimension.to_owned()).or_insert_with(empty);
         scale.told.get_or_insert_with(|| principle.to_owned());
     }
@@ -123,7 +136,7 @@ mod tests {
         let scales = Scales::shipped().unwrap();
         let concise = scales.score("concise").unwrap();
         assert_eq!((concise.name.as_str(), concise.better.sign()), ("words", -1.0));
-        for dimension in ["concise", "simple", "cheerful", "harmless"] {
+        for dimension in ["concise", "simple", "cheerful", "harmless", "formal", "pirate"] {
             let scale = scales.of(dimension).unwrap();
             assert!(!scale.scores.is_empty() && scale.told.is_some() && scale.opposite.is_some(), "{dimension}");
         }
@@ -139,10 +152,10 @@ mod tests {
         assert_eq!(scales.score("concise").unwrap().name, "chars");
         assert_eq!(scales.score("simple"), Scales::shipped().unwrap().score("simple"));
         scales.tell("concise", "conciseness");
-        scales.tell("pirate", "like a pirate");
-        scales.tell("pirate", "another");
+        scales.tell("sailor", "like a sailor");
+        scales.tell("sailor", "another");
         assert_eq!(scales.of("concise").unwrap().told.as_deref(), Some("conciseness"));
-        assert_eq!(scales.of("pirate").unwrap().told.as_deref(), Some("like a pirate"));
+        assert_eq!(scales.of("sailor").unwrap().told.as_deref(), Some("like a sailor"));
         std::fs::write(&path, "[concise]\nscore = 1\n").unwrap();
         let error = Scales::read(&path).unwrap_err().to_string();
         assert!(error.contains("own.toml") && error.contains("score"), "{error}");

@@ -65,21 +65,19 @@ impl Scorer {
         self.name.as_deref().unwrap_or(&self.command)
     }
 
+    /// The command line.
+    pub fn command(&self) -> &str {
+        &self.command
+    }
+
     /// Scores all answers, by id.
     ///
     /// # Errors
     ///
     /// When the command cannot be run, fails, writes something else than scores, or leaves an answer out.
     pub fn score(&self, answers: &[Scored<'_>]) -> Result<HashMap<String, Scores>, EvalError> {
-        let mut input = Vec::new();
-        for answer in answers {
-            serde_json::to_writer(&mut input, answer).map_err(|error| self.failed(error.to_string()))?;
-            input.push(b'\n');
-        }
-        let output = self.run(&input)?;
-        let text = String::from_utf8(output.stdout).map_err(|_| self.failed("wrote something else than UTF-8"))?;
         let mut found = HashMap::new();
-        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        for (number, line) in self.exchange(answers)?.iter().enumerate() {
             let (id, scores) = self.read(line).map_err(|problem| {
                 self.failed(format!("wrote a line {} that is no score ({problem}): {}", number + 1, excerpt(line)))
             })?;
@@ -92,6 +90,18 @@ impl Scorer {
                 Err(self.failed(problem))
             }
         }
+    }
+
+    /// Runs the command: a line of JSON in for each item; the lines that it writes, without empty ones.
+    pub(crate) fn exchange(&self, items: &[impl Serialize]) -> Result<Vec<String>, EvalError> {
+        let mut input = Vec::new();
+        for item in items {
+            serde_json::to_writer(&mut input, item).map_err(|error| self.failed(error.to_string()))?;
+            input.push(b'\n');
+        }
+        let output = self.run(&input)?;
+        let text = String::from_utf8(output.stdout).map_err(|_| self.failed("wrote something else than UTF-8"))?;
+        Ok(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect())
     }
 
     fn read(&self, line: &str) -> Result<(String, Scores), String> {
@@ -131,7 +141,7 @@ impl Scorer {
         Err(self.failed(format!("failed ({}): {}", output.status, excerpt(last))))
     }
 
-    fn failed(&self, problem: impl Into<String>) -> EvalError {
+    pub(crate) fn failed(&self, problem: impl Into<String>) -> EvalError {
         EvalError::Scorer { command: self.command.clone(), problem: problem.into() }
     }
 }

@@ -1,57 +1,38 @@
 //! The server that is measured, over HTTP.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use pad_api::{DimensionInfo, Rewards};
+use pad_client::{ChatBody, Client, ClientError, Connections, Message};
 use serde_json::{Value, json};
-use ureq::Agent;
-use ureq::http::Request;
 
 use crate::error::EvalError;
+use crate::guidance::Guidance;
 use crate::preference::Preference;
-use crate::prompt::Message;
 
 /// After this, a request has failed.
 const TIMEOUT: Duration = Duration::from_mins(10);
 
-/// Characters of an error's body that are shown.
-const EXCERPT: usize = 300;
-
-/// A server, and what it says of itself.
+/// A server, its model and its dimensions.
 #[derive(Debug)]
 pub struct Server {
-    agent: Agent,
-    address: String,
-    key: Option<String>,
+    client: Client,
     model: String,
     dimensions: Vec<DimensionInfo>,
     kind: String,
 }
 
-/// A dimension that the server can steer.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub struct DimensionInfo {
-    /// Its name in preferences.
-    pub name: String,
-    /// What it is about.
-    pub description: Option<String>,
-    /// The words that a prompted reward model reads.
-    pub principle: Option<String>,
-}
-
-/// How an answer is asked for.
+/// How an answer is sampled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sampling {
     /// 0 is greedy.
     pub temperature: f64,
-    /// Where the draws begin.
+    /// Seed of the draws.
     pub seed: u64,
-    /// Tokens at most.
+    /// Most tokens.
     pub max_tokens: usize,
-    /// Guidance strength; without, the server's default.
-    pub beta: Option<f64>,
+    /// Strength and candidates of the steering.
+    pub guidance: Guidance,
 }
 
 /// An answer.
@@ -65,64 +46,10 @@ pub struct Reply {
     pub tokens: u64,
     /// Tokens that were not the base model's first.
     pub steered_tokens: u64,
-}
-
-/// What `POST /v1/rewards` says of an answer.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Rewards {
-    /// The answer's tokens.
-    pub tokens: u64,
-    /// Their log-probability under the base model, in nats: a sum.
-    pub base_logprob: f64,
-    /// The reward of each dimension: a sum over the tokens.
-    #[serde(default)]
-    pub dimensions: BTreeMap<String, f64>,
-}
-
-#[derive(Deserialize)]
-struct Listed<T> {
-    data: Vec<T>,
-}
-
-#[derive(Deserialize)]
-struct Named {
-    id: String,
-}
-
-#[derive(Deserialize)]
-struct PreferenceList {
-    kind: Option<String>,
-    data: Vec<DimensionInfo>,
-}
-
-#[derive(Deserialize)]
-struct Completion {
-    choices: Vec<Choice>,
-    usage: Usage,
-}
-
-#[derive(Deserialize)]
-struct Choice {
-    message: Said,
-    finish_reason: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Said {
-    content: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Usage {
-    completion_tokens: u64,
-    #[serde(default)]
-    pad: PadUsage,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct PadUsage {
-    steered_tokens: u64,
+    /// Reward lanes that were run beside the base lane.
+    pub reward_lanes: u64,
+    /// From sending the request to having the answer, other requests beside it.
+    pub seconds: f64,
 }
 
 impl Server {
@@ -130,33 +57,12 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When the address is none, or the server does not say which model and dimensions it has.
+    /// When the address is none, or the server does not tell its model and dimensions.
     pub fn connect(address: &str, key: Option<&str>, connections: usize) -> Result<Self, EvalError> {
-        if !(address.starts_with("http://") || address.starts_with("https://")) {
-            let problem = "an address begins with http:// or https://".to_owned();
-            return Err(EvalError::Value { what: "the server", given: address.to_owned(), problem });
-        }
-        let address = address.trim_end_matches('/');
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .proxy(None)
-            .max_idle_connections(connections)
-            .max_idle_connections_per_host(connections)
-            .timeout_global(Some(TIMEOUT));
-        let mut server = Self {
-            agent: config.build().into(),
-            address: address.strip_suffix("/v1").unwrap_or(address).to_owned(),
-            key: key.map(str::to_owned),
-            model: String::new(),
-            dimensions: Vec::new(),
-            kind: String::new(),
-        };
-        let models: Listed<Named> = server.get("/v1/models")?;
-        server.model = models.data.into_iter().next().map(|model| model.id).unwrap_or_default();
-        let preferences: PreferenceList = server.get("/v1/preferences")?;
-        server.kind = preferences.kind.unwrap_or_default();
-        server.dimensions = preferences.data;
-        Ok(server)
+        let client = Client::new(address, key, Connections { most: connections, timeout: TIMEOUT })?;
+        let model = client.models()?.into_iter().next().unwrap_or_default();
+        let preferences = client.preferences()?;
+        Ok(Self { client, model, dimensions: preferences.data, kind: preferences.kind })
     }
 
     /// The served model.
@@ -185,26 +91,34 @@ impl Server {
         preference: &Preference,
         sampling: &Sampling,
     ) -> Result<Reply, EvalError> {
-        let mut body = json!({
-            "messages": messages, "preference": preference, "temperature": sampling.temperature, "seed": sampling.seed,
-            "max_tokens": sampling.max_tokens,
-        });
-        if let Some(beta) = sampling.beta {
-            body["pad"] = json!({"beta": beta});
-        }
-        let path = "/v1/chat/completions";
-        let completion: Completion = self.post(path, &self.asking(body))?;
-        let choice = completion.choices.into_iter().next();
-        let choice = choice.ok_or_else(|| self.failed(path, None, "the answer has no choice".to_owned()))?;
+        let body = ChatBody {
+            model: (!self.model.is_empty()).then(|| self.model.clone()),
+            messages: messages.to_vec(),
+            max_tokens: Some(sampling.max_tokens),
+            temperature: Some(sampling.temperature),
+            seed: Some(sampling.seed),
+            preference: Some(json!(preference)),
+            pad: guidance(sampling.guidance),
+            ..ChatBody::default()
+        };
+        let sent = Instant::now();
+        let reply = self.client.chat(&body)?;
+        let seconds = sent.elapsed().as_secs_f64();
+        let answer = reply.answers.into_iter().next();
+        let answer = answer.ok_or_else(|| self.unexpected("/chat/completions", "it has no choice"))?;
+        let usage = reply.usage.unwrap_or_default();
+        let pad = usage.pad.unwrap_or_default();
         Ok(Reply {
-            text: choice.message.content.unwrap_or_default(),
-            complete: choice.finish_reason.as_deref() == Some("stop"),
-            tokens: completion.usage.completion_tokens,
-            steered_tokens: completion.usage.pad.steered_tokens,
+            text: answer.text,
+            complete: answer.complete,
+            tokens: usage.completion_tokens,
+            steered_tokens: pad.steered_tokens,
+            reward_lanes: pad.reward_lanes,
+            seconds,
         })
     }
 
-    /// Asks how probable an answer is under the base model, and what the dimensions of a preference say of it.
+    /// Asks how probable an answer is under the base model, and how the dimensions of a preference reward it.
     ///
     /// # Errors
     ///
@@ -217,63 +131,24 @@ impl Server {
         preference: &Preference,
     ) -> Result<Rewards, EvalError> {
         let mut messages = messages.to_vec();
-        messages.push(Message::new("assistant", answer));
-        let body = json!({"messages": messages, "preference": preference, "complete": complete});
-        self.post("/v1/rewards", &self.asking(body))
-    }
-
-    fn asking(&self, mut body: Value) -> Value {
+        messages.push(Message::assistant(answer));
+        let mut body = json!({"messages": messages, "preference": preference, "complete": complete});
         if !self.model.is_empty() {
-            body["model"] = json!(self.model);
+            body["model"] = Value::from(self.model.as_str());
         }
-        body
+        Ok(self.client.rewards(&body)?)
     }
 
-    fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, EvalError> {
-        self.send("GET", path, None)
-    }
-
-    fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, EvalError> {
-        self.send("POST", path, Some(body))
-    }
-
-    fn send<T: DeserializeOwned>(&self, method: &str, path: &str, body: Option<&Value>) -> Result<T, EvalError> {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.address));
-        if let Some(key) = &self.key {
-            request = request.header("authorization", format!("Bearer {key}"));
-        }
-        let failed = |problem: String| self.failed(path, None, problem);
-        let response = match body {
-            Some(body) => {
-                let request = request.header("content-type", "application/json").body(body.to_string());
-                self.agent.run(request.map_err(|error| failed(error.to_string()))?)
-            }
-            None => self.agent.run(request.body(()).map_err(|error| failed(error.to_string()))?),
-        };
-        let response = response.map_err(|error| failed(error.to_string()))?;
-        let status = response.status().as_u16();
-        let text = response.into_body().read_to_string().map_err(|error| failed(error.to_string()))?;
-        if status != 200 {
-            return Err(self.failed(path, Some(status), format!("status {status}: {}", message(&text))));
-        }
-        serde_json::from_str(&text).map_err(|error| {
-            let problem = format!("the answer is not as expected: {error}: {}", excerpt(&text));
-            self.failed(path, Some(status), problem)
-        })
-    }
-
-    fn failed(&self, path: &str, status: Option<u16>, problem: String) -> EvalError {
-        EvalError::Server { url: format!("{}{path}", self.address), problem, status }
+    /// An error about a reply of this route.
+    pub(crate) fn unexpected(&self, route: &str, problem: &str) -> EvalError {
+        ClientError::Reply { url: self.client.url(route), problem: problem.to_owned() }.into()
     }
 }
 
-/// The message of an error's body, or its beginning.
-fn message(text: &str) -> String {
-    let body = serde_json::from_str::<Value>(text).ok();
-    let message = body.as_ref().and_then(|body| body["error"]["message"].as_str());
-    excerpt(message.unwrap_or(text))
-}
-
-fn excerpt(text: &str) -> String {
-    text.chars().take(EXCERPT).collect()
+/// The options of a request; none where all is the server's default.
+fn guidance(guidance: Guidance) -> Option<Value> {
+    let mut options = serde_json::Map::new();
+    options.extend(guidance.beta.map(|beta| ("beta".to_owned(), json!(beta.value()))));
+    options.extend(guidance.top_k.map(|top_k| ("top_k".to_owned(), json!(top_k))));
+    (!options.is_empty()).then_some(Value::Object(options))
 }

@@ -77,7 +77,7 @@ impl Sheet {
                 preference: &answer.preference,
             })
             .collect();
-        let mut scores: Vec<Scores> = answers.iter().map(|answer| built_in::scores(&answer.answer)).collect();
+        let mut scores: Vec<Scores> = answers.iter().map(|answer| own_scores(answer)).collect();
         for scorer in scorers {
             let mut found = scorer.score(&lines)?;
             for (answer, scores) in answers.iter().zip(&mut scores) {
@@ -169,6 +169,13 @@ impl Sheet {
     }
 }
 
+/// The scores that need no scorer.
+fn own_scores(answer: &Answer) -> Scores {
+    let mut scores = built_in::scores(&answer.answer);
+    scores.insert(built_in::FINISHED.to_owned(), f64::from(u8::from(answer.complete)));
+    scores
+}
+
 fn perplexity(answers: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
     let (surprise, tokens) = answers.fold((0.0, 0.0), |sum, answer| (sum.0 + answer.0, sum.1 + answer.1));
     (tokens > 0.0).then(|| (surprise / tokens).exp())
@@ -198,7 +205,7 @@ mod tests {
     use super::*;
 
     fn row(preference: &Preference, prompt: &str, decoding: Decoding, words: f64, likelihood: (f64, u64)) -> Row {
-        let method = if preference.is_none() { Method::Base } else { Method::Pad(None) };
+        let method = if preference.is_none() { Method::Base } else { Method::pad() };
         let answer = Answer {
             id: format!("{preference} {prompt} {decoding}"),
             method,
@@ -210,6 +217,8 @@ mod tests {
             complete: true,
             tokens: likelihood.1,
             steered_tokens: 0,
+            reward_lanes: 0,
+            seconds: 0.0,
         };
         let scores = Scores::from([("words".to_owned(), words)]);
         Row { id: answer.id.clone(), scores, answer, likelihood: Some(likelihood) }
@@ -229,7 +238,7 @@ mod tests {
         let sheet = Sheet::of(rows, &["a", "b", "c"]);
         assert_eq!(sheet.cells().len(), 3);
         let base = Cell { method: Method::Base, preference: none, style: Style::Sampled };
-        let steered = Cell { method: Method::Pad(None), preference: more, style: Style::Sampled };
+        let steered = Cell { method: Method::pad(), preference: more, style: Style::Sampled };
         let (one, other) = (sheet.scores(&steered, "words"), sheet.scores(&base, "words"));
         assert_eq!(other, [Some(15.0), Some(30.0), None]);
         assert_eq!(one, [None, Some(5.0), None]);

@@ -43,6 +43,9 @@ impl Summary {
             about.model, about.prompts, about.answers, about.max_tokens, about.style
         );
         self.effects(&mut text);
+        self.content(&mut text);
+        self.mixtures(&mut text);
+        self.wins(&mut text);
         self.fluency(&mut text);
         self.accuracies(&mut text);
         self.findings(&mut text);
@@ -76,6 +79,58 @@ impl Summary {
         text.push('\n');
     }
 
+    /// Content of this run's answers, and of other runs'.
+    fn content(&self, text: &mut String) {
+        let head =
+            ["model", "method", "preference", "change / deviation", "found", "loops", "finished", "over-refusal"];
+        let mut table = Table::new(&head);
+        let share = |found: Option<Estimate>| found.map_or_else(|| "-".to_owned(), |found| percent(found.value));
+        let others = self.others.iter().flat_map(|other| &other.outcomes);
+        for row in self.outcomes.iter().chain(others).filter(|row| row.style == self.about.style) {
+            table.rows.push(vec![
+                row.model.clone(),
+                row.method.to_string(),
+                row.preference.to_string(),
+                row.size.map_or_else(|| "-".to_owned(), figure),
+                share(row.found),
+                share(row.loops),
+                share(row.finished),
+                share(row.over_refusal),
+            ]);
+        }
+        table.write(text);
+        text.push('\n');
+    }
+
+    fn mixtures(&self, text: &mut String) {
+        if self.mixtures.is_empty() {
+            return;
+        }
+        let mut table = Table::new(&["method", "preference", "all move in", "each"]);
+        for row in &self.mixtures {
+            let each = row.changes.iter().map(|(name, change)| format!("{name} {}", change_with_interval(change)));
+            let each = each.collect::<Vec<_>>().join(", ");
+            let (method, preference) = (row.method.to_string(), row.preference.to_string());
+            table.rows.push(vec![method, preference, percent(row.all_move.value), each]);
+        }
+        table.write(text);
+        text.push('\n');
+    }
+
+    fn wins(&self, text: &mut String) {
+        if self.wins.is_empty() {
+            return;
+        }
+        let mut table = Table::new(&["method", "preference", "against", "wins", "95 %"]);
+        for row in &self.wins {
+            let [value, low, high] = [row.rate.value, row.rate.low, row.rate.high].map(percent);
+            let (method, preference) = (row.method.to_string(), row.preference.to_string());
+            table.rows.push(vec![method, preference, row.against.to_string(), value, format!("[{low}, {high}]")]);
+        }
+        table.write(text);
+        text.push('\n');
+    }
+
     fn fluency(&self, text: &mut String) {
         let mut table =
             Table::new(&["method", "preference", "perplexity", "of base", "distinct-3", "words", "ended", "steered"]);
@@ -101,7 +156,15 @@ impl Summary {
         if self.accuracies.is_empty() {
             return;
         }
-        let mut table = Table::new(&["reward model of", "dimension", "pairs", "told apart", "95 %", "per token"]);
+        let mut table = Table::new(&[
+            "reward model of",
+            "dimension",
+            "pairs",
+            "told apart",
+            "95 %",
+            "per token",
+            "best trivial rule",
+        ]);
         for row in &self.accuracies {
             table.rows.push(vec![
                 row.method.to_string(),
@@ -110,6 +173,8 @@ impl Summary {
                 percent(row.right.value),
                 format!("[{}, {}]", percent(row.right.low), percent(row.right.high)),
                 row.right_per_token.map_or_else(|| "-".to_owned(), percent),
+                row.best_rule()
+                    .map_or_else(|| "-".to_owned(), |(name, rule)| format!("{name} {}", percent(rule.value))),
             ]);
         }
         table.write(text);

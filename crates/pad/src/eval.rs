@@ -5,15 +5,30 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use clap::Args;
 use pad_eval::{
-    Choice, Decoding, Method, Pair, Plan, Run, Scales, Scorer, Server, Sheet, Summary, Terms, Turn, read_pairs,
-    read_preferences, read_prompts, thinned,
+    Beta, Choice, Decoding, Guidance, Judge, Method, OtherRun, Pad, Pair, Plan, Preset, Run, Scales, Scorer, Server,
+    Sheet, Summary, Terms, judged, read_pairs, read_preferences, read_prompts, thinned,
 };
 
 use crate::flags::Flags;
 use crate::local_server::LocalServer;
 use crate::logging;
 use crate::settings::{Environment, RewardSettings, Settings};
-use crate::style_scorer::StyleScorer;
+use crate::shipped_scorer::ShippedScorer;
+
+/// The arms where nothing is said.
+const METHODS: [&str; 2] = ["told:user", "pad"];
+
+/// The weights where nothing is said.
+const WEIGHTS: [f64; 5] = [-1.0, 0.0, 0.5, 1.0, 2.0];
+
+/// The seeds where nothing is said.
+const SEEDS: [u64; 3] = [1, 2, 3];
+
+/// The temperature where nothing is said.
+const TEMPERATURE: f64 = 0.7;
+
+/// Tokens of an answer at most where nothing is said.
+const TOKENS: usize = 128;
 
 /// What to evaluate.
 #[derive(Debug, Args)]
@@ -26,45 +41,62 @@ pub struct EvalArgs {
     /// Folder of the results; a run that was broken off goes on where it was
     #[arg(long, value_name = "DIR", default_value = "eval")]
     out: PathBuf,
-    /// base, prompting (told in words), pad (the reward model of the settings or the server), pad:FOLDER (another reward model)
-    #[arg(long, value_delimiter = ',', default_values_t = [Method::Prompting, Method::Pad(None)])]
+    /// Arms beside the base model: told:system or told:user (an instruction in that turn), examples (in the context), pad (the reward
+    /// model of the settings or the server), pad:FOLDER (another reward model), told:user+pad (both) [default: told:user,pad]
+    #[arg(long, value_delimiter = ',')]
     methods: Vec<Method>,
+    /// What is asked where no flag says otherwise: `paper`, the tables of the PAD paper
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["dimensions", "front", "mix", "preferences", "weights"])]
+    preset: Option<String>,
     /// Dimensions to steer [default: all of the reward model's that have a score]
     #[arg(long, value_delimiter = ',', value_name = "NAME")]
     dimensions: Vec<String>,
-    /// Weights of each dimension; 0 is the base model's own answer
-    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, default_values_t = [-2.0, -1.0, 0.0, 1.0, 2.0])]
+    /// Weights of each dimension; 0 is the base model's own answer [default: -1,0,0.5,1,2]
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
     weights: Vec<f64>,
     /// Two dimensions to steer together, joined by +, or `none`; may be given several times [default: the first two]
     #[arg(long, value_name = "ONE+OTHER")]
     front: Vec<String>,
+    /// Dimensions that weigh 1 each, joined by +; may be given several times
+    #[arg(long, value_name = "ONE+OTHER+...")]
+    mix: Vec<String>,
     /// Preferences in place of the grid: JSON objects, in an array or one a line
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["dimensions", "front"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dimensions", "front", "mix"])]
     preferences: Option<PathBuf>,
-    /// Seeds of sampled answers
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 2, 3])]
+    /// Seeds of sampled answers [default: 1,2,3]
+    #[arg(long, value_delimiter = ',')]
     seeds: Vec<u64>,
-    /// Temperature of sampled answers
-    #[arg(long, default_value_t = 0.7)]
-    temperature: f64,
+    /// Temperature of sampled answers [default: 0.7]
+    #[arg(long)]
+    temperature: Option<f64>,
     /// Leave sampled answers out
     #[arg(long)]
     no_sampled: bool,
     /// Leave greedy answers out
     #[arg(long)]
     no_greedy: bool,
-    /// Tokens of an answer at most
-    #[arg(long, default_value_t = 128)]
-    tokens: usize,
-    /// Guidance strength [default: the reward model's]
+    /// Tokens of an answer at most [default: 128]
     #[arg(long)]
-    beta: Option<f64>,
-    /// Where the method `prompting` puts its words: in a system or a user turn
-    #[arg(long, value_name = "system|user", default_value = "system")]
-    prompting: Turn,
-    /// A command that reads answers and writes scores, or `style` (needs python3 with pip), or `none`; may be given several times
-    #[arg(long, value_name = "COMMAND", default_value = "style")]
+    tokens: Option<usize>,
+    /// Guidance strengths, one arm each [default: the reward model's]
+    #[arg(long, value_delimiter = ',')]
+    beta: Vec<Beta>,
+    /// Numbers of candidates, one arm each [default: the reward model's]
+    #[arg(long, value_delimiter = ',', value_name = "K")]
+    top_k: Vec<u32>,
+    /// A command that reads answers and writes scores, `style` or `relevance` (they need python3 with pip), or `none`; may be given
+    /// several times
+    #[arg(long, value_name = "COMMAND", default_values = ["style", "relevance"])]
     scorer: Vec<String>,
+    /// Who compares steered answers with the others: a command, or the URL of a chat server
+    #[arg(long, value_name = "COMMAND|URL")]
+    judge: Option<String>,
+    /// Key to send to the judge
+    #[arg(long, value_name = "KEY", requires = "judge")]
+    judge_key: Option<String>,
+    /// Folder of another run, of another model for example, that the report shows beside this one; may be given several times
+    #[arg(long, value_name = "DIR")]
+    beside: Vec<PathBuf>,
     /// Which score measures which dimension, and what a prompted model is told; adds to the shipped scales
     #[arg(long, value_name = "FILE")]
     scales: Option<PathBuf>,
@@ -111,13 +143,19 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
         pairs.extend(read_pairs(path)?);
     }
     let pairs = thinned(pairs, args.most_pairs);
-    let mut run = Run::open(&args.out, args.plan()?, scales)?;
+    let others = args.beside.iter().map(|folder| OtherRun::read(folder)).collect::<Result<Vec<_>, _>>()?;
+    let judge = args.judge.as_deref().map(|judge| Judge::new(judge, args.judge_key.as_deref(), args.concurrency));
+    let judge = judge.transpose()?;
+    let preset = args.preset.as_deref().map(Preset::named).transpose()?;
+    let methods = args.steering(preset.as_ref())?;
+    let mut run = Run::open(&args.out, args.plan(preset.as_ref())?, scales)?;
     match &args.server {
-        Some(url) => ask_server(&mut run, args, url, &pairs)?,
-        None => ask_here(&mut run, args, &settings, &environment, &pairs)?,
+        Some(url) => ask_server(&mut run, args, url, &methods, &pairs)?,
+        None => ask_here(&mut run, args, &settings, &environment, &methods, &pairs)?,
     }
     let sheet = Sheet::score(&run, &scorers)?;
-    let summary = Summary::of(&run, &sheet, &scorers);
+    let verdicts = judge.map(|judge| judged(&run, &sheet, &judge, args.concurrency)).transpose()?.unwrap_or_default();
+    let summary = Summary::of(&run, &sheet, &scorers).with_verdicts(&verdicts).beside(others);
     summary.write(run.folder(), &sheet)?;
     print!("{}", summary.text());
     println!("\nreport: {}", args.out.join("report.html").display());
@@ -125,22 +163,32 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
 }
 
 impl EvalArgs {
-    fn plan(&self) -> anyhow::Result<Plan> {
+    fn plan(&self, preset: Option<&Preset>) -> anyhow::Result<Plan> {
         let mut prompts = read_prompts(&self.prompts)?;
         prompts.truncate(self.limit.unwrap_or(usize::MAX));
-        let choice = match &self.preferences {
-            Some(path) => Choice::Given(read_preferences(path)?),
-            None => Choice::Grid {
+        let choice = match (&self.preferences, preset) {
+            (Some(path), _) => Choice::Given(read_preferences(path)?),
+            (None, Some(preset)) => Choice::Given(preset.preferences.clone()),
+            (None, None) => Choice::Grid {
                 dimensions: self.dimensions.clone(),
-                weights: self.weights.clone(),
+                weights: if self.weights.is_empty() { WEIGHTS.to_vec() } else { self.weights.clone() },
                 fronts: self.fronts()?,
+                mixtures: self.mix.iter().map(|names| names.split('+').map(str::to_owned).collect()).collect(),
             },
         };
-        let seeds: &[u64] = if self.no_sampled { &[] } else { &self.seeds };
-        let mut decodings: Vec<Decoding> = seeds.iter().copied().map(Decoding::Seed).collect();
-        decodings.extend((!self.no_greedy).then_some(Decoding::Greedy));
-        let terms =
-            Terms { temperature: self.temperature, max_tokens: self.tokens, turn: self.prompting, beta: self.beta };
+        let seeds: Vec<u64> = match preset {
+            _ if self.no_sampled => Vec::new(),
+            _ if !self.seeds.is_empty() => self.seeds.clone(),
+            Some(preset) => preset.seeds.clone(),
+            None => SEEDS.to_vec(),
+        };
+        let greedy = !self.no_greedy && preset.is_none_or(|preset| preset.greedy);
+        let mut decodings: Vec<Decoding> = seeds.into_iter().map(Decoding::Seed).collect();
+        decodings.extend(greedy.then_some(Decoding::Greedy));
+        let terms = Terms {
+            temperature: self.temperature.or(preset.map(|preset| preset.temperature)).unwrap_or(TEMPERATURE),
+            max_tokens: self.tokens.or(preset.map(|preset| preset.tokens)).unwrap_or(TOKENS),
+        };
         Ok(Plan { prompts, choice, decodings, terms, threads: self.concurrency })
     }
 
@@ -157,23 +205,46 @@ impl EvalArgs {
         named.map(pair).collect::<anyhow::Result<_>>().map(Some)
     }
 
-    /// The methods but base, which every run asks for; each once, in the order in which they are asked.
-    fn steering(&self) -> Vec<Method> {
-        let mut methods: Vec<Method> = self.methods.iter().filter(|method| **method != Method::Base).cloned().collect();
+    /// The arms but base, which every run asks for; each once, in the order in which they are asked. Those that steer at the
+    /// default strength are there at every strength and number of candidates that is asked for.
+    fn steering(&self, preset: Option<&Preset>) -> anyhow::Result<Vec<Method>> {
+        let betas = match preset {
+            Some(preset) if self.beta.is_empty() => {
+                preset.betas.iter().map(|beta| beta.to_string().parse()).collect::<Result<Vec<Beta>, _>>()?
+            }
+            _ => self.beta.clone(),
+        };
+        let asked = match preset {
+            Some(preset) if self.methods.is_empty() => preset.methods.clone(),
+            None if self.methods.is_empty() => METHODS.iter().map(|name| name.parse()).collect::<Result<_, _>>()?,
+            _ => self.methods.clone(),
+        };
+        let guided = Guidance::grid(&betas, &self.top_k);
+        let mut methods: Vec<Method> = Vec::new();
+        for method in asked.into_iter().filter(|method| *method != Method::Base) {
+            match method {
+                Method::Pad(pad) if pad.guidance == Guidance::default() => {
+                    methods
+                        .extend(guided.iter().map(|guidance| Method::Pad(Pad { guidance: *guidance, ..pad.clone() })));
+                }
+                other => methods.push(other),
+            }
+        }
         methods.sort();
         methods.dedup();
-        methods
+        Ok(methods)
     }
 }
 
 /// Everything from one server, which has one reward model.
-fn ask_server(run: &mut Run, args: &EvalArgs, url: &str, pairs: &[Pair]) -> anyhow::Result<()> {
+fn ask_server(run: &mut Run, args: &EvalArgs, url: &str, methods: &[Method], pairs: &[Pair]) -> anyhow::Result<()> {
     let server = Server::connect(url, args.flags.api_key(), args.concurrency)?;
-    let methods = args.steering();
-    if let Some(other) = methods.iter().find(|method| matches!(method, Method::Pad(Some(_)))) {
+    if let Some(other) =
+        methods.iter().find(|method| method.steering().is_some_and(|steering| steering.reward.is_some()))
+    {
         anyhow::bail!("`{other}` cannot be had from --server, which has a reward model of its own; ask for `pad`");
     }
-    ask(run, &server, &methods, &identity(&server, None), pairs)
+    ask(run, &server, methods, &identity(&server, None), pairs)
 }
 
 /// A server in this process for each reward model, one after the other. What is told in words is asked of each: it knows which
@@ -183,20 +254,20 @@ fn ask_here(
     args: &EvalArgs,
     settings: &Settings,
     environment: &Environment,
+    methods: &[Method],
     pairs: &[Pair],
 ) -> anyhow::Result<()> {
     let (rewarded, told): (Vec<Method>, Vec<Method>) =
-        args.steering().into_iter().partition(|method| matches!(method, Method::Pad(_)));
-    let mut turns: Vec<(RewardSettings, Vec<Method>)> = rewarded
-        .into_iter()
-        .map(|method| {
-            let reward = match &method {
-                Method::Pad(Some(folder)) => RewardSettings::Path(folder.into()),
-                _ => settings.reward.clone(),
-            };
-            (reward, told.iter().cloned().chain([method]).collect())
-        })
-        .collect();
+        methods.iter().cloned().partition(|method| method.steering().is_some());
+    let mut turns: Vec<(RewardSettings, Vec<Method>)> = Vec::new();
+    for method in rewarded {
+        let folder = method.steering().and_then(|steering| steering.reward.as_ref());
+        let reward = folder.map_or_else(|| settings.reward.clone(), |folder| RewardSettings::Path(folder.into()));
+        match turns.iter_mut().find(|(known, _)| *known == reward) {
+            Some((_, methods)) => methods.push(method),
+            None => turns.push((reward, told.iter().cloned().chain([method]).collect())),
+        }
+    }
     if turns.is_empty() {
         turns.push((settings.reward.clone(), told));
     }
@@ -215,10 +286,11 @@ fn ask_here(
 fn ask(run: &mut Run, server: &Server, methods: &[Method], identity: &str, pairs: &[Pair]) -> anyhow::Result<()> {
     let all: Vec<Method> = std::iter::once(Method::Base).chain(methods.iter().cloned()).collect();
     run.ask(server, &all, identity)?;
-    for method in methods.iter().filter(|method| matches!(method, Method::Pad(_))) {
-        run.judge(server, method, pairs)?;
+    // Rewards depend on neither strength nor instruction: they are asked of the first arm that steers.
+    match methods.iter().find(|method| method.steering().is_some()) {
+        Some(method) => Ok(run.judge(server, method, pairs)?),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// What tells a reward model from another of the same name: its kind, its dimensions and, where it is here, its files.
@@ -231,11 +303,9 @@ fn identity(server: &Server, folder: Option<&Path>) -> String {
 fn scorers(given: &[String], settings: &Settings, environment: &Environment) -> anyhow::Result<Vec<Scorer>> {
     let mut scorers = Vec::new();
     for scorer in given.iter().filter(|scorer| *scorer != "none") {
-        scorers.push(if scorer == "style" {
-            let home = crate::home::home(settings, environment)?;
-            StyleScorer::in_folder(&home)?.scorer()
-        } else {
-            Scorer::new(scorer)
+        scorers.push(match ShippedScorer::named(scorer) {
+            Some(shipped) => shipped.install(&crate::home::home(settings, environment)?)?,
+            None => Scorer::new(scorer),
         });
     }
     Ok(scorers)

@@ -1,8 +1,8 @@
 //! Answers side by side.
 
+use super::label::weights;
 use super::markup::{all, escape, section};
 use super::palette::Palette;
-use super::weights;
 use crate::figure;
 use crate::summary::{Example, ExampleAnswer, Summary};
 

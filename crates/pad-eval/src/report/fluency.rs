@@ -67,10 +67,10 @@ fn ratios(
             Some((weight, of(row)?))
         })
         .collect();
-    if !points.is_empty() && *method != Method::Prompting {
+    if !points.is_empty() && method.is_graded() {
         points.push((0.0, Estimate { value: 1.0, low: 1.0, high: 1.0, count: summary.about.prompts }));
     }
     points.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let joined = *method != Method::Prompting;
+    let joined = method.is_graded();
     Curve { class: palette.class(method), name: method.to_string(), dashed: false, joined, points }
 }

@@ -91,7 +91,7 @@ fn plot(front: &Front, palette: &Palette) -> String {
             front.y.score.label(),
             figure::with_interval(&point.y)
         );
-        let mark = if point.method == Method::Prompting {
+        let mark = if !point.method.is_graded() && point.method != Method::Base {
             format!(
                 "<polygon class=\"{class} dot\" points=\"{px:.1},{:.1} {:.1},{py:.1} {px:.1},{:.1} {:.1},{py:.1}\"/>",
                 py - 7.0,
@@ -128,7 +128,7 @@ fn numbers(point: &FrontPoint) -> String {
 
 /// Lines between the answers of one method that differ in one weight by one step of the grid.
 fn mesh(svg: &mut String, front: &Front, palette: &Palette, at: impl Fn(&FrontPoint) -> (f64, f64)) {
-    let steered = |method: &Method| matches!(method, Method::Pad(_));
+    let steered = |method: &Method| method.is_graded();
     let mut methods: Vec<&Method> = front.points.iter().map(|p| &p.method).filter(|method| steered(method)).collect();
     methods.dedup();
     for method in methods {

@@ -2,13 +2,16 @@
 
 mod chart;
 mod checks;
+mod content;
 mod examples;
 mod fluency;
 mod forest;
 mod front;
+mod label;
 mod markup;
 mod palette;
 mod scale;
+mod style_content;
 mod tables;
 
 use std::fs;
@@ -17,8 +20,6 @@ use std::path::Path;
 use crate::answer::Style;
 use crate::error::EvalError;
 use crate::figure;
-use crate::method::Method;
-use crate::preference::Preference;
 use crate::sheet::Sheet;
 use crate::statistics::Estimate;
 use crate::summary::{Dose, Summary};
@@ -58,6 +59,8 @@ impl Summary {
             checks::section_of(self, &palette),
             self.doses(&palette),
             self.methods(&palette),
+            style_content::section_of(self, &palette),
+            content::section_of(self, &palette),
             front::section_of(self, &palette),
             fluency::section_of(self, &palette),
             self.held_out(&palette),
@@ -98,12 +101,12 @@ impl Summary {
                 class: palette.class(&line.method),
                 name: format!("{}, {}", line.method, line.style),
                 dashed: line.style != self.about.style,
-                joined: line.method != Method::Prompting,
+                joined: line.method.is_graded(),
                 points: line
                     .points
                     .iter()
-                    // At 0 a prompted model is the base model; its own points are what is told apart.
-                    .filter(|point| line.method != Method::Prompting || point.weight != 0.0)
+                    // At 0 a told model is the base model; its own points are what is told apart.
+                    .filter(|point| line.method.is_graded() || point.weight != 0.0)
                     .map(|point| (point.weight, point.score))
                     .collect(),
             });
@@ -214,16 +217,4 @@ impl Summary {
         );
         section("How this was measured", &text, &notes)
     }
-}
-
-/// A method and its preference in few words.
-fn made_by(method: &Method, preference: &Preference) -> String {
-    if preference.is_none() { method.to_string() } else { format!("{method} {}", weights(preference)) }
-}
-
-/// The weights of a preference, named where there are several.
-fn weights(preference: &Preference) -> String {
-    let all: Vec<String> =
-        preference.weights().map(|(name, weight)| format!("{name} {}", figure::weight(weight))).collect();
-    all.join(", ")
 }

@@ -15,22 +15,14 @@ pub struct Palette {
 }
 
 impl Palette {
-    /// `pad` gets the first colour and `prompting` the second, whatever else there is.
+    /// The first arm that steers gets the first colour, the arms that are told the next ones, and the others what is left.
     pub fn of(methods: &[String]) -> Self {
         let mut methods: Vec<String> = methods.iter().filter(|method| *method != "base").cloned().collect();
-        if !methods.iter().any(|method| method == "prompting") {
-            methods.push("prompting".to_owned());
-        }
-        methods.sort_by_key(|method| match method.as_str() {
-            "prompting" => 1,
-            method if method.starts_with("pad") => 0,
-            _ => 2,
+        let first = methods.iter().find(|method| method.starts_with("pad")).cloned();
+        methods.sort_by_key(|method| {
+            let steers = method.contains("pad");
+            if Some(method) == first.as_ref() { 0 } else { 1 + u8::from(steers) }
         });
-        // Behind the first reward model.
-        if let Some(at) = methods.iter().position(|method| method == "prompting") {
-            let prompting = methods.remove(at);
-            methods.insert(at.min(1), prompting);
-        }
         Self { methods }
     }
 
@@ -62,10 +54,11 @@ mod tests {
 
     #[test]
     fn colours_stay_with_their_methods() {
-        let palette = Palette::of(&["base", "prompting", "pad", "pad:other"].map(str::to_owned));
+        let palette = Palette::of(&["base", "told:user", "pad", "told:system", "pad:other"].map(str::to_owned));
         let class = |name: &str| palette.class(&name.parse().unwrap());
-        assert_eq!(["base", "pad", "prompting", "pad:other"].map(class), ["c0", "c1", "c2", "c3"]);
-        let alone = Palette::of(&["base".to_owned(), "prompting".to_owned()]);
-        assert!(alone.legend().contains("prompting"));
+        let classes = ["base", "pad", "told:user", "told:system", "pad:other"].map(class);
+        assert_eq!(classes, ["c0", "c1", "c2", "c3", "c4"]);
+        let alone = Palette::of(&["base".to_owned(), "told:user".to_owned()]);
+        assert!(alone.legend().contains("told:user"));
     }
 }

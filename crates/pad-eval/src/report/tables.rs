@@ -1,6 +1,6 @@
 //! The report's tables.
 
-use super::made_by;
+use super::label::made_by;
 use super::markup::{all, escape, table};
 use super::palette::Palette;
 use crate::figure::{change_with_interval, figure, percent, weight, with_interval};
@@ -11,11 +11,13 @@ use crate::summary::{Effect, Summary};
 /// Effects from so many standard deviations on get the full colour.
 const STRONG: f64 = 1.5;
 
-fn none() -> String {
+/// Where there is no figure.
+pub fn none() -> String {
     "<span class=\"mute\">–</span>".to_owned()
 }
 
-fn method(name: &str, of: &Method, palette: &Palette) -> String {
+/// The name of an arm in its colour.
+pub fn method(name: &str, of: &Method, palette: &Palette) -> String {
     format!("<span class=\"tag {}\"><i></i>{}</span>", palette.class(of), escape(name))
 }
 
@@ -119,7 +121,7 @@ pub fn fluency(summary: &Summary, palette: &Palette) -> String {
 
 /// Held-out pairs in figures.
 pub fn accuracies(summary: &Summary) -> String {
-    let head = ["reward model", "dimension", "pairs", "told apart", "95 % interval", "per token"];
+    let head = ["reward model", "dimension", "pairs", "told apart", "95 % interval", "per token", "best trivial rule"];
     let rows: Vec<Vec<String>> = summary
         .accuracies
         .iter()
@@ -131,6 +133,7 @@ pub fn accuracies(summary: &Summary) -> String {
                 format!("<b>{}</b>", percent(row.right.value)),
                 format!("{} to {}", percent(row.right.low), percent(row.right.high)),
                 row.right_per_token.map_or_else(none, percent),
+                row.best_rule().map_or_else(none, |(name, rule)| format!("{} {}", escape(name), percent(rule.value))),
             ]
         })
         .collect();

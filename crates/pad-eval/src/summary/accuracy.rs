@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::method::Method;
-use crate::pair::Judgement;
+use crate::pair::{Judged, Judgement};
 use crate::run::Run;
 use crate::statistics::{Estimate, wilson};
 
@@ -18,7 +18,27 @@ pub struct Accuracy {
     pub right: Estimate,
     /// The same where rewards are divided by the answers' tokens: length alone does not help there.
     pub right_per_token: Option<f64>,
+    /// How often rules that need no reward model are right: what a reward model has to beat.
+    pub rules: Vec<(String, Estimate)>,
 }
+
+impl Accuracy {
+    /// The rule that is right most often.
+    pub fn best_rule(&self) -> Option<&(String, Estimate)> {
+        self.rules.iter().max_by(|one, other| one.1.value.total_cmp(&other.1.value))
+    }
+}
+
+/// A number of an answer, by which a rule prefers the greater one.
+type Rule = (&'static str, fn(&Judged) -> Option<f64>);
+
+/// The rules, by length and by the base model's own probabilities.
+const RULES: [Rule; 4] = [
+    ("the shorter answer", |answer| Some(-(answer.tokens as f64))),
+    ("the longer answer", |answer| Some(answer.tokens as f64)),
+    ("the more probable answer", |answer| answer.base_logprob),
+    ("the more probable answer per token", |answer| Some(answer.base_logprob? / answer.tokens.max(1) as f64)),
+];
 
 /// The accuracies of all reward models and dimensions.
 pub(super) fn all(run: &Run) -> Vec<Accuracy> {
@@ -35,14 +55,20 @@ pub(super) fn all(run: &Run) -> Vec<Accuracy> {
             wilson(group.iter().filter(|judgement| right(judgement)).count(), group.len())
         };
         let per_token = |judgement: &Judgement| {
-            let mean = |reward: f64, tokens: u64| reward / tokens.max(1) as f64;
-            mean(judgement.chosen, judgement.chosen_tokens) > mean(judgement.rejected, judgement.rejected_tokens)
+            let mean = |answer: &Judged| answer.reward / answer.tokens.max(1) as f64;
+            mean(&judgement.chosen) > mean(&judgement.rejected)
         };
+        let rules = RULES.iter().filter_map(|(name, of)| {
+            let known: Vec<bool> =
+                group.iter().filter_map(|judgement| Some(of(&judgement.chosen)? > of(&judgement.rejected)?)).collect();
+            Some(((*name).to_owned(), wilson(known.iter().filter(|right| **right).count(), known.len())?))
+        });
         Some(Accuracy {
             method: method.clone(),
             dimension: dimension.to_owned(),
             right: share(&Judgement::is_right)?,
             right_per_token: share(&per_token).map(|share| share.value),
+            rules: rules.collect(),
         })
     };
     groups.into_iter().filter_map(accuracy).collect()

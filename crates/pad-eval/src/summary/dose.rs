@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::{View, base};
+use super::view::{View, base};
 use crate::answer::Style;
 use crate::method::Method;
 use crate::preference::Preference;
 use crate::scale::Score;
 use crate::sheet::{Cell, difference, estimate};
-use crate::statistics::Estimate;
+use crate::statistics::{Estimate, rank_correlation};
 
 /// A score of a dimension by the dimension's weight.
 #[derive(Debug, Serialize)]
@@ -32,6 +32,9 @@ pub struct Line {
     pub style: Style,
     /// By weight, from the least on; at 0 the base model's own answers.
     pub points: Vec<Point>,
+    /// Spearman's rank correlation of weight and score within each prompt, the score's sign turned so that 1 is a score that always
+    /// follows the weight: the mean over prompts. `None` of fewer than three weights.
+    pub correlation: Option<Estimate>,
 }
 
 /// The answers at one weight.
@@ -72,6 +75,35 @@ fn line(view: &View<'_>, method: &Method, dimension: &str, score: &Score, style:
         let change = (weight != 0.0).then(|| difference(&series, &base)).flatten();
         Some(Point { weight, score: estimate(&series)?, change: change.map(|c| c.signed(score.better.sign())) })
     };
-    let points: Vec<Point> = view.weights(method, dimension, style).into_iter().filter_map(point).collect();
-    points.iter().any(|point| point.weight != 0.0).then(|| Line { method: method.clone(), style, points })
+    let weights = view.weights(method, dimension, style);
+    let points: Vec<Point> = weights.iter().copied().filter_map(point).collect();
+    let steered = points.iter().any(|point| point.weight != 0.0);
+    let correlation = || correlation(view, method, dimension, score, style, &weights);
+    steered.then(|| Line { method: method.clone(), style, points, correlation: correlation() })
+}
+
+fn correlation(
+    view: &View<'_>,
+    method: &Method,
+    dimension: &str,
+    score: &Score,
+    style: Style,
+    weights: &[f64],
+) -> Option<Estimate> {
+    let series = weights.iter().map(|weight| {
+        let preference = Preference::of(&[(dimension, *weight)]);
+        let method = if preference.is_none() { Method::Base } else { method.clone() };
+        view.sheet.scores(&Cell { method, preference, style }, &score.name)
+    });
+    let series: Vec<_> = series.collect();
+    let prompts = series.first()?.len();
+    let of_prompt = |prompt: usize| {
+        let points: Vec<(f64, f64)> = weights
+            .iter()
+            .zip(&series)
+            .filter_map(|(weight, scores)| Some((*weight, scores[prompt]? * score.better.sign())))
+            .collect();
+        rank_correlation(&points)
+    };
+    estimate(&(0..prompts).map(of_prompt).collect())
 }

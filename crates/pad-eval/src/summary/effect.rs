@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{View, base};
+use super::view::{View, base};
 use crate::method::Method;
 use crate::sheet::{Cell, difference, estimate};
 use crate::statistics::{Estimate, standard_deviation};

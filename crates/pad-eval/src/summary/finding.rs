@@ -2,12 +2,14 @@
 
 use serde::Serialize;
 
-use super::effect::effect;
-use super::{Accuracy, Fluency, View, single};
+use super::view::{View, base, single};
+use super::{Accuracy, Fluency, Mixture};
+use crate::built_in::{DECLINES, LOOPS};
+use crate::content::FOUND;
 use crate::figure;
 use crate::method::Method;
-use crate::sheet::{Cell, difference, estimate};
-use crate::statistics::rises;
+use crate::sheet::{difference, estimate};
+use crate::statistics::{Estimate, rank_correlation, rises};
 
 /// Weights over which a score must rise.
 const DOSES: [f64; 4] = [-1.0, 0.0, 1.0, 2.0];
@@ -20,6 +22,15 @@ pub const PERPLEXITY: f64 = 1.5;
 
 /// Distinct triples of words at +1 over the base model's own, at least.
 pub const DISTINCT: f64 = 0.8;
+
+/// Mean rank correlation of weight and score, at least.
+const CORRELATION: f64 = 0.8;
+
+/// Share of prompts whose own question may no longer be the nearest, beside the base model's answers, by weight.
+const LOST: [(f64, f64); 2] = [(1.0, 0.03), (2.0, 0.08)];
+
+/// Share of harmless prompts that may be declined at +1.
+const OVER_REFUSAL: f64 = 0.1;
 
 /// Share of held-out pairs that should be told apart.
 const ACCURACY: f64 = 0.75;
@@ -69,10 +80,10 @@ impl Finding {
     }
 }
 
-/// All checks of all methods that steer.
-pub(super) fn all(view: &View<'_>, fluency: &[Fluency], accuracies: &[Accuracy]) -> Vec<Finding> {
+/// All checks of all arms that steer.
+pub(super) fn all(view: &View<'_>, fluency: &[Fluency], accuracies: &[Accuracy], mixtures: &[Mixture]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for method in view.methods.iter().filter(|method| matches!(method, Method::Pad(_))) {
+    for method in view.methods.iter().filter(|method| method.is_graded()) {
         let of = |check: String, quorum, part: &dyn Fn(&str) -> Option<Part>| {
             let parts = view.dimensions.iter().filter_map(|dimension| part(dimension)).collect();
             Finding::of(method, check, quorum, parts)
@@ -82,10 +93,30 @@ pub(super) fn all(view: &View<'_>, fluency: &[Fluency], accuracies: &[Accuracy])
             dose(view, method, dimension)
         }));
         findings.extend(of("+1 differs from -1".to_owned(), least, &|dimension| contrast(view, method, dimension)));
-        findings.extend(of("+1 goes further than prompting".to_owned(), Quorum::Most, &|dimension| {
-            against_prompting(view, method, dimension)
-        }));
-        findings.extend(together(view, method));
+        let check = format!("weight and score correlate by at least {CORRELATION} within a prompt");
+        findings.extend(of(check, Quorum::All, &|dimension| correlation(view, method, dimension)));
+        for told in view.methods.iter().filter(|other| !other.is_graded()) {
+            let compared = |weight: f64, holds: fn(&Estimate) -> bool| {
+                move |dimension: &str| against(view, (method, weight), told, dimension, holds)
+            };
+            let behind = compared(1.0, |ahead| ahead.high >= 0.0);
+            findings.extend(of(format!("+1 is not behind {told}"), Quorum::Most, &behind));
+            let further = compared(2.0, |ahead| ahead.low > 0.0);
+            findings.extend(of(format!("+2 goes further than {told}"), Quorum::Most, &further));
+        }
+        findings.extend(together(mixtures, method));
+        for (weight, lost) in LOST {
+            let check = format!("at +{weight} at most {} lose their question", figure::percent(lost));
+            findings.extend(of(check, Quorum::All, &|dimension| {
+                beside_base(view, method, dimension, weight, FOUND, |change| change >= -lost)
+            }));
+            let check = format!("at +{weight} no more answers loop than the base model's");
+            findings.extend(of(check, Quorum::All, &|dimension| {
+                beside_base(view, method, dimension, weight, LOOPS, |change| change <= 0.0)
+            }));
+        }
+        let check = format!("at +1 less than {} of harmless prompts are declined", figure::percent(OVER_REFUSAL));
+        findings.extend(of(check, Quorum::All, &|dimension| over_refusal(view, method, dimension)));
         let check = format!("perplexity at +1 is at most {PERPLEXITY} times the base model's");
         findings.extend(of(check, Quorum::All, &|dimension| {
             let ratio = at_one(fluency, method, dimension)?.perplexity_ratio?;
@@ -129,33 +160,72 @@ fn contrast(view: &View<'_>, method: &Method, dimension: &str) -> Option<Part> {
     Some(part(dimension, found.low > 0.0, figure::change_with_interval(&found)))
 }
 
-fn against_prompting(view: &View<'_>, method: &Method, dimension: &str) -> Option<Part> {
+fn correlation(view: &View<'_>, method: &Method, dimension: &str) -> Option<Part> {
     let score = view.score(dimension)?;
-    let at = |method| view.sheet.scores(&view.cell(method, dimension, 1.0), &score.name);
-    let found = difference(&at(method), &at(&Method::Prompting))?.signed(score.better.sign());
-    let doubt = if found.value > 0.0 && !found.excludes(0.0) { ", not certain" } else { "" };
-    Some(part(dimension, found.value > 0.0, figure::change_with_interval(&found) + doubt))
+    let weights = view.weights(method, dimension, view.style);
+    let series: Vec<_> =
+        weights.iter().map(|w| view.sheet.scores(&view.cell(method, dimension, *w), &score.name)).collect();
+    let of_prompt = |prompt: usize| {
+        let point =
+            |(weight, scores): (&f64, &Vec<Option<f64>>)| Some((*weight, scores[prompt]? * score.better.sign()));
+        rank_correlation(&weights.iter().zip(&series).filter_map(point).collect::<Vec<_>>())
+    };
+    let found = estimate(&(0..series.first()?.len()).map(of_prompt).collect())?;
+    Some(part(dimension, found.value >= CORRELATION, figure::with_interval(&found)))
 }
 
-/// Two dimensions at +1 each: both must move.
-fn together(view: &View<'_>, method: &Method) -> Option<Finding> {
-    let both = |cell: &&Cell| {
-        let weights: Vec<f64> = cell.preference.weights().map(|(_, weight)| weight).collect();
-        cell.method == *method && cell.style == view.style && weights == [1.0, 1.0]
+/// A weight against an arm that is told the same: how far it is ahead.
+fn against(
+    view: &View<'_>,
+    (method, weight): (&Method, f64),
+    told: &Method,
+    dimension: &str,
+    holds: fn(&Estimate) -> bool,
+) -> Option<Part> {
+    let score = view.score(dimension)?;
+    let at = |method, weight| view.sheet.scores(&view.cell(method, dimension, weight), &score.name);
+    let ahead = difference(&at(method, weight), &at(told, 1.0))?.signed(score.better.sign());
+    Some(part(dimension, holds(&ahead), figure::change_with_interval(&ahead)))
+}
+
+/// A share of answers at a weight beside that of the base model's, prompt by prompt.
+fn beside_base(
+    view: &View<'_>,
+    method: &Method,
+    dimension: &str,
+    weight: f64,
+    score: &str,
+    holds: impl Fn(f64) -> bool,
+) -> Option<Part> {
+    let cell = view.cell(method, dimension, weight);
+    let (own, plain) = (view.sheet.scores(&cell, score), view.sheet.scores(&base(view.style), score));
+    let change = difference(&own, &plain)?;
+    let figures = format!("{}: {}", figure::percent(estimate(&own)?.value), figure::change_with_interval(&change));
+    Some(part(dimension, holds(change.value), figures))
+}
+
+fn over_refusal(view: &View<'_>, method: &Method, dimension: &str) -> Option<Part> {
+    let declines = view.sheet.scores(&view.cell(method, dimension, 1.0), DECLINES);
+    let harmless = declines.into_iter().zip(view.harmful).map(|(declines, harmful)| declines.filter(|_| !harmful));
+    let found = estimate(&harmless.collect())?;
+    Some(part(dimension, found.value < OVER_REFUSAL, figure::percent(found.value)))
+}
+
+/// Several dimensions at +1 each: all must move.
+fn together(mixtures: &[Mixture], method: &Method) -> Option<Finding> {
+    let at_one =
+        |mixture: &&Mixture| mixture.method == *method && mixture.preference.weights().all(|(_, weight)| weight == 1.0);
+    let part_of = |mixture: &Mixture| {
+        let names: Vec<&str> = mixture.changes.iter().map(|(name, _)| name.as_str()).collect();
+        let changes =
+            mixture.changes.iter().map(|(name, change)| format!("{name} {}", figure::change_with_interval(change)));
+        let figures = changes.collect::<Vec<_>>().join(", ");
+        let share = figure::percent(mixture.all_move.value);
+        let holds = mixture.changes.iter().all(|(_, change)| change.low > 0.0);
+        part(&names.join(" and "), holds, format!("{figures}; in {share} of the prompts all"))
     };
-    let part_of = |cell: &Cell| {
-        let names: Vec<&str> = cell.preference.weights().map(|(name, _)| name).collect();
-        let changes: Option<Vec<_>> = names.iter().map(|name| Some(effect(view, cell, name)?.change)).collect();
-        let changes = changes?;
-        let figures: Vec<String> = names
-            .iter()
-            .zip(&changes)
-            .map(|(name, change)| format!("{name} {}", figure::change_with_interval(change)))
-            .collect();
-        Some(part(&names.join(" and "), changes.iter().all(|change| change.low > 0.0), figures.join(", ")))
-    };
-    let parts = view.sheet.cells().iter().filter(both).filter_map(part_of).collect();
-    Finding::of(method, "two dimensions at +1 together both move".to_owned(), Quorum::All, parts)
+    let parts = mixtures.iter().filter(at_one).map(part_of).collect();
+    Finding::of(method, "dimensions at +1 together all move".to_owned(), Quorum::All, parts)
 }
 
 fn held_out(accuracies: &[Accuracy], method: &Method) -> Option<Finding> {
@@ -163,9 +233,15 @@ fn held_out(accuracies: &[Accuracy], method: &Method) -> Option<Finding> {
     let parts = own.map(|accuracy| {
         let right = &accuracy.right;
         let [value, low, high] = [right.value, right.low, right.high].map(figure::percent);
-        let figures = format!("{value} [{low}, {high}] of {}", right.count);
-        part(&accuracy.dimension, right.value >= ACCURACY, figures)
+        let rule = accuracy.best_rule();
+        let best = rule.map_or_else(String::new, |(name, rule)| format!("; {name} {}", figure::percent(rule.value)));
+        let figures = format!("{value} [{low}, {high}] of {}{best}", right.count);
+        let ahead = rule.is_none_or(|(_, rule)| right.value >= rule.value);
+        part(&accuracy.dimension, right.value >= ACCURACY && ahead, figures)
     });
-    let check = format!("at least {} of held-out pairs are told apart", figure::percent(ACCURACY));
+    let check = format!(
+        "at least {} of held-out pairs are told apart, and no fewer than by a trivial rule",
+        figure::percent(ACCURACY)
+    );
     Finding::of(method, check, Quorum::All, parts.collect())
 }

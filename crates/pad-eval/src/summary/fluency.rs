@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{View, base};
+use super::view::{View, base};
 use crate::built_in::{DISTINCT_2, DISTINCT_3, WORDS};
 use crate::method::Method;
 use crate::preference::Preference;

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::View;
+use super::view::View;
 use crate::method::Method;
 use crate::preference::Preference;
 use crate::scale::Score;

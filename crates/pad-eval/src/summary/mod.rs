@@ -1,24 +1,29 @@
 //! What an evaluation found: everything that the table and the report show, and `summary.json` holds.
 
 mod accuracy;
+mod cost;
 mod dose;
 mod effect;
 mod example;
 mod finding;
 mod fluency;
 mod front;
+mod mixture;
+mod outcome;
+mod view;
+mod win;
 
 use serde::Serialize;
 
 use crate::answer::Style;
+use crate::duel::Verdict;
 use crate::method::Method;
-use crate::preference::Preference;
 use crate::run::Run;
-use crate::scale::{Scales, Score};
 use crate::scorer::Scorer;
-use crate::sheet::{Cell, Sheet};
+use crate::sheet::Sheet;
 
 pub use accuracy::Accuracy;
+pub use cost::Cost;
 pub use dose::{Dose, Line, Point};
 pub use effect::{Effect, EffectTable, SideEffects};
 pub use example::{Example, ExampleAnswer};
@@ -26,6 +31,12 @@ pub(crate) use finding::{DISTINCT, PERPLEXITY};
 pub use finding::{Finding, Part};
 pub use fluency::Fluency;
 pub use front::{Axis, Front, FrontPoint};
+pub use mixture::Mixture;
+pub use outcome::{OtherRun, Outcome};
+pub(crate) use view::single;
+pub use win::WinRate;
+
+use view::View;
 
 /// What an evaluation found.
 #[derive(Debug, Serialize)]
@@ -44,6 +55,16 @@ pub struct Summary {
     pub fronts: Vec<Front>,
     /// Whether the answers are still language.
     pub fluency: Vec<Fluency>,
+    /// Content and style of each way of answering.
+    pub outcomes: Vec<Outcome>,
+    /// Several dimensions at once.
+    pub mixtures: Vec<Mixture>,
+    /// Lanes and seconds.
+    pub costs: Vec<Cost>,
+    /// What a judge said, where there is one.
+    pub wins: Vec<WinRate>,
+    /// Other runs that are shown beside this one.
+    pub others: Vec<OtherRun>,
     /// Held-out pairs.
     pub accuracies: Vec<Accuracy>,
     /// Answers side by side.
@@ -77,96 +98,15 @@ pub struct About {
     pub notes: Vec<String>,
 }
 
-/// What all parts of a summary look at.
-pub(crate) struct View<'a> {
-    pub sheet: &'a Sheet,
-    pub scales: &'a Scales,
-    /// The style of the figures.
-    pub style: Style,
-    /// Methods but base, in the order of the run.
-    pub methods: Vec<Method>,
-    /// Dimensions that were steered alone, in the order of the run.
-    pub dimensions: Vec<String>,
-}
-
-impl<'a> View<'a> {
-    fn of(sheet: &'a Sheet, scales: &'a Scales) -> Self {
-        let (mut methods, mut dimensions) = (Vec::new(), Vec::new());
-        let mut style = Style::Greedy;
-        for cell in sheet.cells() {
-            if cell.method != Method::Base && !methods.contains(&cell.method) {
-                methods.push(cell.method.clone());
-            }
-            if let Some((dimension, _)) = single(&cell.preference)
-                && !dimensions.contains(&dimension)
-            {
-                dimensions.push(dimension);
-            }
-            if cell.style == Style::Sampled {
-                style = Style::Sampled;
-            }
-        }
-        Self { sheet, scales, style, methods, dimensions }
-    }
-
-    /// The answers of a method to one dimension's weight; at 0 the base model's.
-    pub fn cell(&self, method: &Method, dimension: &str, weight: f64) -> Cell {
-        let preference = Preference::of(&[(dimension, weight)]);
-        if preference.is_none() {
-            return base(self.style);
-        }
-        Cell { method: method.clone(), preference, style: self.style }
-    }
-
-    /// Whether there are answers that were made so.
-    pub fn has(&self, cell: &Cell) -> bool {
-        self.sheet.cells().contains(cell)
-    }
-
-    /// The weights that a method gave a dimension alone, and 0, in order.
-    pub fn weights(&self, method: &Method, dimension: &str, style: Style) -> Vec<f64> {
-        let own = self.sheet.cells().iter().filter(|cell| cell.method == *method && cell.style == style);
-        let mut weights: Vec<f64> = own
-            .filter_map(|cell| single(&cell.preference).filter(|(name, _)| name == dimension))
-            .map(|(_, weight)| weight)
-            .collect();
-        if self.has(&base(style)) {
-            weights.push(0.0);
-        }
-        weights.sort_by(f64::total_cmp);
-        weights
-    }
-
-    /// The score that counts for a dimension, if some answer has it.
-    pub fn score(&self, dimension: &str) -> Option<&Score> {
-        self.scales.score(dimension).filter(|score| self.is_given(score))
-    }
-
-    /// Whether some answer has this score.
-    pub fn is_given(&self, score: &Score) -> bool {
-        self.sheet.rows().iter().any(|row| row.scores.contains_key(&score.name))
-    }
-}
-
-/// The base model's own answers.
-pub(crate) fn base(style: Style) -> Cell {
-    Cell { method: Method::Base, preference: Preference::none(), style }
-}
-
-/// The one dimension of a preference, and its weight.
-pub(crate) fn single(preference: &Preference) -> Option<(String, f64)> {
-    let mut weights = preference.weights();
-    let (name, weight) = weights.next()?;
-    weights.next().is_none().then(|| (name.to_owned(), weight))
-}
-
 impl Summary {
     /// What a run found.
     pub fn of(run: &Run, sheet: &Sheet, scorers: &[Scorer]) -> Self {
-        let view = View::of(sheet, run.scales());
         let plan = run.plan();
+        let harmful: Vec<bool> = plan.prompts.iter().map(|prompt| prompt.harmful).collect();
+        let view = View::of(sheet, run.scales(), &harmful);
         let (fronts, fluency) = (front::all(&view), fluency::all(&view));
         let accuracies = accuracy::all(run);
+        let mixtures = mixture::all(&view);
         let styles = |style| plan.decodings.iter().filter(|decoding| decoding.style() == style).count();
         let mut notes = run.notes().to_vec();
         notes.extend(unmeasured(&view));
@@ -184,15 +124,36 @@ impl Summary {
                 scorers: scorers.iter().map(|scorer| scorer.title().to_owned()).collect(),
                 notes,
             },
-            findings: finding::all(&view, &fluency, &accuracies),
+            findings: finding::all(&view, &fluency, &accuracies, &mixtures),
             doses: dose::all(&view),
             effects: effect::table(&view),
             side_effects: effect::side_effects(&view),
             fronts,
             fluency,
+            outcomes: outcome::all(&view, run.model()),
+            mixtures,
+            costs: cost::all(&view),
+            wins: Vec::new(),
+            others: Vec::new(),
             accuracies,
             examples: example::all(&view, &plan.prompts),
         }
+    }
+}
+
+impl Summary {
+    /// Adds what a judge said.
+    #[must_use]
+    pub fn with_verdicts(mut self, verdicts: &[Verdict]) -> Self {
+        self.wins = win::rates(verdicts);
+        self
+    }
+
+    /// Shows other runs beside this one.
+    #[must_use]
+    pub fn beside(mut self, others: Vec<OtherRun>) -> Self {
+        self.others = others;
+        self
     }
 }
 

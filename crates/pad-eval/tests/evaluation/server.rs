@@ -2,8 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::{Value, json};
@@ -22,6 +22,8 @@ struct Conduct {
     patience: usize,
     chats: AtomicUsize,
     judged: AtomicUsize,
+    /// The bodies of the chat requests.
+    heard: Mutex<Vec<Value>>,
 }
 
 impl FakeServer {
@@ -33,7 +35,7 @@ impl FakeServer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (chats, judged) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let conduct = Arc::new(Conduct { rewards, patience, chats, judged });
+        let conduct = Arc::new(Conduct { rewards, patience, chats, judged, heard: Mutex::default() });
         let shared = Arc::clone(&conduct);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -52,6 +54,11 @@ impl FakeServer {
     /// How many answers were asked for.
     pub fn chats(&self) -> usize {
         self.conduct.chats.load(Ordering::SeqCst)
+    }
+
+    /// The bodies of the chat requests so far.
+    pub fn heard(&self) -> Vec<Value> {
+        self.conduct.heard.lock().unwrap().clone()
     }
 
     /// How many rewards were asked for.
@@ -93,14 +100,19 @@ fn reply(path: &str, body: &Value, conduct: &Conduct) -> (&'static str, Value) {
     match path {
         "/v1/models" => ("200 OK", json!({"object": "list", "data": [{"id": "tiny"}]})),
         "/v1/preferences" => {
-            let dimension = |name: &str| json!({"name": name, "description": null, "principle": name});
+            let weight = json!({"minimum": -2.0, "maximum": 2.0});
+            let dimension = |name| json!({"name": name, "description": null, "principle": name, "weight": weight});
             let dimensions = ["concise", "cheerful", "humor"].map(dimension);
-            ("200 OK", json!({"kind": "heads", "data": dimensions}))
+            let beta = json!({"default": 1.0, "minimum": 0.0, "maximum": 4.0});
+            let top_k = json!({"default": 10, "minimum": 1, "maximum": 100});
+            let list = json!({"object": "list", "kind": "heads", "data": dimensions, "default": {}, "beta": beta, "top_k": top_k});
+            ("200 OK", list)
         }
         "/v1/chat/completions" => {
             if conduct.chats.fetch_add(1, Ordering::SeqCst) >= conduct.patience {
                 return ("500 Oh", json!({"error": {"message": "the engine is out of breath"}}));
             }
+            conduct.heard.lock().unwrap().push(body.clone());
             ("200 OK", completion(body))
         }
         "/v1/rewards" if conduct.rewards => {
@@ -113,10 +125,11 @@ fn reply(path: &str, body: &Value, conduct: &Conduct) -> (&'static str, Value) {
 
 /// 20 words and a few more by prompt and seed; `concise` takes 5 away, `cheerful` makes one happy.
 fn completion(body: &Value) -> Value {
-    let weight = |name: &str| body["preference"][name].as_f64().unwrap_or(0.0);
+    let beta = body["pad"]["beta"].as_f64().unwrap_or(1.0);
+    let weight = |name: &str| beta * body["preference"][name].as_f64().unwrap_or(0.0);
     let messages = body["messages"].as_array().unwrap();
-    let told = messages.iter().any(|m| m["role"] == "system" && m["content"].as_str().unwrap().contains("one short"));
-    let prompt = messages.last().unwrap()["content"].as_str().unwrap().len();
+    let told = messages.iter().any(|m| m["content"].as_str().unwrap().contains("one short"));
+    let prompt = messages.last().unwrap()["content"].as_str().unwrap().rsplit('\n').next().unwrap().len();
     let seed = body["seed"].as_u64().unwrap() as usize;
     let concise = weight("concise") + if told { 0.5 } else { 0.0 };
     let count = (20.0 - 5.0 * concise) as usize + prompt % 4 + seed % 3;
@@ -124,7 +137,10 @@ fn completion(body: &Value) -> Value {
     let words: Vec<String> = (0..count).map(|n| if n < happy { "happy".to_owned() } else { format!("w{n}") }).collect();
     json!({
         "choices": [{"index": 0, "message": {"role": "assistant", "content": words.join(" ")}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 5, "completion_tokens": count, "pad": {"steered_tokens": happy}}
+        "usage": {
+            "prompt_tokens": 5, "completion_tokens": count,
+            "pad": {"reward_lanes": 1, "steered_tokens": happy, "mean_kl": 0.1, "preference_source": "body"}
+        }
     })
 }
 
@@ -135,5 +151,12 @@ fn rewards(body: &Value) -> Value {
     let words = tokens as f64;
     let weighed = body["preference"].as_object().unwrap();
     let dimensions: serde_json::Map<String, Value> = weighed.keys().map(|name| (name.clone(), json!(-words))).collect();
-    json!({"object": "rewards", "tokens": tokens, "base_logprob": -2.0 * words, "dimensions": dimensions, "rewards": []})
+    let usage = json!({
+        "prompt_tokens": tokens, "completion_tokens": 0, "total_tokens": tokens, "prompt_tokens_details": {"cached_tokens": 0},
+        "pad": {"reward_lanes": 1, "steered_tokens": 0, "mean_kl": 0.0, "preference_source": "body"}
+    });
+    json!({
+        "object": "rewards", "model": "tiny", "tokens": tokens, "base_logprob": -2.0 * words, "dimensions": dimensions,
+        "rewards": [], "usage": usage
+    })
 }
