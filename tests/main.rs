@@ -17,6 +17,7 @@ mod forms;
 mod golden;
 mod heads;
 mod http;
+mod imports;
 mod keys;
 mod lifecycle;
 mod literal;

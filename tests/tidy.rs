@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 /// Lines that a source file has at most.
 const MOST_LINES: usize = 400;
 
+/// Characters that a line of comment has at most.
+const MOST_COMMENT: usize = 150;
+
 /// Names that say nothing about what is in a file.
 const EMPTY_NAMES: [&str; 8] = ["util", "utils", "helper", "helpers", "common", "manager", "misc", "stuff"];
 
@@ -61,6 +64,35 @@ fn files_are_short() {
         (lines > MOST_LINES).then(|| format!("{} has {lines} lines", path.display()))
     };
     none("files over 400 lines", &sources().iter().filter_map(long).collect::<Vec<_>>());
+}
+
+#[test]
+fn comments_are_narrow() {
+    let mut offenders = Vec::new();
+    for path in sources() {
+        for (number, line) in read(&path).lines().enumerate() {
+            let width = line.chars().count();
+            if line.trim_start().starts_with("//") && width > MOST_COMMENT {
+                offenders.push(format!("{}:{} has {width} characters", path.display(), number + 1));
+            }
+        }
+    }
+    none("comments over 150 characters", &offenders);
+}
+
+#[test]
+fn modules_with_children_are_mod_rs() {
+    let beside_its_folder = |path: &&PathBuf| {
+        let folder = path.with_extension("");
+        let mut below = Vec::new();
+        if folder.is_dir() {
+            files(&folder, &mut below);
+        }
+        below.iter().any(|file| has_ending(file, &["rs"]))
+    };
+    let offenders: Vec<String> =
+        sources().iter().filter(beside_its_folder).map(|path| path.display().to_string()).collect();
+    none("files beside the folder of their children", &offenders);
 }
 
 #[test]

@@ -37,7 +37,8 @@ pub enum ObjectKind {
 /// A request type that is read from a JSON object only.
 ///
 /// Derived readers also take an array as the fields in their order, which would let `["user", "hi"]` pass for a message.
-/// The type derives its reader with `#[serde(remote = "Self")]` (an inherent function) and implements `Deserialize` by [`objects`], or by [`only`].
+/// The type derives its reader with `#[serde(remote = "Self")]` (an inherent function) and implements `Deserialize` by
+/// [`objects`], or by [`only`].
 pub(crate) trait Fields: Sized {
     /// What the object is, for the error where it is none.
     const EXPECTED: &'static str;

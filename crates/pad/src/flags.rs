@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::cli::ConfigFile;
+use crate::config_file::ConfigFile;
 use crate::settings::{Dtype, Layer};
 
 /// Settings on the command line. All others can be set in a file or the environment.

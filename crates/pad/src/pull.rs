@@ -3,7 +3,7 @@
 use clap::Args;
 use pad_hub::{Hub, ModelFiles, Source};
 
-use crate::cli::ConfigFile;
+use crate::config_file::ConfigFile;
 use crate::home;
 use crate::settings::{Environment, Layer, Settings};
 

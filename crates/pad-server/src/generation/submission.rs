@@ -53,7 +53,8 @@ fn normalisation(state: &AppState) -> Normalisation {
 }
 
 /// Tokens that fit: what the context leaves to the longest lane, and the KV cache to all
-/// lanes of one choice (choices can run one after the other), each of which may leave up to a block unused. At least 1, so that a prompt that is too long is refused by name.
+/// lanes of one choice (choices can run one after the other), each of which may leave up to a block unused. At least 1, so
+/// that a prompt that is too long is refused by name.
 fn room(limits: &Limits, lanes: &[LaneSpec]) -> usize {
     let longest = lanes.iter().map(|lane| lane.prompt.len()).max().unwrap_or(0);
     let prompts: usize = lanes.iter().map(|lane| lane.prompt.len() + BLOCK).sum();

@@ -3,6 +3,7 @@
 //! Four layers, later ones win: the embedded `config/pad.toml`, a file, the environment, flags.
 //! The embedded file holds every key, so it is also the list of what there is.
 
+mod blame;
 mod defaults;
 mod engine;
 mod environment;
