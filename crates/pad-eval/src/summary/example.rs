@@ -45,7 +45,7 @@ pub(super) fn all(view: &View<'_>, prompts: &[Prompt]) -> Vec<Example> {
         .map(|dimension| {
             let cells = view.methods.iter().flat_map(|method| {
                 // Words have one strength; the steps of steering are what there is to see.
-                let weights: &[f64] = if !method.is_graded() { &[1.0] } else { &[-1.0, 1.0, 2.0] };
+                let weights: &[f64] = if method.is_graded() { &[-1.0, 1.0, 2.0] } else { &[1.0] };
                 weights.iter().map(|weight| view.cell(method, dimension, *weight))
             });
             (dimension.clone(), cells.collect())
