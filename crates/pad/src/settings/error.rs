@@ -66,9 +66,9 @@ pub enum SettingsError {
 /// A value that is not allowed, before the layer to blame is known.
 #[derive(Debug, PartialEq)]
 pub struct Bad {
-    key: &'static str,
-    value: String,
-    allowed: &'static str,
+    pub(super) key: &'static str,
+    pub(super) value: String,
+    pub(super) allowed: &'static str,
 }
 
 impl Bad {
