@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use candle_core::{Device, Tensor};
 use half::f16;
-use pad_kernels::{Arena, Block, Format, Input, Isa, Linear, PackedWeights, Pool, Wanted};
+use pad_kernels::{Arena, Format, Input, Isa, Linear, PackedWeights, Pool, TILE, Unit, Wanted};
 
 /// Outputs and inputs of a layer's four matrices.
 const LAYER: [(usize, usize); 4] = [(960, 576), (576, 576), (3072, 576), (576, 1536)];
@@ -27,17 +27,23 @@ impl Random {
     }
 }
 
-fn weights(arena: &mut Arena, format: Format, (outputs, inputs): (usize, usize), random: &mut Random) -> PackedWeights {
-    let mut packed = PackedWeights::zeros(arena, format, outputs, inputs);
-    for row in 0..outputs {
-        for block in 0..inputs / 32 {
-            let most = if format == Format::Q4 { 16 } else { 256 };
-            let scale = f16::from_f32(0.004);
-            let min = f16::from_f32(scale.to_f32() * if format == Format::Q4 { -8.0 } else { -128.0 });
-            let q = std::array::from_fn(|_| (random.next() % most) as u8);
-            packed.set_block(row, block, &Block { scale, min, q });
+fn weights(arena: &mut Arena, format: Format, shape: (usize, usize), random: &mut Random) -> PackedWeights {
+    let formats = vec![format; shape.0.div_ceil(TILE)];
+    let seed = random.next();
+    let filled = PackedWeights::fill(arena, &Pool::new(1), &formats, shape, &|tile, rows| {
+        let mut random = Random(seed + tile as u64);
+        for lane in 0..TILE {
+            for unit in 0..shape.1 / (32 * format.unit_blocks()) {
+                let scale = f16::from_f32(if format.is_staged() { 0.0001 } else { 0.004 });
+                let mut values = Unit { scale, min: f16::from_f32(-8.0 * scale.to_f32()), ..Unit::ZERO };
+                values.factors = [[32; 2]; 8];
+                values.q.as_flattened_mut().iter_mut().for_each(|q| *q = (random.next() % (1 << format.bits())) as u8);
+                rows.set_unit(lane, unit, &values);
+            }
         }
-    }
+        Ok::<(), std::convert::Infallible>(())
+    });
+    let Ok(packed) = filled;
     packed
 }
 
@@ -64,9 +70,9 @@ fn main() {
     let (mut random, mut arena) = (Random(1), Arena::default());
     let mut matrices: Vec<Arc<PackedWeights>> = Vec::new();
     for _ in 0..LAYERS {
-        matrices.extend(LAYER.map(|shape| Arc::new(weights(&mut arena, Format::Q4, shape, &mut random))));
+        matrices.extend(LAYER.map(|shape| Arc::new(weights(&mut arena, Format::Q4_1, shape, &mut random))));
     }
-    matrices.push(Arc::new(weights(&mut arena, Format::Q8, UNEMBEDDING, &mut random)));
+    matrices.push(Arc::new(weights(&mut arena, Format::Q8_0, UNEMBEDDING, &mut random)));
     let bytes: usize = matrices.iter().map(|m| m.bytes()).sum();
     let products: usize = matrices.iter().map(|m| m.outputs() * m.inputs()).sum();
     println!(

@@ -1,8 +1,7 @@
 //! The input of a linear, prepared for the tiles: padded single precision, or 8-bit blocks.
 
-use crate::block::BLOCK_LEN;
 use crate::dispatch::for_each_isa;
-use crate::packed::Format;
+use crate::format::BLOCK_LEN;
 use crate::shared::SharedSlice;
 use crate::{Isa, Pool};
 
@@ -44,12 +43,12 @@ pub enum Activations {
 }
 
 impl Activations {
-    /// Prepare `rows` rows of `inputs` values for a matrix of `format`. `fill(row, out)` writes a row's values into `out`,
+    /// Prepare `rows` rows of `inputs` values for a matrix of single precision or of quantised values. `fill(row, out)` writes a row's values into `out`,
     /// which is padded with zeros to a multiple of 32.
     pub fn prepare(
         isa: Isa,
         pool: &Pool,
-        format: Format,
+        single: bool,
         rows: usize,
         inputs: usize,
         fill: &(dyn Fn(usize, &mut [f32]) + Sync),
@@ -57,7 +56,7 @@ impl Activations {
         let padded = inputs.div_ceil(BLOCK_LEN) * BLOCK_LEN;
         // A few rows are prepared faster than they are handed out.
         let grain = if rows * padded < 8192 { rows } else { 1 };
-        Self::fill(isa, format, rows, inputs, |prepared| {
+        Self::fill(isa, single, rows, inputs, |prepared| {
             pool.run_ranges(rows, grain, &|start, end| {
                 let mut values = vec![0.0; padded];
                 for row in start..end {
@@ -69,10 +68,10 @@ impl Activations {
         })
     }
 
-    /// Prepare `rows` rows of `inputs` values for a matrix of `format`, as `fill` puts them block by block.
-    pub fn fill(isa: Isa, format: Format, rows: usize, inputs: usize, fill: impl FnOnce(&Preparing<'_>)) -> Self {
+    /// Prepare `rows` rows of `inputs` values for a matrix of single precision or of quantised values, as `fill` puts them block by block.
+    pub fn fill(isa: Isa, single: bool, rows: usize, inputs: usize, fill: impl FnOnce(&Preparing<'_>)) -> Self {
         let blocks = inputs.div_ceil(BLOCK_LEN);
-        if format == Format::F32 {
+        if single {
             let mut values = vec![0.0; rows * blocks * BLOCK_LEN];
             fill(&Preparing { isa, blocks, to: Filling::Single(SharedSlice::new(&mut values)) });
             return Self::Single(values);

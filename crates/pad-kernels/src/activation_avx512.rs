@@ -7,7 +7,7 @@ use std::arch::x86_64::{
 };
 
 use crate::activation::{HALF, QuantisedBlock};
-use crate::block::BLOCK_LEN;
+use crate::format::BLOCK_LEN;
 
 /// Quantise a row, block by block; a remainder of `values` that fills no block is left out.
 pub fn quantise(values: &[f32], out: &mut [QuantisedBlock]) {

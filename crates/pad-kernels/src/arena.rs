@@ -5,8 +5,11 @@
 //! pages, and asks the system for them before the first touch.
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 use std::sync::Arc;
+
+use crate::shared::SharedSlice;
 
 /// Bytes of a huge page on the machines that have them.
 const HUGE_PAGE: usize = 2 << 20;
@@ -46,7 +49,7 @@ pub fn work_alone() {
     }
 }
 
-/// Hands out zeroed memory from slabs; the memory lives as long as a buffer of its slab does.
+/// Hands out memory from slabs; the memory lives as long as a buffer of its slab does.
 #[derive(Debug, Default)]
 pub struct Arena {
     slab: Option<Arc<Slab>>,
@@ -98,8 +101,8 @@ impl Drop for Slab {
 }
 
 impl Arena {
-    /// `lines` zeroed lines.
-    pub(crate) fn take(&mut self, lines: usize) -> Buffer {
+    /// `lines` lines, every byte of which `fill` writes.
+    pub(crate) fn take(&mut self, lines: usize, fill: impl FnOnce(&SharedSlice<'_, MaybeUninit<u8>>)) -> Buffer {
         let bytes = lines * size_of::<Line>();
         let room = |slab: &&Arc<Slab>| self.used + bytes <= slab.layout.size();
         let slab = if let Some(slab) = self.slab.as_ref().filter(room) {
@@ -110,8 +113,9 @@ impl Arena {
         };
         // SAFETY: `used + bytes` is inside the slab, as checked above; `used` is a multiple of a line.
         let start: NonNull<Line> = unsafe { slab.start.add(self.used) }.cast();
-        // SAFETY: these lines were never handed out, and zeroes are a valid line.
-        unsafe { start.write_bytes(0, lines) };
+        // SAFETY: these lines were never handed out, and bytes may be anything before they are written.
+        let uninit = unsafe { std::slice::from_raw_parts_mut(start.as_ptr().cast(), bytes) };
+        fill(&SharedSlice::new(uninit));
         self.used += bytes;
         Buffer { start, lines, _slab: slab }
     }
@@ -120,14 +124,8 @@ impl Arena {
 impl Buffer {
     /// All bytes.
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: initialised in `take`; a line is 64 bytes without padding.
+        // SAFETY: written in `take`; a line is 64 bytes without padding.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr().cast(), self.lines * size_of::<Line>()) }
-    }
-
-    /// All bytes, to write.
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
-        // SAFETY: as in `bytes`, and borrowed mutably.
-        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.lines * size_of::<Line>()) }
     }
 }
 
@@ -136,17 +134,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buffers_are_zeroed_aligned_and_apart() {
+    fn buffers_are_aligned_and_apart() {
         let mut arena = Arena::default();
-        let mut buffers: Vec<Buffer> = [1, 7, 1 << 20, 3, 0, 5].iter().map(|&lines| arena.take(lines)).collect();
+        let mut with = |lines: usize, byte: u8| {
+            arena.take(lines, |bytes: &SharedSlice<'_, MaybeUninit<u8>>| {
+                // SAFETY: nobody else has a part.
+                unsafe { bytes.zeroed(0, lines * size_of::<Line>()) }.fill(byte);
+            })
+        };
+        let lines = [1, 7, 1 << 20, 3, 0, 5];
+        let buffers: Vec<Buffer> = lines.into_iter().zip(1..).map(|(lines, byte)| with(lines, byte)).collect();
         drop(arena);
-        for (i, buffer) in buffers.iter_mut().enumerate() {
-            assert_eq!(buffer.bytes().as_ptr() as usize % 64, 0);
-            assert!(buffer.bytes().iter().all(|byte| *byte == 0));
-            buffer.bytes_mut().fill(i as u8 + 1);
-        }
-        for (i, buffer) in buffers.iter().enumerate() {
-            assert!(buffer.bytes().iter().all(|byte| *byte == i as u8 + 1), "buffer {i}");
+        for ((buffer, lines), byte) in buffers.iter().zip(lines).zip(1..) {
+            assert_eq!((buffer.bytes().as_ptr() as usize % 64, buffer.bytes().len()), (0, lines * 64));
+            assert!(buffer.bytes().iter().all(|b| *b == byte), "buffer {byte}");
         }
     }
 }

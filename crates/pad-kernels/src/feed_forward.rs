@@ -6,10 +6,10 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, D, Device, Layout, Result, Shape, Tensor, bail};
 
 use crate::activation::Activations;
-use crate::block::BLOCK_LEN;
 use crate::dispatch::for_each_isa;
+use crate::format::{BLOCK_LEN, TILE};
 use crate::linear::add_all;
-use crate::packed::{PackedWeights, TILE};
+use crate::packed::PackedWeights;
 use crate::product::{Product, rows_of};
 use crate::shared::SharedSlice;
 use crate::tile::{ROWS, for_each_group};
@@ -63,6 +63,12 @@ impl FeedForward {
     /// The output of the packed matrix that is row `i` of the gates (`part` 0) or the ups (`part` 1).
     pub fn place(part: usize, i: usize) -> usize {
         (2 * (i / TILE) + part) * TILE + i % TILE
+    }
+
+    /// The part and the row that are this output of the packed matrix; rows behind the last are padding.
+    pub fn source(output: usize) -> (usize, usize) {
+        let tile = output / TILE;
+        (tile % 2, tile / 2 * TILE + output % TILE)
     }
 
     /// Outputs of the packed matrix for `width` gates.
@@ -228,7 +234,7 @@ impl PackedFeedForward<'_> {
     fn joined(&self, rows: usize, x: &[f32], tail: Option<&Tail<'_>>) -> Activations {
         let (w, down, isa) = (self.gate_up.weights, self.down.weights, self.gate_up.pool.isa());
         let activations = self.gate_up.prepare(self.input, rows, x);
-        Activations::fill(isa, down.format(), rows, down.inputs(), |joined| {
+        Activations::fill(isa, down.is_single(), rows, down.inputs(), |joined| {
             self.gate_up.pool.run_ranges(w.tiles() / TILES, 1, &|first, last| {
                 let mut values = [[0.0; BLOCK_LEN]; ROWS];
                 for_each_group::<TILES>(isa, w, first..last, &activations, rows, &mut |block, row, sums| {

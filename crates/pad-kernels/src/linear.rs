@@ -6,7 +6,8 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape, Tenso
 
 use crate::activation::Activations;
 use crate::dispatch::for_each_isa;
-use crate::packed::{PackedWeights, TILE};
+use crate::format::TILE;
+use crate::packed::PackedWeights;
 use crate::product::{Place, Product, rows_of};
 use crate::{Isa, Pool, RmsNorm};
 

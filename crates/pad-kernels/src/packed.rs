@@ -1,79 +1,110 @@
 //! A weight matrix in tiles: 16 outputs by blocks of 32 inputs, in the order in which the tile loops read it.
 
-use half::f16;
+use std::mem::MaybeUninit;
+use std::sync::{Mutex, PoisonError};
 
+use crate::Pool;
 use crate::arena::{Arena, Buffer, Line};
-use crate::block::{BLOCK_LEN, Block};
+use crate::format::{BLOCK_LEN, Format, TILE};
+use crate::shared::SharedSlice;
+use crate::tile_rows::{TileRows, read_row};
 
-/// Outputs in a tile.
-pub const TILE: usize = 16;
-
-/// How a matrix keeps its values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Format {
-    /// 4 bits, a half-precision scale and minimum for each block: 5 bits a value.
-    Q4,
-    /// 8 bits and a half-precision scale for each block: 8.5 bits a value.
-    Q8,
-    /// Single precision.
-    F32,
-}
-
-impl Format {
-    /// Bytes of one tile's block: 16 outputs by 32 inputs.
-    pub(crate) const fn block_bytes(self) -> usize {
-        match self {
-            Self::F32 => TILE * BLOCK_LEN * 4,
-            Self::Q8 => TILE * 2 + TILE * BLOCK_LEN,
-            Self::Q4 => TILE * 4 + TILE * BLOCK_LEN / 2,
-        }
-    }
-}
-
-/// Weights `[out, in]`, each tile's block laid out as
+/// Weights `[outputs, inputs]`, padded with zeros to tiles of 16 outputs and blocks of 32 inputs. Each tile has a format of its own,
+/// so matrices of different formats can be stacked; all of them are quantised, or none is.
 ///
-/// * `F32`: `[32 inputs][16 outputs]` single precision;
-/// * `Q8`: 16 scales, then `[8 groups][16 outputs][4 inputs]` bytes with an offset of 128;
-/// * `Q4`: 16 scales, 16 minima, then `[4 groups][16 outputs][4 inputs]` bytes whose low halves are groups 0 to 3 and high
-///   halves groups 4 to 7.
-///
-/// Outputs are padded to 16 and inputs to 32 with zeros.
+/// A tile of single precision is `[inputs][16 outputs]`; of a quantised format it is one unit after another, as
+/// [`Format`] describes them: 16 scales, 16 minima where there are any, factors `[8 blocks][2][16 outputs]` where there are two
+/// stages, and the quantised values block by block.
 pub struct PackedWeights {
-    format: Format,
     outputs: usize,
     inputs: usize,
+    /// Each tile's format, and where its bytes begin.
+    tiles: Vec<(Format, usize)>,
     data: Buffer,
 }
 
 impl std::fmt::Debug for PackedWeights {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "PackedWeights({:?}, [{}, {}])", self.format, self.outputs, self.inputs)
+        write!(f, "PackedWeights({:?}, [{}, {}])", self.formats(), self.outputs, self.inputs)
     }
 }
 
 impl PackedWeights {
-    /// A matrix of zeros in `arena`'s memory, to be filled row by row.
-    pub fn zeros(arena: &mut Arena, format: Format, outputs: usize, inputs: usize) -> Self {
-        let bytes = outputs.div_ceil(TILE) * inputs.div_ceil(BLOCK_LEN) * format.block_bytes();
-        Self { format, outputs, inputs, data: arena.take(bytes.div_ceil(size_of::<Line>())) }
-    }
-
-    /// Pack a row-major `[outputs, inputs]` matrix; with a quantised format the values are rounded to 8 bits.
+    /// A matrix in `arena`'s memory whose tiles have these formats; `fill(tile, rows)` sets the rows of each tile, on all of the
+    /// pool's threads.
+    ///
+    /// # Errors
+    /// The first that `fill` has.
     ///
     /// # Panics
-    /// If `values` is not `outputs * inputs` long or the format is `Q4`, which only GGUF blocks fill.
+    /// If there are not as many formats as tiles, or some of them are quantised and some are not.
+    pub fn fill<E: Send>(
+        arena: &mut Arena,
+        pool: &Pool,
+        formats: &[Format],
+        (outputs, inputs): (usize, usize),
+        fill: &(dyn Fn(usize, &mut TileRows<'_>) -> Result<(), E> + Sync),
+    ) -> Result<Self, E> {
+        assert_eq!(formats.len(), outputs.div_ceil(TILE), "a format for each tile");
+        let single = formats.iter().filter(|format| **format == Format::F32).count();
+        assert!(single == 0 || single == formats.len(), "all tiles are quantised, or none is");
+        let mut lines = 0;
+        let place = |format: &Format| {
+            let start = lines * size_of::<Line>();
+            lines += tile_bytes(*format, inputs).div_ceil(size_of::<Line>());
+            (*format, start)
+        };
+        let tiles: Vec<(Format, usize)> = formats.iter().map(place).collect();
+        let failed = Mutex::new(None);
+        let data = arena.take(lines, |bytes: &SharedSlice<'_, MaybeUninit<u8>>| {
+            pool.run_ranges(tiles.len(), 1, &|first, last| {
+                for tile in first..last {
+                    let (format, start) = tiles[tile];
+                    let end = tiles.get(tile + 1).map_or(lines * size_of::<Line>(), |(_, end)| *end);
+                    // SAFETY: tiles do not overlap, and each belongs to one range.
+                    let bytes = unsafe { bytes.zeroed(start, end - start) };
+                    let bytes = &mut bytes[..tile_bytes(format, inputs)];
+                    if let Err(error) = fill(tile, &mut TileRows::new(format, inputs, bytes)) {
+                        failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    }
+                }
+            });
+        });
+        match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            None => Ok(Self { outputs, inputs, tiles, data }),
+            Some(error) => Err(error),
+        }
+    }
+
+    /// Pack a row-major `[outputs, inputs]` matrix in single precision or rounded to 8 bits.
+    ///
+    /// # Panics
+    /// If `values` is not `outputs * inputs` long or the format is neither `F32` nor `Q8_0`.
     pub fn from_f32(format: Format, outputs: usize, inputs: usize, values: &[f32]) -> Self {
         assert_eq!(values.len(), outputs * inputs, "a row-major matrix");
-        let mut packed = Self::zeros(&mut Arena::default(), format, outputs, inputs);
-        for (row, values) in values.chunks_exact(inputs.max(1)).enumerate() {
-            packed.set_row(row, values);
-        }
+        let formats = vec![format; outputs.div_ceil(TILE)];
+        let filled: Result<_, std::convert::Infallible> =
+            Self::fill(&mut Arena::default(), &Pool::new(1), &formats, (outputs, inputs), &|tile, rows| {
+                let values = &values[tile * TILE * inputs..];
+                let lanes = values.chunks_exact(inputs.max(1)).take(TILE).enumerate();
+                lanes.for_each(|(lane, values)| rows.set_values(lane, values));
+                Ok(())
+            });
+        let Ok(packed) = filled;
         packed
     }
 
-    /// How values are kept.
-    pub fn format(&self) -> Format {
-        self.format
+    /// The formats of its tiles, each once.
+    pub fn formats(&self) -> Vec<Format> {
+        let mut formats: Vec<Format> = self.tiles.iter().map(|(format, _)| *format).collect();
+        formats.sort_unstable();
+        formats.dedup();
+        formats
+    }
+
+    /// Whether its values are single precision.
+    pub(crate) fn is_single(&self) -> bool {
+        self.tiles.first().is_some_and(|(format, _)| *format == Format::F32)
     }
 
     /// Number of outputs, the rows of the matrix.
@@ -92,73 +123,17 @@ impl PackedWeights {
     }
 
     pub(crate) fn tiles(&self) -> usize {
-        self.outputs.div_ceil(TILE)
+        self.tiles.len()
     }
 
     pub(crate) fn blocks(&self) -> usize {
         self.inputs.div_ceil(BLOCK_LEN)
     }
 
-    /// The bytes of one tile, all its blocks.
-    pub(crate) fn tile(&self, tile: usize) -> &[u8] {
-        let len = self.blocks() * self.format.block_bytes();
-        &self.data.bytes()[tile * len..(tile + 1) * len]
-    }
-
-    fn block_mut(&mut self, row: usize, block: usize) -> &mut [u8] {
-        assert!(row < self.outputs && block < self.blocks(), "block ({row}, {block}) outside {self:?}");
-        let len = self.format.block_bytes();
-        let start = (row / TILE * self.blocks() + block) * len;
-        &mut self.data.bytes_mut()[start..start + len]
-    }
-
-    /// Set a row from single-precision values; rounded to 8 bits if the format is `Q8`.
-    ///
-    /// # Panics
-    /// If the row is not `inputs` long, or the format is `Q4`.
-    pub fn set_row(&mut self, row: usize, values: &[f32]) {
-        assert_eq!(values.len(), self.inputs, "a row has one value per input");
-        for (block, values) in values.chunks(BLOCK_LEN).enumerate() {
-            match self.format {
-                Format::F32 => {
-                    let bytes = self.block_mut(row, block);
-                    for (i, v) in values.iter().enumerate() {
-                        let at = (i * TILE + row % TILE) * 4;
-                        bytes[at..at + 4].copy_from_slice(&v.to_ne_bytes());
-                    }
-                }
-                Format::Q8 => self.set_block(row, block, &Block::quantise(values)),
-                Format::Q4 => panic!("a Q4 matrix is filled from 4-bit blocks"),
-            }
-        }
-    }
-
-    /// Set one block of a row from a quantised block.
-    ///
-    /// # Panics
-    /// If the format is `F32`, or `Q8` and the block's minimum is not -128 scales.
-    pub fn set_block(&mut self, row: usize, block: usize, values: &Block) {
-        let (lane, format) = (row % TILE, self.format);
-        let bytes = self.block_mut(row, block);
-        bytes[lane * 2..lane * 2 + 2].copy_from_slice(&values.scale.to_ne_bytes());
-        match format {
-            Format::F32 => panic!("an F32 matrix is filled from rows"),
-            Format::Q8 => {
-                let symmetric = f16::from_f32(-128.0 * values.scale.to_f32());
-                assert_eq!(values.min, symmetric, "8-bit blocks are symmetric");
-                for (i, &q) in values.q.iter().enumerate() {
-                    bytes[TILE * 2 + (i / 4) * 64 + lane * 4 + i % 4] = q;
-                }
-            }
-            Format::Q4 => {
-                let min = TILE * 2 + lane * 2;
-                bytes[min..min + 2].copy_from_slice(&values.min.to_ne_bytes());
-                for i in 0..BLOCK_LEN / 2 {
-                    let at = TILE * 4 + (i / 4) * 64 + lane * 4 + i % 4;
-                    bytes[at] = values.q[i] | (values.q[i + BLOCK_LEN / 2] << 4);
-                }
-            }
-        }
+    /// One tile's format, and its bytes.
+    pub(crate) fn tile(&self, tile: usize) -> (Format, &[u8]) {
+        let (format, start) = self.tiles[tile];
+        (format, &self.data.bytes()[start..start + tile_bytes(format, self.inputs)])
     }
 
     /// Read a row back as single precision into `out`, `inputs` long: an embedding.
@@ -168,29 +143,8 @@ impl PackedWeights {
     pub fn row(&self, row: usize, out: &mut [f32]) {
         assert!(row < self.outputs, "row {row} of {self:?}");
         assert_eq!(out.len(), self.inputs, "a row has one value per input");
-        let (lane, len) = (row % TILE, self.format.block_bytes());
-        let tile = self.tile(row / TILE);
-        for (bytes, out) in tile.chunks_exact(len).zip(out.chunks_mut(BLOCK_LEN)) {
-            let half = |at: usize| f16::from_ne_bytes([bytes[at], bytes[at + 1]]).to_f32();
-            for (i, out) in out.iter_mut().enumerate() {
-                *out = match self.format {
-                    Format::F32 => {
-                        let at = (i * TILE + lane) * 4;
-                        f32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-                    }
-                    Format::Q8 => {
-                        let q = bytes[TILE * 2 + (i / 4) * 64 + lane * 4 + i % 4];
-                        half(lane * 2) * (f32::from(q) - 128.0)
-                    }
-                    Format::Q4 => {
-                        let j = i % (BLOCK_LEN / 2);
-                        let byte = bytes[TILE * 4 + (j / 4) * 64 + lane * 4 + j % 4];
-                        let q = if i < BLOCK_LEN / 2 { byte & 15 } else { byte >> 4 };
-                        half(lane * 2) * f32::from(q) + half(TILE * 2 + lane * 2)
-                    }
-                };
-            }
-        }
+        let (format, tile) = self.tile(row / TILE);
+        read_row(format, tile, row % TILE, out);
     }
 
     /// The whole matrix as row-major single precision `[outputs, inputs]`: what a twin computes with.
@@ -203,9 +157,18 @@ impl PackedWeights {
     }
 }
 
+/// Bytes of a tile of so many inputs.
+fn tile_bytes(format: Format, inputs: usize) -> usize {
+    if format == Format::F32 {
+        return inputs * TILE * 4;
+    }
+    inputs.div_ceil(BLOCK_LEN).div_ceil(format.unit_blocks()) * format.unit_bytes()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Encoding;
 
     #[test]
     fn rows_come_back() {
@@ -213,25 +176,67 @@ mod tests {
             let source: Vec<f32> = (0..outputs * inputs).map(|i| ((i * 7919 % 1009) as f32 - 500.0) / 250.0).collect();
             let exact = PackedWeights::from_f32(Format::F32, outputs, inputs, &source);
             assert_eq!(exact.to_f32(), source);
-            let rounded = PackedWeights::from_f32(Format::Q8, outputs, inputs, &source).to_f32();
+            let rounded = PackedWeights::from_f32(Format::Q8_0, outputs, inputs, &source).to_f32();
             assert!(rounded.iter().zip(&source).all(|(a, b)| (a - b).abs() < 0.009), "[{outputs}, {inputs}]");
         }
     }
 
+    /// Every encoding whose blocks are units, in tiles that take turns, from bytes of all kinds.
     #[test]
-    fn four_bit_blocks_come_back() {
-        let mut packed = PackedWeights::zeros(&mut Arena::default(), Format::Q4, 20, 64);
-        let mut want = vec![0.0; 20 * 64];
-        for row in 0..20 {
-            for block in 0..2 {
-                let (scale, min) = (0.25 + row as f32, -3.0 - block as f32);
-                let q = std::array::from_fn(|i| ((i * 5 + row + block) % 16) as u8);
-                packed.set_block(row, block, &Block { scale: f16::from_f32(scale), min: f16::from_f32(min), q });
-                for i in 0..32 {
-                    want[row * 64 + block * 32 + i] = scale * f32::from(q[i]) + min;
-                }
+    fn units_come_back_from_every_format() {
+        let units = Encoding::ALL.map(|(encoding, ..)| encoding).into_iter().filter(|encoding| encoding.has_units());
+        let encodings: Vec<Encoding> = units.collect();
+        let (outputs, inputs) = (encodings.len() * TILE - 3, 512);
+        let rows: Vec<Vec<u8>> = (0..outputs).map(|row| encoded(encodings[row / TILE], row, inputs)).collect();
+        let formats: Vec<Format> = encodings.iter().map(|encoding| encoding.format()).collect();
+        let packed =
+            PackedWeights::fill(&mut Arena::default(), &Pool::new(2), &formats, (outputs, inputs), &|tile, to| {
+                let mut rows = rows[tile * TILE..].iter().take(TILE).enumerate();
+                rows.try_for_each(|(lane, row)| to.set_encoded(lane, encodings[tile], row))
+            });
+        let packed = packed.unwrap();
+        assert_eq!(packed.formats(), Format::QUANTISED);
+        let mut got = vec![0.0; inputs];
+        for (row, bytes) in rows.iter().enumerate() {
+            let encoding = encodings[row / TILE];
+            let mut want = vec![0.0; inputs];
+            encoding.dequantise(bytes, &mut want);
+            packed.row(row, &mut got);
+            if encoding == Encoding::Iq4Xs {
+                let close = got.iter().zip(&want).all(|(g, w)| (g - w).abs() <= w.abs() / 2048.0);
+                assert!(close, "row {row}");
+            } else {
+                assert_eq!(got, want, "{encoding:?}, row {row}");
             }
         }
-        assert_eq!(packed.to_f32(), want);
+    }
+
+    /// Bytes of a row, their half-precision numbers finite.
+    fn encoded(encoding: Encoding, row: usize, inputs: usize) -> Vec<u8> {
+        let mut bytes: Vec<u8> =
+            (0..encoding.row_bytes(inputs).unwrap()).map(|i| ((i * 7919 + row * 104_729) % 251) as u8).collect();
+        for block in bytes.chunks_exact_mut(encoding.block().1) {
+            // Wherever the scales lie: no exponent is the largest.
+            for at in [0, 2, block.len() - 2] {
+                block.get_mut(at + 1).into_iter().for_each(|byte| *byte &= 0xbf);
+            }
+        }
+        bytes
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for (encoding, at) in [(Encoding::Q4_1, 2), (Encoding::Q6K, 208), (Encoding::F16, 8), (Encoding::Q2K, 80)] {
+            let mut row = encoded(encoding, 1, 256);
+            row[at..at + 2].copy_from_slice(&half::f16::INFINITY.to_le_bytes());
+            let packed = PackedWeights::fill(
+                &mut Arena::default(),
+                &Pool::new(1),
+                &[encoding.format()],
+                (1, 256),
+                &|_, rows| rows.set_encoded(0, encoding, &row),
+            );
+            assert!(packed.is_err(), "{encoding:?}");
+        }
     }
 }

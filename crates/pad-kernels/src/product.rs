@@ -5,7 +5,8 @@ use std::mem::MaybeUninit;
 use candle_core::{CpuStorage, Layout, Result, bail};
 
 use crate::activation::Activations;
-use crate::packed::{PackedWeights, TILE};
+use crate::format::TILE;
+use crate::packed::PackedWeights;
 use crate::shared::{SharedSlice, filled};
 use crate::tile::for_each_group;
 use crate::{Input, Pool};
@@ -54,7 +55,7 @@ impl Product<'_> {
     /// `input` of the rows of `x` `[rows, inputs]`, made ready for the tiles.
     pub fn prepare(&self, input: Input<'_>, rows: usize, x: &[f32]) -> Activations {
         let (w, isa) = (self.weights, self.pool.isa());
-        Activations::prepare(isa, self.pool, w.format(), rows, w.inputs(), &|row, out| {
+        Activations::prepare(isa, self.pool, w.is_single(), rows, w.inputs(), &|row, out| {
             input.row(isa, &x[row * w.inputs()..(row + 1) * w.inputs()], out);
         })
     }

@@ -50,3 +50,18 @@ impl<'a, T> SharedSlice<'a, T> {
         self.start.wrapping_add(start)
     }
 }
+
+impl SharedSlice<'_, MaybeUninit<u8>> {
+    /// The part `[start, start + len)`, set to zero.
+    ///
+    /// # Safety
+    /// As for [`Self::part`].
+    #[expect(clippy::mut_from_ref, reason = "as for `part`")]
+    pub unsafe fn zeroed(&self, start: usize, len: usize) -> &mut [u8] {
+        // SAFETY: the caller's.
+        let part = unsafe { self.part(start, len) };
+        part.fill(MaybeUninit::new(0));
+        // SAFETY: all of them are written.
+        unsafe { std::slice::from_raw_parts_mut(part.as_mut_ptr().cast(), len) }
+    }
+}

@@ -9,9 +9,10 @@ use half::f16;
 
 use crate::Isa;
 use crate::activation::{Activations, HALF, QuantisedBlock};
-use crate::block::BLOCK_LEN;
 use crate::dispatch::{for_each_isa, mul_add};
-use crate::packed::{Format, PackedWeights, TILE};
+use crate::format::{BLOCK_LEN, Format, TILE};
+use crate::packed::PackedWeights;
+use crate::tile_rows::groups;
 
 /// Rows computed together while the tile streams by, at most.
 pub const ROWS: usize = 16;
@@ -63,7 +64,7 @@ pub fn one_row(isa: Isa, weights: &PackedWeights, tile: usize, activations: &Act
 }
 
 fn product(isa: Isa, w: &PackedWeights, tile: usize, a: &Activations, row: usize, count: usize, sums: &mut Sums) {
-    let (bytes, blocks) = (w.tile(tile), w.blocks());
+    let ((format, bytes), blocks) = (w.tile(tile), w.blocks());
     match a {
         Activations::Single(values) => {
             let x = &values[row * blocks * BLOCK_LEN..(row + count) * blocks * BLOCK_LEN];
@@ -71,34 +72,34 @@ fn product(isa: Isa, w: &PackedWeights, tile: usize, a: &Activations, row: usize
         }
         Activations::Quantised(quantised) => {
             let x = &quantised[row * blocks..(row + count) * blocks];
-            quantised_rows(isa, w.format() == Format::Q4, bytes, x, &mut sums[..count]);
+            quantised_rows(isa, format, bytes, x, &mut sums[..count]);
         }
     }
 }
 
 /// Sums of as many rows as `sums` has, `x` being `[rows, blocks]`.
-fn quantised_rows(isa: Isa, q4: bool, tile: &[u8], x: &[QuantisedBlock], sums: &mut [[f32; TILE]]) {
+fn quantised_rows(isa: Isa, format: Format, tile: &[u8], x: &[QuantisedBlock], sums: &mut [[f32; TILE]]) {
     match isa {
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => crate::tile_vnni::product(q4, tile, x, sums),
+        Isa::Avx512 => crate::tile_vnni::product(format, tile, x, sums),
         #[cfg(target_arch = "x86_64")]
-        Isa::AvxVnni => crate::tile_avx2::product::<true>(q4, tile, x, sums),
+        Isa::AvxVnni => crate::tile_avx2::product::<true>(format, tile, x, sums),
         #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => crate::tile_avx2::product::<false>(q4, tile, x, sums),
+        Isa::Avx2 => crate::tile_avx2::product::<false>(format, tile, x, sums),
         #[cfg(target_arch = "aarch64")]
-        Isa::Neon => crate::tile_neon::product(q4, tile, x, sums),
-        _ if q4 => plain_rows::<false, true>(tile, x, sums),
-        _ => plain_rows::<false, false>(tile, x, sums),
+        Isa::Neon => crate::tile_neon::product(format, tile, x, sums),
+        _ => plain_rows::<false>(format, tile, x, sums),
     }
 }
 
 /// That `tile` and `x` have one block of weights for each block of a row of inputs, for at most [`ROWS`] rows of sums.
-pub fn assert_lengths(q4: bool, tile: &[u8], x: &[QuantisedBlock], sums: &[[f32; TILE]]) {
-    let (format, rows) = (if q4 { Format::Q4 } else { Format::Q8 }, sums.len());
+pub fn assert_lengths(format: Format, tile: &[u8], x: &[QuantisedBlock], sums: &[[f32; TILE]]) {
+    let rows = sums.len();
+    assert!((1..=ROWS).contains(&rows) && x.len().is_multiple_of(rows), "rows of one length");
+    let blocks = x.len() / rows;
     assert!(
-        (1..=ROWS).contains(&rows)
-            && x.len().is_multiple_of(rows)
-            && tile.len() == x.len() / rows * format.block_bytes(),
+        blocks.is_multiple_of(format.unit_blocks())
+            && tile.len() == blocks / format.unit_blocks() * format.unit_bytes(),
         "one weight block for each block of a row"
     );
 }
@@ -144,57 +145,68 @@ fn single_body<const FUSED: bool, const M: usize>(tile: &[u8], x: &[f32], sums: 
 }
 
 /// [`quantised_rows`] in plain loops: what the vector instructions must give bit for bit, `FUSED`.
-fn plain_rows<const FUSED: bool, const Q4: bool>(tile: &[u8], x: &[QuantisedBlock], sums: &mut [[f32; TILE]]) {
-    let format = if Q4 { Format::Q4 } else { Format::Q8 };
+fn plain_rows<const FUSED: bool>(format: Format, tile: &[u8], x: &[QuantisedBlock], sums: &mut [[f32; TILE]]) {
     let blocks = x.len() / sums.len();
     sums.fill([0.0; TILE]);
-    for (b, bytes) in tile.chunks_exact(format.block_bytes()).enumerate().take(blocks) {
-        let half = |at: usize| f16::from_ne_bytes([bytes[at], bytes[at + 1]]).to_f32();
-        let scales: [f32; TILE] = std::array::from_fn(|j| half(2 * j));
-        let minima: [f32; TILE] = std::array::from_fn(|j| if Q4 { half(2 * (TILE + j)) } else { 0.0 });
-        let mut q = [[0_u8; 4 * TILE]; BLOCK_LEN / 4];
-        if Q4 {
-            for (g, packed) in bytes[TILE * 4..].chunks_exact(64).enumerate() {
-                for (i, byte) in packed.iter().enumerate() {
-                    q[g][i] = byte & 15;
-                    q[g + 4][i] = byte >> 4;
-                }
-            }
-        } else {
-            for (q, packed) in q.iter_mut().zip(bytes[TILE * 2..].chunks_exact(64)) {
-                q.copy_from_slice(packed);
-            }
-        }
-        for (acc, x) in sums.iter_mut().zip(x.chunks_exact(blocks)) {
-            let a = &x[b];
-            let mut dots = a.start.map(|start| [if Q4 { 0 } else { start }; TILE]);
-            for ((q, x), dots) in q.chunks_exact(HALF / 4).zip(a.q.chunks_exact(HALF)).zip(&mut dots) {
-                for (q, x) in q.iter().zip(x.chunks_exact(4)) {
-                    for j in 0..TILE {
-                        for c in 0..4 {
-                            dots[j] += i32::from(q[4 * j + c]) * i32::from(x[c]);
+    for (unit, bytes) in tile.chunks_exact(format.unit_bytes()).enumerate() {
+        for (index, body) in bytes[format.body()..].chunks_exact(format.body_bytes()).enumerate() {
+            let (b, q) = (unit * format.unit_blocks() + index, groups(format, body));
+            let (scales, minima) = scales(format, bytes, index);
+            for (acc, x) in sums.iter_mut().zip(x.chunks_exact(blocks)) {
+                let a = &x[b];
+                let mut dots = [[0; TILE]; 2];
+                for ((q, x), dots) in q.chunks_exact(HALF / 4).zip(a.q.chunks_exact(HALF)).zip(&mut dots) {
+                    for (q, x) in q.iter().zip(x.chunks_exact(4)) {
+                        for j in 0..TILE {
+                            for c in 0..4 {
+                                dots[j] += (i32::from(q[4 * j + c]) - i32::from(format.offset())) * i32::from(x[c]);
+                            }
                         }
                     }
                 }
-            }
-            for j in 0..TILE {
-                let both = mul_add::<FUSED>(dots[1][j] as f32, a.scale[1], dots[0][j] as f32 * a.scale[0]);
-                acc[j] = mul_add::<FUSED>(both, scales[j], acc[j]);
-            }
-            if Q4 {
                 for j in 0..TILE {
-                    acc[j] = mul_add::<FUSED>(minima[j], a.sum, acc[j]);
+                    let first = dots[0][j] as f32 * a.scale[0];
+                    if format.has_half_scales() {
+                        acc[j] = mul_add::<FUSED>(first, scales[0][j], acc[j]);
+                        acc[j] = mul_add::<FUSED>(dots[1][j] as f32 * a.scale[1], scales[1][j], acc[j]);
+                    } else {
+                        let both = mul_add::<FUSED>(dots[1][j] as f32, a.scale[1], first);
+                        acc[j] = mul_add::<FUSED>(both, scales[0][j], acc[j]);
+                    }
+                    if format.has_min() {
+                        acc[j] = mul_add::<FUSED>(minima[j], a.sum, acc[j]);
+                    }
                 }
             }
         }
     }
 }
 
+/// Scales of the two halves, and minima, of a block of a unit.
+fn scales(format: Format, unit: &[u8], block: usize) -> ([[f32; TILE]; 2], [f32; TILE]) {
+    let half = |at: usize| f16::from_ne_bytes([unit[at], unit[at + 1]]).to_f32();
+    let factor = |i: usize, j: usize| unit[Format::FACTORS + (2 * block + i) * TILE + j];
+    let scales = std::array::from_fn(|i| {
+        std::array::from_fn(|j| match format {
+            Format::Q6K => half(2 * j) * f32::from(factor(i, j) as i8),
+            Format::Q4K | Format::Q5K => half(2 * j) * f32::from(factor(0, j)),
+            _ => half(2 * j),
+        })
+    });
+    let minima = std::array::from_fn(|j| match format {
+        Format::Q4K | Format::Q5K => half(2 * (TILE + j)) * f32::from(factor(1, j)),
+        Format::Q4_1 | Format::Q5_1 => half(2 * (TILE + j)),
+        _ => 0.0,
+    });
+    (scales, minima)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Pool;
     use crate::activation::quantise;
-    use crate::block::Block;
+    use crate::unit::Unit;
 
     /// What the quantised values are: chosen at random, or the greatest there are, whose sums are the greatest.
     #[derive(Clone, Copy, Debug)]
@@ -212,20 +224,33 @@ mod tests {
         }
     }
 
-    fn tile_of(q4: bool, blocks: usize, values: Values, random: &mut Random) -> PackedWeights {
-        let (format, end) = if q4 { (Format::Q4, 16) } else { (Format::Q8, 256) };
-        let mut w = PackedWeights::zeros(&mut crate::Arena::default(), format, TILE, blocks * BLOCK_LEN);
-        for (row, block) in (0..TILE).flat_map(|row| (0..blocks).map(move |block| (row, block))) {
-            let scale = f16::from_f32(random.below(1000) as f32 / 1000.0);
-            let min = f16::from_f32(if q4 { -3.0 } else { -128.0 * scale.to_f32() });
-            let q = std::array::from_fn(|_| match values {
-                Values::Random => random.below(end) as u8,
-                // One output in four has the least values instead.
-                Values::Greatest => (end - 1) as u8 * u8::from(row % 4 != 3),
-            });
-            w.set_block(row, block, &Block { scale, min, q });
+    fn tile_of(format: Format, blocks: usize, values: Values, random: &mut Random) -> PackedWeights {
+        let end = 1 << format.bits();
+        let mut units = Vec::new();
+        for row in 0..TILE {
+            for _ in 0..blocks / format.unit_blocks() {
+                let mut unit = Unit::ZERO;
+                unit.scale = f16::from_f32(random.below(1000) as f32 / 1000.0);
+                unit.min = f16::from_f32(-3.0);
+                unit.factors.as_flattened_mut().iter_mut().for_each(|f| *f = random.below(256) as u8);
+                unit.q.as_flattened_mut().iter_mut().for_each(|q| {
+                    *q = match values {
+                        Values::Random => random.below(end) as u8,
+                        // One output in four has the least values instead.
+                        Values::Greatest => (end - 1) as u8 * u8::from(row % 4 != 3),
+                    }
+                });
+                units.push(unit);
+            }
         }
-        w
+        let fill = |_, rows: &mut crate::TileRows<'_>| {
+            for (lane, units) in units.chunks_exact(units.len() / TILE).enumerate() {
+                units.iter().enumerate().for_each(|(i, unit)| rows.set_unit(lane, i, unit));
+            }
+            Ok::<(), ()>(())
+        };
+        let shape = (TILE, blocks * BLOCK_LEN);
+        PackedWeights::fill(&mut crate::Arena::default(), &Pool::new(1), &[format], shape, &fill).unwrap()
     }
 
     /// `[ROWS, blocks]`; the greatest are 127, all of a row of one sign.
@@ -245,22 +270,43 @@ mod tests {
     #[test]
     fn every_set_gives_bit_for_bit_what_plain_loops_give() {
         let mut random = Random(1);
-        let cases = [Values::Random, Values::Greatest].into_iter().flat_map(|v| [1, 2, 18, 48].map(|b| (v, b)));
-        for ((values, blocks), q4) in cases.flat_map(|case| [(case, false), (case, true)]) {
-            let w = tile_of(q4, blocks, values, &mut random);
-            let x = rows_of(blocks, values, &mut random);
-            for count in [1, 2, 3, 4, 5, 6, 7, 8, 16] {
-                assert_eq!(together(count), count);
-                let (x, mut want) = (&x[..count * blocks], vec![[0.0; TILE]; count]);
-                if q4 {
-                    plain_rows::<true, true>(w.tile(0), x, &mut want);
-                } else {
-                    plain_rows::<true, false>(w.tile(0), x, &mut want);
+        for format in Format::QUANTISED {
+            let lengths = if format.is_staged() { [8, 16, 24, 48] } else { [1, 2, 18, 48] };
+            for (values, blocks) in
+                [Values::Random, Values::Greatest].into_iter().flat_map(|v| lengths.map(|blocks| (v, blocks)))
+            {
+                let w = tile_of(format, blocks, values, &mut random);
+                let x = rows_of(blocks, values, &mut random);
+                for count in [1, 2, 3, 4, 5, 6, 7, 8, 16] {
+                    assert_eq!(together(count), count);
+                    let (x, mut want) = (&x[..count * blocks], vec![[0.0; TILE]; count]);
+                    plain_rows::<true>(format, w.tile(0).1, x, &mut want);
+                    for &isa in Isa::available().iter().filter(|isa| **isa != Isa::Portable) {
+                        let mut sums = vec![[f32::NAN; TILE]; count];
+                        quantised_rows(isa, format, w.tile(0).1, x, &mut sums);
+                        assert_eq!(sums, want, "{isa:?}, {values:?}, {format:?}, {count} rows of {blocks} blocks");
+                    }
                 }
-                for &isa in Isa::available().iter().filter(|isa| **isa != Isa::Portable) {
-                    let mut sums = vec![[f32::NAN; TILE]; count];
-                    quantised_rows(isa, q4, w.tile(0), x, &mut sums);
-                    assert_eq!(sums, want, "{isa:?}, {values:?}, q4 {q4}, {count} rows of {blocks} blocks");
+            }
+        }
+    }
+
+    /// The plain loops against the values themselves, multiplied one by one.
+    #[test]
+    fn plain_loops_multiply_the_values() {
+        let mut random = Random(2);
+        for format in Format::QUANTISED {
+            let w = tile_of(format, 16, Values::Random, &mut random);
+            let x = rows_of(16, Values::Random, &mut random);
+            let mut sums = [[0.0; TILE]; 2];
+            plain_rows::<false>(format, w.tile(0).1, &x[..2 * 16], &mut sums);
+            for (j, weights) in w.to_f32().chunks_exact(w.inputs()).enumerate() {
+                for (row, x) in x.chunks_exact(16).take(2).enumerate() {
+                    let inputs =
+                        x.iter().flat_map(|a| (0..BLOCK_LEN).map(move |i| f32::from(a.q[i]) * a.scale[i / HALF]));
+                    let products: Vec<f32> = weights.iter().zip(inputs).map(|(w, x)| w * x).collect();
+                    let (sum, size): (f32, f32) = (products.iter().sum(), products.iter().map(|p| p.abs()).sum());
+                    assert!((sums[row][j] - sum).abs() < 1e-5 * size, "{format:?}: {} against {sum}", sums[row][j]);
                 }
             }
         }

@@ -8,7 +8,8 @@ use pad_decode::TokenSet;
 use crate::activation::Activations;
 use crate::best::{Bar, Best, Ranked};
 use crate::exp::soft_cap;
-use crate::packed::{PackedWeights, TILE};
+use crate::format::TILE;
+use crate::packed::PackedWeights;
 use crate::tile::{for_each_group, one_row};
 use crate::{Input, Isa, Linear, Pool};
 
@@ -159,7 +160,7 @@ impl Linear {
 }
 
 fn prepare(isa: Isa, pool: &Pool, w: &PackedWeights, hidden: &[Vec<f32>], rows: &[usize]) -> Activations {
-    Activations::prepare(isa, pool, w.format(), rows.len(), w.inputs(), &|row, out| {
+    Activations::prepare(isa, pool, w.is_single(), rows.len(), w.inputs(), &|row, out| {
         out.copy_from_slice(&hidden[rows[row]]);
     })
 }

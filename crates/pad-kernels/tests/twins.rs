@@ -6,7 +6,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 use pad_decode::TokenSet;
 use pad_kernels::{
-    AdaptedRows, Arena, AttentionRule, BLOCK, BatchView, FeedForward, Format, Gate, Input, KvLayout, Linear, LowRank,
+    AdaptedRows, AttentionRule, BLOCK, BatchView, FeedForward, Format, Gate, Input, KvLayout, Linear, LowRank,
     LowRankStack, PackedWeights, Pool, RmsNorm, Rope, RopeScaling, Segment, Wanted, attention, write_kv,
 };
 
@@ -87,7 +87,7 @@ fn linear() {
     let mut random = Random(1);
     let pool = Arc::new(Pool::new(2));
     // Quantised activations: 127 steps of the largest value of a block.
-    for (format, tolerance) in [(Format::F32, 2e-6), (Format::Q8, 1.5e-2)] {
+    for (format, tolerance) in [(Format::F32, 2e-6), (Format::Q8_0, 1.5e-2)] {
         for (outputs, inputs) in [(576, 576), (192, 576), (1536, 64), (17, 33), (1, 1), (100, 48)] {
             let linear = packed(format, outputs, inputs, outputs % 2 == 0, &mut random, &pool);
             let twin = linear.twin().unwrap();
@@ -114,19 +114,20 @@ fn linear() {
 fn feed_forward() {
     let mut random = Random(8);
     let pool = Arc::new(Pool::new(2));
-    for (format, tolerance) in [(Format::F32, 1e-4), (Format::Q8, 0.3)] {
+    for (format, tolerance) in [(Format::F32, 1e-4), (Format::Q8_0, 0.3)] {
         for (width, hidden) in [(64, 96), (48, 64), (17, 40), (5, 33)] {
             let norm = RmsNorm::new(random.tensor(1, hidden).squeeze(0).unwrap(), 1e-5).unwrap();
             for biased in [false, true] {
                 let outputs = FeedForward::packed_outputs(width);
-                let mut gate_up = PackedWeights::zeros(&mut Arena::default(), format, outputs, hidden);
-                let mut bias = vec![0.0; outputs];
+                let (mut gate_up, mut bias) = (vec![0.0; outputs * hidden], vec![0.0; outputs]);
                 for part in 0..2 {
                     for i in 0..width {
-                        gate_up.set_row(FeedForward::place(part, i), &values(&random.tensor(1, hidden)));
+                        let row = &mut gate_up[FeedForward::place(part, i) * hidden..][..hidden];
+                        row.copy_from_slice(&values(&random.tensor(1, hidden)));
                         bias[FeedForward::place(part, i)] = values(&random.tensor(1, 1))[0];
                     }
                 }
+                let gate_up = PackedWeights::from_f32(format, outputs, hidden, &gate_up);
                 let down = PackedWeights::from_f32(format, hidden, width, &values(&random.tensor(hidden, width)));
                 let gate = if biased { Gate::GeluTanh } else { Gate::Silu };
                 let packed = FeedForward::Packed {
@@ -168,7 +169,7 @@ fn feed_forward() {
 #[test]
 fn a_row_is_the_same_alone_and_in_any_batch_on_any_threads() {
     let mut random = Random(2);
-    for format in [Format::F32, Format::Q8] {
+    for format in [Format::F32, Format::Q8_0] {
         let (one, three) = (Arc::new(Pool::new(1)), Arc::new(Pool::new(3)));
         let linear = packed(format, 130, 96, true, &mut random, &one);
         let Linear::Packed { weights, bias, .. } = linear.clone() else { unreachable!() };
@@ -186,7 +187,7 @@ fn a_row_is_the_same_alone_and_in_any_batch_on_any_threads() {
 fn unembedding() {
     let mut random = Random(3);
     let pool = Arc::new(Pool::new(2));
-    let formats = [(Format::F32, 1e-5), (Format::Q8, 5e-2)];
+    let formats = [(Format::F32, 1e-5), (Format::Q8_0, 5e-2)];
     for ((format, tolerance), cap) in formats.into_iter().flat_map(|f| [None, Some(4.0_f32)].map(|cap| (f, cap))) {
         let linear = packed(format, 1000, 64, false, &mut random, &pool);
         let twin = linear.twin().unwrap();

@@ -2,17 +2,18 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io::{BufReader, Seek};
+use std::path::Path;
+use std::sync::Arc;
 
-use candle_core::Device;
-use candle_core::quantized::{GgmlDType, ggml_file::qtensor_from_ggml, gguf_file::Content};
-use pad_kernels::BlockFormat;
+use candle_core::quantized::{GgmlDType, gguf_file::Content};
+use pad_kernels::Encoding;
 
 use crate::error::plain;
-use crate::matrix::Values;
 use crate::place::{Place, choose};
-use crate::{LayerPart, Matrix, ModelConfig, ModelError, Part, Weights, config, gguf_alignment};
+use crate::{
+    LayerPart, Matrix, ModelConfig, ModelError, Part, TensorBytes, TensorFile, Weights, config, gguf_alignment,
+};
 
 /// A tensor of factors of rotary frequencies has no more: half of the widest head.
 const MOST_FACTORS: usize = 1 << 11;
@@ -29,10 +30,7 @@ pub struct GgufWeights {
 /// The tensors of a file.
 #[derive(Debug)]
 struct Tensors {
-    path: PathBuf,
-    reader: BufReader<File>,
-    /// Bytes of the file.
-    length: u64,
+    file: Arc<TensorFile>,
     content: Content,
     /// The names of those that were read.
     used: HashSet<String>,
@@ -45,7 +43,6 @@ impl GgufWeights {
     /// If it is no GGUF file, or of an architecture that is not supported.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         let mut reader = BufReader::new(File::open(path).map_err(ModelError::io(path))?);
-        let length = reader.get_ref().metadata().map_err(ModelError::io(path))?.len();
         // A header that cannot be walked through is refused by candle, with the reason.
         if let Ok(Some(alignment)) = gguf_alignment::alignment(&mut reader)
             && !alignment.is_power_of_two()
@@ -56,7 +53,8 @@ impl GgufWeights {
         reader.rewind().map_err(ModelError::io(path))?;
         let content = Content::read(&mut reader)
             .map_err(|e| ModelError::config(path, format!("not a readable GGUF file: {}", plain(&e))))?;
-        let tensors = Tensors { path: path.to_owned(), reader, length, content, used: HashSet::new() };
+        let file = Arc::new(TensorFile::open(path)?);
+        let tensors = Tensors { file, content, used: HashSet::new() };
         Self::of(tensors)
     }
 
@@ -68,10 +66,10 @@ impl GgufWeights {
                 && (1..=MOST_FACTORS).contains(len)
             {
                 let place = Place { name: name.to_owned(), shape: vec![*len], first: 0 };
-                factors.insert(name, tensors.read(&place, 1, *len)?.into_single());
+                factors.insert(name, tensors.read(&place, 1, *len)?.into_single()?);
             }
         }
-        let path = tensors.path.clone();
+        let path = tensors.file.path().to_owned();
         let factors = |name: &str| {
             let missing =
                 || ModelError::weights(&path, format!("tensor {name}: 1 to {MOST_FACTORS} numbers are expected"));
@@ -113,49 +111,43 @@ impl Tensors {
     }
 
     fn fail(&self, name: &str, message: impl std::fmt::Display) -> ModelError {
-        ModelError::weights(&self.path, format!("tensor {name}: {message}"))
+        ModelError::weights(self.file.path(), format!("tensor {name}: {message}"))
     }
 
     /// `outputs` rows of `inputs` values at a place whose shape was checked.
     fn read(&mut self, place: &Place, outputs: usize, inputs: usize) -> Result<Matrix, ModelError> {
         let name = &place.name;
         let Some(info) = self.content.tensor_infos.get(name) else { return Err(self.fail(name, "not in the file")) };
-        let (dtype, block) = (info.ggml_dtype, info.ggml_dtype.block_size());
-        if !inputs.is_multiple_of(block) {
-            return Err(self.fail(name, format!("rows of {inputs} values are no whole blocks of {block}")));
-        }
-        let row = inputs / block * dtype.type_size();
-        let start =
-            self.content.tensor_data_offset.saturating_add(info.offset).saturating_add((place.first * row) as u64);
-        let (needed, left) = (outputs * row, self.length.saturating_sub(start));
-        if needed as u64 > left {
-            return Err(
-                self.fail(name, format!("it takes {needed} bytes from {start} on, but the file has {left} there"))
-            );
-        }
-        let mut bytes = vec![0; needed];
-        self.reader.seek(SeekFrom::Start(start)).map_err(ModelError::io(&self.path))?;
-        self.reader.read_exact(&mut bytes).map_err(ModelError::io(&self.path))?;
-        let format = match dtype {
-            GgmlDType::Q4_0 => Some(BlockFormat::Q4_0),
-            GgmlDType::Q4_1 => Some(BlockFormat::Q4_1),
-            GgmlDType::Q8_0 => Some(BlockFormat::Q8_0),
-            _ => None,
+        let Some(encoding) = encoding(info.ggml_dtype) else {
+            return Err(self.fail(name, format!("its type {:?} is not supported", info.ggml_dtype)));
         };
-        let values = if let Some(format) = format {
-            Values::Blocks(format, bytes)
-        } else {
-            let single = || -> candle_core::Result<Vec<f32>> {
-                let tensor = qtensor_from_ggml(dtype, &bytes, vec![outputs, inputs], &Device::Cpu)?;
-                tensor.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()
-            };
-            Values::Single(single().map_err(|e| self.fail(name, plain(&e)))?)
-        };
-        let matrix = Matrix { outputs, inputs, values };
-        matrix.check_finite().map_err(|message| self.fail(name, message))?;
+        // Where a row does not fill whole blocks the matrix is refused.
+        let skipped = place.first * encoding.row_bytes(inputs).unwrap_or(0);
+        let start = self.content.tensor_data_offset.saturating_add(info.offset).saturating_add(skipped as u64);
+        let matrix = Matrix::new(TensorBytes::new(name, &self.file, start), encoding, outputs, inputs)?;
         self.used.insert(name.clone());
         Ok(matrix)
     }
+}
+
+/// How a tensor of candle's type is kept; none for what is only used for activations.
+fn encoding(dtype: GgmlDType) -> Option<Encoding> {
+    Some(match dtype {
+        GgmlDType::F32 => Encoding::F32,
+        GgmlDType::F16 => Encoding::F16,
+        GgmlDType::BF16 => Encoding::BF16,
+        GgmlDType::Q4_0 => Encoding::Q4_0,
+        GgmlDType::Q4_1 => Encoding::Q4_1,
+        GgmlDType::Q5_0 => Encoding::Q5_0,
+        GgmlDType::Q5_1 => Encoding::Q5_1,
+        GgmlDType::Q8_0 => Encoding::Q8_0,
+        GgmlDType::Q2K => Encoding::Q2K,
+        GgmlDType::Q3K => Encoding::Q3K,
+        GgmlDType::Q4K => Encoding::Q4K,
+        GgmlDType::Q5K => Encoding::Q5K,
+        GgmlDType::Q6K => Encoding::Q6K,
+        GgmlDType::Q8_1 | GgmlDType::Q8K => return None,
+    })
 }
 
 impl Weights for GgufWeights {
@@ -164,7 +156,7 @@ impl Weights for GgufWeights {
     }
 
     fn path(&self) -> &Path {
-        &self.tensors.path
+        self.tensors.file.path()
     }
 
     fn has(&self, part: Part, bias: bool) -> bool {
@@ -174,11 +166,8 @@ impl Weights for GgufWeights {
     fn matrix(&mut self, part: Part) -> Result<Matrix, ModelError> {
         let place = self.place(part, false)?;
         let shape = self.config.shape(part);
-        let mut matrix = self.tensors.read(&place, shape[0], shape[1])?;
-        if self.is_turned(part) {
-            matrix.split_rotary_pairs(self.config.head_dim);
-        }
-        Ok(matrix)
+        let matrix = self.tensors.read(&place, shape[0], shape[1])?;
+        Ok(if self.is_turned(part) { matrix.of_rotary_pairs(self.config.head_dim) } else { matrix })
     }
 
     fn vector(&mut self, part: Part, bias: bool) -> Result<Vec<f32>, ModelError> {
@@ -187,9 +176,9 @@ impl Weights for GgufWeights {
         // One number a row, so that a part of a vector that several parts share begins where its rows do.
         let mut matrix = self.tensors.read(&place, len, 1)?;
         if bias && self.is_turned(part) {
-            matrix.split_rotary_pairs(self.config.head_dim);
+            matrix = matrix.of_rotary_pairs(self.config.head_dim);
         }
-        Ok(matrix.into_single())
+        matrix.into_single()
     }
 
     fn unread(&self) -> Option<String> {

@@ -41,7 +41,7 @@ impl ValueHead {
     pub fn open(directory: &Path, hidden: usize, device: &Device, pool: &Arc<Pool>) -> Result<Self, ModelError> {
         let path = directory.join("value_head.safetensors");
         let (weight, bias) = if path.exists() {
-            let mut file = TensorFiles::open(vec![path.clone()])?;
+            let file = TensorFiles::open(vec![path.clone()])?;
             (file.read_shaped(WEIGHT, &[hidden, hidden])?, file.read_shaped(BIAS, &[hidden])?)
         } else {
             from_pickle(&directory.join("value_head.bin"), hidden)?
@@ -69,7 +69,7 @@ impl ValueHead {
         pool: &Arc<Pool>,
     ) -> Result<Vec<Self>, ModelError> {
         let path = directory.join("heads.safetensors");
-        let mut file = TensorFiles::open(vec![path.clone()])?;
+        let file = TensorFiles::open(vec![path.clone()])?;
         let refuse = |message: String| Err(ModelError::weights(&path, message));
         if file.len() != 3 * dimensions.len() {
             return refuse(format!("it has {} tensors; {} dimensions have 3 each", file.len(), dimensions.len()));

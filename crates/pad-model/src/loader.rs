@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use candle_core::Tensor;
-use pad_kernels::{Arena, FeedForward, HeadNorm, Linear, RmsNorm};
+use pad_kernels::{Arena, FeedForward, HeadNorm, Linear, PackedWeights, RmsNorm};
 
 use crate::config::{HeadNorms, NormPlacement};
 use crate::layer::{Layer, Mixer};
-use crate::matrix::{Matrix, Order, pack};
 use crate::mixture::Mixture;
-use crate::{Dtype, LayerPart, ModelConfig, ModelError, ModelOptions, Part, Weights};
+use crate::packing::{Order, pack};
+use crate::{Dtype, LayerPart, Matrix, ModelConfig, ModelError, ModelOptions, Part, Weights};
 
 /// Reads parts of a checkpoint, packs them on the CPU, and keeps them as they are on other devices.
 pub struct Loader<'a> {
@@ -96,7 +96,7 @@ impl<'a> Loader<'a> {
         if !self.options.device.is_cpu() {
             return self.dense(matrices, bias);
         }
-        let weights = Arc::new(pack(&mut self.arena, &matrices, &Order::stacked(&matrices), dtype));
+        let weights = self.pack(&matrices, Order::Stacked, dtype)?;
         Ok(Linear::Packed { weights, bias: bias.map(Into::into), pool: Arc::clone(&self.options.pool) })
     }
 
@@ -108,17 +108,16 @@ impl<'a> Loader<'a> {
             let gate_up = self.dense(matrices, bias)?;
             return Ok(FeedForward::Dense { gate, gate_up, down: self.linear(&down)? });
         }
-        let order = Order::gated(&matrices);
         let gate_up_bias = bias.map(|bias| {
-            let mut ordered = vec![0.0; order.outputs];
+            let mut ordered = vec![0.0; Order::Gated.outputs(&matrices)];
             for (i, value) in bias.into_iter().enumerate() {
                 ordered[FeedForward::place(i / width, i % width)] = value;
             }
             ordered.into()
         });
-        let gate_up = Arc::new(pack(&mut self.arena, &matrices, &order, self.options.dtype));
+        let gate_up = self.pack(&matrices, Order::Gated, self.options.dtype)?;
         let (down, down_bias) = self.read(&down)?;
-        let down = Arc::new(pack(&mut self.arena, &down, &Order::stacked(&down), self.options.dtype));
+        let down = self.pack(&down, Order::Stacked, self.options.dtype)?;
         let (down_bias, pool) = (down_bias.map(Into::into), Arc::clone(&self.options.pool));
         Ok(FeedForward::Packed { gate_up, gate_up_bias, down, down_bias, gate, pool })
     }
@@ -133,6 +132,10 @@ impl<'a> Loader<'a> {
                 Err(ModelError::weights(self.weights.path(), message))
             }
         }
+    }
+
+    fn pack(&mut self, parts: &[Matrix], order: Order, dtype: Dtype) -> Result<Arc<PackedWeights>, ModelError> {
+        Ok(Arc::new(pack(&mut self.arena, &self.options.pool, parts, order, dtype)?))
     }
 
     /// Matrices, and their biases one after the other: those of all parts, or of none.
@@ -150,7 +153,7 @@ impl<'a> Loader<'a> {
     /// The matrices stacked, in single precision on the device.
     fn dense(&self, matrices: Vec<Matrix>, bias: Option<Vec<f32>>) -> Result<Linear, ModelError> {
         let (outputs, inputs) = (matrices.iter().map(|m| m.outputs).sum::<usize>(), matrices[0].inputs);
-        let values: Vec<f32> = matrices.into_iter().flat_map(Matrix::into_single).collect();
+        let values = matrices.into_iter().map(Matrix::into_single).collect::<Result<Vec<_>, _>>()?.concat();
         let weight = Tensor::from_vec(values, (outputs, inputs), &self.options.device)?;
         let bias = bias.map(|b| Tensor::from_vec(b, outputs, &self.options.device)).transpose()?;
         Ok(Linear::Dense { weight, bias })

@@ -1,19 +1,17 @@
 //! Weights from a directory in Hugging Face layout: `config.json` and one or more `.safetensors` files.
 //!
-//! Tensors are read one at a time, so that loading needs the packed weights' memory and one tensor's, not the checkpoint's.
+//! Tensors are read while they are packed, so that loading needs the packed weights' memory, not the checkpoint's.
 
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use half::{bf16, f16};
+use pad_kernels::Encoding;
 use safetensors::Dtype as Kind;
 use safetensors::tensor::Metadata;
 
-use crate::matrix::{Values, check_finite};
 use crate::place::{Place, choose};
-use crate::{Matrix, ModelConfig, ModelError, Part, Weights, config};
+use crate::{Matrix, ModelConfig, ModelError, Part, TensorBytes, TensorFile, Weights, config};
 
 /// Where one tensor lies.
 #[derive(Clone, Debug)]
@@ -28,7 +26,7 @@ struct Entry {
 /// The tensors of some `.safetensors` files, by name.
 #[derive(Debug)]
 pub struct TensorFiles {
-    files: Vec<(PathBuf, File)>,
+    files: Vec<Arc<TensorFile>>,
     entries: HashMap<String, Entry>,
 }
 
@@ -40,16 +38,15 @@ impl TensorFiles {
     pub fn open(paths: Vec<PathBuf>) -> Result<Self, ModelError> {
         let mut all = Self { files: Vec::new(), entries: HashMap::new() };
         for path in paths {
-            let mut file = File::open(&path).map_err(ModelError::io(&path))?;
+            let file = TensorFile::open(&path)?;
             let mut len = [0; 8];
-            file.read_exact(&mut len).map_err(ModelError::io(&path))?;
-            let header_len = u64::from_le_bytes(len);
-            let size = file.metadata().map_err(ModelError::io(&path))?.len();
+            file.read(0, &mut len)?;
+            let (header_len, size) = (u64::from_le_bytes(len), file.size());
             if header_len > size.saturating_sub(8) {
                 return Err(ModelError::weights(&path, "the header is longer than the file"));
             }
             let mut header = vec![0; header_len as usize];
-            file.read_exact(&mut header).map_err(ModelError::io(&path))?;
+            file.read(8, &mut header)?;
             let metadata: Metadata = serde_json::from_slice(&header)
                 .map_err(|e| ModelError::weights(&path, format!("not a safetensors file: {e}")))?;
             for (name, info) in metadata.tensors() {
@@ -62,7 +59,7 @@ impl TensorFiles {
                 all.entries
                     .insert(name, Entry { file: all.files.len(), start, len: to - from, kind: info.dtype, shape });
             }
-            all.files.push((path, file));
+            all.files.push(Arc::new(file));
         }
         Ok(all)
     }
@@ -74,7 +71,7 @@ impl TensorFiles {
 
     /// The first of the files, for messages.
     pub fn path(&self) -> &Path {
-        self.files.first().map_or(Path::new(""), |(path, _)| path)
+        self.files.first().map_or(Path::new(""), |file| file.path())
     }
 
     /// Whether a tensor of this name exists.
@@ -86,12 +83,12 @@ impl TensorFiles {
     ///
     /// # Errors
     /// As [`Self::read`], and if its shape is another one.
-    pub fn read_shaped(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
+    pub fn read_shaped(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, ModelError> {
         match self.entries.get(name) {
             Some(entry) if entry.shape != shape => {
                 let message =
                     format!("tensor {name}: its shape is {:?}, the model's figures say {shape:?}", entry.shape);
-                Err(ModelError::weights(&self.files[entry.file].0, message))
+                Err(ModelError::weights(self.files[entry.file].path(), message))
             }
             _ => Ok(self.read(name)?.1),
         }
@@ -101,9 +98,9 @@ impl TensorFiles {
     ///
     /// # Errors
     /// If it is missing, of a type other than F32, F16 and BF16, or has a value that is not finite.
-    pub fn read(&mut self, name: &str) -> Result<(Vec<usize>, Vec<f32>), ModelError> {
+    pub fn read(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>), ModelError> {
         let shape = self.shape(name).map(<[usize]>::to_vec).unwrap_or_default();
-        let values = self.read_values(name, 0, shape.iter().product())?;
+        let values = self.rows(name, 0, 1, shape.iter().product())?.into_single()?;
         Ok((shape, values))
     }
 
@@ -117,37 +114,26 @@ impl TensorFiles {
         self.entries.keys()
     }
 
-    /// `count` values of a tensor from the `first` on.
+    /// `outputs` rows of `inputs` values of a tensor, from row `first` on.
     ///
     /// # Errors
-    /// As [`Self::read`].
-    pub fn read_values(&mut self, name: &str, first: usize, count: usize) -> Result<Vec<f32>, ModelError> {
+    /// If it is missing, of a type other than F32, F16 and BF16, or has fewer values.
+    pub fn rows(&self, name: &str, first: usize, outputs: usize, inputs: usize) -> Result<Matrix, ModelError> {
         let Some(entry) = self.entries.get(name) else {
             return Err(ModelError::weights(self.path(), format!("tensor {name} is not in the checkpoint")));
         };
-        let (path, file) = &mut self.files[entry.file];
-        let fail = |message: String| Err(ModelError::weights(&*path, format!("tensor {name}: {message}")));
-        let size = match entry.kind {
-            Kind::F32 => 4,
-            Kind::F16 | Kind::BF16 => 2,
-            other => return fail(format!("its type is {other:?}; F32, F16 and BF16 are read")),
+        let bytes = |skipped: usize| TensorBytes::new(name, &self.files[entry.file], entry.start + skipped as u64);
+        let encoding = match entry.kind {
+            Kind::F32 => Encoding::F32,
+            Kind::F16 => Encoding::F16,
+            Kind::BF16 => Encoding::BF16,
+            other => return Err(bytes(0).error(format!("its type is {other:?}; F32, F16 and BF16 are read"))),
         };
-        if first.saturating_add(count).saturating_mul(size) > entry.len {
-            return fail(format!("it has {} bytes, fewer than its shape says", entry.len));
+        let size = encoding.block().1;
+        if first.saturating_add(outputs).saturating_mul(inputs).saturating_mul(size) > entry.len {
+            return Err(bytes(0).error(format!("it has {} bytes, fewer than its shape says", entry.len)));
         }
-        let mut bytes = vec![0; count * size];
-        file.seek(SeekFrom::Start(entry.start + (first * size) as u64)).map_err(ModelError::io(&*path))?;
-        file.read_exact(&mut bytes).map_err(ModelError::io(&*path))?;
-        let pairs = || bytes.chunks_exact(2).map(|b| [b[0], b[1]]);
-        let values: Vec<f32> = match entry.kind {
-            Kind::F16 => pairs().map(|b| f16::from_le_bytes(b).to_f32()).collect(),
-            Kind::BF16 => pairs().map(|b| bf16::from_le_bytes(b).to_f32()).collect(),
-            _ => bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect(),
-        };
-        match check_finite(&values) {
-            Ok(()) => Ok(values),
-            Err(message) => fail(message),
-        }
+        Matrix::new(bytes(first * inputs * size), encoding, outputs, inputs)
     }
 }
 
@@ -176,8 +162,8 @@ impl SafetensorsWeights {
         Ok(Self { directory: directory.to_owned(), tensors, config, norm_offset, used: HashSet::new() })
     }
 
-    /// The values of a part, in a tensor of its own or in one that it shares.
-    fn values(&mut self, part: Part, bias: bool) -> Result<Vec<f32>, ModelError> {
+    /// A part, in a tensor of its own or in one that it shares; a vector as a matrix of one column.
+    fn part(&mut self, part: Part, bias: bool) -> Result<Matrix, ModelError> {
         let places = Place::hugging_face(&self.config, part, bias);
         let likeliest = part.hugging_face();
         let Some((place, found)) = choose(places, |name| self.tensors.shape(name)) else {
@@ -192,9 +178,9 @@ impl SafetensorsWeights {
         }
         let shape = self.config.tensor_shape(part, bias);
         let width: usize = shape[1..].iter().product();
-        let values = self.tensors.read_values(&place.name, place.first * width, shape[0] * width)?;
+        let matrix = self.tensors.rows(&place.name, place.first, shape[0], width)?;
         self.used.insert(place.name);
-        Ok(values)
+        Ok(matrix)
     }
 }
 
@@ -229,13 +215,11 @@ impl Weights for SafetensorsWeights {
     }
 
     fn matrix(&mut self, part: Part) -> Result<Matrix, ModelError> {
-        let values = Values::Single(self.values(part, false)?);
-        let shape = self.config.shape(part);
-        Ok(Matrix { outputs: shape[0], inputs: shape[1], values })
+        self.part(part, false)
     }
 
     fn vector(&mut self, part: Part, bias: bool) -> Result<Vec<f32>, ModelError> {
-        let mut values = self.values(part, bias)?;
+        let mut values = self.part(part, bias)?.into_single()?;
         if part.is_norm() && !bias {
             values.iter_mut().for_each(|value| *value += self.norm_offset);
         }

@@ -256,5 +256,5 @@ fn matrix(weights: &mut dyn Weights, part: Part) -> Result<Arc<Matrix>, TrainErr
     let matrix = weights.matrix(part)?;
     let (outputs, inputs) = (matrix.outputs, matrix.inputs);
     let bias = if weights.has(part, true) { Some(weights.vector(part, true)?) } else { None };
-    Ok(Arc::new(Matrix { weight: matrix.into_single(), bias, outputs, inputs }))
+    Ok(Arc::new(Matrix { weight: matrix.into_single()?, bias, outputs, inputs }))
 }
