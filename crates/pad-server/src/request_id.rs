@@ -25,11 +25,7 @@ impl RequestId {
         let given = request.headers().get(HEADER).filter(|value| {
             value.len() <= LONGEST && !value.is_empty() && value.as_bytes().iter().all(u8::is_ascii_graphic)
         });
-        Self(
-            given
-                .cloned()
-                .unwrap_or_else(|| HeaderValue::try_from(random()).unwrap_or(HeaderValue::from_static("req"))),
-        )
+        Self(given.cloned().unwrap_or_else(|| named(&random())))
     }
 }
 
