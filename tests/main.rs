@@ -11,6 +11,7 @@ mod client;
 mod clients;
 mod connections;
 mod echo;
+mod engine_settings;
 mod eval;
 mod examples;
 mod forms;

@@ -85,7 +85,7 @@ pub struct ChatRequest {
     /// Up to four strings that end the answer; they are not part of it.
     pub stop: Option<Stop>,
     /// How many independent choices to generate; they share the prompt's work.
-    #[schema(minimum = 1, maximum = 16)]
+    #[schema(minimum = 1)]
     #[serde(default, deserialize_with = "whole::optional")]
     pub n: Option<u64>,
     /// Send the answer as server-sent events while it is generated.
@@ -132,6 +132,9 @@ pub struct ChatRequest {
     pub metadata: Option<Map<String, Value>>,
     /// How strongly to steer, and whether to explain it.
     pub pad: Option<PadOptions>,
+    /// Keeps what is cached of the prompt apart: only requests with the same salt (and key) find it. Not empty.
+    #[schema(min_length = 1)]
+    pub cache_salt: Option<String>,
 }
 
 /// Options of a stream.
@@ -150,7 +153,6 @@ pub struct PadOptions {
     #[schema(minimum = 0, maximum = 4)]
     pub beta: Option<f64>,
     /// How many of the base model's best tokens are weighed at each step.
-    #[schema(minimum = 1, maximum = 100)]
     #[serde(default, deserialize_with = "whole::optional")]
     pub top_k: Option<u64>,
     /// Report every token's candidates, rewards and scores in `choices[].pad.trace`.

@@ -31,12 +31,12 @@ pub struct CompletionRequest {
     /// Begin each choice with its prompt.
     pub echo: Option<bool>,
     /// How many independent choices to generate for each prompt.
-    #[schema(minimum = 1, maximum = 16)]
+    #[schema(minimum = 1)]
     #[serde(default, deserialize_with = "whole::optional")]
     pub n: Option<u64>,
     /// Generate so many choices for each prompt and keep the `n` whose tokens have the highest mean log-probability (of the
     /// distribution that was sampled from). Not for streams, which cannot take back what was sent; 0 is as if it were absent.
-    #[schema(minimum = 0, maximum = 16)]
+    #[schema(minimum = 0)]
     #[serde(default, deserialize_with = "whole::optional")]
     pub best_of: Option<u64>,
     /// Report each token's log-probability, and those of so many of the most probable candidates in its place. With `echo` the
@@ -105,6 +105,9 @@ pub struct CompletionRequest {
     pub metadata: Option<Map<String, Value>>,
     /// How strongly to steer, and whether to explain it.
     pub pad: Option<PadOptions>,
+    /// Keeps what is cached of the prompt apart: only requests with the same salt (and key) find it. Not empty.
+    #[schema(min_length = 1)]
+    pub cache_salt: Option<String>,
 }
 
 objects! {

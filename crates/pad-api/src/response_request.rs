@@ -72,6 +72,9 @@ pub struct ResponseRequest {
     pub preference: Option<Preference>,
     /// How strongly to steer, and whether to explain it.
     pub pad: Option<PadOptions>,
+    /// Keeps what is cached of the prompt apart: only requests with the same salt (and key) find it. Not empty.
+    #[schema(min_length = 1)]
+    pub cache_salt: Option<String>,
 }
 
 objects! {

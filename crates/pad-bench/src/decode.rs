@@ -6,7 +6,7 @@ use std::time::Instant;
 use pad_client::draws::Draws;
 use pad_decode::Grammar;
 use pad_engine::{
-    Adaptation, AdapterId, Choice, Engine, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec, Trunk, WeightsId,
+    AdapterId, Choice, Engine, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec, RewardLane, Tenant, WeightsId,
 };
 use serde::Serialize;
 
@@ -143,11 +143,10 @@ fn request(case: Case, kind: &Kind, sequence: usize, tokens: usize, round: usize
         let which = [case.sequences, case.rewards, case.prompt, round, sequence, lane, usize::from(case.form)];
         let mut draws = Draws::of(&which.map(|number| number as u64));
         // Ids that are words in any vocabulary.
-        let tokens: Arc<[u32]> = (0..case.prompt).map(|_| 100 + draws.below(900) as u32).collect();
-        LaneSpec::base(tokens)
+        (0..case.prompt).map(|_| 100 + draws.below(900) as u32).collect::<Vec<u32>>()
     };
     let lanes = match kind.steering {
-        Steering::Prompted => (0..=case.rewards).map(lane).collect(),
+        Steering::Prompted => (0..=case.rewards).map(|which| LaneSpec::base(lane(which).into())).collect(),
         Steering::Heads { adapter } => read_by_heads(lane(0), case.rewards, adapter),
     };
     let term = |readout| pad_decode::Term { weight: 1.0, readout, reference: pad_decode::Reference::Base };
@@ -160,23 +159,14 @@ fn request(case: Case, kind: &Kind, sequence: usize, tokens: usize, round: usize
         choices: 1,
         max_tokens: tokens,
         end_tokens: Arc::new([]),
+        tenant: Tenant::default(),
         grammar: kind.form.clone().filter(|_| case.form),
     }
 }
 
-/// The base lane, read by so many heads as the server reads it.
-fn read_by_heads(mut base: LaneSpec, heads: usize, adapter: Option<AdapterId>) -> Vec<LaneSpec> {
-    let readouts = (0..heads).map(|head| LaneReadout::Head(HeadId(head)));
-    match adapter {
-        _ if heads == 0 => vec![base],
-        None => {
-            base.readouts.extend(readouts);
-            vec![base]
-        }
-        Some(adapter) => {
-            let adapter = Some(Adaptation { adapter, trunk: Trunk::Base });
-            let prompt = Arc::clone(&base.prompt);
-            vec![base, LaneSpec { weights: WeightsId::BASE, adapter, readouts: readouts.collect(), prompt }]
-        }
-    }
+/// The lanes of a prompt whose rewards so many heads read, as the server lays them out.
+fn read_by_heads(prompt: Vec<u32>, heads: usize, adapter: Option<AdapterId>) -> Vec<LaneSpec> {
+    let readouts: Vec<LaneReadout> = (0..heads).map(|head| LaneReadout::Head(HeadId(head))).collect();
+    let lane = RewardLane { weights: WeightsId::BASE, adapter, readouts, prompt: prompt.clone() };
+    pad_engine::arrange(prompt, (heads > 0).then_some(lane))
 }

@@ -1,7 +1,13 @@
 //! What a step brings to the decision: the base model's candidates and every lane's logits there.
 
+use std::ops::RangeInclusive;
+
 use crate::logprob;
 use crate::rule::Normalisation;
+
+/// Numbers of candidates that a step may weigh. Whatever asks for a number of candidates, or for as many of a step's best tokens,
+/// takes its limit from here.
+pub const CANDIDATES: RangeInclusive<usize> = 1..=100;
 
 /// One lane's logits at the k candidates.
 #[derive(Clone, Debug, PartialEq)]

@@ -77,13 +77,12 @@ pub fn decide(
     let rewards = reward::features(terms, &reference, readouts, rule.normalisation);
     let base_logprob = adjusted.map_or(reference, |adjusted| adjusted.log_probs(rule.normalisation));
     let reward = reward::weighted(terms, &rewards, tokens.len());
-    let unsteered = terms.is_empty() || rule.beta == 0.0;
-    let (score, kl) = if unsteered {
-        (base_logprob.clone(), 0.0)
-    } else {
+    let (score, kl) = if rule.steers(terms) {
         let score: Vec<f32> = base_logprob.iter().zip(&reward).map(|(b, r)| b + rule.beta * r).collect();
         let kl = logprob::kl(&score, &base_logprob);
         (score, kl)
+    } else {
+        (base_logprob.clone(), 0.0)
     };
     let chosen = if rule.is_greedy() { best(&score) } else { Nucleus::new(&score, rule).draw(sampler) };
     Decision { chosen, tokens, base_logprob, rewards, reward, score, kl }
@@ -171,6 +170,17 @@ mod tests {
         let decision = decide_once(&rule, &[0.5, 0.4], &[term(2.0, 0)], &[readout(&[0.0, -2e38])]);
         assert_eq!(decision.reward[1], f32::NEG_INFINITY);
         assert_eq!(decision.score, decision.base_logprob);
+    }
+
+    #[test]
+    fn weights_of_zero_keep_the_base() {
+        for (beta, weight, steers) in [(1.0, 0.0, false), (0.0, 1.0, false), (1.0, -0.0, false), (1.0, -0.5, true)] {
+            let rule = Rule { beta, ..Rule::default() };
+            assert_eq!(rule.steers(&[term(0.0, 0), term(weight, 0)]), steers, "beta {beta}, weight {weight}");
+            let decision = decide_once(&rule, &[0.5, 0.4], &[term(weight, 0)], &[readout(&[-1.0, 5.0])]);
+            assert_eq!(decision.score == decision.base_logprob, !steers, "beta {beta}, weight {weight}");
+        }
+        assert!(!Rule::default().steers(&[]));
     }
 
     #[test]

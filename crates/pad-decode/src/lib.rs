@@ -29,11 +29,11 @@ mod sampler;
 mod token_set;
 
 pub use adjustments::Adjustments;
-pub use candidate::{Candidates, Readout};
+pub use candidate::{CANDIDATES, Candidates, Readout};
 pub use decision::{Decision, decide};
 pub use grammar::{Allowed, Grammar, GrammarError};
 pub use penalties::{Adjustment, History, Penalties};
-pub use reward::{Reference, Term};
+pub use reward::{Reference, Term, counts};
 pub use rule::{Normalisation, Rule};
 pub use sampler::Sampler;
 pub use token_set::TokenSet;

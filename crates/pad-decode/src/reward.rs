@@ -1,7 +1,7 @@
 //! Token-level rewards: what each preference dimension makes of the candidates.
 
 use crate::candidate::Readout;
-use crate::rule::Normalisation;
+use crate::rule::{Normalisation, Rule};
 
 /// What a term's reward is measured against.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +26,39 @@ pub struct Term {
     pub reference: Reference,
 }
 
+/// Whether a reward of this weight counts under a guidance strength. One that does not is neither laid out nor run: with beta 0, or
+/// all weights 0, the base model decides alone.
+pub fn counts(beta: f32, weight: f32) -> bool {
+    beta != 0.0 && weight != 0.0
+}
+
+impl Rule {
+    /// Whether any of these terms can change a score.
+    pub fn steers(&self, terms: &[Term]) -> bool {
+        terms.iter().any(|term| counts(self.beta, term.weight))
+    }
+}
+
+impl Term {
+    /// phi of the term, one for each log-probability of the base: of the candidates of a step, or of the tokens of a given answer.
+    /// `readouts` are the log-probabilities of every reward readout, `[readouts][base.len()]`.
+    ///
+    /// Where phi has no finite value, since one of the two rules the token out (a log-probability of minus infinity), it is 0: the
+    /// base's log-probability alone then decides, and no NaN reaches the scores.
+    ///
+    /// # Panics
+    ///
+    /// When the term names a readout that is not there.
+    pub fn phi(&self, base: &[f32], readouts: &[Vec<f32>]) -> Vec<f32> {
+        let own = &readouts[self.readout];
+        match self.reference {
+            Reference::Base => ratio(own, base),
+            Reference::Readout(index) => ratio(own, &readouts[index]),
+            Reference::None => own.iter().copied().map(finite).collect(),
+        }
+    }
+}
+
 /// phi of every term at every candidate, shape `[terms][k]`, without the weights.
 pub fn features(
     terms: &[Term],
@@ -34,17 +67,7 @@ pub fn features(
     normalisation: Normalisation,
 ) -> Vec<Vec<f32>> {
     let lanes: Vec<Vec<f32>> = readouts.iter().map(|r| r.log_probs(normalisation)).collect();
-    terms
-        .iter()
-        .map(|term| {
-            let lane = &lanes[term.readout];
-            match term.reference {
-                Reference::Base => ratio(lane, base_logprob),
-                Reference::Readout(index) => ratio(lane, &lanes[index]),
-                Reference::None => lane.iter().copied().map(finite).collect(),
-            }
-        })
-        .collect()
+    terms.iter().map(|term| term.phi(base_logprob, &lanes)).collect()
 }
 
 /// `sum_i w_i phi_i` at every candidate, shape `[k]`: linear in the weights (equation 4).
@@ -62,8 +85,6 @@ fn ratio(lane: &[f32], reference: &[f32]) -> Vec<f32> {
     lane.iter().zip(reference).map(|(a, b)| finite(a - b)).collect()
 }
 
-/// A token that a lane rules out (logit of minus infinity) has no finite log-ratio. It gets no
-/// reward: the base's log-probability alone then decides, and no NaN reaches the scores.
 fn finite(phi: f32) -> f32 {
     if phi.is_finite() { phi } else { 0.0 }
 }

@@ -1,6 +1,7 @@
 //! Who owns which KV block of one set of weights, and which blocks can be found again by what they hold.
 //!
-//! A full block is registered under (its predecessor, adapter, its tokens): equal prefixes of lanes and requests share blocks.
+//! A full block is registered under (its predecessor, adapter, its tokens), and the first one under the scope of its request in
+//! place of a predecessor: equal prefixes of lanes and requests of one scope share blocks, and other scopes never find them.
 //! The key holds the tokens themselves, not a hash of them, so two prompts can never be mistaken for each other. Blocks that no
 //! lane holds keep their contents until the room is needed; the longest unused goes first.
 
@@ -8,11 +9,16 @@ use std::collections::{BTreeMap, HashMap};
 
 use pad_model::BLOCK;
 
-use crate::Adaptation;
+use crate::{Adaptation, CacheScope};
 
-/// A place in the tree of registered prefixes. The root is the empty prefix.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Prefix(u64);
+/// A place in the trees of registered prefixes, of which each scope has its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Prefix {
+    /// The empty prefix of a scope.
+    Root(CacheScope),
+    /// The prefix that ends with a registered block, by its number.
+    Registered(u64),
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
@@ -74,19 +80,20 @@ impl BlockPool {
     }
 
     /// Tokens of the longest prefix of `tokens` that registered blocks hold, at most `limit`.
-    pub fn known(&self, adapter: Option<Adaptation>, tokens: &[u32], limit: usize) -> usize {
-        self.matching(adapter, tokens, limit).count() * BLOCK
+    pub fn known(&self, root: Prefix, adapter: Option<Adaptation>, tokens: &[u32], limit: usize) -> usize {
+        self.matching(root, adapter, tokens, limit).count() * BLOCK
     }
 
     /// The registered blocks that hold the longest prefix of `tokens`, at most `limit` tokens of it, each with the prefix it ends.
     fn matching(
         &self,
+        root: Prefix,
         adapter: Option<Adaptation>,
         tokens: &[u32],
         limit: usize,
     ) -> impl Iterator<Item = (Prefix, u32)> {
         let chunks = tokens[..limit.min(tokens.len())].as_chunks::<BLOCK>().0.iter();
-        chunks.scan(Prefix::default(), move |parent, tokens| {
+        chunks.scan(root, move |parent, tokens| {
             let found = *self.registered.get(&Key { parent: *parent, adapter, tokens: *tokens })?;
             *parent = found.0;
             Some(found)
@@ -94,11 +101,17 @@ impl BlockPool {
     }
 
     /// The registered blocks that hold the longest prefix of `tokens`, at most `limit` tokens of it; the caller holds them now.
-    pub fn find(&mut self, adapter: Option<Adaptation>, tokens: &[u32], limit: usize) -> (Vec<u32>, Prefix) {
-        let found: Vec<(Prefix, u32)> = self.matching(adapter, tokens, limit).collect();
+    pub fn find(
+        &mut self,
+        root: Prefix,
+        adapter: Option<Adaptation>,
+        tokens: &[u32],
+        limit: usize,
+    ) -> (Vec<u32>, Prefix) {
+        let found: Vec<(Prefix, u32)> = self.matching(root, adapter, tokens, limit).collect();
         let blocks: Vec<u32> = found.iter().map(|(_, block)| *block).collect();
         blocks.iter().for_each(|block| self.hold(*block));
-        (blocks, found.last().map_or_else(Prefix::default, |(prefix, _)| *prefix))
+        (blocks, found.last().map_or(root, |(prefix, _)| *prefix))
     }
 
     fn hold(&mut self, block: u32) {
@@ -139,7 +152,7 @@ impl BlockPool {
             return prefix;
         }
         self.clock += 1;
-        let prefix = Prefix(self.clock);
+        let prefix = Prefix::Registered(self.clock);
         self.slots[block as usize].key = Some(key.clone());
         self.registered.insert(key, (prefix, block));
         prefix
@@ -169,6 +182,8 @@ mod tests {
     use super::*;
     use crate::{AdapterId, Trunk};
 
+    const ROOT: Prefix = Prefix::Root(CacheScope([0; 32]));
+
     fn adapted(adapter: usize, trunk: Trunk) -> Adaptation {
         Adaptation { adapter: AdapterId(adapter), trunk }
     }
@@ -179,7 +194,7 @@ mod tests {
 
     /// Allocate and register all blocks of a prompt.
     fn fill(pool: &mut BlockPool, adapter: Option<Adaptation>, tokens: &[u32]) -> Vec<u32> {
-        let (mut blocks, mut prefix) = pool.find(adapter, tokens, tokens.len());
+        let (mut blocks, mut prefix) = pool.find(ROOT, adapter, tokens, tokens.len());
         for chunk in tokens.chunks_exact(BLOCK).skip(blocks.len()) {
             let block = pool.allocate().unwrap();
             prefix = pool.register(prefix, adapter, chunk.try_into().unwrap(), block);
@@ -192,27 +207,42 @@ mod tests {
     fn equal_prefixes_share_blocks() {
         let mut pool = BlockPool::new(8);
         let a = fill(&mut pool, None, &tokens(0, 3));
-        let (b, _) = pool.find(None, &tokens(0, 3), 2 * BLOCK + 5);
+        let (b, _) = pool.find(ROOT, None, &tokens(0, 3), 2 * BLOCK + 5);
         assert_eq!(b, a[..2]);
         assert_eq!(pool.used(), 3);
         pool.release(&a);
         assert_eq!((pool.used(), pool.cached()), (2, 1));
         pool.release(&b);
         assert_eq!((pool.used(), pool.cached(), pool.available()), (0, 3, 8));
-        assert_eq!(pool.find(None, &tokens(0, 3), usize::MAX).0, a);
+        assert_eq!(pool.find(ROOT, None, &tokens(0, 3), usize::MAX).0, a);
     }
 
     #[test]
     fn adapters_and_predecessors_keep_prefixes_apart() {
         let mut pool = BlockPool::new(8);
         fill(&mut pool, Some(adapted(0, Trunk::Own)), &tokens(0, 2));
-        assert!(pool.find(None, &tokens(0, 2), usize::MAX).0.is_empty());
-        assert!(pool.find(Some(adapted(1, Trunk::Own)), &tokens(0, 2), usize::MAX).0.is_empty());
+        assert!(pool.find(ROOT, None, &tokens(0, 2), usize::MAX).0.is_empty());
+        assert!(pool.find(ROOT, Some(adapted(1, Trunk::Own)), &tokens(0, 2), usize::MAX).0.is_empty());
         // The blocks of a lane that branches off hold nothing of the layers below.
-        assert!(pool.find(Some(adapted(0, Trunk::Base)), &tokens(0, 2), usize::MAX).0.is_empty());
-        assert_eq!(pool.known(Some(adapted(0, Trunk::Own)), &tokens(0, 2), BLOCK + 1), BLOCK);
+        assert!(pool.find(ROOT, Some(adapted(0, Trunk::Base)), &tokens(0, 2), usize::MAX).0.is_empty());
+        assert_eq!(pool.known(ROOT, Some(adapted(0, Trunk::Own)), &tokens(0, 2), BLOCK + 1), BLOCK);
         // The second block's tokens alone are no prefix.
-        assert!(pool.find(Some(adapted(0, Trunk::Own)), &tokens(0, 2)[BLOCK..], usize::MAX).0.is_empty());
+        assert!(pool.find(ROOT, Some(adapted(0, Trunk::Own)), &tokens(0, 2)[BLOCK..], usize::MAX).0.is_empty());
+    }
+
+    #[test]
+    fn scopes_keep_equal_prompts_apart() {
+        let mut pool = BlockPool::new(8);
+        let own = fill(&mut pool, None, &tokens(0, 2));
+        let other = Prefix::Root(CacheScope([1; 32]));
+        assert_eq!(pool.known(ROOT, None, &tokens(0, 2), usize::MAX), 2 * BLOCK);
+        assert_eq!(pool.known(other, None, &tokens(0, 2), usize::MAX), 0);
+        assert_eq!(pool.find(other, None, &tokens(0, 2), usize::MAX), (Vec::new(), other));
+        // Both register the same tokens, each for itself.
+        let block = pool.allocate().unwrap();
+        pool.register(other, None, tokens(0, 1).try_into().unwrap(), block);
+        assert_eq!(pool.find(other, None, &tokens(0, 2), usize::MAX).0, [block]);
+        assert_eq!(pool.find(ROOT, None, &tokens(0, 2), usize::MAX).0, own);
     }
 
     #[test]
@@ -222,7 +252,7 @@ mod tests {
         pool.release(&old);
         pool.release(&new);
         assert_eq!(pool.allocate(), Some(old[1]));
-        let (found, _) = pool.find(None, &tokens(0, 2), usize::MAX);
+        let (found, _) = pool.find(ROOT, None, &tokens(0, 2), usize::MAX);
         assert_eq!(found, [old[0]]);
         assert_eq!(pool.allocate(), Some(new[1]));
         assert_eq!(pool.allocate(), Some(new[0]));
@@ -234,8 +264,8 @@ mod tests {
         let mut pool = BlockPool::new(4);
         let first = fill(&mut pool, None, &tokens(0, 1));
         let own = pool.allocate().unwrap();
-        let prefix = pool.register(Prefix::default(), None, tokens(0, 1).try_into().unwrap(), own);
-        assert_eq!(pool.find(None, &tokens(0, 1), usize::MAX), (first.clone(), prefix));
+        let prefix = pool.register(ROOT, None, tokens(0, 1).try_into().unwrap(), own);
+        assert_eq!(pool.find(ROOT, None, &tokens(0, 1), usize::MAX), (first.clone(), prefix));
         pool.release(&[own]);
         assert_eq!(pool.cached(), 0);
         pool.release(&first);

@@ -1,5 +1,7 @@
 //! A sequence's grammar: which tokens may be chosen next, and when nothing more may.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use pad_decode::{Grammar, GrammarError, TokenSet};
 
 /// A grammar that follows a sequence, and what it allows next. End tokens are allowed where the answer may end, and only there.
@@ -16,7 +18,7 @@ impl Constraint {
     /// # Errors
     /// If it allows no text.
     pub fn start(mut grammar: Box<dyn Grammar>, end_tokens: &[u32]) -> Result<Self, GrammarError> {
-        let allowed = next(&mut *grammar, end_tokens)?;
+        let allowed = guarded(|| next(&mut *grammar, end_tokens))?;
         let allowed = allowed.ok_or_else(|| GrammarError("it allows no text at all".to_owned()))?;
         Ok(Self { grammar, allowed })
     }
@@ -31,10 +33,18 @@ impl Constraint {
     /// # Errors
     /// If the grammar cannot go on.
     pub fn follow(&mut self, token: u32, end_tokens: &[u32]) -> Result<bool, GrammarError> {
-        self.grammar.accept(token)?;
-        let allowed = next(&mut *self.grammar, end_tokens)?;
+        let grammar = &mut *self.grammar;
+        let allowed = guarded(|| {
+            grammar.accept(token)?;
+            next(grammar, end_tokens)
+        })?;
         Ok(allowed.map(|allowed| self.allowed = allowed).is_some())
     }
+}
+
+/// A grammar that panics has failed, and so has its sequence: no other one's step is lost with it.
+fn guarded<T>(follow: impl FnOnce() -> Result<T, GrammarError>) -> Result<T, GrammarError> {
+    catch_unwind(AssertUnwindSafe(follow)).unwrap_or_else(|_| Err(GrammarError("it panicked".to_owned())))
 }
 
 /// What may be chosen next; none if nothing may but to end.

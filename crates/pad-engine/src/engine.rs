@@ -4,14 +4,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::{self, Sender};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{oneshot, watch};
 
 use crate::choice::Choice;
 use crate::constraint::Constraint;
+use crate::pending_scores::PendingScores;
+use crate::places::{Place, Places};
 use crate::scheduler::{Scheduler, StepBounds};
 use crate::sequence::Sequence;
 use crate::worker::Worker;
-use crate::{Event, GenerateRequest, LaneSpec, Limits, Runner, ScoreRequest, Status, SubmitError};
+use crate::{GenerateRequest, LaneSpec, Limits, Owner, Runner, ScoreRequest, Status, SubmitError};
 
 /// How the engine is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +43,9 @@ pub struct Engine {
 
 #[derive(Debug)]
 struct Shared {
-    permits: Arc<Semaphore>,
+    places: Arc<Places>,
+    /// Changes when the worker ends.
+    life: watch::Receiver<()>,
     status: Arc<Mutex<Status>>,
     draining: AtomicBool,
     next_id: AtomicU64,
@@ -65,11 +69,15 @@ impl Engine {
         let status = Arc::new(Mutex::new(Status { ready: true, ..Status::default() }));
         let bounds = StepBounds { sequences: config.max_sequences.max(1), rows: config.step_rows.max(1), context };
         let scheduler = Scheduler::new(bounds, &kv_blocks);
-        let worker = Worker { runner, scheduler, inbox: receiver, status: Arc::clone(&status) };
+        let (life_sender, life) = watch::channel(());
+        let status_of_worker = Arc::clone(&status);
+        let worker =
+            Worker { runner, scheduler, inbox: receiver, status: status_of_worker, panicked: None, life: life_sender };
         std::thread::Builder::new().name("pad-engine".to_owned()).spawn(move || worker.run())?;
         let queue = config.queue.max(1);
         let shared = Shared {
-            permits: Arc::new(Semaphore::new(queue)),
+            places: Arc::new(Places::new(queue)),
+            life,
             status,
             draining: AtomicBool::new(false),
             next_id: AtomicU64::new(0),
@@ -94,35 +102,33 @@ impl Engine {
         let constraint = request.grammar.take().map(start).transpose();
         let constraint = constraint.map_err(|error| SubmitError::Invalid(error.to_string()))?;
         let choices = request.choices;
-        let mut permits = self.permits(choices)?;
+        let places = self.places(request.tenant.owner, choices)?;
         let first = self.shared.next_id.fetch_add(choices as u64, Ordering::Relaxed);
-        (0..choices)
-            .map(|choice| {
-                let permit = permits.split(1).ok_or_else(|| SubmitError::Invalid("too many choices".to_owned()))?;
-                // Room for every event that this choice can send: the worker never waits for a client.
-                let (events, receiver) = mpsc::channel(request.max_tokens + 1);
-                let sequence = Sequence::new(first + choice as u64, choice, &request, events, permit)
-                    .constrained(constraint.clone());
-                // There are no more sequences than permits, and the inbox has a place for each.
-                self.inbox.try_send(sequence).map_err(|_| SubmitError::Dead)?;
-                Ok(Choice::new(receiver))
-            })
-            .collect()
+        let start = |(choice, place)| {
+            // Room for every event that this choice can send: the worker never waits for a client.
+            let (events, receiver) = mpsc::channel(request.max_tokens + 1);
+            let id = first + choice as u64;
+            let sequence = Sequence::generating(id, choice, &request, constraint.clone(), events, place);
+            // There are no more sequences than places, and the inbox has room for each.
+            self.inbox.try_send(sequence).map_err(|_| SubmitError::Dead)?;
+            Ok(Choice::new(receiver))
+        };
+        places.into_iter().enumerate().map(start).collect()
     }
 
-    /// Queue an answer to be scored: [`Event::Scored`], then [`Event::Finished`]. Never blocks.
+    /// Queue an answer to be scored. Never blocks.
     ///
     /// # Errors
     /// If the request cannot be taken, now or ever; see [`SubmitError`].
-    pub fn score(&self, request: &ScoreRequest) -> Result<Choice, SubmitError> {
+    pub fn score(&self, request: &ScoreRequest) -> Result<PendingScores, SubmitError> {
         self.check_open()?;
         request.check(self.shared.kv_blocks.len())?;
         self.check_room(&request.lanes, request.answer.len())?;
-        let permit = self.permits(1)?;
+        let place = self.places(request.tenant.owner, 1)?.pop().ok_or(SubmitError::Dead)?;
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let (events, receiver): (Sender<Event>, _) = mpsc::channel(2);
-        self.inbox.try_send(Sequence::scoring(id, request, events, permit)).map_err(|_| SubmitError::Dead)?;
-        Ok(Choice::new(receiver))
+        let (client, receiver) = oneshot::channel();
+        self.inbox.try_send(Sequence::scoring(id, request, client, place)).map_err(|_| SubmitError::Dead)?;
+        Ok(PendingScores::new(receiver))
     }
 
     fn check_open(&self) -> Result<(), SubmitError> {
@@ -133,13 +139,14 @@ impl Engine {
     }
 
     /// A place in the queue for each of some sequences.
-    fn permits(&self, sequences: usize) -> Result<OwnedSemaphorePermit, SubmitError> {
-        let full = |_| {
-            let status = self.status();
-            let (running, waiting) = (status.running as usize, status.waiting as usize);
-            SubmitError::QueueFull { running, waiting, limit: self.shared.limits.queue }
-        };
-        Arc::clone(&self.shared.permits).try_acquire_many_owned(sequences as u32).map_err(full)
+    fn places(&self, owner: Option<Owner>, sequences: usize) -> Result<Vec<Place>, SubmitError> {
+        self.shared.places.take(owner, sequences).map_err(|error| match error {
+            SubmitError::QueueFull { limit, .. } => {
+                let status = self.status();
+                SubmitError::QueueFull { running: status.running as usize, waiting: status.waiting as usize, limit }
+            }
+            other => other,
+        })
     }
 
     /// Whether lanes fit the context with `more` tokens each, the KV cache when they run alone, and the vocabulary.
@@ -172,7 +179,7 @@ impl Engine {
         let mut status = *self.shared.status.lock().unwrap_or_else(PoisonError::into_inner);
         status.draining = self.shared.draining.load(Ordering::Acquire);
         // Sequences on their way to the worker wait, too.
-        let taken = self.shared.limits.queue.saturating_sub(self.shared.permits.available_permits()) as u64;
+        let taken = self.shared.places.taken() as u64;
         status.waiting = status.waiting.max(taken.saturating_sub(status.running));
         status
     }
@@ -189,6 +196,12 @@ impl Engine {
 
     /// Resolves once no request is queued or running.
     pub async fn idle(&self) {
-        let _ = self.shared.permits.acquire_many(self.shared.limits.queue as u32).await;
+        self.shared.places.emptied().await;
+    }
+
+    /// Resolves if the worker ends, which it does only after a fault that it could not mend.
+    pub async fn stopped(&self) {
+        // Told once, at the end; that the sender is gone means the same.
+        let _ = self.shared.life.clone().changed().await;
     }
 }

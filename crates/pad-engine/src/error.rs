@@ -13,6 +13,18 @@ pub enum SubmitError {
         /// Sequences that may be running or waiting together.
         limit: usize,
     },
+    /// One owner would hold more of the queue than leaves room for others.
+    #[error(
+        "the queue has {limit} places for everybody; {held} are held by this API key, and {asked} more would leave too few for others"
+    )]
+    ShareFull {
+        /// Places that the owner holds.
+        held: usize,
+        /// Places that it asks for.
+        asked: usize,
+        /// Places of all.
+        limit: usize,
+    },
     /// The longest lane and the tokens asked for do not fit the context.
     #[error("the prompt has {prompt} tokens and {max_tokens} more are asked for, but the context is {context} tokens")]
     ContextExceeded {
@@ -40,6 +52,17 @@ pub enum SubmitError {
     /// The request makes no sense; the text says why.
     #[error("{0}")]
     Invalid(String),
+}
+
+/// Why an answer was not scored.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ScoreError {
+    /// A step that it was in failed; the text says why.
+    #[error("{0}")]
+    Failed(String),
+    /// The worker ended.
+    #[error("the engine's worker has stopped")]
+    Dead,
 }
 
 /// A failed step. It fails the sequences in the step and nothing else.

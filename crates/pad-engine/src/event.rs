@@ -47,8 +47,6 @@ pub struct Scores {
 pub enum Event {
     /// A token was chosen.
     Token(Token),
-    /// The answer of a [`crate::ScoreRequest`] was scored.
-    Scored(Scores),
     /// The choice is complete.
     Finished(Finish),
     /// The step that this choice was in failed, or its grammar cannot go on; the text says why.

@@ -3,7 +3,7 @@
 use pad_model::BLOCK;
 
 use crate::block_pool::{BlockPool, Prefix};
-use crate::{LaneRows, LaneSpec};
+use crate::{CacheScope, LaneRows, LaneSpec};
 
 /// A lane of a sequence. All lanes of a sequence receive the same tokens in the same step.
 #[derive(Debug)]
@@ -14,6 +14,8 @@ pub struct Lane {
     /// Positions whose keys and values are in the cache.
     computed: usize,
     blocks: Vec<u32>,
+    /// Where its prefixes begin.
+    root: Prefix,
     /// Full blocks that are registered, and the prefix that they end.
     registered: usize,
     prefix: Prefix,
@@ -21,9 +23,9 @@ pub struct Lane {
 
 impl Lane {
     /// A lane that has computed nothing, of its prompt and `answer`.
-    pub fn new(spec: LaneSpec, answer: &[u32]) -> Self {
-        let tokens = [&spec.prompt, answer].concat();
-        Self { spec, tokens, computed: 0, blocks: Vec::new(), registered: 0, prefix: Prefix::default() }
+    pub fn new(spec: LaneSpec, answer: &[u32], scope: CacheScope) -> Self {
+        let (tokens, root) = ([&spec.prompt, answer].concat(), Prefix::Root(scope));
+        Self { spec, tokens, computed: 0, blocks: Vec::new(), root, registered: 0, prefix: root }
     }
 
     /// What the lane is.
@@ -43,14 +45,14 @@ impl Lane {
 
     /// Tokens that blocks hold already, at most `limit`.
     pub fn known(&self, pool: &BlockPool, limit: usize) -> usize {
-        pool.known(self.spec.adapter, &self.tokens, limit)
+        pool.known(self.root, self.spec.adapter, &self.tokens, limit)
     }
 
     /// Take blocks for all tokens: those that hold a prefix of them already, of at most `limit` tokens, then fresh ones. False, with
     /// nothing held, if there is no room.
     pub fn admit(&mut self, pool: &mut BlockPool, limit: usize) -> bool {
         debug_assert!(self.blocks.is_empty(), "a lane is admitted once");
-        (self.blocks, self.prefix) = pool.find(self.spec.adapter, &self.tokens, limit);
+        (self.blocks, self.prefix) = pool.find(self.root, self.spec.adapter, &self.tokens, limit);
         self.registered = self.blocks.len();
         self.computed = self.registered * BLOCK;
         if self.grow(pool) {
@@ -75,7 +77,7 @@ impl Lane {
     pub fn free(&mut self, pool: &mut BlockPool) {
         pool.release(&self.blocks);
         self.blocks.clear();
-        (self.computed, self.registered, self.prefix) = (0, 0, Prefix::default());
+        (self.computed, self.registered, self.prefix) = (0, 0, self.root);
     }
 
     /// Positions that are computed.

@@ -3,13 +3,13 @@
 //! Plain synchronous state, tested with a fake runner. All lanes of a sequence are admitted, preempted and freed together, and
 //! advance by the same token in the same step.
 
-use std::collections::VecDeque;
-
-use pad_decode::decide;
-
 use crate::block_pool::BlockPool;
-use crate::request::reward_readouts;
-use crate::sequence::{Fate, Sequence};
+use crate::budget::{Reader, shares};
+use crate::generation::Next;
+use crate::lane::Lane;
+use crate::lane_spec::reward_readouts;
+use crate::line::{Line, load, youngest_of_heaviest};
+use crate::sequence::{Sequence, Work};
 use crate::{DecodeRows, ScoreRows, StepPlan, StepReadouts};
 
 /// Bounds of a step.
@@ -50,10 +50,12 @@ struct Share {
 pub struct Scheduler {
     bounds: StepBounds,
     pools: Vec<BlockPool>,
-    waiting: VecDeque<Sequence>,
+    waiting: Line,
     /// In order of admission.
     running: Vec<Sequence>,
     planned: Vec<Share>,
+    /// Steps planned so far.
+    step: u64,
     tally: Tally,
 }
 
@@ -63,16 +65,17 @@ impl Scheduler {
         Self {
             bounds,
             pools: kv_blocks.iter().map(|blocks| BlockPool::new(*blocks)).collect(),
-            waiting: VecDeque::new(),
+            waiting: Line::default(),
             running: Vec::new(),
             planned: Vec::new(),
+            step: 0,
             tally: Tally::default(),
         }
     }
 
     /// Take a sequence into the queue.
     pub fn add(&mut self, sequence: Sequence) {
-        self.waiting.push_back(sequence);
+        self.waiting.push(sequence);
     }
 
     /// Whether nothing waits or runs.
@@ -105,31 +108,41 @@ impl Scheduler {
         self.drop_cancelled();
         self.admit();
         self.make_room();
-        self.planned.clear();
-        // Running streams keep their pace: they go first, and prompts share what is left of the step.
-        let decoding: usize = self.running.iter().filter(|s| s.is_decoding()).map(Sequence::pending).sum();
-        let mut budget = self.bounds.rows.saturating_sub(decoding).max(1);
-        for sequence in &self.running {
-            let pending = sequence.pending();
-            if sequence.scoring.is_some() {
-                let rows = sequence.chunk(&mut budget, 0);
-                self.planned.push(Share { sequence: sequence.id, rows, decodes: false });
-            } else if sequence.is_decoding() || pending <= budget {
-                budget -= if sequence.is_decoding() { 0 } else { pending };
-                let rows = sequence.lanes.iter().map(crate::lane::Lane::pending).collect();
-                self.planned.push(Share { sequence: sequence.id, rows, decodes: true });
-            } else if budget > 0 {
-                // The last token of each lane is left for the step in which all of them decode.
-                let rows = sequence.chunk(&mut budget, 1);
-                self.planned.push(Share { sequence: sequence.id, rows, decodes: false });
-            }
-        }
+        self.planned = self.share_out();
         self.step_plan()
+    }
+
+    /// What each running sequence does in the step. Running streams keep their pace: they go first, and the prompts that are being
+    /// read share what is left of the step's rows.
+    fn share_out(&mut self) -> Vec<Share> {
+        self.step += 1;
+        let decoding: usize = self.running.iter().filter(|s| s.is_decoding()).map(Sequence::pending).sum();
+        let budget = self.bounds.rows.saturating_sub(decoding).max(1);
+        let reading = self.running.iter().filter(|sequence| !sequence.is_decoding());
+        let readers = reading.map(|sequence| Reader { pending: sequence.pending(), served: sequence.served });
+        let mut shares = shares(budget, &readers.collect::<Vec<_>>()).into_iter();
+        let mut planned = Vec::with_capacity(self.running.len());
+        for sequence in &mut self.running {
+            let share = if sequence.is_decoding() { sequence.pending() } else { shares.next().unwrap_or(0) };
+            if share == 0 {
+                continue;
+            }
+            let decodes = match sequence.work {
+                Work::Generate(_) => sequence.pending() <= share,
+                Work::Score(_) => false,
+            };
+            if !sequence.is_decoding() {
+                sequence.served = self.step;
+            }
+            let rows = if decodes { sequence.lanes.iter().map(Lane::pending).collect() } else { sequence.chunk(share) };
+            planned.push(Share { sequence: sequence.id, rows, decodes });
+        }
+        planned
     }
 
     fn drop_cancelled(&mut self) {
         let before = self.waiting.len() + self.running.len();
-        self.waiting.retain(|sequence| !sequence.is_cancelled());
+        self.waiting.drop_cancelled();
         let pools = &mut self.pools;
         self.running.retain_mut(|sequence| {
             let stays = !sequence.is_cancelled();
@@ -141,27 +154,31 @@ impl Scheduler {
         self.tally.cancelled += (before - self.waiting.len() - self.running.len()) as u64;
     }
 
-    /// Admit in order of arrival as long as there is room. A choice that waits for its leader's prompt lets others pass.
+    /// Admit in turn as long as there is room. An owner of whom nothing runs yet does not wait until others' sequences end: the
+    /// youngest of whoever runs most makes room.
     fn admit(&mut self) {
-        let mut at = 0;
-        while at < self.waiting.len() && self.running.len() < self.bounds.sequences {
-            let leader = self.waiting[at].leader;
-            let waits = |sequence: &Sequence| Some(sequence.id) == leader && !sequence.is_decoding();
-            if self.running.iter().any(waits) || self.waiting.iter().take(at).any(|s| Some(s.id) == leader) {
-                at += 1;
+        while let Some(at) = self.waiting.turn(&self.running) {
+            let free = self.running.len() < self.bounds.sequences;
+            let Some(next) = self.waiting.get_mut(at) else { return };
+            let owner = next.owner;
+            if free && next.admit(&mut self.pools) {
+                let Some(mut sequence) = self.waiting.remove(at) else { return };
+                sequence.served = self.step;
+                self.tally.cached +=
+                    sequence.lanes.iter().map(|lane| (lane.len() - lane.pending()) as u64).sum::<u64>();
+                self.running.push(sequence);
                 continue;
             }
-            if !self.waiting[at].admit(&mut self.pools) {
-                break;
+            if load(&self.running, owner) > 0 {
+                return;
             }
-            let Some(sequence) = self.waiting.remove(at) else { break };
-            self.tally.cached += sequence.lanes.iter().map(|lane| (lane.len() - lane.pending()) as u64).sum::<u64>();
-            self.running.push(sequence);
+            let Some(youngest) = youngest_of_heaviest(&self.running, |other| other != owner) else { return };
+            self.preempt(youngest);
         }
     }
 
-    /// Every running lane needs a block for its next token; where there is none, the youngest sequences give theirs back and
-    /// start again later.
+    /// Every running lane needs a block for its next token; where there is none, sequences give theirs back and start again later:
+    /// the youngest of the owner that runs most or, where each runs but one, the youngest of all.
     fn make_room(&mut self) {
         let mut at = 0;
         while at < self.running.len() {
@@ -169,11 +186,20 @@ impl Scheduler {
                 at += 1;
                 continue;
             }
-            let Some(mut youngest) = self.running.pop() else { break };
-            youngest.free(&mut self.pools);
-            self.tally.preempted += 1;
-            self.waiting.push_front(youngest);
+            let leaves = youngest_of_heaviest(&self.running, |_| true).unwrap_or(self.running.len() - 1);
+            self.preempt(leaves);
+            if leaves < at {
+                at -= 1;
+            }
         }
+    }
+
+    /// A running sequence gives its blocks back and waits at the front of the line.
+    fn preempt(&mut self, at: usize) {
+        let mut sequence = self.running.remove(at);
+        sequence.free(&mut self.pools);
+        self.tally.preempted += 1;
+        self.waiting.push_front(sequence);
     }
 
     fn step_plan(&self) -> StepPlan {
@@ -182,14 +208,14 @@ impl Scheduler {
             let first = plan.rows.len();
             plan.rows.extend(sequence.lanes.iter().zip(&share.rows).map(|(lane, &rows)| lane.rows(rows, first)));
             plan.scores.extend(score_rows(sequence, share, first));
-            if share.decodes {
-                let lanes = sequence.lanes.iter().map(crate::lane::Lane::spec);
+            if let (true, Work::Generate(generation)) = (share.decodes, &sequence.work) {
+                let lanes = sequence.lanes.iter().map(Lane::spec);
                 plan.decodes.push(DecodeRows {
                     base: first,
                     rewards: reward_readouts(lanes).map(|(lane, what)| (first + lane, what)).collect(),
-                    top_k: sequence.top_k,
-                    adjustments: sequence.adjustments(),
-                    log_sum_exp: sequence.rule.normalisation == pad_decode::Normalisation::Vocabulary,
+                    top_k: generation.top_k(),
+                    adjustments: generation.adjustments(),
+                    log_sum_exp: generation.reads_log_sum_exp(),
                 });
             }
         }
@@ -219,24 +245,33 @@ impl Scheduler {
                 tally.reward_rows += if i > 0 { rows as u64 } else { 0 };
                 tally.prefilled += (rows - usize::from(share.decodes)) as u64;
             }
-            if let Some(scoring) = &mut sequence.scoring {
-                scored.into_iter().zip(scores.by_ref()).for_each(|(lane, read)| scoring.extend(lane, read));
-                let done = sequence.tell_scores();
-                if done {
+            let pending = sequence.pending();
+            match &mut sequence.work {
+                Work::Score(scoring) => {
+                    scored.into_iter().zip(scores.by_ref()).for_each(|(lane, read)| scoring.extend(lane, read));
+                    if pending > 0 {
+                        return true;
+                    }
                     tally.finished += 1;
-                    sequence.free(pools);
+                    scoring.finish(sequence.seat.leave());
                 }
-                return !done;
-            }
-            let Some(read) = share.decodes.then(|| readouts.next()).flatten() else { return true };
-            let decision =
-                decide(&sequence.rule, read.candidates, &sequence.terms, &read.rewards, &mut sequence.sampler);
-            tally.generated += 1;
-            tally.steered += u64::from(decision.steered());
-            match sequence.choose(decision, context) {
-                Fate::GoesOn => return true,
-                Fate::Finished => tally.finished += 1,
-                Fate::Failed => tally.failed += 1,
+                Work::Generate(generation) => {
+                    let Some(read) = share.decodes.then(|| readouts.next()).flatten() else { return true };
+                    let decision = generation.decide(read);
+                    tally.generated += 1;
+                    tally.steered += u64::from(decision.steered());
+                    match generation.choose(decision, &mut sequence.lanes, context) {
+                        Next::GoesOn => return true,
+                        Next::Finish(reason) => {
+                            tally.finished += 1;
+                            generation.finish(reason, sequence.seat.leave());
+                        }
+                        Next::Fail(why) => {
+                            tally.failed += 1;
+                            sequence.fail(&why);
+                        }
+                    }
+                }
             }
             sequence.free(pools);
             false
@@ -257,12 +292,28 @@ impl Scheduler {
             false
         });
     }
+
+    /// Planning or committing panicked, so that nothing of the state can be trusted but the sequences: all of them fail, and empty
+    /// pools take the place of those that were.
+    pub fn rebuild(&mut self, why: &str) {
+        let running = std::mem::take(&mut self.running);
+        for mut sequence in running.into_iter().chain(self.waiting.take()) {
+            sequence.fail(why);
+            self.tally.failed += 1;
+        }
+        self.planned.clear();
+        self.pools = self.pools.iter().map(|pool| BlockPool::new(pool.total())).collect();
+    }
 }
 
 /// The rows of a share that predict a part of an answer that is scored; `first` is the index of its first lane's rows.
 fn score_rows<'a>(sequence: &'a Sequence, share: &'a Share, first: usize) -> impl Iterator<Item = ScoreRows> + 'a {
     let lanes = sequence.lanes.iter().zip(&share.rows).enumerate();
-    sequence.scoring.iter().flat_map(move |scoring| {
+    let scoring = match &sequence.work {
+        Work::Generate(_) => None,
+        Work::Score(scoring) => Some(scoring),
+    };
+    scoring.into_iter().flat_map(move |scoring| {
         lanes.clone().filter_map(move |(i, (lane, rows))| {
             let targets = scoring.targets(lane.spec().prompt.len(), lane.computed(), lane.computed() + rows).to_vec();
             let readouts = scoring.readouts(i).to_vec();

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::request::check_lanes;
-use crate::{LaneReadout, LaneSpec, ScoreReadouts, Scores, SubmitError};
+use pad_decode::CANDIDATES;
+
+use crate::lane_spec::check_lanes;
+use crate::pending_scores::{Scored, ScoresSender};
+use crate::{LaneReadout, LaneSpec, ScoreError, ScoreReadouts, Scores, SubmitError, Tenant};
 
 /// Tokens that may be told in each one's place.
-const MOST_TOP: usize = 100;
+const MOST_TOP: usize = *CANDIDATES.end();
 
 /// A request to score a given answer. Nothing is generated.
 #[derive(Clone, Debug)]
@@ -15,7 +18,9 @@ pub struct ScoreRequest {
     pub lanes: Vec<LaneSpec>,
     /// The answer's tokens; the end token belongs to it where it is complete.
     pub answer: Arc<[u32]>,
-    /// How many of the base model's best tokens to tell in each one's place, 0 to 100.
+    /// Whose it is.
+    pub tenant: Tenant,
+    /// How many of the base model's best tokens to tell in each one's place; at most the largest of [`CANDIDATES`].
     pub top: usize,
 }
 
@@ -38,8 +43,8 @@ impl ScoreRequest {
     }
 }
 
-/// What was read of an answer so far.
-#[derive(Clone, Debug)]
+/// What was read of an answer so far, and where it goes.
+#[derive(Debug)]
 pub struct Scoring {
     answer: Arc<[u32]>,
     /// By lanes: how it is read, and the log-probabilities, `[readouts][tokens so far]`.
@@ -48,13 +53,16 @@ pub struct Scoring {
     top: usize,
     /// The base lane's best tokens so far.
     best: Vec<Vec<(u32, f32)>>,
+    /// Used up by the last word.
+    client: Option<ScoresSender>,
 }
 
 impl Scoring {
-    pub fn new(request: &ScoreRequest) -> Self {
+    /// An answer of which nothing was read yet.
+    pub fn new(request: &ScoreRequest, client: ScoresSender) -> Self {
         let lane = |lane: &LaneSpec| (lane.readouts.clone(), vec![Vec::new(); lane.readouts.len()]);
         let lanes = request.lanes.iter().map(lane).collect();
-        Self { answer: Arc::clone(&request.answer), lanes, top: request.top, best: Vec::new() }
+        Self { answer: Arc::clone(&request.answer), lanes, top: request.top, best: Vec::new(), client: Some(client) }
     }
 
     /// The answer's tokens that the rows `[start, end)` of a lane predict; the first of them is predicted by its prompt's last row.
@@ -89,11 +97,29 @@ impl Scoring {
         self.best.clear();
     }
 
-    /// Everything that was read.
-    pub fn scores(&mut self) -> Scores {
+    /// Whether the client has gone.
+    pub fn is_cancelled(&self) -> bool {
+        self.client.as_ref().is_none_or(ScoresSender::is_closed)
+    }
+
+    /// The last word: everything that was read.
+    pub fn finish(&mut self, cached_tokens: usize) {
         let mut all = self.lanes.iter_mut().flat_map(|(_, read)| std::mem::take(read));
         let base = all.next().unwrap_or_default();
-        Scores { base, rewards: all.collect(), best: std::mem::take(&mut self.best) }
+        let scores = Scores { base, rewards: all.collect(), best: std::mem::take(&mut self.best) };
+        self.tell(Ok(Scored { scores, cached_tokens }));
+    }
+
+    /// The last word about a failure.
+    pub fn fail(&mut self, why: &str) {
+        self.tell(Err(ScoreError::Failed(why.to_owned())));
+    }
+
+    /// Nobody may be left to hear it.
+    fn tell(&mut self, last: Result<Scored, ScoreError>) {
+        if let Some(client) = self.client.take() {
+            let _ = client.send(last);
+        }
     }
 }
 
@@ -104,8 +130,8 @@ mod tests {
     #[test]
     fn rows_predict_the_tokens_behind_them() {
         let lanes = vec![LaneSpec::base(vec![1, 2, 3].into())];
-        let request = ScoreRequest { lanes, answer: vec![7, 8, 9].into(), top: 0 };
-        let scoring = Scoring::new(&request);
+        let request = ScoreRequest { lanes, answer: vec![7, 8, 9].into(), top: 0, tenant: Tenant::default() };
+        let scoring = Scoring::new(&request, tokio::sync::oneshot::channel().0);
         assert_eq!(scoring.targets(3, 0, 2), [0; 0]);
         assert_eq!(scoring.targets(3, 0, 3), [7]);
         assert_eq!(scoring.targets(3, 2, 4), [7, 8]);

@@ -1,110 +1,106 @@
-//! A sequence: one choice being generated.
+//! A sequence: one choice being generated, or one answer being scored.
 
-use std::sync::Arc;
-
-use pad_decode::{Adjustments, Decision, History, Rule, Sampler, Term};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Sender;
 
 use crate::block_pool::BlockPool;
 use crate::constraint::Constraint;
+use crate::generation::Generation;
 use crate::lane::Lane;
+use crate::pending_scores::ScoresSender;
+use crate::places::Place;
 use crate::scoring::Scoring;
-use crate::{Event, Finish, FinishReason, GenerateRequest, ScoreRequest, Token};
+use crate::{Event, GenerateRequest, Owner, ScoreRequest};
 
-/// One choice of a request, or an answer that is scored: its lanes, how it chooses, and where its events go.
+/// What a sequence is there for, with the end of the client that waits for it.
+#[derive(Debug)]
+pub enum Work {
+    /// To generate a choice.
+    Generate(Box<Generation>),
+    /// To score a given answer.
+    Score(Scoring),
+}
+
+/// The lanes of one piece of work, which are admitted, preempted and freed together.
 #[derive(Debug)]
 pub struct Sequence {
     /// Unique in the engine.
     pub id: u64,
     /// The sequence of the same prompt that computes it; this one waits to find it in the cache.
     pub leader: Option<u64>,
+    /// Who is told from others in the queue.
+    pub owner: Option<Owner>,
     pub lanes: Vec<Lane>,
-    pub terms: Vec<Term>,
-    pub rule: Rule,
-    pub top_k: usize,
-    pub sampler: Sampler,
-    /// What penalties look back on: the base lane's tokens.
-    history: History,
-    /// Tokens to be chosen before an end token is a candidate.
-    endless: usize,
-    /// Tokens that may still be chosen.
-    remaining: usize,
-    end_tokens: Arc<[u32]>,
-    /// What is read of a given answer; then nothing is chosen.
-    pub scoring: Option<Scoring>,
-    /// What may be chosen, where not every token may.
-    constraint: Option<Constraint>,
-    events: Sender<Event>,
+    pub work: Work,
+    /// The step in which rows of its prompt were last planned, or it was admitted.
+    pub served: u64,
+    pub seat: Seat,
+}
+
+/// The sequence's place, and what is told of it at its end.
+#[derive(Debug)]
+pub struct Seat {
     /// Prompt tokens of the base lane that were found in the cache at first admission.
     cached: Option<usize>,
     /// Admission counts what is queued and what runs. Given back before the last word, so that a client that has heard it finds a
     /// place, or when the sequence is dropped.
-    permit: Option<OwnedSemaphorePermit>,
+    place: Option<Place>,
+}
+
+impl Seat {
+    fn new(place: Place) -> Self {
+        Self { cached: None, place: Some(place) }
+    }
+
+    /// The last word is about to be said: the place is free from now on. Returns the prompt tokens of the base lane that were found
+    /// in the cache.
+    pub fn leave(&mut self) -> usize {
+        self.place = None;
+        self.cached.unwrap_or(0)
+    }
 }
 
 impl Sequence {
     /// Choice `choice` of a request.
-    pub fn new(
+    pub fn generating(
         id: u64,
         choice: usize,
         request: &GenerateRequest,
+        constraint: Option<Constraint>,
         events: Sender<Event>,
-        permit: OwnedSemaphorePermit,
+        place: Place,
     ) -> Self {
+        let lanes = request.lanes.iter().map(|lane| Lane::new(lane.clone(), &[], request.tenant.cache));
         Self {
             id,
             leader: (choice > 0).then(|| id - choice as u64),
-            lanes: request.lanes.iter().map(|lane| Lane::new(lane.clone(), &[])).collect(),
-            terms: request.terms.clone(),
-            rule: request.rule.clone(),
-            top_k: request.top_k,
-            sampler: Sampler::new(request.seed, choice as u64),
-            history: History::new(
-                &request.rule.penalties,
-                request.lanes.first().map_or(&[], |base| base.prompt.as_ref()),
-            ),
-            endless: request.rule.min_tokens,
-            remaining: request.max_tokens,
-            end_tokens: Arc::clone(&request.end_tokens),
-            scoring: None,
-            constraint: None,
-            events,
-            cached: None,
-            permit: Some(permit),
+            owner: request.tenant.owner,
+            lanes: lanes.collect(),
+            work: Work::Generate(Box::new(Generation::new(choice, request, constraint, events))),
+            served: 0,
+            seat: Seat::new(place),
         }
     }
 
     /// An answer to be scored.
-    pub fn scoring(id: u64, request: &ScoreRequest, events: Sender<Event>, permit: OwnedSemaphorePermit) -> Self {
+    pub fn scoring(id: u64, request: &ScoreRequest, client: ScoresSender, place: Place) -> Self {
+        let lanes = request.lanes.iter().map(|lane| Lane::new(lane.clone(), request.fed(), request.tenant.cache));
         Self {
             id,
             leader: None,
-            lanes: request.lanes.iter().map(|lane| Lane::new(lane.clone(), request.fed())).collect(),
-            terms: Vec::new(),
-            rule: Rule::default(),
-            top_k: 1,
-            sampler: Sampler::new(0, 0),
-            history: History::new(&Rule::default().penalties, &[]),
-            endless: 0,
-            remaining: 0,
-            end_tokens: Arc::new([]),
-            constraint: None,
-            scoring: Some(Scoring::new(request)),
-            events,
-            cached: None,
-            permit: Some(permit),
+            owner: request.tenant.owner,
+            lanes: lanes.collect(),
+            work: Work::Score(Scoring::new(request, client)),
+            served: 0,
+            seat: Seat::new(place),
         }
-    }
-
-    /// The same sequence, with a grammar to follow.
-    pub fn constrained(self, constraint: Option<Constraint>) -> Self {
-        Self { constraint, ..self }
     }
 
     /// Whether the client has gone.
     pub fn is_cancelled(&self) -> bool {
-        self.events.is_closed()
+        match &self.work {
+            Work::Generate(generation) => generation.is_cancelled(),
+            Work::Score(scoring) => scoring.is_cancelled(),
+        }
     }
 
     /// Rows that are to be computed before the next token can be chosen, all lanes together.
@@ -114,23 +110,30 @@ impl Sequence {
 
     /// Whether only the last token of every lane is to be computed, to choose the next one.
     pub fn is_decoding(&self) -> bool {
-        self.scoring.is_none() && self.lanes.iter().all(|lane| lane.pending() == 1)
+        match self.work {
+            Work::Generate(_) => self.lanes.iter().all(|lane| lane.pending() == 1),
+            Work::Score(_) => false,
+        }
     }
 
-    /// Rows of each lane that fit `budget`, from which they are taken; `spare` rows of each lane are left. Lanes that branch off
-    /// take the same rows as the base lane.
-    pub fn chunk(&self, budget: &mut usize, spare: usize) -> Vec<usize> {
+    /// Rows of each lane in a step that may have `budget` rows of it. A sequence that generates keeps the last token of each lane for
+    /// the step in which all of them decode. Lanes that branch off take the same rows as the base lane.
+    pub fn chunk(&self, budget: usize) -> Vec<usize> {
+        let spare = match self.work {
+            Work::Generate(_) => 1,
+            Work::Score(_) => 0,
+        };
         let together = 1 + self.lanes.iter().filter(|lane| lane.spec().branches()).count();
-        let mut rows: Vec<usize> = Vec::with_capacity(self.lanes.len());
+        let (mut left, mut rows) = (budget, Vec::<usize>::with_capacity(self.lanes.len()));
         for (i, lane) in self.lanes.iter().enumerate() {
             if lane.spec().branches() {
                 rows.push(rows[0]);
                 continue;
             }
             let cost = if i == 0 { together } else { 1 };
-            let fits = if *budget == 0 { 0 } else { (*budget / cost).max(1) };
+            let fits = if left == 0 { 0 } else { (left / cost).max(1) };
             let count = lane.pending().saturating_sub(spare).min(fits);
-            *budget = budget.saturating_sub(count * cost);
+            left = left.saturating_sub(count * cost);
             rows.push(count);
         }
         rows
@@ -139,7 +142,10 @@ impl Sequence {
     /// Tokens at the beginning of each lane that may come from the cache: those whose hidden states nothing reads. Lanes that
     /// branch off and the base lane take equally many, as their rows are computed together.
     fn cacheable(&self, pools: &[BlockPool]) -> Vec<usize> {
-        let unread = |lane: &Lane| if self.scoring.is_some() { lane.spec().prompt.len() } else { lane.len() } - 1;
+        let unread = |lane: &Lane| match self.work {
+            Work::Generate(_) => lane.len() - 1,
+            Work::Score(_) => lane.spec().prompt.len() - 1,
+        };
         let known = |lane: &Lane| lane.known(&pools[lane.spec().weights.0], unread(lane));
         let branching = self.lanes.iter().filter(|lane| lane.spec().branches()).map(known).min();
         let together = branching.map(|least| least.min(known(&self.lanes[0])));
@@ -159,7 +165,7 @@ impl Sequence {
                 return false;
             }
         }
-        self.cached.get_or_insert(self.lanes[0].len() - self.lanes[0].pending());
+        self.seat.cached.get_or_insert(self.lanes[0].len() - self.lanes[0].pending());
         true
     }
 
@@ -177,78 +183,18 @@ impl Sequence {
             let weights = lane.spec().weights.0;
             lane.free(&mut pools[weights]);
         }
-        if let Some(scoring) = &mut self.scoring {
-            scoring.restart();
+        match &mut self.work {
+            Work::Generate(_) => {}
+            Work::Score(scoring) => scoring.restart(),
         }
-    }
-
-    /// What is changed about the base's logits at the next step.
-    pub fn adjustments(&self) -> Adjustments {
-        let excluded: &[u32] = if self.endless > 0 { &self.end_tokens } else { &[] };
-        Adjustments::new(&self.rule.penalties, &self.history, excluded)
-            .among(self.constraint.as_ref().map(Constraint::allowed))
-    }
-
-    /// Take a decision's token into every lane and tell the client.
-    pub fn choose(&mut self, decision: Decision, context: usize) -> Fate {
-        let id = decision.token();
-        let end = self.end_tokens.contains(&id);
-        self.remaining -= 1;
-        self.endless = self.endless.saturating_sub(1);
-        self.history.push(id);
-        self.lanes.iter_mut().for_each(|lane| lane.push(id));
-        self.tell(Event::Token(Token { id, end, decision }));
-        let full = self.remaining == 0 || self.lanes.iter().any(|lane| lane.len() >= context);
-        let follow = |constraint: &mut Constraint| constraint.follow(id, &self.end_tokens);
-        let goes_on = if end { Ok(false) } else { self.constraint.as_mut().map_or(Ok(true), follow) };
-        match goes_on {
-            Ok(false) => self.finish(FinishReason::Stop),
-            _ if full => self.finish(FinishReason::Length),
-            Ok(true) => return Fate::GoesOn,
-            Err(error) => {
-                self.fail(&error.to_string());
-                return Fate::Failed;
-            }
-        }
-        Fate::Finished
-    }
-
-    /// Tell what was read of an answer, if all of it was; true if so.
-    pub fn tell_scores(&mut self) -> bool {
-        let read = self.pending() == 0;
-        if let Some(scoring) = self.scoring.as_mut().filter(|_| read) {
-            let scores = scoring.scores();
-            self.tell(Event::Scored(scores));
-            self.finish(FinishReason::Stop);
-        }
-        read
-    }
-
-    /// The last word.
-    fn finish(&mut self, reason: FinishReason) {
-        self.permit = None;
-        self.tell(Event::Finished(Finish { reason, cached_tokens: self.cached.unwrap_or(0) }));
     }
 
     /// The last word about a failure.
     pub fn fail(&mut self, why: &str) {
-        self.permit = None;
-        self.tell(Event::Failed(why.to_owned()));
+        self.seat.leave();
+        match &mut self.work {
+            Work::Generate(generation) => generation.fail(why),
+            Work::Score(scoring) => scoring.fail(why),
+        }
     }
-
-    /// The channel has room for every event that a sequence can send, so it is full only if the client has gone.
-    fn tell(&self, event: Event) {
-        let _ = self.events.try_send(event);
-    }
-}
-
-/// What becomes of a sequence after a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// The next one is to be chosen.
-    GoesOn,
-    /// That was the last one.
-    Finished,
-    /// Its grammar cannot go on.
-    Failed,
 }

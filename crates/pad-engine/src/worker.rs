@@ -2,13 +2,17 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::watch;
 
 use crate::scheduler::Scheduler;
 use crate::sequence::Sequence;
 use crate::{Runner, Status, StepError, StepPlan, StepReadouts};
+
+/// A second panic outside the runner within this time ends the worker.
+const RELAPSE: Duration = Duration::from_mins(1);
 
 /// The worker's state.
 pub struct Worker<R> {
@@ -16,12 +20,19 @@ pub struct Worker<R> {
     pub scheduler: Scheduler,
     pub inbox: Receiver<Sequence>,
     pub status: Arc<Mutex<Status>>,
+    /// When planning or committing last panicked.
+    pub panicked: Option<Instant>,
+    /// Tells whoever waits for the worker's end.
+    pub life: watch::Sender<()>,
 }
 
 impl<R: Runner> Worker<R> {
     /// Run until every handle is dropped and nothing is left to do.
+    ///
+    /// A panic outside the runner leaves the scheduler in an unknown state: every sequence is failed, and the scheduler begins anew.
+    /// Where that happens again soon it would go on happening, and the worker ends.
     pub fn run(mut self) {
-        let _dead = Deathbed(Arc::clone(&self.status));
+        let _end = End { status: Arc::clone(&self.status), life: self.life.clone() };
         loop {
             if self.scheduler.is_idle() {
                 self.publish(Instant::now(), None);
@@ -33,8 +44,23 @@ impl<R: Runner> Worker<R> {
             while let Ok(sequence) = self.inbox.try_recv() {
                 self.scheduler.add(sequence);
             }
-            self.step();
+            if catch_unwind(AssertUnwindSafe(|| self.step())).is_err() && !self.recover(Instant::now()) {
+                return;
+            }
         }
+    }
+
+    /// Begin anew after a panic; false if the worker has to end.
+    fn recover(&mut self, now: Instant) -> bool {
+        let again = self.panicked.replace(now).is_some_and(|last| now.duration_since(last) < RELAPSE);
+        let fail = || self.scheduler.rebuild("the engine met a fault of its own and began anew");
+        let rebuilt = catch_unwind(AssertUnwindSafe(fail)).is_ok();
+        let goes_on = rebuilt && !again;
+        tracing::error!(goes_on, "planning or committing a step panicked; every sequence is failed");
+        if rebuilt {
+            self.publish(now, None);
+        }
+        goes_on
     }
 
     fn step(&mut self) {
@@ -111,11 +137,15 @@ fn guarded(runner: &mut impl Runner, plan: &StepPlan) -> Result<StepReadouts, St
     }
 }
 
-/// Says that the worker is gone, however it went.
-struct Deathbed(Arc<Mutex<Status>>);
+/// Tells that the worker is gone, however it went.
+struct End {
+    status: Arc<Mutex<Status>>,
+    life: watch::Sender<()>,
+}
 
-impl Drop for Deathbed {
+impl Drop for End {
     fn drop(&mut self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).ready = false;
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).ready = false;
+        self.life.send_replace(());
     }
 }

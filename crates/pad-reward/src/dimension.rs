@@ -19,8 +19,8 @@ pub struct Dimension {
 }
 
 impl Dimension {
-    /// Refuses a name that cannot stand in a metric's label or be joined with "+", and an empty principle where it is `read`.
-    pub(crate) fn check(&self, read: bool) -> Result<(), RewardError> {
+    /// Refuses a name that cannot stand in a metric's label or be joined with "+".
+    pub(crate) fn check_name(&self) -> Result<(), RewardError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if self.name.is_empty() || !self.name.chars().all(plain) {
             return Err(RewardError::manifest(
@@ -29,7 +29,12 @@ impl Dimension {
                 "ASCII letters, digits, `_` and `-`",
             ));
         }
-        if read && self.principle.trim().is_empty() {
+        Ok(())
+    }
+
+    /// Refuses an empty principle.
+    pub(crate) fn check_principle(&self) -> Result<(), RewardError> {
+        if self.principle.trim().is_empty() {
             let field = format!("the principle of dimension `{}`", self.name);
             return Err(RewardError::manifest(&field, "empty", "some words"));
         }

@@ -9,8 +9,10 @@
 //! head, and reads all principles in one prompt. A `heads` model is the base model with an adapter and
 //! one trained head per dimension; it reads what the base model reads.
 
+mod comparison;
 mod dimension;
 mod error;
+mod kind;
 mod lane;
 mod layout;
 mod manifest;
@@ -19,9 +21,11 @@ mod preference;
 mod principle;
 mod prompt;
 
+pub use comparison::Comparison;
 pub use dimension::Dimension;
 pub use error::RewardError;
-pub use lane::{LaneHead, LaneKind, LanePlan, LaneSource, PlanTerm, RewardLane};
+pub use kind::{OwnModel, TrainedParts};
+pub use lane::{LaneHead, LaneKind, LanePlan, LaneSource, RewardLane, TermWeight};
 pub use manifest::{BasePrompt, Kind, Manifest, Normalisation, ReferencePolicy, TrainedOn};
 pub use model::RewardModel;
 pub use preference::{Preference, PreferenceInput};

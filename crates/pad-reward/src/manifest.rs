@@ -1,16 +1,13 @@
 //! The description of a reward model: the `[reward]` table of the settings, or the `persrm.toml` in its folder.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ops::RangeInclusive;
 
+use pad_decode::CANDIDATES;
 use serde::{Deserialize, Serialize};
 
 use crate::dimension::{self, Dimension};
 use crate::error::RewardError;
 use crate::principle::{PrincipleTemplate, TEMPLATE};
-
-/// Numbers of candidates that the engine takes.
-const TOP_K: RangeInclusive<usize> = 1..=100;
 
 /// How a reward model turns a preference into lanes (method, section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,7 +101,7 @@ pub struct Manifest {
     /// Guidance strength of a request that gives none; at least 0.
     #[serde(default = "default_beta")]
     pub beta: f32,
-    /// Candidates per step of a request that gives no number; 1 to 100.
+    /// Candidates per step of a request that gives no number, one of [`CANDIDATES`].
     #[serde(default = "default_top_k")]
     pub top_k: usize,
     /// Least and greatest weight that a request may give.
@@ -153,7 +150,7 @@ impl Manifest {
         }
         let mut seen = HashSet::new();
         for dimension in &self.dimensions {
-            dimension.check(self.kind != Kind::Heads || self.base_prompt == BasePrompt::Principled)?;
+            dimension.check_name()?;
             if !seen.insert(&dimension.name) {
                 let value = format!("`{}` twice", dimension.name);
                 return Err(RewardError::manifest("dimensions.name", &value, "each name once"));
@@ -168,18 +165,27 @@ impl Manifest {
         if !(self.beta.is_finite() && self.beta >= 0.0) {
             return Err(RewardError::manifest("beta", &self.beta.to_string(), "a finite number, at least 0"));
         }
-        if !TOP_K.contains(&self.top_k) {
-            let allowed = format!("{} to {}", TOP_K.start(), TOP_K.end());
+        if !CANDIDATES.contains(&self.top_k) {
+            let allowed = format!("{} to {}", CANDIDATES.start(), CANDIDATES.end());
             return Err(RewardError::manifest("top_k", &self.top_k.to_string(), &allowed));
         }
-        if self.kind == Kind::Prompted && self.source.is_some() {
-            let allowed = "no source with kind `prompted`, whose lanes run through the base model's weights";
-            return Err(RewardError::manifest("source", "set", allowed));
-        }
-        if self.kind != Kind::Heads && self.reference != ReferencePolicy::Base {
-            return Err(RewardError::manifest("reference", "`backbone`", "`base`, but for kind `heads`"));
-        }
+        self.kind.check(self)?;
         PrincipleTemplate::new(&self.template)
+    }
+
+    /// Refuses a dimension without a principle, where lanes read principles.
+    pub(crate) fn check_principles(&self) -> Result<(), RewardError> {
+        self.dimensions.iter().try_for_each(Dimension::check_principle)
+    }
+
+    /// Refuses a reference other than the base lane, where there is none.
+    pub(crate) fn check_base_reference(&self) -> Result<(), RewardError> {
+        match self.reference {
+            ReferencePolicy::Base => Ok(()),
+            ReferencePolicy::Backbone => {
+                Err(RewardError::manifest("reference", "`backbone`", "`base`, but for kind `heads`"))
+            }
+        }
     }
 
     /// The names of the dimensions, for messages.

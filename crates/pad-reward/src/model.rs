@@ -5,7 +5,7 @@ use pad_text::Chat;
 use crate::dimension::Dimension;
 use crate::error::RewardError;
 use crate::lane::{LanePlan, RewardLane};
-use crate::layout::{self, Layout};
+use crate::layout::{Layout, Request};
 use crate::manifest::Manifest;
 use crate::preference::{Preference, PreferenceInput};
 use crate::principle::PrincipleTemplate;
@@ -28,7 +28,7 @@ impl RewardModel {
     pub fn new(manifest: Manifest) -> Result<Self, RewardError> {
         let template = manifest.check()?;
         let default = Preference::resolve(&manifest, &PreferenceInput::Absent)?;
-        layout::check(&manifest, &default)?;
+        manifest.kind.check_preference(&manifest, &default)?;
         Ok(Self { manifest, template })
     }
 
@@ -52,15 +52,23 @@ impl RewardModel {
         Preference::resolve(&self.manifest, input)
     }
 
-    /// The prompts of all lanes, and the terms that weigh them.
+    /// The prompts of all lanes, and the terms that weigh them under a guidance strength. What cannot count
+    /// ([`pad_decode::counts`]) has no lane, and where nothing counts the base lane reads the prompt as it came.
     ///
     /// # Errors
     ///
     /// [`RewardError::NoUserMessage`] when a principle has no place to go,
     /// [`RewardError::OppositeSigns`] from a checkpoint, [`RewardError::Text`] from the template or
     /// the tokenizer.
-    pub fn plan(&self, chat: &Chat, prompt: &Prompt, preference: &Preference) -> Result<LanePlan, RewardError> {
-        let layout = Layout::new(&self.manifest, &self.template, prompt, preference)?;
+    pub fn plan(
+        &self,
+        chat: &Chat,
+        prompt: &Prompt,
+        preference: &Preference,
+        beta: f32,
+    ) -> Result<LanePlan, RewardError> {
+        let request = Request { manifest: &self.manifest, template: &self.template, prompt, beta };
+        let layout = Layout::new(request, preference)?;
         let base = layout.base.encode(chat)?;
         let mut lanes = Vec::with_capacity(layout.lanes.len());
         for (read, kind) in layout.lanes {

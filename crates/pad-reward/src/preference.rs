@@ -1,5 +1,7 @@
 //! What one user wants, as a request says it and as the lanes need it.
 
+use pad_decode::counts;
+
 use crate::error::RewardError;
 use crate::manifest::Manifest;
 
@@ -27,10 +29,10 @@ pub enum Preference {
 }
 
 impl Preference {
-    /// Whether it asks for nothing, so that the base model answers alone.
-    pub fn is_zero(&self) -> bool {
+    /// Whether a dimension of the manifest counts in it.
+    pub fn weighs(&self, dimension: usize) -> bool {
         match self {
-            Self::Weights(weights) => weights.iter().all(|w| *w == 0.0),
+            Self::Weights(weights) => weights.get(dimension).is_some_and(|weight| counts(1.0, *weight)),
             Self::Principle(_) => false,
         }
     }
@@ -131,21 +133,21 @@ mod tests {
     fn an_absent_preference_is_the_manifests() {
         assert_eq!(resolve(&PreferenceInput::Absent).unwrap(), Preference::Weights(vec![0.0, 0.5]));
         // An empty object is a preference: for nothing.
-        assert!(resolve(&named(&[])).unwrap().is_zero());
+        assert_eq!(resolve(&named(&[])).unwrap(), Preference::Weights(vec![0.0, 0.0]));
     }
 
     #[test]
     fn an_array_has_the_manifests_order() {
         let ordered = resolve(&PreferenceInput::Ordered(vec![1.0, 0.25])).unwrap();
         assert_eq!(ordered, Preference::Weights(vec![1.0, 0.25]));
-        assert!(!ordered.is_zero());
+        assert!(ordered.weighs(0) && ordered.weighs(1) && !ordered.weighs(2));
     }
 
     #[test]
     fn a_principle_is_kept_in_its_words() {
         let principle = resolve(&PreferenceInput::Principle(" answer like a pirate\n".into())).unwrap();
         assert_eq!(principle, Preference::Principle("answer like a pirate".into()));
-        assert!(!principle.is_zero());
+        assert!(!principle.weighs(0));
     }
 
     #[test]

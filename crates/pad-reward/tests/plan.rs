@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use pad_decode::Reference;
-use pad_reward::{LaneHead, LanePlan, LaneSource, Manifest, Preference, PreferenceInput, RewardModel, TEMPLATE};
+use pad_reward::{
+    Comparison, LaneHead, LanePlan, LaneSource, Manifest, Preference, PreferenceInput, RewardModel, TEMPLATE,
+};
 use pad_text::{Chat, Message};
 
 const DIMENSIONS: &str = r#"
@@ -22,7 +24,7 @@ fn model(keys: &str) -> RewardModel {
 
 fn plan(model: &RewardModel, chat: &Chat, preference: &PreferenceInput) -> LanePlan {
     let preference = model.resolve(preference).expect("a preference");
-    model.plan(chat, &vec![Message::new("user", "Why?")].into(), &preference).expect("a plan")
+    model.plan(chat, &vec![Message::new("user", "Why?")].into(), &preference, 1.0).expect("a plan")
 }
 
 /// The text of a prompt; every token of the fixture is a byte or a special token.
@@ -50,9 +52,8 @@ fn prompted_lanes_run_through_the_base_weights() {
         assert_eq!((lane.kind.source, &lane.kind.heads[..]), (LaneSource::Base, &[LaneHead::None][..]));
     }
     assert_eq!(plan.dimensions, ["brief", "humor"]);
-    let terms: Vec<pad_decode::Term> = plan.terms.into_iter().map(Into::into).collect();
     let term = |weight, readout| pad_decode::Term { weight, readout, reference: Reference::Base };
-    assert_eq!(terms, [term(0.5, 0), term(-1.0, 1)]);
+    assert_eq!(plan.terms, [term(0.5, 0), term(-1.0, 1)]);
 }
 
 #[test]
@@ -74,6 +75,55 @@ fn no_preference_is_the_base_alone() {
         assert_eq!(text(&chat, &plan.base), prompt("Why?"));
         assert!(plan.lanes.is_empty() && plan.terms.is_empty() && plan.dimensions.is_empty());
     }
+}
+
+#[test]
+fn beta_zero_is_the_base_alone_whatever_is_preferred() {
+    let chat = chat();
+    for keys in [
+        r#"kind = "prompted""#,
+        "kind = \"checkpoint\"\nsource = \"weights\"\nbase_prompt = \"principled\"",
+        r#"kind = "heads""#,
+    ] {
+        let model = model(keys);
+        for preference in [Preference::Weights(vec![1.0, -2.0]), Preference::Principle("be kind".to_owned())] {
+            let asked = vec![Message::new("user", "Why?")].into();
+            let plan = model.plan(&chat, &asked, &preference, 0.0).expect("a plan");
+            assert_eq!(plan, LanePlan::base_alone(asked.encode(&chat).expect("tokens")), "{keys} {preference:?}");
+        }
+    }
+}
+
+#[test]
+fn several_preferences_share_the_lanes_of_their_dimensions() {
+    let (chat, model) = (chat(), model(r#"kind = "prompted""#));
+    let prompt = vec![Message::new("user", "Why?")].into();
+    let kind = Preference::Principle("be kind".to_owned());
+    let all = [Preference::Weights(vec![0.5, 0.0]), kind, Preference::Weights(vec![-1.0, 2.0])];
+    let Comparison { plan, weights } = model.compare(&chat, &prompt, &all).expect("a plan");
+    assert_eq!(plan.dimensions, ["brief", "humor", "be kind"]);
+    assert_eq!(plan.lanes.len(), 3);
+    let weights: Vec<Vec<(usize, f32)>> =
+        weights.iter().map(|of| of.iter().map(|w| (w.term, w.weight)).collect()).collect();
+    assert_eq!(weights, [vec![(0, 0.5)], vec![(2, 1.0)], vec![(0, -1.0), (1, 2.0)]]);
+    let none = model.compare(&chat, &prompt, &[]).expect("a plan");
+    assert_eq!(
+        (none.plan.dimensions.len(), none.weights.len()),
+        (2, 0),
+        "every dimension is told where none is asked for"
+    );
+}
+
+#[test]
+fn a_checkpoint_reads_each_preference_in_a_lane_of_its_own() {
+    let (chat, model) = (chat(), model("kind = \"checkpoint\"\nsource = \"weights\""));
+    let all = [[1.0, 1.0], [0.0, 1.0], [0.5, 0.25]].map(|weights| Preference::Weights(weights.to_vec()));
+    let Comparison { plan, weights } =
+        model.compare(&chat, &vec![Message::new("user", "Why?")].into(), &all).expect("a plan");
+    assert_eq!(plan.dimensions, ["brief+humor", "humor"]);
+    let weights: Vec<Vec<(usize, f32)>> =
+        weights.iter().map(|of| of.iter().map(|w| (w.term, w.weight)).collect()).collect();
+    assert_eq!(weights, [vec![(0, 1.0)], vec![(1, 1.0)], vec![(0, 0.375)]]);
 }
 
 #[test]

@@ -7,26 +7,37 @@ use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-use crate::keys::Grant;
+use crate::grant::Grant;
 use crate::state::Shared;
 use crate::{ApiError, ApiKey, ApiKeys};
 
-/// The key that a request came with; none where the server is open to everyone.
+/// Who sent a request.
 #[derive(Clone, Debug)]
-pub(crate) struct Caller(pub(crate) Option<ApiKey>);
+pub(crate) struct Caller {
+    /// The key that it came with; none where the server is open to everyone.
+    key: Option<ApiKey>,
+    /// All keys.
+    keys: ApiKeys,
+}
 
 impl Caller {
-    /// Who it is, for what is kept between requests; nobody where the server is open to everyone.
-    pub(crate) fn owner(&self) -> Option<[u8; 32]> {
-        self.0.as_ref().map(ApiKey::digest)
+    /// The key that the request came with.
+    pub(crate) fn key(&self) -> Option<&ApiKey> {
+        self.key.as_ref()
     }
 
-    /// A place for one generation, and tokens for it, as far as the caller has limits.
+    /// Who it is, for what is kept between requests; nobody where the server is open to everyone.
+    pub(crate) fn owner(&self) -> Option<[u8; 32]> {
+        self.key.as_ref().map(ApiKey::digest)
+    }
+
+    /// A place for one choice, if there are tokens for it, as far as the caller has limits. What more a request takes is for
+    /// [`Grant::admit`].
     ///
     /// # Errors
     /// 429 where a limit is reached.
     pub(crate) fn acquire(&self) -> Result<Grant, ApiError> {
-        self.0.as_ref().map_or_else(|| Ok(Grant::default()), ApiKey::acquire)
+        Grant::new(self.key.as_ref(), &self.keys)
     }
 }
 
@@ -37,7 +48,7 @@ pub(crate) async fn require_key(
     next: Next,
 ) -> Result<Response, ApiError> {
     let caller = caller(&shared.state.keys, request.headers())?;
-    let key = caller.0.clone();
+    let key = caller.key.clone();
     request.extensions_mut().insert(caller);
     let mut response = next.run(request).await;
     if let Some(key) = key {
@@ -48,12 +59,12 @@ pub(crate) async fn require_key(
 
 fn caller(keys: &ApiKeys, headers: &HeaderMap) -> Result<Caller, ApiError> {
     if keys.open() {
-        return Ok(Caller(None));
+        return Ok(Caller { key: None, keys: keys.clone() });
     }
     let secret =
         bearer(headers).ok_or_else(|| ApiError::unauthorized("send an API key as `Authorization: Bearer KEY`"))?;
     let key = keys.find(secret).ok_or_else(|| ApiError::unauthorized("this API key is not known"))?;
-    Ok(Caller(Some(key.clone())))
+    Ok(Caller { key: Some(key.clone()), keys: keys.clone() })
 }
 
 /// The token of `Authorization: Bearer TOKEN`; the scheme's case does not matter (RFC 9110, section 11.1).

@@ -16,7 +16,7 @@ use crate::rate::Bucket;
 /// Begins a key that is given by its digest.
 const DIGEST: &str = "sha256:";
 
-/// One key: its SHA-256, how much it may run at once, and how many tokens it may use in a minute.
+/// One key: its SHA-256, how many choices it may run at once, and how many tokens it may use in a minute.
 #[derive(Clone)]
 pub struct ApiKey {
     digest: [u8; 32],
@@ -30,22 +30,6 @@ pub struct ApiKey {
 struct Slots {
     free: Arc<Semaphore>,
     limit: usize,
-}
-
-/// What a key has given to one request: a place, which is free again when this is dropped, and the right to use tokens.
-#[derive(Debug, Default)]
-pub(crate) struct Grant {
-    _place: Option<OwnedSemaphorePermit>,
-    tokens: Option<Arc<Bucket>>,
-}
-
-impl Grant {
-    /// The request has used tokens.
-    pub(crate) fn spend(&self, tokens: u64) {
-        if let Some(bucket) = &self.tokens {
-            bucket.spend(tokens, Instant::now());
-        }
-    }
 }
 
 impl ApiKey {
@@ -73,7 +57,7 @@ impl ApiKey {
         self.digest
     }
 
-    /// The same key, with at most `limit` generations at once.
+    /// The same key, with at most `limit` choices at once.
     #[must_use]
     pub fn limited(self, limit: usize) -> Self {
         let limit = limit.min(Semaphore::MAX_PERMITS);
@@ -99,27 +83,27 @@ impl ApiKey {
         self.preference.as_deref()
     }
 
-    /// A place for one generation, and tokens for it.
+    /// Places for so many choices more.
     ///
     /// # Errors
-    /// 429 where all of the key's places are taken, or its tokens are used up.
-    pub(crate) fn acquire(&self) -> Result<Grant, ApiError> {
-        if let Some(bucket) = &self.tokens {
-            let wait = bucket.wait(Instant::now());
-            if !wait.is_zero() {
-                let limit = bucket.per_minute();
-                let message = format!("this API key has used its {limit} tokens a minute");
-                return Err(ApiError::too_many_requests("rate_limit_exceeded", message).retry_after(wait));
-            }
-        }
-        let place = match &self.slots {
-            None => None,
-            Some(slots) => Some(Arc::clone(&slots.free).try_acquire_owned().map_err(|_| {
-                let message = format!("this API key runs {} requests already, which is its limit", slots.limit);
-                ApiError::too_many_requests("rate_limit_exceeded", message)
-            })?),
+    /// 429 where they are not free.
+    pub(crate) fn places(&self, count: usize) -> Result<Option<OwnedSemaphorePermit>, ApiError> {
+        let Some(Slots { free, limit }) = &self.slots else { return Ok(None) };
+        let full = |_| {
+            let running = limit - free.available_permits();
+            let message = format!(
+                "this API key runs {running} choices (each of a request's `n`, for each of its prompts); {count} more are \
+                 asked for, and its limit is {limit} at once"
+            );
+            ApiError::too_many_requests("rate_limit_exceeded", message)
         };
-        Ok(Grant { _place: place, tokens: self.tokens.clone() })
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        Arc::clone(free).try_acquire_many_owned(count).map(Some).map_err(full)
+    }
+
+    /// Its tokens, where they are limited.
+    pub(crate) fn bucket(&self) -> Option<&Arc<Bucket>> {
+        self.tokens.as_ref()
     }
 
     /// Tell a client how much of its limits is left. Requests are those at once: one more may come when one ends, and when that
@@ -163,32 +147,52 @@ impl fmt::Debug for ApiKey {
 
 /// The keys that are let in. Without any, everyone is.
 #[derive(Clone, Debug, Default)]
-pub struct ApiKeys(Vec<ApiKey>);
+pub struct ApiKeys {
+    keys: Arc<[ApiKey]>,
+    shared_prefixes: bool,
+}
 
 impl ApiKeys {
     /// Let these keys in.
     pub fn new(keys: impl IntoIterator<Item = ApiKey>) -> Self {
-        Self(keys.into_iter().collect())
+        Self { keys: keys.into_iter().collect(), shared_prefixes: false }
+    }
+
+    /// The same keys, whose requests find each other's cached prompts: each can then tell from `cached_tokens`, and from the time,
+    /// what others sent.
+    #[must_use]
+    pub fn sharing_prefixes(self) -> Self {
+        Self { shared_prefixes: true, ..self }
+    }
+
+    /// Whether keys find each other's cached prompts.
+    pub(crate) fn share_prefixes(&self) -> bool {
+        self.shared_prefixes
+    }
+
+    /// How many keys there are.
+    pub(crate) fn count(&self) -> usize {
+        self.keys.len()
     }
 
     /// Whether everyone is let in.
     pub fn open(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
     }
 
     /// The preferences of those keys that have one.
     pub(crate) fn preferences(&self) -> impl Iterator<Item = &Preference> {
-        self.0.iter().filter_map(ApiKey::preference)
+        self.keys.iter().filter_map(ApiKey::preference)
     }
 
     /// The key whose secret this is. Every key is compared to its end, so that the time tells nothing.
     pub fn find(&self, secret: &str) -> Option<&ApiKey> {
         let digest: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
         let mut found = u64::MAX;
-        for (index, key) in (0_u64..).zip(&self.0) {
+        for (index, key) in (0_u64..).zip(self.keys.iter()) {
             found.conditional_assign(&index, key.digest.ct_eq(&digest));
         }
-        self.0.get(usize::try_from(found).ok()?)
+        self.keys.get(usize::try_from(found).ok()?)
     }
 }
 
@@ -225,32 +229,23 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_counts_what_runs() {
-        let key = ApiKey::new("k").limited(1);
-        let grant = key.acquire().expect("the first place is free");
-        let refused = key.clone().acquire().expect_err("a clone shares the places");
+    fn clones_share_places_and_tokens() {
+        let key = ApiKey::new("k").limited(3).rated(1000);
+        let held = key.places(2).expect("free places");
+        let refused = key.clone().places(2).expect_err("one is left");
         assert_eq!(refused.status().as_u16(), 429);
-        drop(grant);
-        assert!(key.acquire().is_ok());
-    }
-
-    #[test]
-    fn tokens_are_paid_for_when_they_are_used() {
-        let key = ApiKey::new("k").rated(1000);
-        let grant = key.acquire().expect("the bucket is full");
-        grant.spend(400);
-        assert!(key.acquire().is_ok());
-        grant.spend(700);
-        let refused = key.clone().acquire().expect_err("a clone shares the tokens");
-        assert_eq!(
-            (refused.status().as_u16(), refused.body().error.code.as_deref()),
-            (429, Some("rate_limit_exceeded"))
+        assert!(
+            refused.body().error.message.contains("runs 2 choices")
+                && refused.body().error.message.contains("limit is 3")
         );
+        drop(held);
+        assert!(key.places(3).is_ok() && key.places(4).is_err());
+        key.clone().bucket().expect("a bucket").spend(1100, Instant::now());
         let mut headers = HeaderMap::new();
         key.tell(&mut headers);
         assert_eq!(headers["x-ratelimit-limit-tokens"], "1000");
         assert_eq!(headers["x-ratelimit-remaining-tokens"], "0");
-        assert!(!headers.contains_key("x-ratelimit-limit-requests"));
+        assert_eq!(headers["x-ratelimit-remaining-requests"], "3");
     }
 
     #[test]

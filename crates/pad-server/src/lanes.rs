@@ -1,45 +1,34 @@
-//! Planned lanes to the engine's.
+//! Planned lanes to the engine's: which loaded weights, adapter and heads they name.
 
-use std::sync::Arc;
-
-use pad_engine::{Adaptation, LaneReadout, LaneSpec, Trunk, WeightsId};
-use pad_reward::{LaneHead, LaneSource, RewardLane};
+use pad_engine::{LaneReadout, LaneSpec, RewardLane, WeightsId};
+use pad_reward::{LaneHead, LaneSource};
 
 use crate::ApiError;
 use crate::state::Reward;
 
-/// The base lane of this prompt, and the reward lanes. A reward lane that would compute what the base lane computes is only another
-/// readout of that, and one that does so up to its adapter branches off there.
+/// The base lane of this prompt, and the reward lanes.
 ///
 /// # Errors
 /// 500 where a lane needs a value head or weights that the reward model was not loaded with.
 pub(crate) fn specs(
     reward: Option<&Reward>,
     base: Vec<u32>,
-    lanes: Vec<RewardLane>,
+    lanes: Vec<pad_reward::RewardLane>,
 ) -> Result<Vec<LaneSpec>, ApiError> {
-    let base: Arc<[u32]> = base.into();
-    let mut specs = vec![LaneSpec::base(Arc::clone(&base))];
-    for RewardLane { prompt, kind } in lanes {
-        let weights = match (kind.source, reward) {
-            (LaneSource::Base, _) => WeightsId::BASE,
-            (LaneSource::Reward, Some(reward)) => reward.weights,
-            (LaneSource::Reward, None) => return Err(ApiError::internal("the reward model was not loaded")),
-        };
-        let readouts: Vec<LaneReadout> =
-            kind.heads.iter().map(|head| readout(reward, *head)).collect::<Result<_, _>>()?;
-        let adapter = reward.and_then(|reward| reward.adapter).filter(|_| kind.adapted);
-        let beside = weights == WeightsId::BASE && *prompt == *base;
-        if beside && adapter.is_none() && specs.len() == 1 {
-            specs[0].readouts.extend(readouts);
-            continue;
-        }
-        let trunk = if beside { Trunk::Base } else { Trunk::Own };
-        let adapter = adapter.map(|adapter| Adaptation { adapter, trunk });
-        let prompt = if beside { Arc::clone(&base) } else { prompt.into() };
-        specs.push(LaneSpec { weights, adapter, readouts, prompt });
-    }
-    Ok(specs)
+    let lanes: Vec<RewardLane> = lanes.into_iter().map(|lane| loaded(reward, lane)).collect::<Result<_, _>>()?;
+    Ok(pad_engine::arrange(base, lanes))
+}
+
+fn loaded(reward: Option<&Reward>, lane: pad_reward::RewardLane) -> Result<RewardLane, ApiError> {
+    let pad_reward::RewardLane { prompt, kind } = lane;
+    let weights = match (kind.source, reward) {
+        (LaneSource::Base, _) => WeightsId::BASE,
+        (LaneSource::Reward, Some(reward)) => reward.weights,
+        (LaneSource::Reward, None) => return Err(ApiError::internal("the reward model was not loaded")),
+    };
+    let readouts = kind.heads.iter().map(|head| readout(reward, *head)).collect::<Result<_, _>>()?;
+    let adapter = reward.and_then(|reward| reward.adapter).filter(|_| kind.adapted);
+    Ok(RewardLane { weights, adapter, readouts, prompt })
 }
 
 fn readout(reward: Option<&Reward>, head: LaneHead) -> Result<LaneReadout, ApiError> {

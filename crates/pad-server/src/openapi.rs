@@ -1,15 +1,19 @@
 //! The `OpenAPI` document: collected from the handlers and wire types, so that it cannot drift from them.
 
-use std::sync::LazyLock;
+use std::sync::Arc;
 
+use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use pad_api::{ErrorBody, ItemOrder};
+use pad_api::{ChatRequest, CompletionRequest, ErrorBody, ItemOrder, PadOptions};
+use pad_decode::CANDIDATES;
 use utoipa::openapi::path::Operation;
+use utoipa::openapi::schema::{Object, Schema};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
+use crate::state::{RequestLimits, Shared};
 use crate::{chat, completions, docs, health, models, preferences, responses, rewards, server_info, tokens};
 
 #[derive(OpenApi)]
@@ -41,21 +45,37 @@ use crate::{chat, completions, docs, health, models, preferences, responses, rew
 )]
 struct Document;
 
-/// The `OpenAPI` document of all routes. Its order is fixed, so that its text can be compared.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    Document::openapi()
+/// The `OpenAPI` document of all routes, with the limits of a server. Its order is fixed, so that its text can be compared.
+pub fn openapi(limits: &RequestLimits) -> utoipa::openapi::OpenApi {
+    let mut document = Document::openapi();
+    let choices = limits.choices;
+    limit(&mut document, &ChatRequest::name(), "n", |n| n.maximum = Some(choices.into()));
+    limit(&mut document, &CompletionRequest::name(), "n", |n| n.maximum = Some(choices.into()));
+    limit(&mut document, &CompletionRequest::name(), "best_of", |n| n.maximum = Some(choices.into()));
+    limit(&mut document, &PadOptions::name(), "top_k", |top_k| {
+        top_k.minimum = Some((*CANDIDATES.start()).into());
+        top_k.maximum = Some((*CANDIDATES.end()).into());
+    });
+    document
 }
 
-/// The document's text, the same for the life of the process.
-static TEXT: LazyLock<String> = LazyLock::new(|| openapi().to_pretty_json().unwrap_or_default());
+/// Write a limit into the schema of a number, where its owner is no attribute of the wire type.
+fn limit(document: &mut utoipa::openapi::OpenApi, name: &str, property: &str, write: impl FnOnce(&mut Object)) {
+    let schemas = document.components.as_mut().map(|components| &mut components.schemas);
+    let Some(RefOr::T(Schema::Object(schema))) = schemas.and_then(|schemas| schemas.get_mut(name)) else { return };
+    if let Some(RefOr::T(Schema::Object(number))) = schema.properties.get_mut(property) {
+        write(number);
+    }
+}
 
 /// Describe the API.
 #[utoipa::path(
     get, path = "/openapi.json", tag = "Operation", operation_id = "openapi",
     responses((status = 200, description = "This document.", body = Object))
 )]
-pub(crate) async fn serve() -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "application/json")], TEXT.as_str())
+pub(crate) async fn serve(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
+    let write = || openapi(&shared.state.limits).to_pretty_json().unwrap_or_default();
+    ([(header::CONTENT_TYPE, "application/json")], shared.document.get_or_init(write).clone())
 }
 
 /// How to send a key.

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use pad_api::{DimensionInfo, GuidanceDefaults, NumberRange, ObjectKind, PreferenceList, TopKRange};
-use pad_reward::{Kind, Manifest};
+use pad_decode::CANDIDATES;
+use pad_reward::Manifest;
 
-use crate::generation::guidance::{BETA, TOP_K};
+use crate::generation::guidance::BETA;
 use crate::state::{AppState, Shared};
 
 /// List the dimensions that `preference` may weigh, with the ranges and defaults of guidance.
@@ -26,19 +27,15 @@ fn describe(state: &AppState) -> PreferenceList {
     let (beta, top_k) = state.guidance();
     PreferenceList {
         object: ObjectKind::List,
-        kind: manifest.map_or("none", kind).to_owned(),
+        kind: manifest.map_or("none", |manifest| manifest.kind.name()).to_owned(),
         data: manifest.map(dimensions).unwrap_or_default(),
         default: manifest.map(default_weights).unwrap_or_default(),
         beta: GuidanceDefaults { default: f64::from(beta), minimum: *BETA.start(), maximum: *BETA.end() },
-        top_k: TopKRange { default: top_k as u64, minimum: *TOP_K.start(), maximum: *TOP_K.end() },
-    }
-}
-
-fn kind(manifest: &Manifest) -> &'static str {
-    match manifest.kind {
-        Kind::Prompted => "prompted",
-        Kind::Checkpoint => "checkpoint",
-        Kind::Heads => "heads",
+        top_k: TopKRange {
+            default: top_k as u64,
+            minimum: *CANDIDATES.start() as u64,
+            maximum: *CANDIDATES.end() as u64,
+        },
     }
 }
 

@@ -1,8 +1,8 @@
-//! Tokens per minute: a bucket that fills steadily and may be overdrawn.
+//! Tokens per minute: a bucket that fills steadily and may be overdrawn by one minute's tokens.
 //!
-//! How long an answer gets is known only when it is there. So a request is let in while the bucket has something, and pays as it
-//! goes; what it takes beyond the bucket keeps the next request waiting. Over time no more flows out than in, and no request is
-//! refused for what it might have cost.
+//! How long an answer gets is known only when it is there. So a request is let in while the bucket has something, and takes what it
+//! may use at most; what it did not use comes back at its end. It may take more than is there, but no more than a minute's worth,
+//! and that keeps the next request waiting: over time no more flows out than in, however much one request asks for.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,9 +33,32 @@ impl Bucket {
         self.per_minute
     }
 
-    /// Take tokens, whether they are there or not.
+    /// Take `most` tokens, or as many as there may be taken, but not less than `least`: then none, and how long it takes until those
+    /// can be taken.
+    pub(crate) fn reserve(&self, least: u64, most: u64, now: Instant) -> Result<u64, Duration> {
+        let full = f64::from(self.per_minute);
+        let taken = self.at(now, |level| {
+            let room = (level.tokens + full).max(0.0) as u64;
+            let taken = most.min(room);
+            if level.tokens < 1.0 || taken < least {
+                return None;
+            }
+            level.tokens -= taken as f64;
+            Some(taken)
+        });
+        taken.ok_or_else(|| self.until((least as f64 - full).clamp(1.0, full), now))
+    }
+
+    /// Take tokens that were used already, as far as the bucket may be overdrawn.
     pub(crate) fn spend(&self, tokens: u64, now: Instant) {
-        self.at(now, |level| level.tokens -= tokens as f64);
+        let full = f64::from(self.per_minute);
+        self.at(now, |level| level.tokens = (level.tokens - tokens as f64).max(-full));
+    }
+
+    /// Give back what was reserved and not used.
+    pub(crate) fn give_back(&self, tokens: u64, now: Instant) {
+        let full = f64::from(self.per_minute);
+        self.at(now, |level| level.tokens = (level.tokens + tokens as f64).min(full));
     }
 
     /// What is there; 0 where it is overdrawn.
@@ -72,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_fills_steadily_and_may_be_overdrawn() {
+    fn it_fills_steadily_and_may_be_overdrawn_by_a_minutes_tokens() {
         let begin = Instant::now();
         let after = |seconds| begin + Duration::from_secs(seconds);
         let bucket = Bucket::new(60, begin);
@@ -85,5 +108,25 @@ mod tests {
         assert_eq!(bucket.remaining(after(1000)), 60, "it holds a minute's tokens");
         // A clock that was read earlier changes nothing.
         assert_eq!(bucket.remaining(begin), 60);
+        bucket.spend(1_000_000, after(1000));
+        assert_eq!(bucket.wait(after(1000)), Duration::from_secs(61), "no more than a minute's tokens beyond it");
+    }
+
+    #[test]
+    fn a_request_takes_what_it_may_use_at_most_and_gives_the_rest_back() {
+        let now = Instant::now();
+        let bucket = Bucket::new(60, now);
+        assert_eq!(bucket.reserve(10, 50, now), Ok(50));
+        assert_eq!(bucket.reserve(10, 1000, now), Ok(70), "what is there, and a minute's tokens beyond it");
+        assert_eq!(bucket.reserve(1, 1, now), Err(Duration::from_secs(61)));
+        bucket.give_back(100, now);
+        assert_eq!(bucket.remaining(now), 40);
+        assert_eq!(bucket.reserve(101, 200, now), Err(Duration::from_secs(1)), "one more than may be taken now");
+        assert_eq!(bucket.reserve(100, 200, now), Ok(100));
+        bucket.give_back(1000, now);
+        assert_eq!(bucket.remaining(now), 60);
+        // More than can ever be taken is told the time until the bucket is full.
+        bucket.spend(30, now);
+        assert_eq!(bucket.reserve(1000, 1000, now), Err(Duration::from_secs(30)));
     }
 }

@@ -1,6 +1,6 @@
 //! The one place where errors of the other crates become HTTP answers.
 
-use pad_engine::SubmitError;
+use pad_engine::{ScoreError, SubmitError};
 use pad_reward::RewardError;
 use pad_text::TextError;
 
@@ -13,7 +13,9 @@ const MESSAGES: &str = "messages";
 pub(crate) fn submit(error: &SubmitError, prompt: &str) -> ApiError {
     let message = error.to_string();
     match error {
-        SubmitError::QueueFull { .. } => ApiError::too_many_requests("queue_full", message),
+        SubmitError::QueueFull { .. } | SubmitError::ShareFull { .. } => {
+            ApiError::too_many_requests("queue_full", message)
+        }
         SubmitError::ContextExceeded { prompt: tokens, max_tokens, context } => {
             let message = too_long(*tokens, *max_tokens, *context);
             ApiError::invalid_code("context_length_exceeded", message).about(prompt)
@@ -66,6 +68,15 @@ impl From<SubmitError> for ApiError {
     }
 }
 
+impl From<ScoreError> for ApiError {
+    fn from(error: ScoreError) -> Self {
+        match error {
+            ScoreError::Failed(why) => Self::internal(format!("the scoring failed: {why}")),
+            ScoreError::Dead => Self::unavailable("engine_dead", error.to_string()),
+        }
+    }
+}
+
 impl From<RewardError> for ApiError {
     fn from(error: RewardError) -> Self {
         reward(&error, MESSAGES)
@@ -101,6 +112,10 @@ mod tests {
     fn what_the_engine_refuses() {
         let full = SubmitError::QueueFull { running: 3, waiting: 5, limit: 8 };
         check(full, 429, None, Some("queue_full"), &["8"]);
+        let share = SubmitError::ShareFull { held: 190, asked: 16, limit: 256 };
+        check(share, 429, None, Some("queue_full"), &["190", "16", "256"]);
+        check(ScoreError::Failed("on purpose".to_owned()), 500, None, Some("internal_error"), &["on purpose"]);
+        check(ScoreError::Dead, 503, None, Some("engine_dead"), &[]);
         let long = SubmitError::ContextExceeded { prompt: 2000, max_tokens: 100, context: 2048 };
         check(
             long,

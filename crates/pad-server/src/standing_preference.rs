@@ -39,7 +39,7 @@ impl Standing {
                 Some(read(PreferenceSource::Header, Preference::from_text(text))?)
             }
         };
-        Ok(Self { header, key: caller.0.as_ref().and_then(ApiKey::preference).cloned() })
+        Ok(Self { header, key: caller.key().and_then(ApiKey::preference).cloned() })
     }
 
     /// Fill in the preference of a body that has none; where it came from.

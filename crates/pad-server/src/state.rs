@@ -1,6 +1,6 @@
 //! What the server is made of: the model, the reward model, the engine, and the settings of requests.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use pad_engine::{AdapterId, Engine, HeadId, WeightsId};
@@ -190,6 +190,8 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) unknown_fields: UnknownFields,
     pub(crate) responses: ResponseMemory,
+    /// The `OpenAPI` document's text.
+    pub(crate) document: OnceLock<String>,
     /// Forms of answers, over the model's vocabulary.
     pub(crate) grammars: Grammars,
 }
@@ -200,6 +202,13 @@ impl Shared {
         let grammars = Grammars::new(Arc::clone(state.chat.tokenizer()));
         let RequestLimits { responses, responses_bytes, .. } = state.limits;
         let responses = ResponseMemory::new(responses, responses_bytes);
-        Self { state, metrics, unknown_fields: UnknownFields::default(), responses, grammars }
+        Self {
+            state,
+            metrics,
+            unknown_fields: UnknownFields::default(),
+            responses,
+            document: OnceLock::new(),
+            grammars,
+        }
     }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use pad_api::{Detokenization, DetokenizeRequest, ErrorBody, Tokenization, TokenizeRequest};
 use pad_text::{Chat, Message, spell};
 
 use crate::ApiError;
+use crate::auth::Caller;
 use crate::body::JsonBody;
 use crate::conversation::conversation;
 use crate::state::Shared;
@@ -20,18 +21,22 @@ use crate::state::Shared;
         (status = 400, description = "A value is wrong (`param` names the field).", body = ErrorBody),
         (status = 404, description = "No such model.", body = ErrorBody),
         (status = 413, description = "The body is too large.", body = ErrorBody),
+        (status = 429, description = "A limit of the API key is reached.", body = ErrorBody),
     )
 )]
 pub(crate) async fn tokenize(
     State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
     JsonBody(request): JsonBody<TokenizeRequest>,
 ) -> Result<Json<Tokenization>, ApiError> {
     shared.state.model.check_name(request.model.as_deref())?;
     let source = Source::of(request)?;
+    let grant = caller.acquire()?;
     let chat = Arc::clone(&shared.state.chat);
     // A long text takes a while, in which other requests of the same thread would wait.
     let read = tokio::task::spawn_blocking(move || source.tokens(&chat)).await;
     let tokens = read.map_err(|_| ApiError::internal("the text could not be read"))??;
+    grant.charge_done(tokens.len() as u64);
     let max_model_len = shared.state.engine.limits().context as u64;
     Ok(Json(Tokenization { count: tokens.len() as u64, max_model_len, tokens }))
 }
@@ -44,10 +49,12 @@ pub(crate) async fn tokenize(
         (status = 400, description = "A value is wrong (`param` names the field).", body = ErrorBody),
         (status = 404, description = "No such model.", body = ErrorBody),
         (status = 413, description = "The body is too large.", body = ErrorBody),
+        (status = 429, description = "A limit of the API key is reached.", body = ErrorBody),
     )
 )]
 pub(crate) async fn detokenize(
     State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
     JsonBody(request): JsonBody<DetokenizeRequest>,
 ) -> Result<Json<Detokenization>, ApiError> {
     shared.state.model.check_name(request.model.as_deref())?;
@@ -57,6 +64,7 @@ pub(crate) async fn detokenize(
         let message = format!("`tokens` has {token}; allowed: ids of tokens, 0 to {}", size.saturating_sub(1));
         return Err(ApiError::invalid("tokens", message));
     }
+    caller.acquire()?.charge_done(request.tokens.len() as u64);
     Ok(Json(Detokenization { prompt: spell(tokenizer, &request.tokens) }))
 }
 

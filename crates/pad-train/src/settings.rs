@@ -1,5 +1,6 @@
 //! What a training can be told.
 
+use pad_decode::CANDIDATES;
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
@@ -130,8 +131,9 @@ impl Settings {
         if !(self.anchor >= 0.0 && self.anchor.is_finite()) {
             return Err(TrainError::setting("anchor", format!("{}; a number from 0 is expected", self.anchor)));
         }
-        if !(1..=100).contains(&self.top_k) {
-            return Err(TrainError::setting("top_k", format!("{}; from 1 to 100", self.top_k)));
+        if !CANDIDATES.contains(&self.top_k) {
+            let (least, most) = (CANDIDATES.start(), CANDIDATES.end());
+            return Err(TrainError::setting("top_k", format!("{}; from {least} to {most}", self.top_k)));
         }
         if !(0.0..=1.0).contains(&self.warmup) {
             return Err(TrainError::setting("warmup", format!("{}; a share from 0 to 1 is expected", self.warmup)));

@@ -36,7 +36,9 @@ pub fn run(args: &OpenapiArgs) -> anyhow::Result<()> {
 
 /// The document as indented JSON with a newline at its end.
 fn document() -> anyhow::Result<String> {
-    let mut json = pad_server::openapi().to_pretty_json().context("the OpenAPI document cannot be written")?;
+    let mut json = pad_server::openapi(&pad_server::RequestLimits::default())
+        .to_pretty_json()
+        .context("the OpenAPI document cannot be written")?;
     json.push('\n');
     Ok(json)
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, ensure};
 use pad_engine::AdapterId;
 use pad_hub::{Hub, ModelFiles, Source};
 use pad_model::{Adapter, Model, ModelOptions, ValueHead};
-use pad_reward::{Kind, Manifest, RewardModel};
+use pad_reward::{Manifest, OwnModel, RewardModel, TrainedParts};
 use pad_text::Tokenizer;
 
 use crate::loading::{self, BaseModel};
@@ -96,13 +96,13 @@ impl RewardSource {
             Some(source) => Some(own_model(source, hub, base, options)?),
         };
         let mut loaded = RewardWeights::default();
-        match manifest.kind {
-            Kind::Prompted => {}
-            Kind::Checkpoint => {
-                let (model, folder) = own.as_ref().context("a reward model of kind `checkpoint` has weights")?;
+        match manifest.kind.trained_parts() {
+            TrainedParts::None => {}
+            TrainedParts::ValueHead => {
+                let (model, folder) = own.as_ref().context("a value head belongs to a language model")?;
                 loaded.heads = vec![ValueHead::open(folder, model.config().hidden, &options.device, &options.pool)?];
             }
-            Kind::Heads => {
+            TrainedParts::HeadsAndAdapter => {
                 let folder = self.folder.as_deref().context(
                     "a reward model of kind `heads` is a folder: give its path, as --reward FOLDER or reward = \"FOLDER\"",
                 )?;
@@ -156,12 +156,10 @@ fn manifest_file(path: &Path) -> (PathBuf, PathBuf) {
 
 /// Where the reward model's own weights are: its source, relative to the manifest's folder, or, of a checkpoint, that folder itself.
 fn weights(manifest: &Manifest, folder: Option<&Path>) -> anyhow::Result<Option<String>> {
-    if manifest.kind == Kind::Prompted || (manifest.kind == Kind::Heads && manifest.source.is_none()) {
-        return Ok(None);
-    }
     let text = |path: &Path| path.to_str().map(str::to_owned).context("the reward model's path is not UTF-8");
-    match (&manifest.source, folder) {
-        (Some(source), Some(folder)) => match source.parse()? {
+    match (manifest.kind.own_model(manifest), folder) {
+        (OwnModel::None, _) => Ok(None),
+        (OwnModel::Source(source), Some(folder)) => match source.parse()? {
             Source::Path(path) => {
                 let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
                 ensure!(
@@ -171,11 +169,13 @@ fn weights(manifest: &Manifest, folder: Option<&Path>) -> anyhow::Result<Option<
                 );
                 text(&folder.join(path)).map(Some)
             }
-            _ => Ok(Some(source.clone())),
+            _ => Ok(Some(source)),
         },
-        (Some(source), None) => Ok(Some(source.clone())),
-        (None, Some(folder)) => text(folder).map(Some),
-        (None, None) => anyhow::bail!("reward.source is missing: a reward model of kind `checkpoint` has weights"),
+        (OwnModel::Source(source), None) => Ok(Some(source)),
+        (OwnModel::Folder, Some(folder)) => text(folder).map(Some),
+        (OwnModel::Folder, None) => {
+            anyhow::bail!("reward.source is missing: a reward model of kind `{}` has weights", manifest.kind.name())
+        }
     }
 }
 

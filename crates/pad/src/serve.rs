@@ -70,11 +70,22 @@ async fn serve(settings: &Settings, environment: &Environment) -> anyhow::Result
     let listener = socket.listen(1024)?;
     println!("{}", announcement(&state.model.id, &dimensions, listener.local_addr()?, &settings.server));
     let (stop, stopped) = oneshot::channel();
-    let shutdown = async {
-        // An error would mean that the sender is gone, which ends serving as well.
-        let _ = stopped.await;
+    let engine = state.engine.clone();
+    let worker = state.engine.clone();
+    let shutdown = async move {
+        tokio::select! {
+            // An error would mean that the sender is gone, which ends serving as well.
+            _ = stopped => {}
+            () = worker.stopped() => {}
+        }
     };
-    match pad_server::run(listener, tls, state, shutdown, signals.stop_twice(stop)).await {
+    let ended = pad_server::run(listener, tls, state, shutdown, signals.stop_twice(stop)).await;
+    // A supervisor starts the process again.
+    ensure!(
+        engine.status().ready,
+        "the engine's worker has stopped after a fault that it could not mend; the log says which"
+    );
+    match ended {
         Ended::Complete => Ok(()),
         Ended::Interrupted => Err(Interrupted.into()),
     }
@@ -151,7 +162,7 @@ pub fn app_state(settings: &Settings, environment: &Environment, keys: ApiKeys) 
             top_p: settings.defaults.top_p,
             max_tokens: Some(settings.defaults.max_tokens).filter(|tokens| *tokens > 0),
         },
-        keys,
+        keys: if settings.engine.shared_prefix_cache { keys.sharing_prefixes() } else { keys },
         limits: RequestLimits {
             body_bytes: settings.server.body_limit.0 as usize,
             body_time: Duration::from_secs(settings.server.body_seconds),
@@ -194,6 +205,17 @@ fn served_reward(model: Arc<RewardModel>, weights: &RewardWeights) -> Reward {
     }
 }
 
+/// Refuses a KV cache that this machine cannot hold: an allocation that fails later would end the process without a word.
+fn check_memory(blocks: usize, bytes_per_block: usize) -> anyhow::Result<()> {
+    let fits =
+        blocks.checked_mul(bytes_per_block).is_some_and(|bytes| Vec::<u8>::new().try_reserve_exact(bytes).is_ok());
+    ensure!(
+        fits,
+        "engine.kv_memory (or engine.kv_positions) is too large: {blocks} blocks of {bytes_per_block} bytes do not fit the memory"
+    );
+    Ok(())
+}
+
 /// Gives each set of weights its KV cache and starts the worker.
 fn start_engine(settings: &Settings, base: pad_model::Model, reward: RewardWeights) -> anyhow::Result<Engine> {
     let models = match reward.model {
@@ -203,6 +225,7 @@ fn start_engine(settings: &Settings, base: pad_model::Model, reward: RewardWeigh
     let bytes = models.iter().map(|(model, _)| model.kv_bytes_per_position()).sum();
     let blocks = settings.engine.positions(bytes) / BLOCK;
     ensure!(blocks > 0, "engine.kv_memory is too small: one block of {BLOCK} positions takes {} bytes", bytes * BLOCK);
+    check_memory(blocks, bytes * BLOCK)?;
     tracing::info!(positions = blocks * BLOCK, mib = (blocks * BLOCK * bytes) >> 20, "KV cache");
     let weights: Result<Vec<_>, _> =
         models.into_iter().map(|(model, heads)| LoadedWeights::new(model, heads, blocks)).collect();

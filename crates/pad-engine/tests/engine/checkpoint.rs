@@ -6,7 +6,7 @@ use std::sync::Arc;
 use candle_core::Device;
 use pad_decode::{Decision, Reference, Rule, Term};
 use pad_engine::{
-    Engine, EngineConfig, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec, LoadedWeights, LockstepRunner,
+    Engine, EngineConfig, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec, LoadedWeights, LockstepRunner, Tenant,
     WeightsId,
 };
 use pad_model::{Dtype, Model, ModelOptions, Pool, ValueHead};
@@ -69,6 +69,7 @@ fn request(case: &Case) -> GenerateRequest {
         max_tokens: case.steps.len(),
         end_tokens: Arc::new([]),
         grammar: None,
+        tenant: Tenant::default(),
     }
 }
 

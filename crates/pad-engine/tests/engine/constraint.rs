@@ -18,9 +18,12 @@ struct Residues {
     may_end: usize,
     /// After so many tokens it breaks.
     breaks: usize,
+    /// After so many tokens it panics.
+    panics: usize,
 }
 
-const RESIDUES: Residues = Residues { sum: 0, count: 0, length: 12, may_end: 12, breaks: usize::MAX };
+const RESIDUES: Residues =
+    Residues { sum: 0, count: 0, length: 12, may_end: 12, breaks: usize::MAX, panics: usize::MAX };
 
 impl Residues {
     fn takes(&self, token: u32) -> bool {
@@ -39,6 +42,7 @@ impl Grammar for Residues {
     }
 
     fn accept(&mut self, token: u32) -> Result<(), GrammarError> {
+        assert!(self.count < self.panics, "on purpose");
         assert!(self.takes(token) && token != END, "{token} is not allowed");
         self.sum += token + 3;
         self.count += 1;
@@ -150,4 +154,19 @@ fn a_grammar_that_breaks_fails_its_sequence_and_nothing_else() {
     assert_eq!((status.failed, status.finished, status.kv_blocks_used), (1, 1, 0));
     let nothing = held_to(Residues { length: 0, may_end: 0, ..RESIDUES }, request(&[1; 5], &[], 30));
     assert!(matches!(engine.submit(nothing), Err(SubmitError::Invalid(why)) if why.contains("no text")));
+}
+
+#[test]
+fn a_grammar_that_panics_fails_its_own_sequence_only() {
+    let engine = engine(Fake::new(64), EngineConfig::default());
+    let beside = request(&[5, 6, 7], &[1.0], 60);
+    let running = engine.submit(beside.clone()).unwrap().remove(0);
+    for panics in [1, 2, 3] {
+        let broken = held_to(Residues { panics, ..RESIDUES }, request(&[1, 2], &[], 20));
+        let (tokens, finish) = collect(engine.submit(broken).unwrap().remove(0));
+        assert_eq!(tokens.len(), panics + 1);
+        assert!(finish.unwrap_err().contains("panicked"));
+    }
+    assert_eq!(collect(running).0, alone(&beside));
+    assert!(settled(&engine).ready, "it is the grammar's fault, and not the engine's");
 }

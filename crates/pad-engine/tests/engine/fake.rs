@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use pad_decode::{Adjustments, Candidates, Readout, Reference, Rule, Term};
 use pad_engine::{
     BLOCK, Choice, DecodeReadouts, Engine, EngineConfig, Event, Finish, GenerateRequest, LaneReadout, LaneRows,
-    LaneSpec, Runner, ScoreReadouts, StepError, StepPlan, StepReadouts, WeightsId,
+    LaneSpec, Runner, ScoreReadouts, StepError, StepPlan, StepReadouts, Tenant, WeightsId,
 };
 
 /// A token that makes the step it is run in fail.
@@ -161,6 +161,7 @@ pub fn request(prompt: &[u32], weights: &[f32], max_tokens: usize) -> GenerateRe
         max_tokens,
         end_tokens: Arc::new([]),
         grammar: None,
+        tenant: Tenant::default(),
     }
 }
 
@@ -176,7 +177,6 @@ pub fn collect(mut choice: Choice) -> (Vec<u32>, Result<Finish, String>) {
             Some(Event::Token(token)) => tokens.push(token.id),
             Some(Event::Finished(finish)) => return (tokens, Ok(finish)),
             Some(Event::Failed(why)) => return (tokens, Err(why)),
-            Some(Event::Scored(_)) => panic!("nothing was to be scored"),
             None => return (tokens, Err("the stream ended without a last word".to_owned())),
         }
     }

@@ -9,7 +9,7 @@ use candle_core::{Device, Tensor};
 use pad_decode::{Decision, Reference, Rule, Term};
 use pad_engine::{
     Adaptation, AdapterId, Choice, Engine, EngineConfig, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec,
-    LoadedWeights, LockstepRunner, ScoreRequest, Scores, Trunk, WeightsId,
+    LoadedWeights, LockstepRunner, ScoreRequest, Scores, Tenant, Trunk, WeightsId,
 };
 use pad_model::{Adapter, Dtype, Model, ModelOptions, Pool, ValueHead};
 
@@ -68,6 +68,7 @@ fn request(lanes: Vec<LaneSpec>) -> GenerateRequest {
         max_tokens: 20,
         end_tokens: Arc::new([]),
         grammar: None,
+        tenant: Tenant::default(),
     }
 }
 
@@ -142,10 +143,8 @@ fn heads_on_the_base_lane_are_read_as_in_a_lane_of_their_own() {
 }
 
 fn scored(engine: &Engine, lanes: Vec<LaneSpec>, answer: &[u32]) -> Scores {
-    let mut choice = engine.score(&ScoreRequest { lanes, answer: answer.into(), top: 3 }).unwrap();
-    let Some(Event::Scored(scores)) = choice.blocking_next() else { panic!("no scores") };
-    assert!(matches!(choice.blocking_next(), Some(Event::Finished(_))));
-    scores
+    let request = ScoreRequest { lanes, answer: answer.into(), top: 3, tenant: Tenant::default() };
+    engine.score(&request).unwrap().blocking_scored().unwrap().scores
 }
 
 #[test]

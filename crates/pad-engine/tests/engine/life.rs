@@ -39,6 +39,49 @@ fn a_failed_step_fails_its_sequences_and_nothing_else() {
     }
 }
 
+/// A request that makes the decision panic: the fake has no sums over the vocabulary.
+fn panicking() -> pad_engine::GenerateRequest {
+    let mut request = request(&[1, 2], &[], 5);
+    request.rule.normalisation = pad_decode::Normalisation::Vocabulary;
+    request
+}
+
+#[tokio::test]
+async fn a_panic_outside_the_runner_costs_what_runs_and_a_second_one_the_worker() {
+    let (runner, gate) = Fake::gated(64);
+    let engine = engine(runner, EngineConfig { max_sequences: 2, ..EngineConfig::default() });
+    let taken: Vec<_> = [panicking(), request(&[3], &[1.0], 50), request(&[4], &[], 50)]
+        .map(|request| engine.submit(request).unwrap().remove(0))
+        .into();
+    (0..3).for_each(|_| gate.send(()).unwrap());
+    for mut choice in taken {
+        let mut last = None;
+        while let Some(event) = choice.next().await {
+            last = Some(event);
+        }
+        assert!(matches!(&last, Some(Event::Failed(why)) if why.contains("began anew")), "{last:?}");
+    }
+    (0..100).for_each(|_| gate.send(()).unwrap());
+    let good = request(&[1, 2], &[1.0], 5);
+    let mut choice = engine.submit(good.clone()).unwrap().remove(0);
+    let mut tokens = Vec::new();
+    while let Some(event) = choice.next().await {
+        if let Event::Token(token) = event {
+            tokens.push(token.id);
+        }
+    }
+    assert_eq!(tokens, std::thread::spawn(move || alone(&good)).join().unwrap(), "the next one finds a clean engine");
+    let status = settled(&engine);
+    assert_eq!((status.ready, status.failed, status.finished, status.kv_blocks_used), (true, 3, 1, 0));
+
+    let mut choice = engine.submit(panicking()).unwrap().remove(0);
+    assert!(matches!(choice.next().await, Some(Event::Failed(_))));
+    engine.stopped().await;
+    assert!(!engine.status().ready);
+    assert_eq!(engine.submit(request(&[1], &[], 1)).unwrap_err(), SubmitError::Dead);
+    engine.idle().await;
+}
+
 #[test]
 fn requests_that_never_fit_are_refused_with_the_figures() {
     let engine = engine(Fake::new(4), EngineConfig { context: 100, ..EngineConfig::default() });

@@ -8,3 +8,4 @@ mod heads;
 mod life;
 mod scheduling;
 mod scoring;
+mod tenants;

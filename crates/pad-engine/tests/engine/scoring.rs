@@ -1,18 +1,16 @@
 //! Scoring given answers with the fake runner: beside sequences that decode, in chunks, from the cache.
 
-use pad_engine::{EngineConfig, Event, LaneSpec, ScoreRequest, Scores};
+use pad_engine::{EngineConfig, LaneSpec, PendingScores, ScoreRequest, Scores, Tenant};
 
 use super::fake::{Fake, alone, collect, engine, request, settled};
 
 fn score(prompt: &[u32], answer: &[u32]) -> ScoreRequest {
     let lanes = request(prompt, &[1.0], 1).lanes;
-    ScoreRequest { lanes, answer: answer.into(), top: 2 }
+    ScoreRequest { lanes, answer: answer.into(), top: 2, tenant: Tenant::default() }
 }
 
-fn scores(mut choice: pad_engine::Choice) -> Scores {
-    let Some(Event::Scored(scores)) = choice.blocking_next() else { panic!("no scores") };
-    let Some(Event::Finished(_)) = choice.blocking_next() else { panic!("no last word") };
-    scores
+fn scores(pending: PendingScores) -> Scores {
+    pending.blocking_scored().expect("scores").scores
 }
 
 #[test]
@@ -50,6 +48,7 @@ fn a_preempted_answer_is_scored_from_the_start() {
         lanes: vec![LaneSpec::base(prompt.as_slice().into())],
         answer: answer.as_slice().into(),
         top: 2,
+        tenant: Tenant::default(),
     };
     let got = scores(engine.score(&base_only).unwrap());
     assert_eq!((got.base, got.best), (want.base, want.best));
@@ -62,6 +61,6 @@ fn what_cannot_be_scored_is_refused() {
     let refused = |request: &ScoreRequest| engine.score(request).unwrap_err().to_string();
     assert!(refused(&score(&[1, 2], &[])).contains("at least one token"));
     assert!(refused(&score(&[1, 2], &[5; 300])).contains("context"));
-    assert!(refused(&ScoreRequest { lanes: Vec::new(), answer: [1].into(), top: 0 }).contains("base lane"));
+    assert!(refused(&ScoreRequest { lanes: Vec::new(), ..score(&[1, 2], &[1]) }).contains("base lane"));
     assert!(refused(&ScoreRequest { top: 101, ..score(&[1, 2], &[5]) }).contains("0 to 100"));
 }

@@ -64,6 +64,7 @@ pub(super) fn generation_request(mut request: ChatRequest) -> Result<GenerationR
         stream: request.stream,
         stream_options: request.stream_options,
         preference: request.preference,
+        cache_salt: request.cache_salt,
         pad: request.pad,
         begun,
         ..GenerationRequest::new(names, vec![prompt.into()])

@@ -3,19 +3,25 @@
 use std::sync::Arc;
 
 use pad_api::{TextLogprobs, TokenLogprob, TopLogprob};
-use pad_engine::{LaneSpec, ScoreRequest, Scores};
+use pad_engine::{LaneSpec, ScoreRequest, Scores, Tenant};
 use pad_text::{Speller, Tokenizer};
 
 use super::options::CompletionOptions;
+use crate::ApiError;
 use crate::generation::trace::finite;
+use crate::grant::Grant;
+use crate::refusal;
 use crate::state::Shared;
-use crate::{ApiError, refusal, scores};
 
 /// Read all prompts, each in one prefill, whose keys and values are then in the cache for what is generated.
 ///
 /// # Errors
-/// 400 where a prompt cannot be read or does not fit, 429 where the queue has no place left.
-pub(super) async fn read(shared: &Arc<Shared>, options: &CompletionOptions) -> Result<Vec<TextLogprobs>, ApiError> {
+/// 400 where a prompt cannot be read or does not fit, 429 where the queue or the caller has no place left.
+pub(super) async fn read(
+    shared: &Arc<Shared>,
+    options: &CompletionOptions,
+    grant: &mut Grant,
+) -> Result<Vec<TextLogprobs>, ApiError> {
     let (asked, prompts) = (Arc::clone(shared), options.generation.prompts.clone());
     let encode = move || prompts.iter().map(|prompt| prompt.encode(&asked.state.chat)).collect::<Result<Vec<_>, _>>();
     let tokens = tokio::task::spawn_blocking(encode).await;
@@ -23,14 +29,18 @@ pub(super) async fn read(shared: &Arc<Shared>, options: &CompletionOptions) -> R
     let field = options.generation.names.prompt;
     let tokens = tokens.map_err(|error| refusal::reward(&error, field))?;
     let top = options.generation.details.logprobs.unwrap_or(0);
+    grant.take_places(tokens.len())?;
+    grant.charge(tokens.iter().map(|tokens| tokens.len() as u64).sum())?;
+    let tenant = grant.tenant(options.generation.cache_salt.as_deref());
     // All of them are in the queue before the first is waited for.
-    let taken = tokens.iter().map(|tokens| request(tokens, top).map(|request| shared.state.engine.score(&request)));
+    let taken =
+        tokens.iter().map(|tokens| request(tokens, top, tenant).map(|request| shared.state.engine.score(&request)));
     let taken = taken.map(Option::transpose).collect::<Result<Vec<_>, _>>();
     let taken = taken.map_err(|error| refusal::submit(&error, field))?;
     let mut logprobs = Vec::with_capacity(tokens.len());
-    for ((tokens, choice), text) in tokens.iter().zip(taken).zip(options.echo.iter().flatten()) {
-        let scores = match choice {
-            Some(choice) => Some(scores::collect(choice).await?.0),
+    for ((tokens, pending), text) in tokens.iter().zip(taken).zip(options.echo.iter().flatten()) {
+        let scores = match pending {
+            Some(pending) => Some(pending.scored().await?.scores),
             None => None,
         };
         logprobs.push(text_logprobs(shared.state.chat.tokenizer(), text, tokens, scores.as_ref()));
@@ -39,9 +49,9 @@ pub(super) async fn read(shared: &Arc<Shared>, options: &CompletionOptions) -> R
 }
 
 /// The first token follows nothing: it is what the others are read behind. One token alone has nothing to be read.
-fn request(tokens: &[u32], top: usize) -> Option<ScoreRequest> {
+fn request(tokens: &[u32], top: usize, tenant: Tenant) -> Option<ScoreRequest> {
     let (first, rest) = tokens.split_first().filter(|(_, rest)| !rest.is_empty())?;
-    Some(ScoreRequest { lanes: vec![LaneSpec::base([*first].into())], answer: rest.into(), top })
+    Some(ScoreRequest { lanes: vec![LaneSpec::base([*first].into())], answer: rest.into(), top, tenant })
 }
 
 fn text_logprobs(tokenizer: &Tokenizer, text: &str, tokens: &[u32], scores: Option<&Scores>) -> TextLogprobs {

@@ -32,10 +32,10 @@ pub(crate) async fn create(request: ApiRequest<CompletionRequest>) -> Result<Res
     let source = standing.fill(&mut body.preference, metadata, model, &shared.state)?;
     let mut options = CompletionOptions::check(body, &shared.state)?;
     options.generation.preference_source = source;
-    let grant = caller.acquire()?;
+    let mut grant = caller.acquire()?;
     let scored = options.echo.is_some() && options.generation.details.logprobs.is_some();
     if scored {
-        options.prompt_logprobs = echo::read(&shared, &options).await?;
+        options.prompt_logprobs = echo::read(&shared, &options, &mut grant).await?;
     }
     let mut generation = generation::start(&shared, &options.generation, grant).await?;
     if scored {

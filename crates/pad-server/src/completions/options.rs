@@ -94,6 +94,7 @@ impl CompletionOptions {
             stream: request.stream,
             stream_options: request.stream_options,
             preference: request.preference,
+            cache_salt: request.cache_salt,
             pad: request.pad,
             ..GenerationRequest::new(NAMES, prompts)
         };

@@ -13,7 +13,7 @@ use super::options::GenerationOptions;
 use super::reader::{AnswerEnd, AnswerPart, ChoiceReader};
 use super::tally::Tally;
 use super::timing::Timing;
-use crate::keys::Grant;
+use crate::grant::Grant;
 use crate::lifecycle::{Lifecycle, Phase};
 use crate::state::Shared;
 use crate::{ApiError, refusal};
@@ -76,7 +76,6 @@ impl Generation {
             choices.into_iter().map(reader).enumerate().map(|(index, reader)| read(index, reader, end)).collect()
         };
         shared.metrics.admitted(prompt_tokens);
-        grant.spend(prompt_tokens as u64);
         let timing = Timing::new(Arc::clone(&shared.metrics), options.arrived, count);
         let choices = parts.len();
         let parts = stream::select_all(parts);
@@ -132,7 +131,7 @@ impl Generation {
         self.tally.add(index, part);
         if let Some(token) = part.token {
             self.timing.token(index, token);
-            self.grant.spend(1);
+            self.grant.token();
         }
         let Some(end) = part.end else { return };
         self.timing.choice_ended(end.reason);

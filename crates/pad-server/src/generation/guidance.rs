@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use pad_api::{PadOptions, Preference};
+use pad_decode::CANDIDATES;
 use pad_reward::PreferenceInput;
 
 use super::range::{number, within};
@@ -11,8 +12,6 @@ use crate::state::AppState;
 
 /// Guidance strengths that a request may ask for.
 pub(crate) const BETA: RangeInclusive<f64> = 0.0..=4.0;
-/// Numbers of candidates that a request may ask for.
-pub(crate) const TOP_K: RangeInclusive<u64> = 1..=100;
 
 /// How strongly a request is steered.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,7 +30,7 @@ impl Guidance {
     pub(super) fn check(pad: PadOptions, state: &AppState) -> Result<Self, ApiError> {
         let (beta, top_k) = state.guidance();
         let top_k = match pad.top_k {
-            Some(given) => within("pad.top_k", given, &TOP_K)? as usize,
+            Some(given) => within("pad.top_k", usize::try_from(given).unwrap_or(usize::MAX), &CANDIDATES)?,
             None => top_k,
         };
         Ok(Self { beta: number("pad.beta", pad.beta, &BETA, beta)?, top_k })

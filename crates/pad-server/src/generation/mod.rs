@@ -31,7 +31,7 @@ pub(crate) mod waiting;
 use std::sync::Arc;
 
 use crate::ApiError;
-use crate::keys::Grant;
+use crate::grant::Grant;
 use crate::state::Shared;
 use choices::Generation;
 use options::GenerationOptions;
@@ -39,11 +39,11 @@ use options::GenerationOptions;
 /// From checked options to running choices: what every route that generates does. The grant is the caller's place.
 ///
 /// # Errors
-/// 429 where the queue has no place left, 400 where the prompts cannot be prepared or do not fit.
+/// 429 where the queue or the caller has no place left, 400 where the prompts cannot be prepared or do not fit.
 pub(crate) async fn start(
     shared: &Arc<Shared>,
     options: &GenerationOptions,
-    grant: Grant,
+    mut grant: Grant,
 ) -> Result<Generation, ApiError> {
     let mut plans = prompt::plan(shared, options).await?;
     // The preference is one, and so are the dimensions of all prompts.
@@ -51,6 +51,11 @@ pub(crate) async fn start(
     let requests = plans.into_iter().map(|plan| submission::request(&shared.state, options, plan));
     let mut requests = requests.collect::<Result<Vec<_>, _>>()?;
     let grammar = options.form.grammar(shared).await?;
-    requests.iter_mut().for_each(|request| request.grammar.clone_from(&grammar));
+    let tenant = grant.tenant(options.cache_salt.as_deref());
+    for request in &mut requests {
+        request.grammar.clone_from(&grammar);
+        request.tenant = tenant;
+    }
+    grant.admit(&mut requests)?;
     Generation::start(shared, options, names, requests, grant)
 }

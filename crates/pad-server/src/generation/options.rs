@@ -47,6 +47,8 @@ pub(crate) struct GenerationOptions {
     /// Send `usage` at the end of the stream.
     pub(crate) include_usage: bool,
     pub(crate) details: TokenDetails,
+    /// Keeps what is cached of the prompts apart from what others find.
+    pub(crate) cache_salt: Option<String>,
 }
 
 /// What is reported of each token beside its text.
@@ -94,8 +96,17 @@ impl GenerationOptions {
                 logprobs: top.map(|top| top as usize),
                 end_logprobs: request.end_logprobs,
             },
+            cache_salt: cache_salt(request.cache_salt)?,
         })
     }
+}
+
+fn cache_salt(given: Option<String>) -> Result<Option<String>, ApiError> {
+    if given.as_ref().is_some_and(String::is_empty) {
+        let message = "`cache_salt` is empty; allowed: one character or more, or no `cache_salt`";
+        return Err(ApiError::invalid("cache_salt", message));
+    }
+    Ok(given)
 }
 
 fn check_min_tokens(min_tokens: u64, max_tokens: Option<MaxTokens>, name: &str) -> Result<(), ApiError> {

@@ -65,19 +65,10 @@ fn lay_out(
     guidance: Guidance,
 ) -> Result<Vec<LanePlan>, RewardError> {
     let Some(reward) = &state.reward else {
-        return prompts.iter().map(|prompt| base_alone(chat, prompt)).collect();
+        return prompts.iter().map(|prompt| Ok(LanePlan::base_alone(prompt.encode(chat)?))).collect();
     };
     let preference = reward.model.resolve(preference)?;
-    let lanes = |prompt| {
-        if guidance.beta == 0.0 { base_alone(chat, prompt) } else { reward.model.plan(chat, prompt, &preference) }
-    };
-    prompts.iter().map(lanes).collect()
-}
-
-/// Without guidance there is the base lane only, and it reads the prompt as it came.
-fn base_alone(chat: &Chat, prompt: &Prompt) -> Result<LanePlan, RewardError> {
-    let base = prompt.encode(chat)?;
-    Ok(LanePlan { base, lanes: Vec::new(), dimensions: Vec::new(), terms: Vec::new() })
+    prompts.iter().map(|prompt| reward.model.plan(chat, prompt, &preference, guidance.beta)).collect()
 }
 
 fn refuse_preference(preference: &PreferenceInput) -> Result<(), ApiError> {

@@ -120,7 +120,6 @@ impl ChoiceReader {
                 Ok(self.finish(reason, Some(finish.cached_tokens)))
             }
             Some(Event::Failed(why)) => Err(why),
-            Some(Event::Scored(_)) => Err("the engine scored where it was to generate".to_owned()),
             None => Err("the engine stopped".to_owned()),
         }
     }

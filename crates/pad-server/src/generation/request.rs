@@ -41,6 +41,8 @@ pub(crate) struct GenerationRequest {
     pub(crate) begun: Option<String>,
     /// How strongly to steer, and whether to report why each token was chosen.
     pub(crate) pad: Option<PadOptions>,
+    /// Keeps what is cached of the prompts apart.
+    pub(crate) cache_salt: Option<String>,
 }
 
 impl GenerationRequest {
@@ -63,6 +65,7 @@ impl GenerationRequest {
             preference_source: PreferenceSource::Default,
             begun: None,
             pad: None,
+            cache_salt: None,
         }
     }
 }

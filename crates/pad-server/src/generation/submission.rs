@@ -2,7 +2,7 @@
 
 use pad_api::MaxTokens;
 use pad_decode::Normalisation;
-use pad_engine::{BLOCK, GenerateRequest, LaneSpec, Limits, SubmitError};
+use pad_engine::{BLOCK, GenerateRequest, LaneSpec, Limits, SubmitError, Tenant};
 use pad_reward::LanePlan;
 
 use super::options::GenerationOptions;
@@ -36,13 +36,14 @@ pub(crate) fn request(
         return Err(refusal::submit(&error, options.names.prompt));
     }
     Ok(GenerateRequest {
-        terms: plan.terms.into_iter().map(Into::into).collect(),
+        terms: plan.terms,
         rule: options.sampling.rule(options.guidance.beta, normalisation(state)),
         top_k: options.guidance.top_k,
         seed: options.seed,
         choices: options.choices,
         max_tokens,
         end_tokens: state.chat.end_tokens().into(),
+        tenant: Tenant::default(),
         grammar: None,
         lanes,
     })

@@ -106,6 +106,7 @@ impl Turn {
             top_logprobs: logprobs.then_some(top),
             stream: request.stream,
             preference: request.preference,
+            cache_salt: request.cache_salt,
             pad: request.pad,
             ..GenerationRequest::new(NAMES, vec![prompt.into()])
         };

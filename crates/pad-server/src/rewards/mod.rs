@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use pad_api::{Rewards, RewardsRequest};
-use pad_engine::ScoreRequest;
+use pad_engine::{ScoreRequest, Scored};
 
 use crate::api_request::ApiRequest;
 use crate::failures::Failures;
-use crate::{ApiError, lanes, scores};
+use crate::{ApiError, lanes};
 use question::Question;
 use worth::Worth;
 
@@ -26,7 +26,7 @@ use worth::Worth;
 pub(crate) async fn create(request: ApiRequest<RewardsRequest>) -> Result<Json<Rewards>, ApiError> {
     let ApiRequest { shared, caller, body, .. } = request;
     let per_token = body.per_token.unwrap_or(false);
-    let grant = caller.acquire()?;
+    let mut grant = caller.acquire()?;
     // Templates and tokenizers take a while over long conversations, in which other requests of the same thread would wait.
     let asked = Arc::clone(&shared);
     let prepared = tokio::task::spawn_blocking(move || Question::read(body, &asked.state)).await;
@@ -35,10 +35,11 @@ pub(crate) async fn create(request: ApiRequest<RewardsRequest>) -> Result<Json<R
     let lanes = lanes::specs(shared.state.reward.as_ref(), plan.base, plan.lanes)?;
     let reward_lanes = lanes.len() - 1;
     let prompt = lanes.first().map_or(0, |base| base.prompt.len()) + answer.len();
-    let request = ScoreRequest { lanes, answer: Arc::clone(&answer), top: 0 };
-    let (scores, cached) = scores::read(&shared, &request).await?;
+    grant.charge(lanes.iter().map(|lane| (lane.prompt.len() + answer.len()) as u64).sum())?;
+    let request = ScoreRequest { lanes, answer: Arc::clone(&answer), top: 0, tenant: grant.tenant(None) };
+    // Within the handler's future, so that a client that hangs up drops it.
+    let Scored { scores, cached_tokens } = shared.state.engine.score(&request)?.scored().await?;
     shared.metrics.admitted(prompt);
-    grant.spend(prompt as u64);
     let worth = Worth { scores, answer, terms: plan.terms, names: plan.dimensions };
-    Ok(Json(worth.told(&shared.state, preferences, per_token, worth::usage(prompt, cached, reward_lanes))))
+    Ok(Json(worth.told(&shared.state, preferences, per_token, worth::usage(prompt, cached_tokens, reward_lanes))))
 }

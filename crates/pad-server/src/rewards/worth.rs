@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pad_api::{ObjectKind, PadUsage, Preference, PreferenceReward, PromptTokensDetails, Rewards, TokenReward, Usage};
-use pad_decode::Reference;
+use pad_decode::Term;
 use pad_engine::Scores;
-use pad_reward::PlanTerm;
+use pad_reward::TermWeight;
 use pad_text::Detokenizer;
 
 use crate::generation::trace::finite;
@@ -17,7 +17,7 @@ pub(super) struct Worth {
     pub(super) scores: Scores,
     pub(super) answer: Arc<[u32]>,
     /// One for each dimension.
-    pub(super) terms: Vec<PlanTerm>,
+    pub(super) terms: Vec<Term>,
     /// The dimensions' names.
     pub(super) names: Vec<String>,
 }
@@ -27,15 +27,15 @@ impl Worth {
     pub(super) fn told(
         &self,
         state: &AppState,
-        preferences: Vec<(Preference, Vec<(usize, f32)>)>,
+        preferences: Vec<(Preference, Vec<TermWeight>)>,
         per_token: bool,
         usage: Usage,
     ) -> Rewards {
-        let features: Vec<Vec<f32>> = self.terms.iter().map(|term| self.feature(term)).collect();
+        let features = self.features();
         let sums: Vec<f64> = features.iter().map(|feature| sum(feature)).collect();
-        let reward = |(preference, weights): (Preference, Vec<(usize, f32)>)| PreferenceReward {
+        let reward = |(preference, weights): (Preference, Vec<TermWeight>)| PreferenceReward {
             preference,
-            reward: weights.into_iter().map(|(term, weight)| f64::from(weight) * sums[term]).sum(),
+            reward: weights.into_iter().map(|w| f64::from(w.weight) * sums[w.term]).sum(),
         };
         Rewards {
             object: ObjectKind::Rewards,
@@ -49,18 +49,9 @@ impl Worth {
         }
     }
 
-    /// phi of a term, one per token.
-    fn feature(&self, term: &PlanTerm) -> Vec<f32> {
-        let reference = match term.reference {
-            Reference::Base => Some(&self.scores.base),
-            Reference::Readout(other) => self.scores.rewards.get(other),
-            Reference::None => None,
-        };
-        let own = self.scores.rewards.get(term.readout).map_or(&[][..], Vec::as_slice);
-        match reference {
-            Some(reference) => own.iter().zip(reference).map(|(own, reference)| own - reference).collect(),
-            None => own.to_vec(),
-        }
+    /// phi of each term, one per token.
+    fn features(&self) -> Vec<Vec<f32>> {
+        self.terms.iter().map(|term| term.phi(&self.scores.base, &self.scores.rewards)).collect()
     }
 
     fn tokens(&self, state: &AppState, features: &[Vec<f32>]) -> Vec<TokenReward> {
@@ -75,8 +66,7 @@ impl Worth {
     }
 
     fn rewards_at(&self, at: usize, features: &[Vec<f32>]) -> BTreeMap<String, f32> {
-        let reward = |feature: &Vec<f32>| feature.get(at).copied().map_or(0.0, finite);
-        self.names.iter().cloned().zip(features.iter().map(reward)).collect()
+        self.names.iter().cloned().zip(features.iter().map(|feature| feature[at])).collect()
     }
 }
 
@@ -93,5 +83,37 @@ pub(super) fn usage(prompt: usize, cached: usize, reward_lanes: usize) -> Usage 
         prompt_tokens_details: PromptTokensDetails { cached_tokens: cached as u64 },
         pad: PadUsage { reward_lanes: reward_lanes as u64, ..PadUsage::default() },
         ..Usage::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pad_decode::{Candidates, Readout, Reference, Rule, Sampler, decide};
+
+    use super::*;
+
+    /// Tokens that the lane, the base or both rule out: the value of a feature is the same where an answer is scored and where a
+    /// token is chosen.
+    #[test]
+    fn a_feature_has_one_value_whether_scored_or_chosen_by() {
+        let none = f32::NEG_INFINITY;
+        let base = [-0.5, -1.5, none, none];
+        let lanes = [[-1.0, none, -2.0, none], [-0.25, -0.75, none, -3.0]];
+        let term = |readout, reference| Term { weight: 1.0, readout, reference };
+        let terms = vec![term(0, Reference::Base), term(1, Reference::Readout(0)), term(0, Reference::None)];
+        let worth = Worth {
+            scores: Scores { base: base.to_vec(), rewards: lanes.map(Vec::from).to_vec(), best: Vec::new() },
+            answer: Arc::new([1, 2, 3, 4]),
+            terms: terms.clone(),
+            names: Vec::new(),
+        };
+        let features = worth.features();
+        assert_eq!(features, [[-0.5, 0.0, 0.0, 0.0], [0.75, 0.0, 0.0, 0.0], [-1.0, 0.0, -2.0, 0.0]]);
+        // With a sum of 0 over the vocabulary the logits are the log-probabilities.
+        let readout = |logits: [f32; 4]| Readout { logits: logits.to_vec(), log_sum_exp: Some(0.0) };
+        let candidates = Candidates { tokens: vec![1, 2, 3, 4], base: readout(base), adjusted: None };
+        let rule = Rule { normalisation: pad_decode::Normalisation::Vocabulary, ..Rule::default() };
+        let decision = decide(&rule, candidates, &terms, &lanes.map(readout), &mut Sampler::new(0, 0));
+        assert_eq!(decision.rewards, features);
     }
 }

@@ -24,6 +24,7 @@ pub(crate) mod server;
 mod shutdown;
 mod standing_preference;
 mod stream;
+mod tenants;
 pub(crate) mod tokenizer;
 mod tokens;
 mod tools;

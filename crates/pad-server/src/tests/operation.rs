@@ -81,8 +81,9 @@ fn check_references(value: &Value, document: &Value) {
 #[tokio::test]
 async fn the_document_is_whole_and_the_same_every_time() {
     let document = get(&app(), "/openapi.json").await.json();
-    assert_eq!(document, serde_json::to_value(crate::openapi()).expect("it is JSON"));
-    assert_eq!(crate::openapi().to_pretty_json().ok(), crate::openapi().to_pretty_json().ok());
+    let limits = crate::RequestLimits::default();
+    assert_eq!(document, serde_json::to_value(crate::openapi(&limits)).expect("it is JSON"));
+    assert_eq!(crate::openapi(&limits).to_pretty_json().ok(), crate::openapi(&limits).to_pretty_json().ok());
     assert_eq!(document["openapi"], "3.1.0");
     check_references(&document, &document);
     for (name, schema) in document["components"]["schemas"].as_object().expect("schemas") {
@@ -96,9 +97,23 @@ async fn the_document_is_whole_and_the_same_every_time() {
 }
 
 #[tokio::test]
+async fn the_document_tells_the_limits_of_this_server() {
+    let mut state = super::server::state(super::model::Behaviour::default());
+    state.limits.choices = 3;
+    let document = get(&crate::app(state), "/openapi.json").await.json();
+    let maximum = |schema: &str, field: &str| {
+        let property = &document["components"]["schemas"][schema]["properties"][field];
+        property["maximum"].as_f64().expect("a limit")
+    };
+    assert_eq!([maximum("ChatRequest", "n"), maximum("CompletionRequest", "n")], [3.0, 3.0]);
+    assert_eq!(maximum("CompletionRequest", "best_of"), 3.0);
+    assert_eq!(maximum("PadOptions", "top_k"), *pad_decode::CANDIDATES.end() as f64);
+}
+
+#[tokio::test]
 async fn the_document_and_the_router_have_the_same_routes() {
     let app = app();
-    let document = serde_json::to_value(crate::openapi()).expect("it is JSON");
+    let document = serde_json::to_value(crate::openapi(&crate::RequestLimits::default())).expect("it is JSON");
     let paths = document["paths"].as_object().expect("paths");
     assert_eq!(paths.len(), 22);
     for (path, item) in paths {

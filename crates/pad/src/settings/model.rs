@@ -80,7 +80,8 @@ impl ModelSettings {
         Bad::unless(hex, "model.sha256", &self.sha256, "64 hexadecimal digits, or nothing")?;
         let device = self.device == "cpu" || self.cuda().is_some();
         Bad::unless(device, "model.device", &self.device, "`cpu`, or `cuda:N` with the number of a device")?;
-        Bad::unless(self.threads <= 1024, "model.threads", self.threads, "0 to 1024")
+        Bad::unless(self.threads <= 1024, "model.threads", self.threads, "0 to 1024")?;
+        Bad::unless(self.context <= 1 << 30, "model.context", self.context, "0 to 1073741824")
     }
 }
 

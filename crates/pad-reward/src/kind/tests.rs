@@ -1,6 +1,11 @@
+use pad_decode::Reference;
 use pad_text::Message;
 
 use super::*;
+use crate::lane::{LaneHead, LaneKind, LaneSource};
+use crate::manifest::{BasePrompt, ReferencePolicy};
+use crate::principle::PrincipleTemplate;
+use crate::prompt::Prompt;
 
 /// A manifest of three dimensions whose template is short.
 fn manifest(kind: Kind, base_prompt: BasePrompt) -> Manifest {
@@ -19,7 +24,12 @@ fn manifest(kind: Kind, base_prompt: BasePrompt) -> Manifest {
 fn lay_out(kind: Kind, base_prompt: BasePrompt, preference: &Preference) -> Result<Layout, RewardError> {
     let manifest = manifest(kind, base_prompt);
     let prompt = vec![Message::new("system", "s"), Message::new("user", "hi")].into();
-    Layout::new(&manifest, &PrincipleTemplate::new(&manifest.template)?, &prompt, preference)
+    lay_out_with(&manifest, &prompt, preference)
+}
+
+fn lay_out_with(manifest: &Manifest, prompt: &Prompt, preference: &Preference) -> Result<Layout, RewardError> {
+    let template = PrincipleTemplate::new(&manifest.template)?;
+    Layout::new(Request { manifest, template: &template, prompt, beta: 1.0 }, preference)
 }
 
 fn weights(weights: [f32; 3]) -> Preference {
@@ -109,9 +119,8 @@ fn a_principled_base_reads_all_principles() {
 #[test]
 fn only_a_preference_needs_a_user_message() {
     let manifest = manifest(Kind::Prompted, BasePrompt::Plain);
-    let template = PrincipleTemplate::new(&manifest.template).unwrap();
     let prompt = vec![Message::new("system", "s")].into();
-    let lay_out = |preference| Layout::new(&manifest, &template, &prompt, &preference);
+    let lay_out = |preference| lay_out_with(&manifest, &prompt, &preference);
     assert!(lay_out(weights([0.0; 3])).is_ok());
     assert!(matches!(lay_out(weights([1.0, 0.0, 0.0])), Err(RewardError::NoUserMessage)));
 }
@@ -143,10 +152,7 @@ fn words_are_read_by_the_base_model_where_dimensions_have_heads() {
 #[test]
 fn a_backbone_that_is_not_the_base_is_a_reference_lane_of_its_own() {
     let prompt = vec![Message::new("user", "hi")].into();
-    let lay_out = |manifest: Manifest| {
-        let template = PrincipleTemplate::new(&manifest.template).unwrap();
-        Layout::new(&manifest, &template, &prompt, &weights([0.0, 1.0, 2.0])).unwrap()
-    };
+    let lay_out = |manifest: Manifest| lay_out_with(&manifest, &prompt, &weights([0.0, 1.0, 2.0])).unwrap();
     let heads = |base_prompt| Manifest { reference: ReferencePolicy::Backbone, ..manifest(Kind::Heads, base_prompt) };
     let same = lay_out(heads(BasePrompt::Plain));
     assert_eq!((same.lanes.len(), same.terms[1].reference), (1, Reference::Base));
@@ -158,4 +164,18 @@ fn a_backbone_that_is_not_the_base_is_a_reference_lane_of_its_own() {
         assert!(layout.terms.iter().all(|term| term.reference == Reference::Readout(2)));
         assert_eq!(layout.lanes[1].0, prompt);
     }
+}
+
+#[test]
+fn what_each_kind_brings() {
+    let brings = |kind: Kind, source: Option<&str>| {
+        let manifest = Manifest { source: source.map(str::to_owned), ..manifest(kind, BasePrompt::Plain) };
+        (kind.own_model(&manifest), kind.trained_parts())
+    };
+    let far = OwnModel::Source("far".to_owned());
+    assert_eq!(brings(Kind::Prompted, None), (OwnModel::None, TrainedParts::None));
+    assert_eq!(brings(Kind::Checkpoint, None), (OwnModel::Folder, TrainedParts::ValueHead));
+    assert_eq!(brings(Kind::Checkpoint, Some("far")), (far.clone(), TrainedParts::ValueHead));
+    assert_eq!(brings(Kind::Heads, None), (OwnModel::None, TrainedParts::HeadsAndAdapter));
+    assert_eq!(brings(Kind::Heads, Some("far")), (far, TrainedParts::HeadsAndAdapter));
 }

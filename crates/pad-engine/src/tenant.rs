@@ -1,0 +1,19 @@
+//! Whose a request is: with whom it shares the queue, and whose cached blocks it finds.
+
+/// Somebody who sends requests, by a digest of their secret: all requests of one owner stand in one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Owner(pub [u8; 32]);
+
+/// Which cached KV blocks a request finds: those that requests of the same scope left. The default one is everybody's who has no
+/// other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct CacheScope(pub [u8; 32]);
+
+/// Whose a request is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tenant {
+    /// Who sent it; none where nobody is told from anybody, and the queue is first come, first served.
+    pub owner: Option<Owner>,
+    /// Whose cached blocks it finds, and who finds its own.
+    pub cache: CacheScope,
+}

@@ -1,0 +1,74 @@
+//! One answer under several preferences: their lanes together, each once.
+
+use pad_text::Chat;
+
+use crate::error::RewardError;
+use crate::lane::{LanePlan, TermWeight};
+use crate::model::RewardModel;
+use crate::preference::Preference;
+use crate::prompt::Prompt;
+
+/// The guidance strength of a comparison: nothing is guided, and whatever has a weight is read.
+const READ: f32 = 1.0;
+
+/// The lanes of several preferences, and how each of them weighs the terms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The lanes of all preferences. A principle in plain words is a term of that name; a term's weight is that of the preference
+    /// which brought it, and stands in `weights` too.
+    pub plan: LanePlan,
+    /// By preference: the terms that count for it.
+    pub weights: Vec<Vec<TermWeight>>,
+}
+
+impl RewardModel {
+    /// The lanes that read an answer to `prompt` under all of these preferences; under none, those of every dimension. The base lane
+    /// reads the prompt as it came, whatever is preferred.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`RewardModel::plan`].
+    pub fn compare(&self, chat: &Chat, prompt: &Prompt, preferences: &[Preference]) -> Result<Comparison, RewardError> {
+        let mut plan = LanePlan::base_alone(prompt.encode(chat)?);
+        let add = |plan: &mut LanePlan, preference: &Preference| -> Result<Vec<TermWeight>, RewardError> {
+            let mut added = self.plan(chat, prompt, preference, READ)?;
+            added.base.clone_from(&plan.base);
+            if let Preference::Principle(words) = preference {
+                added.dimensions = vec![words.clone(); added.terms.len()];
+            }
+            Ok(plan.merge(added))
+        };
+        // Dimensions with terms of their own are laid out once, in the manifest's order, whichever preferences weigh them.
+        let apart = self.manifest().kind.reads_dimensions_apart();
+        if preferences.is_empty() || apart {
+            add(&mut plan, &self.all_weighed(preferences))?;
+        }
+        let mut weights = Vec::with_capacity(preferences.len());
+        for preference in preferences {
+            weights.push(match preference {
+                Preference::Weights(of) if apart => self.terms_of(&plan, preference, of),
+                Preference::Weights(_) | Preference::Principle(_) => add(&mut plan, preference)?,
+            });
+        }
+        Ok(Comparison { plan, weights })
+    }
+
+    /// The terms of dimensions that are laid out already, with the weights of a preference.
+    fn terms_of(&self, plan: &LanePlan, preference: &Preference, weights: &[f32]) -> Vec<TermWeight> {
+        let counting = weights.iter().enumerate().filter(|(dimension, _)| preference.weighs(*dimension));
+        let term = |(dimension, weight): (usize, &f32)| {
+            Some(TermWeight { term: plan.term_named(&self.dimensions()[dimension].name)?, weight: *weight })
+        };
+        counting.filter_map(term).collect()
+    }
+
+    /// Weight 1 for every dimension that some preference weighs; for all where there is no preference.
+    fn all_weighed(&self, preferences: &[Preference]) -> Preference {
+        let weighs = |dimension: usize| {
+            preferences.is_empty() || preferences.iter().any(|preference| preference.weighs(dimension))
+        };
+        Preference::Weights(
+            (0..self.dimensions().len()).map(|dimension| f32::from(u8::from(weighs(dimension)))).collect(),
+        )
+    }
+}

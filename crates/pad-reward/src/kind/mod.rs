@@ -1,0 +1,100 @@
+//! The kinds of reward models. Each is one file: what its manifest must say, which lanes it has, and what it brings to be loaded.
+//!
+//! A kind is added by a file here and a variant of [`Kind`]; the compiler names every place that has to know it, most of them here.
+
+mod checkpoint;
+mod heads;
+mod prompted;
+
+use crate::error::RewardError;
+use crate::layout::{Layout, Request};
+use crate::manifest::{Kind, Manifest};
+use crate::preference::Preference;
+
+/// A language model that a reward model brings beside the base model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnModel {
+    /// None: its lanes run through the base model's weights.
+    None,
+    /// The one at the manifest's `source`.
+    Source(String),
+    /// The one in the folder of the manifest.
+    Folder,
+}
+
+/// What was trained of a reward model beside a language model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrainedParts {
+    /// Nothing.
+    None,
+    /// One value head, in the folder of the language model.
+    ValueHead,
+    /// One head for each dimension and, where it is there, an adapter, in the folder of the manifest.
+    HeadsAndAdapter,
+}
+
+impl Kind {
+    /// Its name in manifests and in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Prompted => "prompted",
+            Self::Checkpoint => "checkpoint",
+            Self::Heads => "heads",
+        }
+    }
+
+    /// Whether every dimension has a term of its own, whatever the others weigh.
+    pub fn reads_dimensions_apart(self) -> bool {
+        match self {
+            Self::Prompted | Self::Heads => true,
+            Self::Checkpoint => false,
+        }
+    }
+
+    /// The language model that a reward model of this manifest brings.
+    pub fn own_model(self, manifest: &Manifest) -> OwnModel {
+        match self {
+            Self::Prompted => OwnModel::None,
+            Self::Checkpoint => manifest.source.clone().map_or(OwnModel::Folder, OwnModel::Source),
+            Self::Heads => manifest.source.clone().map_or(OwnModel::None, OwnModel::Source),
+        }
+    }
+
+    /// What else it brings.
+    pub fn trained_parts(self) -> TrainedParts {
+        match self {
+            Self::Prompted => TrainedParts::None,
+            Self::Checkpoint => TrainedParts::ValueHead,
+            Self::Heads => TrainedParts::HeadsAndAdapter,
+        }
+    }
+
+    /// Checks what only this kind asks of a manifest.
+    pub(crate) fn check(self, manifest: &Manifest) -> Result<(), RewardError> {
+        match self {
+            Self::Prompted => prompted::check(manifest),
+            Self::Checkpoint => checkpoint::check(manifest),
+            Self::Heads => heads::check(manifest),
+        }
+    }
+
+    /// Refuses a preference that this kind cannot follow.
+    pub(crate) fn check_preference(self, manifest: &Manifest, preference: &Preference) -> Result<(), RewardError> {
+        match self {
+            Self::Prompted | Self::Heads => Ok(()),
+            Self::Checkpoint => checkpoint::check_preference(manifest, preference),
+        }
+    }
+
+    /// Lays out the lanes of a request.
+    pub(crate) fn lay_out(self, request: Request<'_>, preference: &Preference) -> Result<Layout, RewardError> {
+        match self {
+            Self::Prompted => prompted::lay_out(request, preference),
+            Self::Checkpoint => checkpoint::lay_out(request, preference),
+            Self::Heads => heads::lay_out(request, preference),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
