@@ -1,6 +1,8 @@
 //! Why a shape is no grammar.
 
-/// Why an answer cannot be held to a shape. Every one of these is about what the request asks for.
+use std::time::Duration;
+
+/// Why an answer cannot be held to a shape. All but [`ShapeError::Busy`] are about what the request asks for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShapeError {
     /// The schema is no object.
@@ -14,7 +16,51 @@ pub enum ShapeError {
         /// Bytes that are read.
         allowed: usize,
     },
+    /// Something in the schema is out of bounds.
+    #[error("{what} at `{place}` is {found}; allowed: {allowed}")]
+    Beyond {
+        /// What it is: a keyword, or a count.
+        what: String,
+        /// Where in the schema it stands, as a `$ref` would point to it.
+        place: String,
+        /// What was found.
+        found: String,
+        /// What is allowed.
+        allowed: String,
+    },
     /// The schema is wrong, asks for what is not supported, or is more than the bounds of a grammar allow.
     #[error("{0}")]
     Unsupported(String),
+    /// The grammar takes more memory than allowed.
+    #[error("its grammar takes {mib} MiB; allowed: {allowed} MiB (`grammar.memory`)")]
+    TooLarge {
+        /// What it takes.
+        mib: usize,
+        /// What one may take.
+        allowed: usize,
+    },
+    /// The grammar took longer than allowed.
+    #[error("its grammar is not compiled after {} s, the most that is allowed (`grammar.seconds`)", allowed.as_secs_f32())]
+    TooSlow {
+        /// How long it may take.
+        allowed: Duration,
+    },
+    /// All threads that compile are busy: the request may be sent again.
+    #[error("too many grammars are compiled at once")]
+    Busy,
+}
+
+impl ShapeError {
+    /// What kind of error it is, without a word of the schema: for the log.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NotAnObject => "no object",
+            Self::TooLong { .. } => "too long",
+            Self::Beyond { .. } => "out of bounds",
+            Self::Unsupported(_) => "not supported",
+            Self::TooLarge { .. } => "too large",
+            Self::TooSlow { .. } => "too slow",
+            Self::Busy => "busy",
+        }
+    }
 }

@@ -1,96 +1,131 @@
 //! Shapes to grammars over one vocabulary.
 
-use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
 
-use llguidance::api::{ParserLimits, TopLevelGrammar};
+use llguidance::api::TopLevelGrammar;
 use llguidance::earley::SlicedBiasComputer;
 use llguidance::toktrie::{InferenceCapabilities, TokEnv};
-use llguidance::{Matcher, ParserFactory, panic_utils};
+use llguidance::{ParserFactory, panic_utils};
 use pad_decode::Grammar;
 use pad_text::Tokenizer;
 
+use crate::cache::Cache;
+use crate::compiler::Compiler;
 use crate::matcher::ShapeGrammar;
 use crate::vocabulary::Vocabulary;
-use crate::{Shape, ShapeError};
-
-/// Grammars that are kept compiled: agents send the same tools again and again.
-const KEPT: usize = 16;
-
-/// Bounds of one grammar. Each is some milliseconds of work or some megabytes.
-fn limits() -> ParserLimits {
-    ParserLimits {
-        max_grammar_size: 200_000,
-        initial_lexer_fuel: 1_000_000,
-        step_lexer_fuel: 200_000,
-        step_max_items: 50_000,
-        max_lexer_states: 20_000,
-        // Errors go to the log, and hold nothing of the answer.
-        verbose_errors: false,
-        ..ParserLimits::default()
-    }
-}
+use crate::{Budget, Calls, Schema, Shape, ShapeError, budget};
 
 /// Makes grammars. The vocabulary is prepared for it when the first is asked for.
 pub struct Grammars {
+    maker: Arc<Maker>,
+    compiler: Compiler,
+    cache: Cache,
+}
+
+/// What a thread that compiles needs.
+struct Maker {
     tokenizer: Arc<Tokenizer>,
     factory: OnceLock<Result<ParserFactory, String>>,
-    /// Notations and what they were compiled to, the latest last.
-    kept: Mutex<VecDeque<(String, Box<dyn Grammar>)>>,
+    memory: usize,
+}
+
+/// The part of a shape that no answer can be held to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// What may be said.
+    Content,
+    /// The arguments of this tool.
+    Tool(usize),
+    /// All together.
+    Whole,
+}
+
+/// A grammar that was made for a shape.
+#[derive(Debug)]
+pub struct Fitted {
+    /// The grammar; none if the shape allows everything.
+    pub grammar: Option<Box<dyn Grammar>>,
+    /// Lenient tools whose schemas were passed over, and why: their arguments are any object.
+    pub passed_over: Vec<(usize, ShapeError)>,
 }
 
 impl Grammars {
     /// Grammars over the tokens of a model.
-    pub fn new(tokenizer: Arc<Tokenizer>) -> Self {
-        Self { tokenizer, factory: OnceLock::new(), kept: Mutex::default() }
+    pub fn new(tokenizer: Arc<Tokenizer>, budget: Budget) -> Self {
+        let maker = Maker { tokenizer, factory: OnceLock::new(), memory: budget.memory };
+        Self { maker: Arc::new(maker), compiler: Compiler::new(budget), cache: Cache::new(budget.cache) }
     }
 
-    /// The grammar of a shape; none if it allows everything. Takes milliseconds, the very first a good part of a second.
+    /// The grammar of a shape; none if it allows everything. Takes milliseconds, the very first a good part of a second. May block.
     ///
     /// # Errors
-    /// [`ShapeError::Unsupported`] saying why.
+    /// Any but [`ShapeError::NotAnObject`] and [`ShapeError::TooLong`].
     pub fn compile(&self, shape: &Shape) -> Result<Option<Box<dyn Grammar>>, ShapeError> {
         let Some(notation) = shape.notation() else { return Ok(None) };
-        if let Some(grammar) = self.find(&notation) {
-            return Ok(Some(grammar));
+        if let Some(grammar) = self.cache.find(&notation) {
+            return Ok(Some(Box::new(grammar)));
         }
-        let grammar = self.build(&notation)?;
-        self.keep(notation, grammar.clone());
-        Ok(Some(grammar))
+        let (maker, text) = (Arc::clone(&self.maker), notation.clone());
+        let grammar = self.compiler.run(move || maker.make(&text))?;
+        self.cache.keep(&notation, &grammar);
+        Ok(Some(Box::new(grammar)))
     }
 
-    fn build(&self, notation: &str) -> Result<Box<dyn Grammar>, ShapeError> {
+    /// The same, where a lenient tool's schema that no answer can be held to is passed over.
+    ///
+    /// # Errors
+    /// As [`Grammars::compile`], with the part that is at fault.
+    pub fn fit(&self, shape: &Shape) -> Result<Fitted, (Part, ShapeError)> {
+        let whole = match self.compile(shape) {
+            Ok(grammar) => return Ok(Fitted { grammar, passed_over: Vec::new() }),
+            Err(error @ (ShapeError::Busy | ShapeError::TooSlow { .. })) => return Err((Part::Whole, error)),
+            Err(error) => error,
+        };
+        let content = Shape { content: shape.content.clone(), calls: None };
+        if content.content.is_some() {
+            self.compile(&content).map_err(|error| (Part::Content, error))?;
+        }
+        let mut fitting = shape.clone();
+        let mut passed_over = Vec::new();
+        for (place, tool) in fitting.calls.iter_mut().flat_map(|calls| &mut calls.tools).enumerate() {
+            let calls = Calls { tools: vec![tool.clone()], parallel: false };
+            match self.compile(&Shape { content: None, calls: Some(calls) }) {
+                Ok(_) => {}
+                Err(error) if tool.parameters.is_lenient() && !matches!(error, ShapeError::Busy) => {
+                    tool.parameters = Schema::any_object();
+                    passed_over.push((place, error));
+                }
+                Err(error) => return Err((Part::Tool(place), error)),
+            }
+        }
+        if passed_over.is_empty() {
+            return Err((Part::Whole, whole));
+        }
+        let grammar = self.compile(&fitting).map_err(|error| (Part::Whole, error))?;
+        Ok(Fitted { grammar, passed_over })
+    }
+}
+
+impl Maker {
+    fn make(&self, notation: &str) -> Result<ShapeGrammar, ShapeError> {
         let factory = self.factory.get_or_init(|| factory(&self.tokenizer)).as_ref();
         let factory = factory.map_err(|why| ShapeError::Unsupported(why.clone()))?;
         let grammar = TopLevelGrammar::from_lark(notation.to_owned());
         // Whatever the compiler does about a schema is an answer to the request.
-        let parser = panic_utils::catch_unwind(std::panic::AssertUnwindSafe(|| factory.create_parser(grammar)));
+        let parser = panic_utils::catch_unwind(AssertUnwindSafe(|| factory.create_parser(grammar)));
         let parser = parser.map_err(|error| ShapeError::Unsupported(plain(&error.to_string())))?;
-        let mut grammar = ShapeGrammar::new(Matcher::new(Ok(parser)));
+        let mut grammar = ShapeGrammar::new(parser, self.memory);
         // The first step is tried here: later ones fail a sequence, this one is the request's fault.
         let allowed = grammar.allowed().map_err(|error| ShapeError::Unsupported(error.0))?;
-        if allowed.tokens.is_empty() {
+        if allowed.tokens.is_empty() && !allowed.end {
             return Err(ShapeError::Unsupported("no answer is of this shape".to_owned()));
         }
-        Ok(Box::new(grammar))
-    }
-
-    fn find(&self, notation: &str) -> Option<Box<dyn Grammar>> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let at = kept.iter().position(|(known, _)| known == notation)?;
-        let entry = kept.remove(at)?;
-        let grammar = entry.1.another();
-        kept.push_back(entry);
-        Some(grammar)
-    }
-
-    fn keep(&self, notation: String, grammar: Box<dyn Grammar>) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push_back((notation, grammar));
-        if kept.len() > KEPT {
-            kept.pop_front();
+        if grammar.bytes() > self.memory {
+            return Err(ShapeError::TooLarge { mib: grammar.bytes() >> 20, allowed: self.memory >> 20 });
         }
+        Ok(grammar)
     }
 }
 
@@ -106,16 +141,25 @@ fn factory(tokenizer: &Arc<Tokenizer>) -> Result<ParserFactory, String> {
     let mut factory = ParserFactory::new(&environment, InferenceCapabilities::default(), &slices)
         .map_err(|error| format!("the model's vocabulary cannot be held to a grammar: {error}"))?;
     factory.quiet();
-    *factory.limits_mut() = limits();
+    *factory.limits_mut() = budget::limits();
     Ok(factory)
 }
 
 /// The compiler's words without what is only said to programmers.
 fn plain(error: &str) -> String {
-    let first = error.lines().find(|line| !line.trim().is_empty()).unwrap_or("it cannot be compiled");
-    if first.contains("oneOf constraints are not supported") {
+    if error.contains("panic") {
+        return "the compiler of grammars failed on it".to_owned();
+    }
+    if error.contains("oneOf constraints are not supported") {
         return "the alternatives of a `oneOf` have to exclude each other visibly; `anyOf` takes any".to_owned();
     }
+    let mut lines = error.lines().map(str::trim).filter(|line| !line.is_empty());
+    if error.contains("regex parse error") {
+        // The pattern, a caret below it, and only then what is wrong with it.
+        let why = lines.find_map(|line| line.strip_prefix("error: ")).unwrap_or("it cannot be read");
+        return format!("the pattern is wrong: {why}");
+    }
+    let first = lines.next().unwrap_or("it cannot be compiled");
     let keys = first.strip_prefix("Unimplemented keys: ");
     keys.map_or_else(|| first.to_owned(), |keys| format!("these keywords are not supported: {keys}"))
 }

@@ -10,15 +10,27 @@
 //! The work is done by the `llguidance` crate, which parses bytes: a token is allowed where its bytes continue some text of the language.
 //! Whitespace between JSON's tokens is bounded, so that a weak model cannot fill its answer with it. Nothing is ever fetched: a `$ref`
 //! points into its own schema.
+//!
+//! Schemas come from clients. Their depth, size and numbers are checked before anything is compiled (`bounds.rs`); compiling happens on few
+//! threads with a large stack, within a [`Budget`] of time and memory (`compiler.rs`), and each step has its own bounds (`budget.rs`).
 
+mod bounds;
+mod budget;
+mod cache;
+mod compiler;
 mod error;
 mod grammars;
+mod literal;
 mod matcher;
+mod number;
+mod pattern;
 mod schema;
 mod shape;
 mod vocabulary;
 
+pub use budget::Budget;
 pub use error::ShapeError;
-pub use grammars::Grammars;
+pub use grammars::{Fitted, Grammars, Part};
+pub use literal::{Choices, Lark, Regex};
 pub use schema::{MOST_BYTES, Schema};
 pub use shape::{Calls, Content, Shape, Tool};

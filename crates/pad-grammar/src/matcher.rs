@@ -1,46 +1,113 @@
 //! A grammar in the course of an answer.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 
-use llguidance::Matcher;
+use llguidance::api::StopReason;
+use llguidance::toktrie::SimpleVob;
+use llguidance::{TokenParser, panic_utils};
 use pad_decode::{Allowed, Grammar, GrammarError, TokenSet};
 
+/// Bytes of a grammar beside its lexer's tables.
+const BASE_BYTES: usize = 64 << 10;
+/// How much more the tables take than the lexer counts: it leaves out symbolic derivatives, and the room that its maps keep.
+const UNCOUNTED: usize = 4;
+
 /// The grammar of one sequence.
-pub struct ShapeGrammar(Matcher);
+pub struct ShapeGrammar {
+    parser: TokenParser,
+    /// Bytes that it may take.
+    memory: usize,
+    /// It cannot go on, and why.
+    broken: Option<GrammarError>,
+}
 
 impl ShapeGrammar {
-    /// A grammar before the first token.
-    pub fn new(matcher: Matcher) -> Self {
-        Self(matcher)
+    /// A grammar before the first token, which may take so many bytes.
+    pub fn new(mut parser: TokenParser, memory: usize) -> Self {
+        if parser.is_fresh() {
+            parser.start_without_prompt();
+        }
+        Self { parser, memory, broken: None }
     }
 
-    /// What went wrong, without a word of the answer or of the schema: it goes to the log.
-    fn broken(&self) -> GrammarError {
-        GrammarError(format!("it stopped with {}", self.0.stop_reason()))
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        BASE_BYTES + self.parser.parser.lexer_stats().num_bytes * UNCOUNTED
+    }
+
+    /// The same grammar, come as far. What it has learnt is copied, not shared: what goes wrong in one sequence is no other's business.
+    pub(crate) fn copy(&self) -> Self {
+        Self { parser: self.parser.deep_clone(), memory: self.memory, broken: self.broken.clone() }
+    }
+
+    /// Something that the parser does. Once it fails, it stays so: its state is then no longer what the answer is.
+    fn guarded<T>(
+        &mut self,
+        act: impl FnOnce(&mut TokenParser) -> Result<T, Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Result<T, GrammarError> {
+        if let Some(why) = &self.broken {
+            return Err(why.clone());
+        }
+        let parser = &mut self.parser;
+        let done = panic_utils::catch_unwind(AssertUnwindSafe(|| Ok(act(parser).map_err(|error| error.to_string()))));
+        let done = match done {
+            Ok(Ok(value)) => Ok(value),
+            // What went wrong is told without a word of the answer or of the schema: it goes to the log.
+            Ok(Err(_)) | Err(_) => Err(self.complaint()),
+        };
+        let bytes = if done.is_ok() { self.bytes() } else { 0 };
+        let done = if bytes > self.memory {
+            let allowed = self.memory >> 20;
+            Err(GrammarError(format!("the form takes {} MiB here; allowed: {allowed} MiB", bytes >> 20)))
+        } else {
+            done
+        };
+        self.broken = done.as_ref().err().cloned();
+        done
+    }
+
+    fn complaint(&self) -> GrammarError {
+        GrammarError(match self.parser.stop_reason() {
+            StopReason::LexerTooComplex => {
+                "a pattern, a number or a name in the form is too complex for one step".to_owned()
+            }
+            StopReason::ParserTooComplex => "the form has too many alternatives for one step".to_owned(),
+            other => format!("it stopped with {other}"),
+        })
     }
 }
 
 impl Grammar for ShapeGrammar {
     fn allowed(&mut self) -> Result<Allowed, GrammarError> {
-        if self.0.is_stopped() && self.0.stop_reason().is_ok() {
+        if self.broken.is_none()
+            && self.parser.stop_reason() != StopReason::NotStopped
+            && self.parser.stop_reason().is_ok()
+        {
             return Ok(Allowed { tokens: TokenSet::default(), end: true });
         }
-        let (Ok(mask), Ok(end)) = (self.0.compute_mask(), self.0.is_accepting()) else { return Err(self.broken()) };
+        let step = |parser: &mut TokenParser| -> Result<(SimpleVob, bool), Box<dyn std::error::Error + Send + Sync>> {
+            Ok((parser.compute_mask()?, parser.is_accepting()))
+        };
+        let (mask, end) = self.guarded(step)?;
         Ok(Allowed { tokens: TokenSet::from_words(mask.as_slice()), end })
     }
 
     fn accept(&mut self, token: u32) -> Result<(), GrammarError> {
-        self.0.consume_token(token).map_err(|_| self.broken())
+        self.guarded(|parser| {
+            parser.consume_token(token)?;
+            parser.check_stop()?;
+            Ok(())
+        })
     }
 
-    /// What it has learnt is copied, not shared: what goes wrong in one sequence is no other's business.
     fn another(&self) -> Box<dyn Grammar> {
-        Box::new(Self(self.0.deep_clone()))
+        Box::new(self.copy())
     }
 }
 
 impl fmt::Debug for ShapeGrammar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ShapeGrammar").field(&self.0.stop_reason()).finish()
+        f.debug_struct("ShapeGrammar").field("stop", &self.parser.stop_reason()).finish_non_exhaustive()
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::ShapeError;
+use crate::{ShapeError, bounds};
 
 /// Bytes of one schema.
 pub const MOST_BYTES: usize = 128 << 10;
@@ -21,21 +21,26 @@ const VALUES: [&str; 4] = ["const", "enum", "default", "examples"];
 
 /// A schema that a JSON value is held to.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Schema(Value);
+pub struct Schema {
+    keywords: Value,
+    lenient: bool,
+}
 
 impl Schema {
     /// Take a schema. What it cannot be held to is refused when it is compiled; if `lenient`, such keywords are passed over instead, and
     /// of `oneOf` any alternative will do.
     ///
     /// # Errors
-    /// [`ShapeError::NotAnObject`], [`ShapeError::TooLong`].
+    /// [`ShapeError::NotAnObject`], [`ShapeError::TooLong`], [`ShapeError::Beyond`].
     pub fn new(schema: &Value, lenient: bool) -> Result<Self, ShapeError> {
         let Value::Object(keywords) = schema else { return Err(ShapeError::NotAnObject) };
         let bytes = schema.to_string().len();
         if bytes > MOST_BYTES {
             return Err(ShapeError::TooLong { bytes, allowed: MOST_BYTES });
         }
-        let mut keywords = keywords.clone();
+        let mut held = Value::Object(keywords.clone());
+        bounds::hold(&mut held)?;
+        let Value::Object(mut keywords) = held else { return Err(ShapeError::NotAnObject) };
         bound_times(&mut keywords);
         Ok(Self::with_options(keywords, lenient))
     }
@@ -49,12 +54,17 @@ impl Schema {
     fn with_options(mut keywords: Map<String, Value>, lenient: bool) -> Self {
         let options = json!({"whitespace_pattern": WHITESPACE, "lenient": lenient, "coerce_one_of": lenient});
         keywords.insert(OPTIONS.to_owned(), options);
-        Self(Value::Object(keywords))
+        Self { keywords: Value::Object(keywords), lenient }
+    }
+
+    /// Whether keywords that cannot be held to are passed over.
+    pub(crate) fn is_lenient(&self) -> bool {
+        self.lenient
     }
 
     /// The schema in the grammar's notation.
     pub(crate) fn notation(&self) -> String {
-        format!("%json {}", self.0)
+        format!("%json {}", self.keywords)
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use pad_text::call;
 use serde_json::Value;
 
+use crate::literal::{Choices, Lark, Regex, quoted};
 use crate::schema::Schema;
 
 /// What an answer may be: content, or calls of tools, or either.
@@ -23,6 +24,12 @@ pub enum Content {
     Text,
     /// JSON of a schema.
     Json(Schema),
+    /// One of these texts.
+    Choice(Choices),
+    /// A text that a regular expression matches as a whole.
+    Regex(Regex),
+    /// A text of a grammar in Lark's notation.
+    Lark(Lark),
 }
 
 /// What may be called.
@@ -49,6 +56,11 @@ impl Shape {
         Self { content: Some(Content::Json(schema)), calls: None }
     }
 
+    /// This content, and no calls.
+    pub fn content(content: Content) -> Self {
+        Self { content: Some(content), calls: None }
+    }
+
     /// The grammar in Lark's notation, as `llguidance` reads it; none if everything is allowed.
     pub(crate) fn notation(&self) -> Option<String> {
         let mut rules = String::new();
@@ -64,7 +76,17 @@ impl Shape {
                 starts.push("content");
                 let _ = writeln!(rules, "content: {}", schema.notation());
             }
-            None => {}
+            Some(Content::Choice(choices)) => {
+                starts.push("content");
+                let _ = writeln!(rules, "content: {}", choices.notation());
+            }
+            Some(Content::Regex(regex)) => {
+                starts.push("CONTENT");
+                let _ = writeln!(rules, "CONTENT: {}", regex.notation());
+            }
+            Some(Content::Lark(lark)) if self.calls.is_none() => return Some(lark.notation().to_owned()),
+            // Its rules might have the names of ours.
+            Some(Content::Lark(_)) | None => {}
         }
         if let Some(calls) = &self.calls {
             starts.push("calls");
@@ -87,9 +109,4 @@ impl Shape {
         }
         Some(format!("%llguidance {{}}\nstart: {}\n{rules}", starts.join(" | ")))
     }
-}
-
-/// A literal, in the grammar's notation: a JSON string.
-fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
 }

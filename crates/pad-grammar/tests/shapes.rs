@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use pad_decode::Grammar;
-use pad_grammar::{Calls, Content, Grammars, Schema, Shape, ShapeError, Tool};
+use pad_grammar::{Budget, Calls, Content, Grammars, Schema, Shape, ShapeError, Tool};
 use pad_text::Tokenizer;
 use rand::RngExt;
 use rand::SeedableRng;
@@ -19,7 +19,7 @@ fn tokenizer() -> Arc<Tokenizer> {
 
 fn grammars() -> &'static Grammars {
     static GRAMMARS: OnceLock<Grammars> = OnceLock::new();
-    GRAMMARS.get_or_init(|| Grammars::new(tokenizer()))
+    GRAMMARS.get_or_init(|| Grammars::new(tokenizer(), Budget::default()))
 }
 
 fn grammar(shape: &Shape) -> Box<dyn Grammar> {

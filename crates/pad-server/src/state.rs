@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use pad_engine::{AdapterId, Engine, HeadId, WeightsId};
-use pad_grammar::Grammars;
+use pad_grammar::{Budget, Grammars};
 use pad_reward::RewardModel;
 use pad_text::Chat;
 
@@ -157,6 +157,8 @@ pub struct RequestLimits {
     pub responses: usize,
     /// Bytes that they may take.
     pub responses_bytes: usize,
+    /// What forms of answers may cost.
+    pub grammars: Budget,
 }
 
 impl Default for RequestLimits {
@@ -180,6 +182,7 @@ impl Default for RequestLimits {
             drain,
             responses,
             responses_bytes,
+            grammars: Budget::default(),
         }
     }
 }
@@ -199,7 +202,7 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn new(state: AppState) -> Self {
         let metrics = Arc::new(Metrics::new(&state.model.id));
-        let grammars = Grammars::new(Arc::clone(state.chat.tokenizer()));
+        let grammars = Grammars::new(Arc::clone(state.chat.tokenizer()), state.limits.grammars);
         let RequestLimits { responses, responses_bytes, .. } = state.limits;
         let responses = ResponseMemory::new(responses, responses_bytes);
         Self {

@@ -178,6 +178,7 @@ pub fn app_state(settings: &Settings, environment: &Environment, keys: ApiKeys) 
             drain: settings.server.drain(),
             responses: settings.server.max_responses,
             responses_bytes: settings.server.responses_memory.0 as usize,
+            grammars: settings.grammar.budget(),
         },
         origins: settings.server.origins().unwrap_or_default(),
         hosts: AllowedHosts::any(),

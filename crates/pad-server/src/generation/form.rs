@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pad_api::{AllowedMode, AllowedTools, FunctionTool, Tool, ToolChoice, ToolKind, ToolMode};
 use pad_decode::Grammar;
-use pad_grammar::{Calls, Content, Grammars, Schema, Shape, ShapeError};
+use pad_grammar::{Calls, Content, Grammars, Part, Schema, Shape, ShapeError};
 use serde_json::{Map, Value, json};
 
 use crate::ApiError;
@@ -138,23 +138,18 @@ impl Form {
 
 impl Constraint {
     fn compile(&self, grammars: &Grammars) -> Result<Option<Box<dyn Grammar>>, ApiError> {
-        grammars.compile(&self.shape).map_err(|error| {
-            let fails = |shape: &Shape| grammars.compile(shape).err();
-            let content = Shape { content: self.shape.content.clone(), calls: None };
-            if content.content.is_some()
-                && let Some(error) = fails(&content)
-            {
-                return unsupported(self.names.schema, &error);
+        let fitted = grammars.fit(&self.shape).map_err(|(part, error)| match part {
+            Part::Tool(tool) => {
+                let place = self.places.get(tool).copied().unwrap_or(tool);
+                unsupported(&self.names.of_function(place, "parameters"), &error)
             }
-            let tools = self.shape.calls.iter().flat_map(|calls| &calls.tools);
-            for (place, tool) in self.places.iter().zip(tools) {
-                let calls = Calls { tools: vec![tool.clone()], parallel: false };
-                if let Some(error) = fails(&Shape { content: None, calls: Some(calls) }) {
-                    return unsupported(&self.names.of_function(*place, "parameters"), &error);
-                }
-            }
-            unsupported("tools", &error)
-        })
+            Part::Whole if self.shape.calls.is_some() => unsupported("tools", &error),
+            Part::Content | Part::Whole => unsupported(self.names.schema, &error),
+        })?;
+        for (tool, error) in &fitted.passed_over {
+            tracing::info!(tool, kind = error.kind(), "the parameters of a tool cannot be held to and are passed over");
+        }
+        Ok(fitted.grammar)
     }
 }
 
@@ -218,8 +213,14 @@ fn callable(function: &FunctionTool, param: &str) -> Result<pad_grammar::Tool, A
         check_object(keywords, param)?;
         keywords.insert("type".to_owned(), json!("object"));
     }
-    let schema = Schema::new(&schema, !strict.unwrap_or(false));
-    let parameters = schema.map_err(|error| unsupported(param, &error))?;
+    let lenient = !strict.unwrap_or(false);
+    let parameters = match Schema::new(&schema, lenient) {
+        Err(error @ ShapeError::Beyond { .. }) if lenient => {
+            tracing::info!(kind = error.kind(), "the parameters of a tool cannot be held to and are passed over");
+            Schema::any_object()
+        }
+        schema => schema.map_err(|error| unsupported(param, &error))?,
+    };
     Ok(pad_grammar::Tool { name: name.clone(), parameters })
 }
 
@@ -232,5 +233,8 @@ fn check_object(keywords: &Map<String, Value>, param: &str) -> Result<(), ApiErr
 }
 
 fn unsupported(param: &str, error: &ShapeError) -> ApiError {
+    if *error == ShapeError::Busy {
+        return ApiError::unavailable("grammars_busy", format!("{error}; try again"));
+    }
     ApiError::invalid(param, format!("`{param}` cannot be held to: {error}"))
 }

@@ -8,6 +8,7 @@ mod defaults;
 mod engine;
 mod environment;
 mod error;
+mod grammar;
 mod layer;
 mod log;
 mod model;
@@ -29,6 +30,7 @@ pub use defaults::DefaultsSettings;
 pub use engine::EngineSettings;
 pub use environment::Environment;
 pub use error::SettingsError;
+pub use grammar::GrammarSettings;
 pub use layer::Layer;
 pub use log::{LogFormat, LogSettings};
 pub use model::{Dtype, ModelSettings};
@@ -53,6 +55,8 @@ pub struct Settings {
     pub model: ModelSettings,
     /// The engine's sizes.
     pub engine: EngineSettings,
+    /// What forms of answers may cost.
+    pub grammar: GrammarSettings,
     /// What requests leave open.
     pub defaults: DefaultsSettings,
     /// The reward model.
@@ -95,6 +99,7 @@ impl Settings {
         self.server.check()?;
         self.model.check()?;
         self.engine.check()?;
+        self.grammar.check()?;
         self.defaults.check()?;
         self.log.check()
     }

@@ -52,6 +52,7 @@ fn the_embedded_file_has_the_documented_defaults() {
     let engine = &settings.engine;
     assert_eq!((engine.kv_memory.0, engine.kv_positions), (1 << 30, 0));
     assert_eq!((engine.token_budget, engine.max_sequences, engine.queue), (128, 64, 256));
+    assert_eq!(settings.grammar.budget(), pad_grammar::Budget::default());
     let defaults = &settings.defaults;
     assert_eq!(defaults.max_tokens, 1024);
     assert!((defaults.temperature - 1.0).abs() < f32::EPSILON && (defaults.top_p - 1.0).abs() < f32::EPSILON);

@@ -1,0 +1,375 @@
+//! The bounds of a schema, checked before anything is compiled: the compiler calls itself for each level, and its work on numbers and
+//! repetitions has no bound of its own.
+
+use std::collections::HashSet;
+use std::fmt::Write;
+
+use serde_json::{Map, Value};
+
+use crate::number::{self, Side};
+use crate::{ShapeError, pattern};
+
+/// Levels of schemas in each other.
+const MOST_LEVELS: usize = 80;
+/// Schemas in a schema.
+const MOST_SCHEMAS: usize = 8000;
+/// Properties of one object.
+const MOST_PROPERTIES: usize = 500;
+/// Alternatives of one `anyOf` or `oneOf`.
+const MOST_ALTERNATIVES: usize = 500;
+/// Alternatives that the parts of all `allOf` make together.
+const MOST_COMBINATIONS: usize = 256;
+/// Values of one `enum`.
+const MOST_VALUES: usize = 2000;
+/// Characters of a string, and items of an array, that are counted.
+const MOST_COUNTED: u64 = 10_000;
+/// States of numbers, and sizes of patterns, that may meet in one value.
+const MOST_TOGETHER: f64 = 1e6;
+
+/// Keywords with named schemas, lists of schemas, and one schema.
+const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
+const LISTS: [&str; 5] = ["anyOf", "oneOf", "allOf", "prefixItems", "items"];
+const SINGLE: [&str; 11] = [
+    "items",
+    "additionalProperties",
+    "additionalItems",
+    "not",
+    "if",
+    "then",
+    "else",
+    "contains",
+    "propertyNames",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+];
+
+/// Checks a schema, and narrows bounds that are wider than what can be counted: what it then allows, it allowed before.
+///
+/// # Errors
+/// [`ShapeError::Beyond`] naming the first thing that is out of bounds.
+pub(crate) fn hold(schema: &mut Value) -> Result<(), ShapeError> {
+    let mut walk = Walk::default();
+    walk.schema(schema, &mut String::from("#"), 0)?;
+    for (place, target) in &walk.refs {
+        let known = target == "#" || target == "#/" || walk.places.contains(target);
+        if !known {
+            return Err(beyond(
+                "`$ref`",
+                place,
+                target,
+                "`#`, or the place of a schema in this one, such as `#/$defs/name`",
+            ));
+        }
+    }
+    check_cycles(schema, &walk)?;
+    if walk.meets && walk.states > MOST_TOGETHER {
+        let allowed = "1000000 where schemas are combined";
+        return Err(beyond(
+            "the product of `multipleOf` and of the sizes of patterns",
+            "#",
+            &format!("{:e}", walk.states),
+            allowed,
+        ));
+    }
+    if walk.combinations > MOST_COMBINATIONS {
+        let allowed = format!("{MOST_COMBINATIONS} at most");
+        return Err(beyond(
+            "the number of combinations of `allOf` with alternatives",
+            "#",
+            &walk.combinations.to_string(),
+            &allowed,
+        ));
+    }
+    Ok(())
+}
+
+fn beyond(what: &str, place: &str, found: &str, allowed: &str) -> ShapeError {
+    let shorten = |text: &str| match text.char_indices().nth(120) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text.to_owned(),
+    };
+    ShapeError::Beyond {
+        what: what.to_owned(),
+        place: shorten(place),
+        found: shorten(found),
+        allowed: allowed.to_owned(),
+    }
+}
+
+/// What is known of a schema.
+struct Walk {
+    schemas: usize,
+    /// Where schemas stand.
+    places: HashSet<String>,
+    /// Where `$ref`s stand, and where they point.
+    refs: Vec<(String, String)>,
+    /// Whether a value may be of several schemas at once.
+    meets: bool,
+    /// The product of states that may then meet.
+    states: f64,
+    combinations: usize,
+}
+
+impl Default for Walk {
+    fn default() -> Self {
+        Self { schemas: 0, places: HashSet::new(), refs: Vec::new(), meets: false, states: 1.0, combinations: 1 }
+    }
+}
+
+impl Walk {
+    fn schema(&mut self, schema: &mut Value, place: &mut String, level: usize) -> Result<(), ShapeError> {
+        self.schemas += 1;
+        self.places.insert(place.clone());
+        if level > MOST_LEVELS {
+            return Err(beyond("the number of levels", place, &level.to_string(), &format!("{MOST_LEVELS} at most")));
+        }
+        if self.schemas > MOST_SCHEMAS {
+            return Err(beyond(
+                "the number of schemas",
+                "#",
+                &format!("over {MOST_SCHEMAS}"),
+                &format!("{MOST_SCHEMAS} at most"),
+            ));
+        }
+        let Value::Object(keywords) = schema else { return Ok(()) };
+        self.counts(keywords, place)?;
+        self.numbers(keywords, place)?;
+        self.patterns(keywords, place)?;
+        for (name, value) in keywords.iter_mut() {
+            let outer = place.len();
+            place.push('/');
+            place.push_str(name);
+            let name = name.as_str();
+            match value {
+                Value::Object(inner) if NAMED.contains(&name) => {
+                    for (key, value) in inner {
+                        let outer = place.len();
+                        place.push('/');
+                        place.push_str(key);
+                        self.schema(value, place, level + 1)?;
+                        place.truncate(outer);
+                    }
+                }
+                Value::Array(inner) if LISTS.contains(&name) => {
+                    for (index, value) in inner.iter_mut().enumerate() {
+                        let outer = place.len();
+                        let _ = write!(place, "/{index}");
+                        self.schema(value, place, level + 1)?;
+                        place.truncate(outer);
+                    }
+                }
+                Value::Object(_) if SINGLE.contains(&name) => self.schema(value, place, level + 1)?,
+                Value::String(target) if name == "$ref" => self.refs.push((place.clone(), target.clone())),
+                _ if name == "const" || name == "enum" => literals(value, place)?,
+                _ => {}
+            }
+            place.truncate(outer);
+        }
+        Ok(())
+    }
+
+    fn counts(&mut self, keywords: &mut Map<String, Value>, place: &str) -> Result<(), ShapeError> {
+        let length = |name: &str| match keywords.get(name) {
+            Some(Value::Array(values)) => values.len(),
+            Some(Value::Object(values)) => values.len(),
+            _ => 0,
+        };
+        for (name, most) in [
+            ("properties", MOST_PROPERTIES),
+            ("required", MOST_PROPERTIES),
+            ("patternProperties", MOST_PROPERTIES / 10),
+            ("anyOf", MOST_ALTERNATIVES),
+            ("oneOf", MOST_ALTERNATIVES),
+            ("allOf", MOST_ALTERNATIVES),
+            ("enum", MOST_VALUES),
+            ("prefixItems", MOST_ALTERNATIVES),
+        ] {
+            let count = length(name);
+            if count > most {
+                return Err(beyond(
+                    &format!("the number of entries of `{name}`"),
+                    place,
+                    &count.to_string(),
+                    &format!("{most} at most"),
+                ));
+            }
+        }
+        let of = |part: &Value| {
+            ["anyOf", "oneOf"]
+                .iter()
+                .filter_map(|name| part.get(name)?.as_array().map(Vec::len))
+                .product::<usize>()
+                .max(1)
+        };
+        let parts = keywords.get("allOf").and_then(Value::as_array);
+        let own = ["anyOf", "oneOf"].iter().map(|name| length(name).max(1));
+        let product = parts.into_iter().flatten().map(of).chain(own).fold(1, usize::saturating_mul);
+        let both = parts.is_some() || (length("anyOf") > 0 && length("oneOf") > 0);
+        if both {
+            self.combinations = self.combinations.saturating_mul(product);
+        }
+        let applied = ["allOf", "anyOf", "oneOf", "$ref", "patternProperties"];
+        self.meets |=
+            applied.iter().any(|name| keywords.contains_key(*name)) && (keywords.len() > 1 || parts.is_some());
+        for (name, most) in [
+            ("minLength", MOST_COUNTED),
+            ("maxLength", MOST_COUNTED),
+            ("minItems", MOST_COUNTED),
+            ("maxItems", MOST_COUNTED),
+            ("minProperties", MOST_PROPERTIES as u64),
+            ("maxProperties", MOST_PROPERTIES as u64),
+        ] {
+            let Some(count) = keywords.get(name).and_then(Value::as_f64) else { continue };
+            if count <= most as f64 {
+                continue;
+            }
+            // A larger upper bound is narrowed: what is of the narrower schema is of the other, too.
+            if name.starts_with("max") {
+                keywords.insert(name.to_owned(), most.into());
+            } else {
+                return Err(beyond(&format!("`{name}`"), place, &count.to_string(), &format!("{most} at most")));
+            }
+        }
+        Ok(())
+    }
+
+    fn numbers(&mut self, keywords: &mut Map<String, Value>, place: &str) -> Result<(), ShapeError> {
+        for (name, side) in [
+            ("minimum", Side::Least),
+            ("exclusiveMinimum", Side::Least),
+            ("maximum", Side::Most),
+            ("exclusiveMaximum", Side::Most),
+        ] {
+            let Some(Value::Number(given)) = keywords.get(name) else { continue };
+            let allowed = "numbers of 40 digits at most between -9223372036854774784 and 9223372036854774784";
+            let held = number::bound(given, side)
+                .ok_or_else(|| beyond(&format!("`{name}`"), place, &given.to_string(), allowed))?;
+            keywords.insert(name.to_owned(), held);
+        }
+        if let Some(Value::Number(given)) = keywords.get("multipleOf") {
+            let allowed = "numbers above 0 of 10000 steps at most: up to 10000, or a decimal such as 0.01 or 2.5";
+            let states =
+                number::multiple(given).ok_or_else(|| beyond("`multipleOf`", place, &given.to_string(), allowed))?;
+            self.states *= states;
+        }
+        Ok(())
+    }
+
+    fn patterns(&mut self, keywords: &Map<String, Value>, place: &str) -> Result<(), ShapeError> {
+        let own = keywords.get("pattern").and_then(Value::as_str);
+        let names = keywords.get("patternProperties").and_then(Value::as_object);
+        for text in own.into_iter().chain(names.into_iter().flatten().map(|(name, _)| name.as_str())) {
+            let size = check_pattern(text, place)?;
+            self.states *= size.max(1) as f64;
+        }
+        Ok(())
+    }
+}
+
+/// The size of a pattern.
+///
+/// # Errors
+/// [`ShapeError::Beyond`] if it is too long or too large.
+pub(crate) fn check_pattern(text: &str, place: &str) -> Result<u64, ShapeError> {
+    if text.len() > pattern::MOST_BYTES {
+        let allowed = format!("{} at most", pattern::MOST_BYTES);
+        return Err(beyond("the number of bytes of a pattern", place, &text.len().to_string(), &allowed));
+    }
+    let size = pattern::size(text);
+    if size > pattern::MOST_SIZE {
+        let allowed = format!("{} at most", pattern::MOST_SIZE);
+        return Err(beyond(
+            "the size of a pattern with its repetitions written out",
+            place,
+            &size.to_string(),
+            &allowed,
+        ));
+    }
+    Ok(size)
+}
+
+/// Whether a number is within bounds.
+///
+/// # Errors
+/// [`ShapeError::Beyond`] if it is not.
+pub(crate) fn check_number(what: &str, place: &str, found: u64, least: u64, most: u64) -> Result<(), ShapeError> {
+    if (least..=most).contains(&found) {
+        Ok(())
+    } else {
+        Err(beyond(what, place, &found.to_string(), &format!("{least} to {most}")))
+    }
+}
+
+fn literals(value: &Value, place: &str) -> Result<(), ShapeError> {
+    match value {
+        Value::Number(number) if !number::is_exact(number) => {
+            let allowed = "integers that a 64-bit float holds exactly, and decimals of 15 digits at most, between -9223372036854774784 and 9223372036854774784";
+            Err(beyond("a number", place, &number.to_string(), allowed))
+        }
+        Value::Array(values) => values.iter().try_for_each(|value| literals(value, place)),
+        Value::Object(fields) => fields.values().try_for_each(|value| literals(value, place)),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a schema that is applied to the same value as it itself: following it would not end.
+fn check_cycles(root: &Value, walk: &Walk) -> Result<(), ShapeError> {
+    let mut done = HashSet::new();
+    for (place, target) in &walk.refs {
+        let mut path = Vec::new();
+        follow(root, target, &mut path, &mut done).map_err(|()| {
+            beyond(
+                "`$ref`",
+                place,
+                target,
+                "a schema that does not lead back to itself without a property or an item between",
+            )
+        })?;
+    }
+    Ok(())
+}
+
+fn follow<'v>(
+    root: &'v Value,
+    target: &'v str,
+    path: &mut Vec<&'v str>,
+    done: &mut HashSet<&'v str>,
+) -> Result<(), ()> {
+    if path.contains(&target) {
+        return Err(());
+    }
+    if done.contains(target) || path.len() > MOST_SCHEMAS {
+        return Ok(());
+    }
+    path.push(target);
+    if let Some(schema) = resolve(root, target) {
+        in_place(root, schema, path, done)?;
+    }
+    path.pop();
+    done.insert(target);
+    Ok(())
+}
+
+fn in_place<'v>(
+    root: &'v Value,
+    schema: &'v Value,
+    path: &mut Vec<&'v str>,
+    done: &mut HashSet<&'v str>,
+) -> Result<(), ()> {
+    if let Some(target) = schema.get("$ref").and_then(Value::as_str) {
+        follow(root, target, path, done)?;
+    }
+    let lists = ["allOf", "anyOf", "oneOf"].iter().filter_map(|name| schema.get(name)?.as_array());
+    lists.flatten().try_for_each(|part| in_place(root, part, path, done))
+}
+
+fn resolve<'v>(root: &'v Value, target: &str) -> Option<&'v Value> {
+    let path = target.strip_prefix('#')?;
+    if path.is_empty() || path == "/" {
+        return Some(root);
+    }
+    path.strip_prefix('/')?.split('/').try_fold(root, |at, name| match at {
+        Value::Array(values) => values.get(name.parse::<usize>().ok()?),
+        other => other.get(name),
+    })
+}
