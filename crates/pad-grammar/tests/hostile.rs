@@ -239,7 +239,7 @@ fn made_up(random: &mut ChaCha8Rng, levels: usize) -> Value {
     ];
     let mut pick = |count: usize| random.random_range(0..count);
     let mut fields = serde_json::Map::new();
-    for _ in 0..pick(4) + 1 {
+    for _ in 0..=pick(4) {
         let name = [
             "type",
             "const",
