@@ -317,7 +317,9 @@ mod tests {
         #[test]
         fn a_text_without_spellings_is_encoded_as_before(text in "[a-z <|>_é😀]*") {
             for tokenizer in [fixture::byte_level(), fixture::sentencepiece(false)] {
-                prop_assert_eq!(tokenizer.encode_text(&text).unwrap(), tokenizer.encode(&text).unwrap());
+                let parsed = tokenizer.encode(&text).unwrap();
+                prop_assume!(parsed.iter().all(|&id| !tokenizer.is_special(id)));
+                prop_assert_eq!(tokenizer.encode_text(&text).unwrap(), parsed);
             }
         }
 
