@@ -1,7 +1,7 @@
 //! The runner over real models: base and reward rows of the same weights in one batch, rewards read at the candidates only.
 
-use pad_decode::{Adjustments, Candidates, Readout, TokenSet};
-use pad_model::{Hidden, KvCache, LaneChunk, Logits, Model, ModelError, ValueHead, Wanted};
+use pad_decode::{Candidates, Readout, TokenSet};
+use pad_model::{Hidden, KvCache, LaneChunk, Logits, Model, ModelError, RowWanted, ValueHead, Wanted};
 
 use crate::{
     DecodeReadouts, DecodeRows, LaneReadout, Runner, ScoreReadouts, StepError, StepPlan, StepReadouts, WeightsId,
@@ -122,12 +122,12 @@ impl LockstepRunner {
             return Ok(Vec::new());
         }
         let rows: Vec<usize> = plan.decodes.iter().map(|decode| decode.base).collect();
-        let wanted: Vec<(Wanted, bool)> =
-            plan.decodes.iter().map(|d| (best(&d.adjustments, d.adjustments.reach(d.top_k)), d.log_sum_exp)).collect();
+        let first = |decode: &DecodeRows| best(decode, decode.adjustments.reach(decode.top_k));
+        let wanted: Vec<RowWanted> = plan.decodes.iter().map(first).collect();
         let mut read = self.read(states, WeightsId::BASE, LaneReadout::Plain, &rows, &wanted)?;
         let deeper = |decode: &DecodeRows, read: &[u32]| {
             let count = decode.adjustments.deeper(decode.top_k, read)?;
-            Some((best(&decode.adjustments, count), decode.log_sum_exp))
+            Some(best(decode, count))
         };
         for (i, deeper) in self.read_again(plan, states, &read, deeper)? {
             read[i] = deeper;
@@ -136,7 +136,7 @@ impl LockstepRunner {
         let missing = |decode: &DecodeRows, best: &[u32]| {
             let mut unread = decode.adjustments.unread(best, decode.log_sum_exp);
             unread.retain(|token| (*token as usize) < vocabulary);
-            (!unread.is_empty()).then_some((Wanted::At(unread), false))
+            (!unread.is_empty()).then(|| Wanted::At(unread).alone())
         };
         for (i, more) in self.read_again(plan, states, &read, missing)? {
             read[i].ranked.extend(more.ranked);
@@ -153,7 +153,7 @@ impl LockstepRunner {
         plan: &StepPlan,
         states: &StepHidden,
         read: &[Logits],
-        wanted: impl Fn(&DecodeRows, &[u32]) -> Option<(Wanted, bool)>,
+        wanted: impl Fn(&DecodeRows, &[u32]) -> Option<RowWanted>,
     ) -> Result<Vec<(usize, Logits)>, StepError> {
         let adjusted = plan.decodes.iter().zip(read).enumerate().filter(|(_, (d, _))| !d.adjustments.is_empty());
         let again = adjusted.filter_map(|(i, (decode, best))| Some((i, decode.base, wanted(decode, &tokens(best))?)));
@@ -177,17 +177,13 @@ impl LockstepRunner {
         states: &StepHidden,
         candidates: &[Candidates],
     ) -> Result<Vec<Readout>, StepError> {
-        let all: Vec<(usize, LaneReadout, Wanted, bool)> = plan
-            .decodes
-            .iter()
-            .zip(candidates)
-            .flat_map(|(decode, candidates)| {
-                decode
-                    .rewards
-                    .iter()
-                    .map(|(row, what)| (*row, *what, Wanted::At(candidates.tokens.clone()), decode.log_sum_exp))
-            })
-            .collect();
+        let of_sequence = |(decode, candidates): (&'_ DecodeRows, &'_ Candidates)| {
+            let logits = Wanted::At(candidates.tokens.clone());
+            let wanted = RowWanted { logits, log_sum_exp: decode.log_sum_exp };
+            decode.rewards.iter().map(move |(row, what)| (*row, *what, wanted.clone())).collect::<Vec<_>>()
+        };
+        let all: Vec<(usize, LaneReadout, RowWanted)> =
+            plan.decodes.iter().zip(candidates).flat_map(of_sequence).collect();
         let mut readouts: Vec<Option<Readout>> = vec![None; all.len()];
         let mut left: Vec<usize> = (0..all.len()).collect();
         while let Some(&first) = left.first() {
@@ -195,7 +191,7 @@ impl LockstepRunner {
             let (weights, what) = kind(&first);
             let (group, rest): (Vec<usize>, Vec<usize>) = left.iter().partition(|i| kind(i) == (weights, what));
             let rows: Vec<usize> = group.iter().map(|i| all[*i].0).collect();
-            let wanted: Vec<(Wanted, bool)> = group.iter().map(|i| (all[*i].2.clone(), all[*i].3)).collect();
+            let wanted: Vec<RowWanted> = group.iter().map(|i| all[*i].2.clone()).collect();
             for (i, logits) in group.iter().zip(self.read(states, weights, what, &rows, &wanted)?) {
                 readouts[*i] = Some(readout(&logits));
             }
@@ -211,7 +207,7 @@ impl LockstepRunner {
             let weights = plan.rows[score.row].weights;
             let first = states.place[score.row];
             let places: Vec<usize> = (first..first + score.targets.len()).collect();
-            let wanted: Vec<(Wanted, bool)> = score.targets.iter().map(|t| (Wanted::At(vec![*t]), true)).collect();
+            let wanted: Vec<RowWanted> = score.targets.iter().map(|t| Wanted::At(vec![*t]).normalised()).collect();
             let mut read = ScoreReadouts::default();
             for (i, what) in score.readouts.iter().enumerate() {
                 let at = self.read_places(states, weights, *what, &places, &wanted)?;
@@ -219,7 +215,7 @@ impl LockstepRunner {
                     |at: &Logits| logprobs(at, at.log_sum_exp).first().map_or(f32::NAN, |(_, logprob)| *logprob);
                 read.logprobs.push(at.iter().map(logprob).collect());
                 if i == 0 && score.top > 0 {
-                    let best = vec![(Wanted::Best(score.top), false); places.len()];
+                    let best = vec![Wanted::Best(score.top).alone(); places.len()];
                     let best = self.read_places(states, weights, *what, &places, &best)?;
                     read.best = best.iter().zip(&at).map(|(best, at)| logprobs(best, at.log_sum_exp)).collect();
                 }
@@ -236,7 +232,7 @@ impl LockstepRunner {
         weights: WeightsId,
         what: LaneReadout,
         rows: &[usize],
-        wanted: &[(Wanted, bool)],
+        wanted: &[RowWanted],
     ) -> Result<Vec<Logits>, StepError> {
         let places: Vec<usize> = rows.iter().map(|row| states.place[*row]).collect();
         self.read_places(states, weights, what, &places, wanted)
@@ -249,7 +245,7 @@ impl LockstepRunner {
         weights: WeightsId,
         what: LaneReadout,
         places: &[usize],
-        wanted: &[(Wanted, bool)],
+        wanted: &[RowWanted],
     ) -> Result<Vec<Logits>, StepError> {
         let missing = || StepError::Runner(format!("nothing was read of weights {}", weights.0));
         let hidden = states.hidden.get(weights.0).and_then(Option::as_ref).ok_or_else(missing)?;
@@ -265,10 +261,11 @@ impl LockstepRunner {
     }
 }
 
-/// So many of the best tokens, of those that are allowed.
-fn best(adjustments: &Adjustments, count: usize) -> Wanted {
+/// The `count` best tokens of those that a sequence allows.
+fn best(decode: &DecodeRows, count: usize) -> RowWanted {
     let among = |allowed: &TokenSet| Wanted::BestAmong(count, allowed.clone());
-    adjustments.allowed().map_or(Wanted::Best(count), among)
+    let logits = decode.adjustments.allowed().map_or(Wanted::Best(count), among);
+    RowWanted { logits, log_sum_exp: decode.log_sum_exp }
 }
 
 /// What was read, as log-probabilities over the vocabulary.

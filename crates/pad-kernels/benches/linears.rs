@@ -92,7 +92,7 @@ fn main() {
                 Tensor::from_vec(values, (rows, width), &Device::Cpu).expect("a tensor")
             };
             let inputs = [input(576), input(1536)];
-            let wanted = vec![(Wanted::Best(10), false); rows];
+            let wanted = vec![Wanted::Best(10).alone(); rows];
             let mut times: Vec<f64> = (0..ROUNDS.min(4000 / rows).max(3))
                 .map(|_| {
                     let begun = Instant::now();

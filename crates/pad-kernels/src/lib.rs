@@ -80,7 +80,7 @@ pub use pool::Pool;
 pub use rope::{Rope, RopeScaling, rotate};
 pub use rowwise::{exponentials, gated, gated_back, largest};
 pub use tile_rows::TileRows;
-pub use unembed::{Logits, Wanted};
+pub use unembed::{Logits, RowWanted, Wanted};
 pub use unit::Unit;
 
 /// The twins of the operations that have no other name: plain candle, on any device.

@@ -13,7 +13,7 @@ use crate::packed::PackedWeights;
 use crate::tile::{for_each_group, one_row};
 use crate::{Input, Isa, Linear, Pool};
 
-/// What is wanted of one row of hidden states.
+/// The logits that are wanted of one row of hidden states.
 #[derive(Clone, Debug)]
 pub enum Wanted {
     /// The k best.
@@ -33,6 +33,32 @@ impl Wanted {
     /// Whether so many logits are read that it takes the whole vocabulary.
     fn is_of_many(&self) -> bool {
         matches!(self, Self::Best(_)) || self.allowed().is_some_and(|allowed| allowed.len() > FEW)
+    }
+
+    /// These logits alone.
+    pub fn alone(self) -> RowWanted {
+        RowWanted { logits: self, log_sum_exp: false }
+    }
+
+    /// These logits and the log-sum-exp over the vocabulary.
+    pub fn normalised(self) -> RowWanted {
+        RowWanted { logits: self, log_sum_exp: true }
+    }
+}
+
+/// What is read of one row of hidden states.
+#[derive(Clone, Debug)]
+pub struct RowWanted {
+    /// The logits.
+    pub logits: Wanted,
+    /// Whether log sum exp of all the row's logits is read too.
+    pub log_sum_exp: bool,
+}
+
+impl RowWanted {
+    /// Whether every logit of the row has to be computed.
+    fn is_whole(&self) -> bool {
+        self.log_sum_exp || self.logits.is_of_many()
     }
 }
 
@@ -82,19 +108,18 @@ impl Mass {
 }
 
 impl Linear {
-    /// Read the logits `hidden W^T` that are wanted: `hidden` `[rows, inputs]` and one `wanted` a row, a pair of what and
-    /// whether the log-sum-exp over all outputs is wanted too. The k best rank higher logits first and, of equal ones, the lower
-    /// token. With a `cap` every logit becomes `cap * tanh(logit / cap)`.
+    /// Read the logits `hidden W^T` that are wanted: `hidden` `[rows, inputs]` and one `wanted` a row. The k best rank higher
+    /// logits first and, of equal ones, the lower token. With a `cap` every logit becomes `cap * tanh(logit / cap)`.
     ///
     /// # Errors
     /// If the shapes do not agree or a wanted token does not exist.
-    pub fn logits(&self, hidden: &Tensor, cap: Option<f32>, wanted: &[(Wanted, bool)]) -> Result<Vec<Logits>> {
+    pub fn logits(&self, hidden: &Tensor, cap: Option<f32>, wanted: &[RowWanted]) -> Result<Vec<Logits>> {
         let outputs = self.outputs();
         if hidden.dims2()?.0 != wanted.len() {
             bail!("unembedding: {} rows but {} are wanted", hidden.dims2()?.0, wanted.len())
         }
-        for (what, _) in wanted {
-            if let Wanted::At(tokens) = what
+        for row in wanted {
+            if let Wanted::At(tokens) = &row.logits
                 && let Some(token) = tokens.iter().find(|t| **t as usize >= outputs)
             {
                 bail!("unembedding: token {token} of a vocabulary of {outputs}")
@@ -105,8 +130,7 @@ impl Linear {
             Self::Packed { weights, pool, .. } => {
                 let hidden: Vec<Vec<f32>> = hidden.to_vec2()?;
                 let isa = pool.isa();
-                let whole = |(what, lse): &(Wanted, bool)| *lse || what.is_of_many();
-                let (full, few): (Vec<usize>, Vec<usize>) = (0..wanted.len()).partition(|&i| whole(&wanted[i]));
+                let (full, few): (Vec<usize>, Vec<usize>) = (0..wanted.len()).partition(|&i| wanted[i].is_whole());
                 let mut read: Vec<Option<Logits>> = vec![None; wanted.len()];
                 for (row, logits) in full.iter().zip(read_whole(isa, pool, weights, cap, &hidden, &full, wanted)) {
                     read[*row] = Some(logits);
@@ -121,13 +145,13 @@ impl Linear {
     }
 
     /// The twin of [`Self::logits`]: all logits by one matmul, then sorted on the host.
-    fn logits_twin(&self, hidden: &Tensor, cap: Option<f32>, wanted: &[(Wanted, bool)]) -> Result<Vec<Logits>> {
+    fn logits_twin(&self, hidden: &Tensor, cap: Option<f32>, wanted: &[RowWanted]) -> Result<Vec<Logits>> {
         let mut rows: Vec<Vec<f32>> =
             self.forward(hidden, Input::Plain, None)?.to_dtype(candle_core::DType::F32)?.to_vec2()?;
         if let Some(cap) = cap {
             rows.iter_mut().flatten().for_each(|logit| *logit = soft_cap(*logit, cap));
         }
-        let read = |(logits, (what, lse)): (&Vec<f32>, &(Wanted, bool))| {
+        let read = |(logits, RowWanted { logits: what, log_sum_exp: lse }): (&Vec<f32>, &RowWanted)| {
             let ranked = match what {
                 Wanted::Best(k) => {
                     let mut best = Best::new(*k);
@@ -173,14 +197,14 @@ fn read_whole(
     cap: Option<f32>,
     hidden: &[Vec<f32>],
     rows: &[usize],
-    wanted: &[(Wanted, bool)],
+    wanted: &[RowWanted],
 ) -> Vec<Logits> {
     if rows.is_empty() {
         return Vec::new();
     }
     let activations = prepare(isa, pool, w, hidden, rows);
     let stretches = w.tiles().div_ceil(STRETCH);
-    let empty = || rows.iter().map(|row| Part::new(&wanted[*row].0)).collect::<Vec<_>>();
+    let empty = || rows.iter().map(|row| Part::new(&wanted[*row].logits)).collect::<Vec<_>>();
     // The k-th best of any stretch bounds the k-th best of all: what is below it need not be looked at.
     let bars: Vec<Bar> = rows.iter().map(|_| Bar::default()).collect();
     let parts: Vec<Mutex<Vec<Part>>> = (0..stretches).map(|_| Mutex::new(Vec::new())).collect();
@@ -189,7 +213,7 @@ fn read_whole(
         let tiles = stretch * STRETCH..((stretch + 1) * STRETCH).min(w.tiles());
         for_each_group(isa, w, tiles, &activations, rows.len(), &mut |tile, first, [sums]| {
             for (row, sums) in (first..).zip(sums) {
-                let (what, lse) = &wanted[rows[row]];
+                let RowWanted { logits: what, log_sum_exp: lse } = &wanted[rows[row]];
                 let logits = &capped(*sums, cap)[..TILE.min(w.outputs() - tile * TILE)];
                 part[row].show(tile, logits, what.allowed(), *lse, &bars[row]);
             }
@@ -204,7 +228,7 @@ fn read_whole(
     }
     let at = read_at(isa, pool, w, cap, &activations, rows, wanted);
     let read = |((all, at), &row): ((Part, Vec<Ranked>), &usize)| {
-        let (what, lse) = &wanted[row];
+        let RowWanted { logits: what, log_sum_exp: lse } = &wanted[row];
         Logits {
             ranked: if matches!(what, Wanted::At(_)) { at } else { all.best.into_ranked() },
             log_sum_exp: lse.then(|| all.mass.log_sum_exp()),
@@ -266,7 +290,7 @@ fn read_at(
     cap: Option<f32>,
     activations: &Activations,
     rows: &[usize],
-    wanted: &[(Wanted, bool)],
+    wanted: &[RowWanted],
 ) -> Vec<Vec<Ranked>> {
     let read: Vec<Mutex<Vec<Ranked>>> = rows.iter().map(|_| Mutex::new(Vec::new())).collect();
     pool.run(rows.len(), &|row| {
@@ -274,7 +298,7 @@ fn read_at(
             let sums = one_row(isa, w, token as usize / TILE, activations, row);
             cap.map_or(sums[token as usize % TILE], |cap| soft_cap(sums[token as usize % TILE], cap))
         };
-        let ranked = match &wanted[rows[row]].0 {
+        let ranked = match &wanted[rows[row]].logits {
             Wanted::At(tokens) => tokens.iter().map(|&token| Ranked { token, logit: logit(token) }).collect(),
             Wanted::BestAmong(k, allowed) if allowed.len() <= FEW => {
                 let mut best = Best::new(*k);

@@ -196,15 +196,15 @@ fn unembedding() {
         // A set may have tokens that the vocabulary has not.
         let set = |tokens: &[u32]| TokenSet::default().with(tokens).with(&[1000, 5000]);
         let wanted = [
-            (Wanted::BestAmong(3, set(&few)), false),
-            (Wanted::BestAmong(3, set(&few)), true),
-            (Wanted::BestAmong(100, set(&many)), true),
-            (Wanted::BestAmong(9, set(&few)), false),
-            (Wanted::Best(10), true),
-            (Wanted::At(vec![3, 999, 17]), false),
-            (Wanted::Best(100), false),
-            (Wanted::At(vec![0, 500]), true),
-            (Wanted::Best(1), false),
+            Wanted::BestAmong(3, set(&few)).alone(),
+            Wanted::BestAmong(3, set(&few)).normalised(),
+            Wanted::BestAmong(100, set(&many)).normalised(),
+            Wanted::BestAmong(9, set(&few)).alone(),
+            Wanted::Best(10).normalised(),
+            Wanted::At(vec![3, 999, 17]).alone(),
+            Wanted::Best(100).alone(),
+            Wanted::At(vec![0, 500]).normalised(),
+            Wanted::Best(1).alone(),
         ];
         let got = linear.logits(&hidden, cap, &wanted).unwrap();
         let want = twin.logits(&hidden, cap, &wanted).unwrap();
@@ -220,9 +220,9 @@ fn unembedding() {
                 let whole = full[row][g.token as usize];
                 assert!(g.logit == whole || cap.is_some() && (g.logit - whole).abs() < 2e-6, "{format:?} row {row}");
             }
-            assert_eq!(got.log_sum_exp.is_some(), wanted[row].1);
-            let narrowed = matches!(wanted[row].0, Wanted::BestAmong(..));
-            assert_eq!((got.among.is_some(), want.among.is_some()), ([wanted[row].1 && narrowed; 2]).into());
+            assert_eq!(got.log_sum_exp.is_some(), wanted[row].log_sum_exp);
+            let narrowed = matches!(wanted[row].logits, Wanted::BestAmong(..));
+            assert_eq!((got.among.is_some(), want.among.is_some()), ([wanted[row].log_sum_exp && narrowed; 2]).into());
             for pair in [(got.log_sum_exp, want.log_sum_exp), (got.among, want.among)] {
                 if let (Some(g), Some(w)) = pair {
                     assert!((g - w).abs() < tolerance, "{g} against {w}");
@@ -238,7 +238,7 @@ fn unembedding() {
         let sum: f32 = many.iter().map(|token| full[2][*token as usize].exp()).sum();
         assert!((got[2].among.unwrap() - sum.ln()).abs() < 1e-3);
         assert!(linear.logits(&hidden, None, &wanted[..4]).is_err());
-        assert!(linear.logits(&hidden.narrow(0, 0, 1).unwrap(), None, &[(Wanted::At(vec![1000]), false)]).is_err());
+        assert!(linear.logits(&hidden.narrow(0, 0, 1).unwrap(), None, &[Wanted::At(vec![1000]).alone()]).is_err());
     }
 }
 

@@ -12,7 +12,8 @@ use pad_kernels::Encoding;
 use crate::error::plain;
 use crate::place::{Place, choose};
 use crate::{
-    LayerPart, Matrix, ModelConfig, ModelError, Part, TensorBytes, TensorFile, Weights, config, gguf_alignment,
+    LayerPart, Matrix, ModelConfig, ModelError, Part, PartTensor, TensorBytes, TensorFile, Weights, config,
+    gguf_alignment,
 };
 
 /// A tensor of factors of rotary frequencies has no more: half of the widest head.
@@ -86,8 +87,8 @@ impl GgufWeights {
         &self.tensors.content
     }
 
-    fn place(&self, part: Part, bias: bool) -> Result<Place, ModelError> {
-        let places = Place::gguf(&self.config, part, bias);
+    fn place(&self, part: Part, tensor: PartTensor) -> Result<Place, ModelError> {
+        let places = Place::gguf(&self.config, part, tensor);
         let name = places[0].name.clone();
         match choose(places, |name| self.tensors.shape(name)) {
             None => Err(self.tensors.fail(&name, "not in the file")),
@@ -97,6 +98,17 @@ impl GgufWeights {
             }
             Some((place, _)) => Ok(place),
         }
+    }
+
+    fn has(&self, part: Part, tensor: PartTensor) -> bool {
+        choose(Place::gguf(&self.config, part, tensor), |name| self.tensors.shape(name)).is_some()
+    }
+
+    /// A vector as a matrix of one number a row, so that a part of one that several parts share begins where its rows do.
+    fn column(&mut self, part: Part, tensor: PartTensor) -> Result<Matrix, ModelError> {
+        let place = self.place(part, tensor)?;
+        let len = self.config.tensor_shape(part, tensor)[0];
+        self.tensors.read(&place, len, 1)
     }
 
     /// Whether rows are to be reordered.
@@ -159,26 +171,29 @@ impl Weights for GgufWeights {
         self.tensors.file.path()
     }
 
-    fn has(&self, part: Part, bias: bool) -> bool {
-        choose(Place::gguf(&self.config, part, bias), |name| self.tensors.shape(name)).is_some()
+    fn has_weight(&self, part: Part) -> bool {
+        self.has(part, PartTensor::Weight)
+    }
+
+    fn has_bias(&self, part: Part) -> bool {
+        self.has(part, PartTensor::Bias)
     }
 
     fn matrix(&mut self, part: Part) -> Result<Matrix, ModelError> {
-        let place = self.place(part, false)?;
+        let place = self.place(part, PartTensor::Weight)?;
         let shape = self.config.shape(part);
         let matrix = self.tensors.read(&place, shape[0], shape[1])?;
         Ok(if self.is_turned(part) { matrix.of_rotary_pairs(self.config.head_dim) } else { matrix })
     }
 
-    fn vector(&mut self, part: Part, bias: bool) -> Result<Vec<f32>, ModelError> {
-        let place = self.place(part, bias)?;
-        let len = self.config.tensor_shape(part, bias)[0];
-        // One number a row, so that a part of a vector that several parts share begins where its rows do.
-        let mut matrix = self.tensors.read(&place, len, 1)?;
-        if bias && self.is_turned(part) {
-            matrix = matrix.of_rotary_pairs(self.config.head_dim);
-        }
-        matrix.into_single()
+    fn norm(&mut self, part: Part) -> Result<Vec<f32>, ModelError> {
+        self.column(part, PartTensor::Weight)?.into_single()
+    }
+
+    fn bias(&mut self, part: Part) -> Result<Vec<f32>, ModelError> {
+        let column = self.column(part, PartTensor::Bias)?;
+        let turned = self.is_turned(part);
+        if turned { column.of_rotary_pairs(self.config.head_dim) } else { column }.into_single()
     }
 
     fn unread(&self) -> Option<String> {

@@ -27,7 +27,7 @@ impl<'a> Loader<'a> {
 
     /// Whether the checkpoint has the part's weight.
     pub fn has(&self, part: Part) -> bool {
-        self.weights.has(part, false)
+        self.weights.has_weight(part)
     }
 
     /// All of one layer.
@@ -80,7 +80,7 @@ impl<'a> Loader<'a> {
 
     /// A norm.
     pub fn norm(&mut self, part: Part) -> Result<RmsNorm, ModelError> {
-        let weight = self.weights.vector(part, false)?;
+        let weight = self.weights.norm(part)?;
         let len = weight.len();
         let weight = Tensor::from_vec(weight, len, &self.options.device)?;
         Ok(RmsNorm::new(weight, self.config.norm_eps)?)
@@ -141,8 +141,8 @@ impl<'a> Loader<'a> {
     /// Matrices, and their biases one after the other: those of all parts, or of none.
     fn read(&mut self, parts: &[Part]) -> Result<(Vec<Matrix>, Option<Vec<f32>>), ModelError> {
         let matrices = parts.iter().map(|part| self.weights.matrix(*part)).collect::<Result<_, _>>()?;
-        let biased: Vec<Part> = parts.iter().copied().filter(|part| self.weights.has(*part, true)).collect();
-        let biases = biased.iter().map(|part| self.weights.vector(*part, true)).collect::<Result<Vec<_>, _>>()?;
+        let biased: Vec<Part> = parts.iter().copied().filter(|part| self.weights.has_bias(*part)).collect();
+        let biases = biased.iter().map(|part| self.weights.bias(*part)).collect::<Result<Vec<_>, _>>()?;
         if !biases.is_empty() && biases.len() != parts.len() {
             let message = format!("only {biased:?} of {parts:?} have a bias; all of them or none are supported");
             return Err(ModelError::weights(self.weights.path(), message));

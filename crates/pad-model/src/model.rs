@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use pad_kernels::{Input, Linear, Logits, Pool, RmsNorm, Rope, Wanted};
+use pad_kernels::{Input, Linear, Logits, Pool, RmsNorm, Rope, RowWanted};
 
 use crate::config::RopeConfig;
 use crate::embedding::Embedding;
@@ -166,8 +166,7 @@ impl Model {
         Ok(Hidden(self.norm.forward(&x.index_select(&read, 0)?)?))
     }
 
-    /// Read logits of hidden states: one entry of `wanted` a row, a pair of what, and whether the log-sum-exp over the
-    /// vocabulary is wanted too. Where `head` is given it is applied before the unembedding.
+    /// Read logits of hidden states: one entry of `wanted` a row. Where `head` is given it is applied before the unembedding.
     ///
     /// # Errors
     /// If the number of rows differs or a token does not exist.
@@ -175,7 +174,7 @@ impl Model {
         &self,
         hidden: &Hidden,
         head: Option<&ValueHead>,
-        wanted: &[(Wanted, bool)],
+        wanted: &[RowWanted],
     ) -> Result<Vec<Logits>, ModelError> {
         let Some(head) = head else { return Ok(self.unembedding.logits(&hidden.0, self.config.logit_cap, wanted)?) };
         Ok(self.unembedding.logits(&head.forward(&hidden.0)?, self.config.logit_cap, wanted)?)

@@ -39,6 +39,33 @@ pub enum LayerPart {
     ExpertDown(usize),
 }
 
+/// Which of a part's tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PartTensor {
+    /// Its weight.
+    Weight,
+    /// Its bias.
+    Bias,
+}
+
+impl PartTensor {
+    /// The end of its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Weight => "weight",
+            Self::Bias => "bias",
+        }
+    }
+
+    /// How many of the weight's dimensions it has at most.
+    pub(crate) fn dimensions(self) -> usize {
+        match self {
+            Self::Weight => 2,
+            Self::Bias => 1,
+        }
+    }
+}
+
 /// A tensor of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -53,13 +80,6 @@ pub enum Part {
 }
 
 impl Part {
-    /// Whether it is a norm's weight.
-    pub fn is_norm(self) -> bool {
-        use LayerPart::{AttentionNorm, AttentionPostNorm, FeedForwardNorm, FeedForwardPostNorm, KeyNorm, QueryNorm};
-        let Self::Layer(_, part) = self else { return self == Self::OutputNorm };
-        matches!(part, AttentionNorm | AttentionPostNorm | FeedForwardNorm | FeedForwardPostNorm | KeyNorm | QueryNorm)
-    }
-
     /// The name in a Hugging Face checkpoint, without `.weight` or `.bias`.
     pub fn hugging_face(self) -> String {
         let Self::Layer(layer, part) = self else {

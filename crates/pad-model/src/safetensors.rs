@@ -11,7 +11,7 @@ use safetensors::Dtype as Kind;
 use safetensors::tensor::Metadata;
 
 use crate::place::{Place, choose};
-use crate::{Matrix, ModelConfig, ModelError, Part, TensorBytes, TensorFile, Weights, config};
+use crate::{Matrix, ModelConfig, ModelError, Part, PartTensor, TensorBytes, TensorFile, Weights, config};
 
 /// Where one tensor lies.
 #[derive(Clone, Debug)]
@@ -162,13 +162,16 @@ impl SafetensorsWeights {
         Ok(Self { directory: directory.to_owned(), tensors, config, norm_offset, used: HashSet::new() })
     }
 
+    fn has(&self, part: Part, tensor: PartTensor) -> bool {
+        choose(Place::hugging_face(&self.config, part, tensor), |name| self.tensors.shape(name)).is_some()
+    }
+
     /// A part, in a tensor of its own or in one that it shares; a vector as a matrix of one column.
-    fn part(&mut self, part: Part, bias: bool) -> Result<Matrix, ModelError> {
-        let places = Place::hugging_face(&self.config, part, bias);
+    fn part(&mut self, part: Part, tensor: PartTensor) -> Result<Matrix, ModelError> {
+        let places = Place::hugging_face(&self.config, part, tensor);
         let likeliest = part.hugging_face();
         let Some((place, found)) = choose(places, |name| self.tensors.shape(name)) else {
-            let message =
-                format!("tensor {likeliest}.{} is not in the checkpoint", if bias { "bias" } else { "weight" });
+            let message = format!("tensor {likeliest}.{} is not in the checkpoint", tensor.name());
             return Err(ModelError::weights(&self.directory, message));
         };
         if found != place.shape {
@@ -176,7 +179,7 @@ impl SafetensorsWeights {
                 format!("tensor {}: its shape is {found:?}, the model's figures say {:?}", place.name, place.shape);
             return Err(ModelError::weights(&self.directory, message));
         }
-        let shape = self.config.tensor_shape(part, bias);
+        let shape = self.config.tensor_shape(part, tensor);
         let width: usize = shape[1..].iter().product();
         let matrix = self.tensors.rows(&place.name, place.first, shape[0], width)?;
         self.used.insert(place.name);
@@ -210,20 +213,26 @@ impl Weights for SafetensorsWeights {
         &self.directory
     }
 
-    fn has(&self, part: Part, bias: bool) -> bool {
-        choose(Place::hugging_face(&self.config, part, bias), |name| self.tensors.shape(name)).is_some()
+    fn has_weight(&self, part: Part) -> bool {
+        self.has(part, PartTensor::Weight)
+    }
+
+    fn has_bias(&self, part: Part) -> bool {
+        self.has(part, PartTensor::Bias)
     }
 
     fn matrix(&mut self, part: Part) -> Result<Matrix, ModelError> {
-        self.part(part, false)
+        self.part(part, PartTensor::Weight)
     }
 
-    fn vector(&mut self, part: Part, bias: bool) -> Result<Vec<f32>, ModelError> {
-        let mut values = self.part(part, bias)?.into_single()?;
-        if part.is_norm() && !bias {
-            values.iter_mut().for_each(|value| *value += self.norm_offset);
-        }
+    fn norm(&mut self, part: Part) -> Result<Vec<f32>, ModelError> {
+        let mut values = self.part(part, PartTensor::Weight)?.into_single()?;
+        values.iter_mut().for_each(|value| *value += self.norm_offset);
         Ok(values)
+    }
+
+    fn bias(&mut self, part: Part) -> Result<Vec<f32>, ModelError> {
+        self.part(part, PartTensor::Bias)?.into_single()
     }
 
     fn unread(&self) -> Option<String> {

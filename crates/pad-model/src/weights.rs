@@ -12,8 +12,11 @@ pub trait Weights {
     /// The file or directory, for messages.
     fn path(&self) -> &Path;
 
-    /// Whether the checkpoint has this part (`bias` or weight).
-    fn has(&self, part: Part, bias: bool) -> bool;
+    /// Whether the checkpoint has this part's weight.
+    fn has_weight(&self, part: Part) -> bool;
+
+    /// Whether the checkpoint has this part's bias.
+    fn has_bias(&self, part: Part) -> bool;
 
     /// A weight matrix of the shape that the configuration says ([`ModelConfig::shape`]), of finite values.
     ///
@@ -21,11 +24,17 @@ pub trait Weights {
     /// If it is missing, unreadable, of another shape, or has a value that is not finite.
     fn matrix(&mut self, part: Part) -> Result<Matrix, ModelError>;
 
-    /// A vector: a norm's weight, or a bias; checked like a matrix.
+    /// A norm's weight; checked like a matrix.
     ///
     /// # Errors
     /// If it is missing, unreadable, of another length, or has a value that is not finite.
-    fn vector(&mut self, part: Part, bias: bool) -> Result<Vec<f32>, ModelError>;
+    fn norm(&mut self, part: Part) -> Result<Vec<f32>, ModelError>;
+
+    /// A part's bias; checked like a matrix.
+    ///
+    /// # Errors
+    /// As for [`Self::norm`].
+    fn bias(&mut self, part: Part) -> Result<Vec<f32>, ModelError>;
 
     /// A tensor of a layer that no part was read from: the model does something that the configuration does not say. Meaningful once
     /// everything is read.

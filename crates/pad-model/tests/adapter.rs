@@ -31,7 +31,7 @@ fn golden(name: &str) -> Golden {
 fn logits(model: &Model, chunks: &[LaneChunk<'_>], cache: &KvCache) -> Vec<Vec<f32>> {
     let hidden = model.forward(chunks, cache).unwrap();
     let all = Wanted::At((0..model.config().vocabulary as u32).collect());
-    let wanted = vec![(all, false); chunks.iter().map(|chunk| chunk.read).sum()];
+    let wanted = vec![all.alone(); chunks.iter().map(|chunk| chunk.read).sum()];
     let read = model.logits(&hidden, None, &wanted).unwrap();
     read.into_iter().map(|row| row.ranked.iter().map(|r| r.logit).collect()).collect()
 }

@@ -49,7 +49,7 @@ impl Backbone {
             return Err(TrainError::setting("model", format!("{path}: training does not support {part} so far")));
         }
         let norm = |weights: &mut dyn Weights, part| -> Result<Norm, TrainError> {
-            let weight = weights.vector(part, false)?.into();
+            let weight = weights.norm(part)?.into();
             Ok(Norm { weight, eps: config.norm_eps as f32, pool: Arc::clone(&pool) })
         };
         let mut layers = Vec::with_capacity(config.layers);
@@ -81,7 +81,7 @@ impl Backbone {
         }
         let output_norm = norm(weights, Part::OutputNorm)?;
         let embedding = matrix(weights, Part::Embedding)?;
-        let unembedding = if weights.has(Part::Unembedding, false) {
+        let unembedding = if weights.has_weight(Part::Unembedding) {
             matrix(weights, Part::Unembedding)?
         } else {
             Arc::clone(&embedding)
@@ -255,6 +255,6 @@ fn without_gradient(config: &ModelConfig) -> Option<&'static str> {
 fn matrix(weights: &mut dyn Weights, part: Part) -> Result<Arc<Matrix>, TrainError> {
     let matrix = weights.matrix(part)?;
     let (outputs, inputs) = (matrix.outputs, matrix.inputs);
-    let bias = if weights.has(part, true) { Some(weights.vector(part, true)?) } else { None };
+    let bias = if weights.has_bias(part) { Some(weights.bias(part)?) } else { None };
     Ok(Arc::new(Matrix { weight: matrix.into_single()?, bias, outputs, inputs }))
 }

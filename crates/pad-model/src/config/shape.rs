@@ -1,7 +1,7 @@
 //! The shape that each part of a checkpoint must have: what both kinds of files are checked against before anything is read.
 
 use super::{HeadNorms, ModelConfig};
-use crate::{LayerPart, Part};
+use crate::{LayerPart, Part, PartTensor};
 
 impl ModelConfig {
     /// Shape `[outputs, inputs]` of a matrix, `[len]` of a norm's weight.
@@ -33,10 +33,10 @@ impl ModelConfig {
         }
     }
 
-    /// Shape of a part's weight or, with `bias`, of its bias: one number for each output.
-    pub(crate) fn tensor_shape(&self, part: Part, bias: bool) -> Vec<usize> {
+    /// Shape of a part's weight, or of its bias: one number for each output.
+    pub(crate) fn tensor_shape(&self, part: Part, tensor: PartTensor) -> Vec<usize> {
         let mut shape = self.shape(part);
-        shape.truncate(if bias { 1 } else { 2 });
+        shape.truncate(tensor.dimensions());
         shape
     }
 }
