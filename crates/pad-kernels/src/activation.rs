@@ -43,8 +43,8 @@ pub enum Activations {
 }
 
 impl Activations {
-    /// Prepare `rows` rows of `inputs` values for a matrix of single precision or of quantised values. `fill(row, out)` writes a row's values into `out`,
-    /// which is padded with zeros to a multiple of 32.
+    /// Prepare `rows` rows of `inputs` values for a matrix of single precision or of quantised values. `fill(row, out)` writes a row's
+    /// values into `out`, which is padded with zeros to a multiple of 32.
     pub fn prepare(
         isa: Isa,
         pool: &Pool,
