@@ -323,6 +323,30 @@ fn what_a_window_hides_is_not_read() {
     }
 }
 
+/// Stretches of the past are joined to what one softmax over all of it gives, for few rows, which share them among the threads, and
+/// for many.
+#[test]
+fn attention_over_a_long_past() {
+    let mut random = Random(7);
+    let layout = KvLayout { heads: 6, kv_heads: 2, head_dim: 64 };
+    let blocks: Vec<u32> = (0..60).map(|block| (block * 7 + 5) % 60).collect();
+    let window = std::num::NonZeroUsize::new(300);
+    for rule in [AttentionRule::usual(64), AttentionRule { window, ..AttentionRule::usual(64) }] {
+        let cache = Tensor::zeros((60, layout.block_len()), DType::F32, &Device::Cpu).unwrap();
+        for (start, rows) in [(0, 500), (500, 1), (501, 40), (541, 1), (542, 300), (842, 2)] {
+            let view = BatchView::new(vec![Segment { start, rows, blocks: blocks.clone() }], &ropes(64)).unwrap();
+            let qkv = (random.tensor(rows, layout.qkv_width()) * 3.0).unwrap();
+            for threads in [1, 3] {
+                let pool = Pool::new(threads);
+                write_kv(&cache, &qkv, layout, &rule, &view, &pool).unwrap();
+                let got = attention(&qkv, &cache, layout, &rule, &view, &pool).unwrap();
+                let want = pad_kernels::twins::attention(&qkv, &cache, layout, &rule, &view).unwrap();
+                assert!(distance(&got, &want) < 1e-5, "{rows} rows from {start} on: {}", distance(&got, &want));
+            }
+        }
+    }
+}
+
 #[test]
 fn two_segments_do_not_write_one_block() {
     let pool = Pool::new(2);
