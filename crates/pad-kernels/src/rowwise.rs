@@ -1,8 +1,8 @@
 //! What training does to rows one number at a time, as vector loops.
 
-use crate::Isa;
 use crate::dispatch::for_each_isa;
 use crate::exp::exp;
+use crate::{Gate, Isa};
 
 /// Replaces every number of `row` by `e^(x - max)` and gives their sum.
 pub fn exponentials(isa: Isa, row: &mut [f32], max: f32) -> f32 {
@@ -27,13 +27,14 @@ for_each_isa! {
 }
 
 for_each_isa! {
-    /// `out = silu(gate) * up`.
-    pub fn gated(gate: &[f32], up: &[f32], out: &mut [f32]) = gated_body
+    /// `out = f(gate) * up` with the function of the gates.
+    pub fn gated(function: Gate, gate: &[f32], up: &[f32], out: &mut [f32]) = gated_body
 }
 
 for_each_isa! {
-    /// The gradients of [`gated`]: `d_gate = d_out * up * silu'(gate)` and `d_up = d_out * silu(gate)`.
-    pub fn gated_back(gate: &[f32], up: &[f32], d_out: &[f32], d_gate: &mut [f32], d_up: &mut [f32]) = gated_back_body
+    /// The gradients of [`gated`]: `d_gate = d_out * up * f'(gate)` and `d_up = d_out * f(gate)`.
+    pub fn gated_back(function: Gate, gate: &[f32], up: &[f32], d_out: &[f32], d_gate: &mut [f32], d_up: &mut [f32])
+        = gated_back_body
 }
 
 const LANES: usize = 16;
@@ -71,19 +72,35 @@ fn largest_body<const FUSED: bool>(row: &[f32], max: &mut f32) {
 
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
-fn gated_body<const FUSED: bool>(gate: &[f32], up: &[f32], out: &mut [f32]) {
-    for ((g, u), o) in gate.iter().zip(up).zip(out) {
-        *o = g / (1.0 + exp(-g)) * u;
+fn gated_body<const FUSED: bool>(function: Gate, gate: &[f32], up: &[f32], out: &mut [f32]) {
+    let items = gate.iter().zip(up).zip(out);
+    // One loop for each function.
+    match function {
+        Gate::Silu => items.for_each(|((g, u), o)| *o = Gate::Silu.at(*g) * u),
+        Gate::GeluTanh => items.for_each(|((g, u), o)| *o = Gate::GeluTanh.at(*g) * u),
     }
 }
 
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
-fn gated_back_body<const FUSED: bool>(gate: &[f32], up: &[f32], d_out: &[f32], d_gate: &mut [f32], d_up: &mut [f32]) {
-    for ((((g, u), d), dg), du) in gate.iter().zip(up).zip(d_out).zip(d_gate).zip(d_up) {
-        let sigmoid = 1.0 / (1.0 + exp(-g));
-        *dg = d * u * sigmoid * (1.0 + g * (1.0 - sigmoid));
-        *du = d * g * sigmoid;
+fn gated_back_body<const FUSED: bool>(
+    function: Gate,
+    gate: &[f32],
+    up: &[f32],
+    d_out: &[f32],
+    d_gate: &mut [f32],
+    d_up: &mut [f32],
+) {
+    let items = gate.iter().zip(up).zip(d_out).zip(d_gate).zip(d_up);
+    match function {
+        Gate::Silu => items.for_each(|((((g, u), d), dg), du)| {
+            *dg = d * u * Gate::Silu.slope(*g);
+            *du = d * Gate::Silu.at(*g);
+        }),
+        Gate::GeluTanh => items.for_each(|((((g, u), d), dg), du)| {
+            *dg = d * u * Gate::GeluTanh.slope(*g);
+            *du = d * Gate::GeluTanh.at(*g);
+        }),
     }
 }
 
@@ -114,14 +131,15 @@ mod tests {
     #[test]
     fn the_gates_gradient_is_the_difference_quotient() {
         let (gate, up) = (row(37), row(40)[3..].to_vec());
-        for isa in Isa::available() {
+        let functions = [Gate::Silu, Gate::GeluTanh];
+        for (isa, function) in Isa::available().iter().flat_map(|isa| functions.map(|function| (isa, function))) {
             let value = |gate: &[f32], up: &[f32]| {
                 let mut out = vec![0.0; 37];
-                gated(*isa, gate, up, &mut out);
+                gated(*isa, function, gate, up, &mut out);
                 out
             };
             let (mut d_gate, mut d_up) = (vec![0.0; 37], vec![0.0; 37]);
-            gated_back(*isa, &gate, &up, &[1.0; 37], &mut d_gate, &mut d_up);
+            gated_back(*isa, function, &gate, &up, &[1.0; 37], &mut d_gate, &mut d_up);
             let step = 1e-2;
             let moved = |values: &[f32], by: f32| -> Vec<f32> { values.iter().map(|x| x + by).collect() };
             let slope = |high: &[f32], low: &[f32], i: usize| (high[i] - low[i]) / (2.0 * step);

@@ -4,21 +4,21 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use pad_kernels::{AttentionRule, Gate, Pool, Rope};
-use pad_model::config::{HeadNorms, NormPlacement};
-use pad_model::{LayerPart, ModelConfig, Part, Weights};
+use pad_kernels::{Pool, Rope};
+use pad_model::config::{HeadNorms, NormPlacement, RopeConfig};
+use pad_model::{LayerPart, ModelConfig, ModelError, Part, Weights};
 
 use crate::TrainError;
 use crate::adapter::{Adapter, Target};
 use crate::layout::Packed;
-use crate::ops::{Attention, Linear, LogProbability, Matrix, Norm, SwiGlu};
+use crate::ops::{Attention, Gated, Linear, LogProbability, Matrix, Norm};
 
 /// Weights in single precision, and who computes with them.
 #[derive(Debug)]
 pub struct Backbone {
     config: ModelConfig,
     pool: Arc<Pool>,
-    rope: Rope,
+    ropes: Vec<Rope>,
     embedding: Arc<Matrix>,
     layers: Vec<Layer>,
     norm: Norm,
@@ -27,8 +27,12 @@ pub struct Backbone {
 
 #[derive(Debug)]
 struct Layer {
-    attention_norm: Norm,
-    feed_forward_norm: Norm,
+    attention_norm: Option<Norm>,
+    attention_post_norm: Option<Norm>,
+    /// Of queries and of keys.
+    head_norms: Option<[Norm; 2]>,
+    feed_forward_norm: Option<Norm>,
+    feed_forward_post_norm: Option<Norm>,
     /// In the order of [`Target::ALL`].
     matrices: [Arc<Matrix>; 7],
 }
@@ -50,14 +54,30 @@ impl Backbone {
         };
         let mut layers = Vec::with_capacity(config.layers);
         for i in 0..config.layers {
-            let attention_norm = norm(weights, Part::Layer(i, LayerPart::AttentionNorm))?;
-            let feed_forward_norm = norm(weights, Part::Layer(i, LayerPart::FeedForwardNorm))?;
+            let mut of = |there: bool, part| {
+                if there { norm(weights, Part::Layer(i, part)).map(Some) } else { Ok(None) }
+            };
+            let (before, after) = (config.norms != NormPlacement::After, config.norms != NormPlacement::Before);
+            let attention_norm = of(before, LayerPart::AttentionNorm)?;
+            let attention_post_norm = of(after, LayerPart::AttentionPostNorm)?;
+            let feed_forward_norm = of(before, LayerPart::FeedForwardNorm)?;
+            let feed_forward_post_norm = of(after, LayerPart::FeedForwardPostNorm)?;
+            let normed = config.head_norms != HeadNorms::None;
+            let head_norms = of(normed, LayerPart::QueryNorm)?.zip(of(normed, LayerPart::KeyNorm)?);
+            let head_norms = head_norms.map(|(queries, keys)| [queries, keys]);
             let mut matrices = Vec::with_capacity(Target::ALL.len());
             for target in Target::ALL {
                 matrices.push(matrix(weights, Part::Layer(i, target.part()))?);
             }
             let Ok(matrices) = matrices.try_into() else { unreachable!("as many as targets") };
-            layers.push(Layer { attention_norm, feed_forward_norm, matrices });
+            layers.push(Layer {
+                attention_norm,
+                attention_post_norm,
+                head_norms,
+                feed_forward_norm,
+                feed_forward_post_norm,
+                matrices,
+            });
         }
         let output_norm = norm(weights, Part::OutputNorm)?;
         let embedding = matrix(weights, Part::Embedding)?;
@@ -66,8 +86,12 @@ impl Backbone {
         } else {
             Arc::clone(&embedding)
         };
-        let rope = config.ropes[0].rope();
-        Ok(Self { rope, embedding, layers, norm: output_norm, unembedding, pool, config })
+        if let Some(name) = weights.unread() {
+            let message = format!("tensor {name}: what it is for is not supported");
+            return Err(ModelError::Weights { path: weights.path().to_owned(), message }.into());
+        }
+        let ropes = config.ropes.iter().map(RopeConfig::rope).collect();
+        Ok(Self { ropes, embedding, layers, norm: output_norm, unembedding, pool, config })
     }
 
     /// The model's shape.
@@ -80,9 +104,9 @@ impl Backbone {
         &self.pool
     }
 
-    /// Its rotary frequencies.
-    pub fn rope(&self) -> &Rope {
-        &self.rope
+    /// Its rotary embeddings.
+    pub fn ropes(&self) -> &[Rope] {
+        &self.ropes
     }
 
     /// Embeddings of tokens, `[tokens, hidden]`.
@@ -97,7 +121,7 @@ impl Backbone {
             let Some(row) = self.embedding.weight.get(at..at + hidden) else {
                 return Err(TrainError::setting("model", format!("token {token} is not in its vocabulary")));
             };
-            rows.extend_from_slice(row);
+            rows.extend(row.iter().map(|value| self.config.embedding_scale * value));
         }
         Ok(Tensor::from_vec(rows, (tokens.len(), hidden), &Device::Cpu)?)
     }
@@ -113,18 +137,25 @@ impl Backbone {
         range: Range<usize>,
         adapter: Option<&Adapter>,
     ) -> Result<Tensor, TrainError> {
-        let attention = Attention::new(packed, self.config.kv_layout(), Arc::clone(&self.pool));
         for i in range {
             let layer = &self.layers[i];
+            let (layout, rule) = (self.config.kv_layout(), self.config.rules[i]);
+            let attention = Attention::new(packed, layout, rule, Arc::clone(&self.pool));
             let project = |target: Target, x: &Tensor| self.project(i, target, x, adapter);
-            let a = x.apply_op1(layer.attention_norm.clone())?;
-            let (q, k, v) = (project(Target::Query, &a)?, project(Target::Key, &a)?, project(Target::Value, &a)?);
-            let attended = q.apply_op3(&k, &v, attention.clone())?;
-            x = (x + project(Target::AttentionOutput, &attended)?)?;
-            let a = x.apply_op1(layer.feed_forward_norm.clone())?;
+            let a = normed(&x, layer.attention_norm.as_ref())?;
+            let (mut q, mut k, v) =
+                (project(Target::Query, &a)?, project(Target::Key, &a)?, project(Target::Value, &a)?);
+            if let Some([queries, keys]) = &layer.head_norms {
+                (q, k) = (normed(&q, Some(queries))?, normed(&k, Some(keys))?);
+            }
+            let attended = q.apply_op3(&k, &v, attention)?;
+            let given = project(Target::AttentionOutput, &attended)?;
+            x = (x + normed(&given, layer.attention_post_norm.as_ref())?)?;
+            let a = normed(&x, layer.feed_forward_norm.as_ref())?;
             let (gate, up) = (project(Target::Gate, &a)?, project(Target::Up, &a)?);
-            let gated = gate.apply_op2(&up, SwiGlu { pool: Arc::clone(&self.pool) })?;
-            x = (x + project(Target::Down, &gated)?)?;
+            let gated = gate.apply_op2(&up, Gated { function: self.config.gate, pool: Arc::clone(&self.pool) })?;
+            let given = project(Target::Down, &gated)?;
+            x = (x + normed(&given, layer.feed_forward_post_norm.as_ref())?)?;
         }
         Ok(x)
     }
@@ -206,22 +237,17 @@ impl Vocabulary {
     }
 }
 
+/// `x` normalised, each run of as many values as the norm has; `x` itself where there is none.
+fn normed(x: &Tensor, norm: Option<&Norm>) -> candle_core::Result<Tensor> {
+    norm.map_or_else(|| Ok(x.clone()), |norm| x.apply_op1(norm.clone()))
+}
+
 /// What a model does that training has no operation for.
 fn without_gradient(config: &ModelConfig) -> Option<&'static str> {
-    let usual = AttentionRule::usual(config.head_dim);
-    let differs = |of: fn(&AttentionRule, &AttentionRule) -> bool| config.rules.iter().any(|rule| of(rule, &usual));
     let parts = [
         (config.experts.is_some(), "a mixture of experts"),
-        (config.norms != NormPlacement::Before, "norms behind attention and feed-forward part"),
-        (config.head_norms != HeadNorms::None, "norms of queries and keys"),
-        (config.gate != Gate::Silu, "gates other than silu"),
-        (config.embedding_scale.to_bits() != 1.0_f32.to_bits(), "scaled embeddings"),
         (config.logit_cap.is_some(), "a soft cap of logits"),
-        (config.ropes.iter().any(|rope| rope.dimensions != config.head_dim), "heads that are rotated in part"),
-        (differs(|rule, usual| rule.rope != usual.rope), "layers without rotary embedding, or with one of their own"),
-        (differs(|rule, usual| rule.window != usual.window), "windows of attention"),
-        (differs(|rule, usual| rule.soft_cap != usual.soft_cap), "a soft cap of attention"),
-        (differs(|rule, usual| rule.scale.to_bits() != usual.scale.to_bits()), "another scale of attention"),
+        (config.rules.iter().any(|rule| rule.soft_cap.is_some()), "a soft cap of attention"),
     ];
     parts.into_iter().find(|(has, _)| *has).map(|(_, part)| part)
 }

@@ -45,7 +45,7 @@ impl Trainer<'_> {
     ) -> Result<Option<Vec<Prepared>>, TrainError> {
         // The parts depend on the pairs only, so that a resumed run gets the same numbers.
         self.parts(&parts(examples, self.settings.rows, |e| e.rows()), progress, stop, |part| {
-            let packed = Packed::new(part.iter().copied(), self.backbone.rope());
+            let packed = Packed::new(part.iter().copied(), self.backbone.ropes());
             let x = self.backbone.embed(&packed.tokens)?;
             let x = self.backbone.layers(x, &packed, 0..self.upper().start, None)?;
             let trunks = cut(&x, part.iter().map(|e| e.rows()))?;
@@ -98,7 +98,7 @@ impl Trainer<'_> {
     ) -> Result<Option<Vec<States>>, TrainError> {
         let both: Vec<(&Example, &Prepared)> = examples.iter().copied().zip(prepared).collect();
         self.parts(&parts(&both, self.settings.rows, |(e, _)| e.rows()), progress, stop, |part| {
-            let packed = Packed::new(part.iter().map(|(e, _)| *e), self.backbone.rope());
+            let packed = Packed::new(part.iter().map(|(e, _)| *e), self.backbone.ropes());
             let mut x = self.stack(part.iter().map(|(_, p)| &p.trunk))?;
             for layer in self.upper() {
                 // Detached layer by layer: nothing is kept for a gradient.

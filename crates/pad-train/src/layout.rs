@@ -54,6 +54,15 @@ impl Group {
     }
 }
 
+/// What one rotary embedding does to each row.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// Cosines of each row's position, one for each pair of values that is rotated.
+    pub cos: Arc<[f32]>,
+    /// Sines likewise.
+    pub sin: Arc<[f32]>,
+}
+
 /// Rows of several pairs: what is in them and what is read from them.
 #[derive(Clone, Debug)]
 pub struct Packed {
@@ -61,10 +70,8 @@ pub struct Packed {
     pub tokens: Vec<u32>,
     /// Where each pair lies.
     pub groups: Arc<[Group]>,
-    /// Cosines of each row's position, half a head each.
-    pub cos: Arc<[f32]>,
-    /// Sines likewise.
-    pub sin: Arc<[f32]>,
+    /// Of each rotary embedding of the model.
+    pub rotations: Vec<Rotation>,
     /// The rows that predict: for each pair those of the better answer, then those of the other.
     pub read: Vec<u32>,
     /// The token that each of them should predict.
@@ -75,20 +82,20 @@ pub struct Packed {
 
 impl Packed {
     /// Lay out `examples` one after the other.
-    pub fn new<'a>(examples: impl IntoIterator<Item = &'a Example>, rope: &Rope) -> Self {
+    pub fn new<'a>(examples: impl IntoIterator<Item = &'a Example>, ropes: &[Rope]) -> Self {
         let (mut tokens, mut groups, mut read, mut targets, mut lengths) = (vec![], vec![], vec![], vec![], vec![]);
-        let (mut cos, mut sin) = (vec![], vec![]);
+        let mut positions = vec![];
         for example in examples {
             let start = tokens.len();
             let prompt = example.prompt.len();
             tokens.extend(&example.prompt);
-            (0..prompt).for_each(|at| rope.push(at, &mut cos, &mut sin));
+            positions.extend(0..prompt);
             let mut rows = [0; 2];
             for (answer, rows) in example.answers.iter().zip(&mut rows) {
                 let first = tokens.len();
                 *rows = answer.len() - 1;
                 tokens.extend(&answer[..*rows]);
-                (prompt..prompt + *rows).for_each(|at| rope.push(at, &mut cos, &mut sin));
+                positions.extend(prompt..prompt + *rows);
                 read.push((start + prompt - 1) as u32);
                 read.extend(first as u32..(first + *rows) as u32);
                 targets.extend(answer);
@@ -96,8 +103,13 @@ impl Packed {
             groups.push(Group { start, prompt, answers: rows });
             lengths.push([example.answers[0].len(), example.answers[1].len()]);
         }
-        let (groups, cos, sin) = (groups.into(), cos.into(), sin.into());
-        Self { tokens, groups, cos, sin, read, targets, lengths }
+        let rotation = |rope: &Rope| {
+            let (mut cos, mut sin) = (vec![], vec![]);
+            positions.iter().for_each(|at| rope.push(*at, &mut cos, &mut sin));
+            Rotation { cos: cos.into(), sin: sin.into() }
+        };
+        let rotations = ropes.iter().map(rotation).collect();
+        Self { tokens, groups: groups.into(), rotations, read, targets, lengths }
     }
 
     /// Number of rows.
@@ -130,20 +142,20 @@ mod tests {
 
     #[test]
     fn only_answers_are_read_and_positions_follow_the_prompt() {
-        let rope = Rope::new(4, 10000.0, &RopeScaling::None);
+        let ropes = [Rope::new(4, 10000.0, &RopeScaling::None)];
         let example = |p: &[u32], c: &[u32], r: &[u32]| Example {
             prompt: p.to_vec(),
             answers: [c.to_vec(), r.to_vec()],
             dimension: 0,
         };
-        let packed = Packed::new(&[example(&[1, 2], &[3, 4, 5], &[6]), example(&[7], &[8], &[9, 10])], &rope);
+        let packed = Packed::new(&[example(&[1, 2], &[3, 4, 5], &[6]), example(&[7], &[8], &[9, 10])], &ropes);
         assert_eq!(packed.tokens, [1, 2, 3, 4, 7, 9]);
         assert_eq!(packed.read, [1, 2, 3, 1, 4, 4, 5]);
         assert_eq!(packed.targets, [3, 4, 5, 6, 8, 9, 10]);
         assert_eq!(packed.groups[1], Group { start: 4, prompt: 1, answers: [0, 1] });
         let positions = [0.0_f32, 1.0, 2.0, 3.0, 0.0, 1.0];
         let want: Vec<f32> = positions.iter().map(|p| p.cos()).collect();
-        assert_eq!(packed.cos.chunks(2).map(|c| c[0]).collect::<Vec<_>>(), want);
+        assert_eq!(packed.rotations[0].cos.chunks(2).map(|c| c[0]).collect::<Vec<_>>(), want);
     }
 
     #[test]

@@ -156,7 +156,7 @@ impl<'a> Trainer<'a> {
 
     /// Loss of some pairs under the adapter.
     pub(crate) fn pass1(&self, batch: &[(&Example, &Prepared)]) -> Result<Loss, TrainError> {
-        let packed = Packed::new(batch.iter().map(|(example, _)| *example), self.backbone.rope());
+        let packed = Packed::new(batch.iter().map(|(example, _)| *example), self.backbone.ropes());
         let x = self.stack(batch.iter().map(|(_, prepared)| &prepared.trunk))?;
         let x = self.backbone.layers(x, &packed, self.upper(), self.adapter.as_ref())?;
         let states = self.backbone.read(&x, &packed)?;

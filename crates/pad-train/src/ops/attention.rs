@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor};
-use pad_kernels::{KvLayout, MatrixMut, MatrixView, Pool, exponentials, largest, rotate};
+use pad_kernels::{AttentionRule, KvLayout, MatrixMut, MatrixView, Pool, exponentials, largest, rotate};
 
 use super::values::{Values, parallel, slice};
-use crate::layout::{Group, Packed};
+use crate::layout::{Group, Packed, Rotation};
 
 /// The operation, on queries `[rows, heads * head_dim]`, keys and values `[rows, kv_heads * head_dim]`.
 #[derive(Clone, Debug)]
 pub struct Attention {
     groups: Arc<[Group]>,
-    cos: Arc<[f32]>,
-    sin: Arc<[f32]>,
+    rotation: Option<Rotation>,
     layout: KvLayout,
+    rule: AttentionRule,
     pool: Arc<Pool>,
 }
 
@@ -51,10 +51,10 @@ impl Columns {
 }
 
 impl Attention {
-    /// Over the groups of `packed`.
-    pub fn new(packed: &Packed, layout: KvLayout, pool: Arc<Pool>) -> Self {
-        let Packed { groups, cos, sin, .. } = packed;
-        Self { groups: Arc::clone(groups), cos: Arc::clone(cos), sin: Arc::clone(sin), layout, pool }
+    /// Over the groups of `packed`, by a layer's rule; a soft cap of scores has no gradient here.
+    pub fn new(packed: &Packed, layout: KvLayout, rule: AttentionRule, pool: Arc<Pool>) -> Self {
+        let rotation = rule.rope.and_then(|rope| packed.rotations.get(rope)).cloned();
+        Self { groups: Arc::clone(&packed.groups), rotation, layout, rule, pool }
     }
 
     fn widths(&self) -> (usize, usize) {
@@ -63,15 +63,17 @@ impl Attention {
 
     /// Rotate all heads of a group's rows, forward or back.
     fn rotate(&self, group: Group, rows: &mut [f32], width: usize, back: bool) {
-        let half = self.layout.head_dim / 2;
+        let Some(Rotation { cos: cosines, sin: sines }) = &self.rotation else { return };
+        let packed: usize = self.groups.iter().map(Group::rows).sum();
+        let half = cosines.len() / packed.max(1);
         let mut sin = vec![0.0; half];
         for (i, row) in rows.chunks_exact_mut(width).enumerate() {
             let at = (group.start + i) * half;
-            sin.copy_from_slice(&self.sin[at..at + half]);
+            sin.copy_from_slice(&sines[at..at + half]);
             if back {
                 sin.iter_mut().for_each(|s| *s = -*s);
             }
-            row.chunks_exact_mut(2 * half).for_each(|head| rotate(head, &self.cos[at..at + half], &sin));
+            row.chunks_exact_mut(self.layout.head_dim).for_each(|head| rotate(head, &cosines[at..at + half], &sin));
         }
     }
 
@@ -115,12 +117,15 @@ impl Attention {
     /// Attention weights of one span and head into `weights`.
     fn weigh(&self, part: &Part, head: usize, span: (usize, usize, usize), weights: &mut [f32]) {
         let (wide, narrow) = self.columns(head);
-        let scale = 1.0 / (self.layout.head_dim as f32).sqrt();
+        let scale = self.rule.scale;
         Self::against(weights, (&part.queries, wide), (&part.keys, narrow), span, scale);
         let (_, rows, prefix) = span;
         for (i, row) in weights.chunks_exact_mut(prefix + rows).enumerate() {
-            let (seen, hidden) = row.split_at_mut(prefix + i + 1);
+            // The columns are the positions: those of the prompt, then the answer's own.
+            let (past, hidden) = row.split_at_mut(prefix + i + 1);
+            let (passed, seen) = past.split_at_mut(self.rule.first_seen(prefix + i));
             hidden.fill(0.0);
+            passed.fill(0.0);
             let max = largest(self.pool.isa(), seen);
             let inverse = 1.0 / exponentials(self.pool.isa(), seen, max);
             seen.iter_mut().for_each(|w| *w *= inverse);
@@ -145,7 +150,7 @@ impl Attention {
     }
 
     fn backward(&self, part: &Part, grad: &[f32], dq: &mut [f32], dk: &mut [f32], dv: &mut [f32]) {
-        let scale = 1.0 / (self.layout.head_dim as f32).sqrt();
+        let scale = self.rule.scale;
         let (mut weights, mut slopes) = (Vec::new(), Vec::new());
         for head in 0..self.layout.heads {
             let (wide, narrow) = self.columns(head);

@@ -4,16 +4,16 @@
 //! Weights of the base model live inside the operations: they are frozen, and no gradient of them is ever made.
 
 mod attention;
+mod gated;
 mod linear;
 mod low_rank;
 mod norm;
-mod swiglu;
 mod unembed;
 mod values;
 
 pub use attention::Attention;
+pub use gated::Gated;
 pub use linear::{Linear, Matrix};
 pub use low_rank::LowRank;
 pub use norm::Norm;
-pub use swiglu::SwiGlu;
 pub use unembed::LogProbability;
