@@ -68,10 +68,10 @@ impl Prompt {
     pub fn encode(&self, chat: &Chat) -> Result<Vec<u32>, RewardError> {
         Ok(match self {
             Self::Messages(messages) => chat.encode(messages)?,
-            Self::Text(text) => chat.tokenizer().encode(text)?,
+            Self::Text(text) => chat.opened(chat.tokenizer().encode(text)?),
             Self::Framed(parts) => {
                 let pieces: Vec<Piece> = parts.iter().map(Framed::piece).collect();
-                chat.encode_pieces(&pieces)?
+                chat.opened(chat.encode_pieces(&pieces)?)
             }
             Self::Tokens { ids, .. } => ids.clone(),
         })

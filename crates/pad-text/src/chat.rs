@@ -1,5 +1,7 @@
 //! A model's tokenizer, chat template and end tokens together.
 
+mod opening;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,7 +13,7 @@ use crate::control::{Marker, strings_of, texts_of};
 use crate::directory::Directory;
 #[cfg(feature = "gguf")]
 use crate::gguf::Header;
-use crate::template::{CHATML, ChatTemplate};
+use crate::template::{CHATML, ChatTemplate, GEMMA};
 use crate::{Message, Piece, TextError, Tokenizer, tool_text};
 
 /// Tokens that end a turn in a known chat format. A model that has one of them ends its answers
@@ -30,6 +32,8 @@ pub struct Chat {
     eos_token: String,
     /// Control tokens that a message spells are control tokens.
     special_in_text: bool,
+    /// The token that the model's files put before every text.
+    opening: Option<u32>,
 }
 
 impl Chat {
@@ -56,7 +60,8 @@ impl Chat {
         };
         let (bos_token, eos_token) = (text(bos), text(eos));
         let ends: Vec<u32> = [eos, eot].into_iter().flatten().collect();
-        Self::new(tokenizer, template, ends, bos_token, eos_token)
+        let opening = bos.filter(|_| header.opens_texts());
+        Ok(Self { opening, ..Self::new(tokenizer, template, ends, bos_token, eos_token)? })
     }
 
     /// From a folder in Hugging Face layout: `tokenizer.json`, and where they exist
@@ -70,7 +75,10 @@ impl Chat {
         let tokenizer = Tokenizer::from_file(&path.join("tokenizer.json"))?;
         let mut ends = directory.eos_ids;
         ends.extend(tokenizer.token_id(&directory.eos_token));
-        Self::new(tokenizer, directory.template.as_deref(), ends, directory.bos_token, directory.eos_token)
+        let bos = tokenizer.token_id(&directory.bos_token);
+        let opening = tokenizer.first_added().filter(|first| Some(*first) == bos);
+        let chat = Self::new(tokenizer, directory.template.as_deref(), ends, directory.bos_token, directory.eos_token)?;
+        Ok(Self { opening, ..chat })
     }
 
     fn new(
@@ -83,6 +91,7 @@ impl Chat {
         let template = match template {
             Some(source) => source,
             None if tokenizer.token_id("<|im_start|>").is_some() => CHATML,
+            None if tokenizer.token_id("<start_of_turn>").is_some() => GEMMA,
             None => return Err(TextError::TemplateMissing),
         };
         let known = END_OF_TURN.iter().filter_map(|token| tokenizer.special_id(token));
@@ -97,6 +106,7 @@ impl Chat {
             bos_token,
             eos_token,
             special_in_text: false,
+            opening: None,
         })
     }
 

@@ -68,11 +68,11 @@ pub enum TextError {
     /// A text could not be turned into tokens.
     #[error("the text could not be encoded: {0}")]
     Encode(String),
-    /// The model has no chat template and its vocabulary has no `<|im_start|>` either.
+    /// The model has no chat template and its vocabulary has no token of a format that is known.
     #[error(
         "the model has no chat template (`tokenizer.chat_template`, `chat_template.jinja` or \
-         `chat_template` in tokenizer_config.json), and its vocabulary has no <|im_start|> for \
-         the ChatML format; use an instruction-tuned model or add a template"
+         `chat_template` in tokenizer_config.json), and its vocabulary has neither \
+         <|im_start|> for ChatML nor <start_of_turn> for Gemma's format; use an instruction-tuned model or add a template"
     )]
     TemplateMissing,
     /// The chat template is not valid Jinja.

@@ -92,6 +92,13 @@ impl<'a> Header<'a> {
         value.map(String::as_str).map_err(|_| metadata_error(key, "must be a string"))
     }
 
+    /// Whether the beginning-of-text token stands before every text: what the header says or, where it is silent, what `SentencePiece`
+    /// vocabularies mean.
+    pub(crate) fn opens_texts(&self) -> bool {
+        let said = self.0.metadata.get("tokenizer.ggml.add_bos_token").and_then(|value| value.to_bool().ok());
+        said.unwrap_or_else(|| self.string("tokenizer.ggml.model").is_ok_and(|model| model == "llama"))
+    }
+
     /// An optional token id.
     pub(crate) fn token_id(&self, key: &str) -> Result<Option<u32>, TextError> {
         let Some(value) = self.0.metadata.get(key) else {

@@ -17,6 +17,16 @@ pub(crate) const CHATML: &str = "{% for message in messages %}\
     {% endfor %}\
     {% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}";
 
+/// Gemma's template, for models that bring none but have its tokens. A system message is put before the first user's.
+pub(crate) const GEMMA: &str = "{{ bos_token }}{% set said = namespace(system='') %}\
+    {% for message in messages %}{% if message['role'] == 'system' or message['role'] == 'developer' %}\
+    {% set said.system = said.system + message['content'] + '\\n\\n' %}{% else %}\
+    {% set role = 'model' if message['role'] == 'assistant' else 'user' %}\
+    {{ '<start_of_turn>' + role + '\\n' }}\
+    {% if role == 'user' %}{{ said.system }}{% set said.system = '' %}{% endif %}\
+    {{ message['content'] | trim + '<end_of_turn>\\n' }}{% endif %}{% endfor %}\
+    {% if add_generation_prompt %}{{ '<start_of_turn>model\\n' }}{% endif %}";
+
 /// The one template of an environment.
 const NAME: &str = "chat";
 
@@ -193,6 +203,22 @@ mod tests {
         let closed = ChatTemplate::new(CHATML).unwrap();
         let closed = closed.render(&turns[1..], &[], false, "", "").unwrap();
         assert_eq!(closed, "<|im_start|>user\nU<|im_end|>\n");
+    }
+
+    #[test]
+    fn gemmas_turns() {
+        let turns = [
+            Message::new("system", "S"),
+            Message::new("user", " U "),
+            Message::new("assistant", "A"),
+            Message::new("user", "V"),
+        ];
+        let template = ChatTemplate::new(GEMMA).unwrap();
+        assert_eq!(
+            template.render(&turns, &[], true, "<bos>", "").unwrap(),
+            "<bos><start_of_turn>user\nS\n\nU<end_of_turn>\n<start_of_turn>model\nA<end_of_turn>\n<start_of_turn>user\n\
+             V<end_of_turn>\n<start_of_turn>model\n"
+        );
     }
 
     #[test]

@@ -154,6 +154,11 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
+    /// The first token that the vocabulary's own rules put around a text.
+    pub(crate) fn first_added(&self) -> Option<u32> {
+        self.inner.encode_fast("", true).ok()?.get_ids().first().copied()
+    }
+
     /// The exact bytes of a token: not always a whole character, and for a special token its
     /// written form. Empty for an id that is not in the vocabulary.
     pub fn token_bytes(&self, id: u32) -> &[u8] {
