@@ -47,9 +47,10 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 /// The whole number that a float is.
 ///
 /// # Errors
-/// Where it has a fraction, or is so large that the number that was written may have been another.
+/// Where it has a fraction, or is so large that the number that was written may have been another of the wire's integers.
 pub(crate) fn of_float<E: Error>(value: f64, expected: &dyn serde::de::Expected) -> Result<i128, E> {
-    if value.fract() == 0.0 && value.abs() <= EXACT {
+    let beyond_all_integers = value.abs() > u64::MAX as f64;
+    if value.fract() == 0.0 && (value.abs() <= EXACT || beyond_all_integers) {
         Ok(value as i128)
     } else {
         Err(E::invalid_type(Unexpected::Float(value), expected))
