@@ -114,7 +114,11 @@ impl<'de> Deserialize<'de> for Element {
             "function" => Ok(Self::Functions(vec![function(tool, None)?])),
             "namespace" => {
                 let namespace = tool.name.ok_or_else(|| D::Error::missing_field("name"))?;
-                let tools = tool.tools.unwrap_or_default().into_iter().filter(|tool| tool.kind == "function");
+                let tools = tool
+                    .tools
+                    .ok_or_else(|| D::Error::missing_field("tools"))?
+                    .into_iter()
+                    .filter(|tool| tool.kind == "function");
                 let functions = tools.map(|tool| function(tool, Some(namespace.clone())));
                 Ok(Self::Functions(functions.collect::<Result<_, D::Error>>()?))
             }
@@ -238,6 +242,8 @@ mod tests {
         for (fields, param, says) in [
             (json!({"tools": [{"type": "function"}]}), "tools[0].name", "missing field"),
             (json!({"tools": [{"name": "f"}]}), "tools[0].type", "missing field"),
+            (json!({"tools": [{"type": "namespace", "name": "n"}]}), "tools[0].tools", "missing field"),
+            (json!({"tools": [{"type": "namespace", "name": "n", "tools": null}]}), "tools[0].tools", "missing field"),
             (json!({"tools": [["function", "f"]]}), "tools[0]", "an object such as"),
             (json!({"tools": {"type": "function"}}), "tools", "an array of tools"),
         ] {

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 use crate::number::{self, Side};
-use crate::{ShapeError, pattern};
+use crate::{ShapeError, kind, pattern};
 
 /// Levels of schemas in each other.
 const MOST_LEVELS: usize = 80;
@@ -46,7 +46,7 @@ const SINGLE: [&str; 11] = [
 /// Checks a schema, and narrows bounds that are wider than what can be counted: what it then allows, it allowed before.
 ///
 /// # Errors
-/// [`ShapeError::Beyond`] naming the first thing that is out of bounds.
+/// [`ShapeError::Beyond`] or [`ShapeError::UnknownType`] naming the first thing that is out of bounds or misspelled.
 pub(crate) fn hold(schema: &mut Value) -> Result<(), ShapeError> {
     let mut walk = Walk::default();
     walk.schema(schema, &mut String::from("#"), 0)?;
@@ -132,6 +132,7 @@ impl Walk {
             ));
         }
         let Value::Object(keywords) = schema else { return Ok(()) };
+        kind::check(keywords, place)?;
         self.counts(keywords, place)?;
         self.numbers(keywords, place)?;
         self.patterns(keywords, place)?;

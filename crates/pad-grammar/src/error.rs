@@ -28,6 +28,16 @@ pub enum ShapeError {
         /// What is allowed.
         allowed: String,
     },
+    /// A `type` in the schema that there is not.
+    #[error("`type` at `{place}` is {found}; allowed: {allowed}, or a list of them")]
+    UnknownType {
+        /// Where the schema with it stands.
+        place: String,
+        /// What was found.
+        found: String,
+        /// The names that are known.
+        allowed: String,
+    },
     /// The schema is wrong, asks for what is not supported, or is more than the bounds of a grammar allow.
     #[error("{0}")]
     Unsupported(String),
@@ -57,6 +67,7 @@ impl ShapeError {
             Self::NotAnObject => "no object",
             Self::TooLong { .. } => "too long",
             Self::Beyond { .. } => "out of bounds",
+            Self::UnknownType { .. } => "unknown type",
             Self::Unsupported(_) => "not supported",
             Self::TooLarge { .. } => "too large",
             Self::TooSlow { .. } => "too slow",

@@ -20,6 +20,7 @@ mod cache;
 mod compiler;
 mod error;
 mod grammars;
+mod kind;
 mod literal;
 mod matcher;
 mod number;

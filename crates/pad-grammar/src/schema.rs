@@ -31,7 +31,7 @@ impl Schema {
     /// of `oneOf` any alternative will do.
     ///
     /// # Errors
-    /// [`ShapeError::NotAnObject`], [`ShapeError::TooLong`], [`ShapeError::Beyond`].
+    /// [`ShapeError::NotAnObject`], [`ShapeError::TooLong`], [`ShapeError::Beyond`], [`ShapeError::UnknownType`].
     pub fn new(schema: &Value, lenient: bool) -> Result<Self, ShapeError> {
         let Value::Object(keywords) = schema else { return Err(ShapeError::NotAnObject) };
         let bytes = schema.to_string().len();

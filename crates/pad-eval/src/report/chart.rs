@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::markup::escape;
+use super::rule;
 use super::scale::{Scale, label};
 use crate::figure;
 use crate::statistics::Estimate;
@@ -61,17 +62,7 @@ impl Chart {
         let mut svg = String::new();
         // Writing to a string cannot fail, here and below.
         for tick in y.ticks(if self.short { 3 } else { 5 }) {
-            let at = y.at(tick);
-            let _ = write!(
-                svg,
-                "<line class=\"rule\" x1=\"{}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text class=\"tick end\" x=\"{}\" \
-                 y=\"{:.1}\">{}</text>",
-                SIDES.0,
-                width - SIDES.1,
-                SIDES.0 - 8.0,
-                at + 4.0,
-                label(tick)
-            );
+            svg += &rule::horizontal((SIDES.0, width - SIDES.1), y.at(tick), &label(tick));
         }
         let mut weights: Vec<f64> = all().map(|point| point.0).collect();
         weights.sort_by(f64::total_cmp);

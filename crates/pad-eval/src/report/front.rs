@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::markup::{escape, section};
 use super::palette::Palette;
+use super::rule;
 use super::scale::{Scale, label};
 use crate::figure;
 use crate::method::Method;
@@ -42,27 +43,10 @@ fn plot(front: &Front, palette: &Palette) -> String {
     let mut svg = String::new();
     // Writing to a string cannot fail, here and below.
     for tick in x.ticks(6) {
-        let place = x.at(tick);
-        let _ = write!(
-            svg,
-            "<line class=\"rule\" x1=\"{place:.1}\" x2=\"{place:.1}\" y1=\"14\" y2=\"{}\"/><text class=\"tick middle\" \
-             x=\"{place:.1}\" y=\"{}\">{}</text>",
-            SIZE.1 - BELOW,
-            SIZE.1 - BELOW + 18.0,
-            label(sx * tick)
-        );
+        svg += &rule::vertical((14.0, SIZE.1 - BELOW), x.at(tick), &label(sx * tick));
     }
     for tick in y.ticks(6) {
-        let place = y.at(tick);
-        let _ = write!(
-            svg,
-            "<line class=\"rule\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{place:.1}\" y2=\"{place:.1}\"/><text class=\"tick end\" x=\"{}\" \
-             y=\"{:.1}\">{}</text>",
-            SIZE.0 - RIGHT,
-            LEFT - 8.0,
-            place + 4.0,
-            label(sy * tick)
-        );
+        svg += &rule::horizontal((LEFT, SIZE.0 - RIGHT), y.at(tick), &label(sy * tick));
     }
     let _ = write!(
         svg,

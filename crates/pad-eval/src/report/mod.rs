@@ -10,6 +10,7 @@ mod front;
 mod label;
 mod markup;
 mod palette;
+mod rule;
 mod scale;
 mod style_content;
 mod tables;

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::markup::{escape, section};
 use super::palette::Palette;
+use super::rule;
 use super::scale::{Scale, label};
 use crate::figure;
 use crate::method::Method;
@@ -53,27 +54,10 @@ fn plot(summary: &Summary, palette: &Palette, dimension: &str) -> Option<String>
     let mut svg = String::new();
     // Writing to a string cannot fail, here and below.
     for tick in x.ticks(5) {
-        let at = x.at(tick);
-        let _ = write!(
-            svg,
-            "<line class=\"rule\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"14\" y2=\"{}\"/><text class=\"tick middle\" x=\"{at:.1}\" \
-             y=\"{}\">{}</text>",
-            SIZE.1 - BELOW,
-            SIZE.1 - BELOW + 18.0,
-            label(tick)
-        );
+        svg += &rule::vertical((14.0, SIZE.1 - BELOW), x.at(tick), &label(tick));
     }
     for tick in y.ticks(4).into_iter().filter(|tick| *tick <= 1.0) {
-        let at = y.at(tick);
-        let _ = write!(
-            svg,
-            "<line class=\"rule\" x1=\"{LEFT}\" x2=\"{}\" y1=\"{at:.1}\" y2=\"{at:.1}\"/><text class=\"tick end\" x=\"{}\" \
-             y=\"{:.1}\">{}</text>",
-            SIZE.0 - RIGHT,
-            LEFT - 8.0,
-            at + 4.0,
-            figure::percent(tick)
-        );
+        svg += &rule::horizontal((LEFT, SIZE.0 - RIGHT), y.at(tick), &figure::percent(tick));
     }
     let _ = write!(
         svg,
