@@ -20,7 +20,7 @@ pub struct Readout {
 }
 
 impl Readout {
-    /// Log-probability of each candidate, shape [k].
+    /// Log-probability of each candidate, shape `[k]`.
     ///
     /// # Panics
     ///
@@ -40,7 +40,7 @@ impl Readout {
 /// The base model's k best tokens, best first: the index of a token is its rank.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidates {
-    /// Token ids, shape [k], at least one.
+    /// Token ids, shape `[k]`, at least one.
     pub tokens: Vec<u32>,
     /// The base lane's own readout at these tokens: what rewards are measured against.
     pub base: Readout,

@@ -12,15 +12,15 @@ use crate::sampler::Sampler;
 pub struct Decision {
     /// Rank of the chosen token in the base's order.
     pub chosen: usize,
-    /// The candidates, shape [k].
+    /// The candidates, shape `[k]`.
     pub tokens: Vec<u32>,
-    /// `log pi_base` of each candidate, shape [k]; under penalties and biases, of the base's logits after them.
+    /// `log pi_base` of each candidate, shape `[k]`; under penalties and biases, of the base's logits after them.
     pub base_logprob: Vec<f32>,
     /// phi of each term at each candidate, shape `[terms][k]`, without the weights.
     pub rewards: Vec<Vec<f32>>,
-    /// `sum_i w_i phi_i`, shape [k].
+    /// `sum_i w_i phi_i`, shape `[k]`.
     pub reward: Vec<f32>,
-    /// `base_logprob + beta * reward`, shape [k].
+    /// `base_logprob + beta * reward`, shape `[k]`.
     pub score: Vec<f32>,
     /// KL(softmax(score) || softmax(base)) over the candidates, in nats: how far this step's
     /// distribution was moved, before temperature and top-p. Exactly 0 without steering.
@@ -38,7 +38,7 @@ impl Decision {
         self.chosen != 0
     }
 
-    /// `log pi_PAD` of each candidate, shape [k] (equation 18): softmax(score) over the candidates, before temperature and
+    /// `log pi_PAD` of each candidate, shape `[k]` (equation 18): softmax(score) over the candidates, before temperature and
     /// before `min_p`, `top_k` and `top_p`.
     pub fn logprobs(&self) -> Vec<f32> {
         logprob::log_softmax(&self.score)

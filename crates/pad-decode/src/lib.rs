@@ -15,6 +15,20 @@
 //!
 //! [`decide`] does all of the rest for one step of one sequence. There are no tensors here, only k
 //! numbers per lane, in f32; sums of exponentials are accumulated in f64.
+//!
+//! The base model prefers token 7; a reward lane of weight 1 finds token 9 four times as likely, and wins:
+//!
+//! ```
+//! use pad_decode::{Candidates, Readout, Reference, Rule, Sampler, Term, decide};
+//!
+//! let readout = |probabilities: [f32; 2]| Readout { logits: probabilities.map(f32::ln).to_vec(), log_sum_exp: None };
+//! let candidates = Candidates { tokens: vec![7, 9], base: readout([0.6, 0.4]), adjusted: None };
+//! let terms = [Term { weight: 1.0, readout: 0, reference: Reference::Base }];
+//!
+//! let decision = decide(&Rule::default(), candidates, &terms, &[readout([0.2, 0.8])], &mut Sampler::new(0, 0));
+//! assert_eq!(decision.token(), 9);
+//! assert!(decision.steered());
+//! ```
 
 mod adjustments;
 mod candidate;

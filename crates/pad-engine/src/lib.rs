@@ -8,6 +8,60 @@
 //!
 //! It knows neither HTTP nor text. A client submits a [`GenerateRequest`] to an [`Engine`] and reads [`Event`]s from each
 //! [`Choice`], or a [`ScoreRequest`] and waits for its [`Scored`].
+//!
+//! A runner is all that the engine needs to know of a model. This one proposes the token after the last one:
+//!
+//! ```
+//! use pad_decode::{Candidates, Readout, Rule};
+//! use pad_engine::{
+//!     DecodeReadouts, Engine, EngineConfig, Event, GenerateRequest, LaneSpec, Runner, StepError, StepPlan, StepReadouts,
+//!     Tenant,
+//! };
+//!
+//! struct Counter;
+//!
+//! impl Runner for Counter {
+//!     fn context(&self) -> usize {
+//!         64
+//!     }
+//!     fn kv_blocks(&self) -> Vec<usize> {
+//!         vec![8]
+//!     }
+//!     fn vocabulary(&self) -> usize {
+//!         100
+//!     }
+//!     fn step(&mut self, plan: &StepPlan) -> Result<StepReadouts, StepError> {
+//!         let decodes = plan.decodes.iter().map(|decode| {
+//!             let last = plan.rows[decode.base].tokens.last().copied().unwrap_or(0);
+//!             let base = Readout { logits: vec![0.0], log_sum_exp: None };
+//!             let candidates = Candidates { tokens: vec![last + 1], base, adjusted: None };
+//!             DecodeReadouts { candidates, rewards: Vec::new() }
+//!         });
+//!         Ok(StepReadouts { decodes: decodes.collect(), scores: Vec::new() })
+//!     }
+//! }
+//!
+//! let engine = Engine::start(Counter, EngineConfig::default())?;
+//! let request = GenerateRequest {
+//!     lanes: vec![LaneSpec::base([1, 2, 3].into())],
+//!     terms: Vec::new(),
+//!     rule: Rule::default(),
+//!     top_k: 1,
+//!     seed: 0,
+//!     choices: 1,
+//!     max_tokens: 10,
+//!     end_tokens: [6].into(),
+//!     tenant: Tenant::default(),
+//!     grammar: None,
+//! };
+//! let mut choice = engine.submit(request)?.remove(0);
+//! let mut tokens = Vec::new();
+//! while let Some(Event::Token(token)) = choice.blocking_next() {
+//!     tokens.push(token.id);
+//! }
+//! assert_eq!(tokens, [4, 5, 6]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod block_pool;
 mod budget;

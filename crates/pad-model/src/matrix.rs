@@ -84,7 +84,7 @@ impl Matrix {
         Ok(all)
     }
 
-    /// The error about a value that [`check_finite`] refuses.
+    /// The error about a value that `check_finite` refuses.
     pub fn refuse(&self, row: usize, column: usize, value: f32) -> ModelError {
         self.bytes.error(refusal(row * self.inputs + column, value))
     }

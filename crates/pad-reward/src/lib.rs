@@ -8,6 +8,27 @@
 //! dimension's principle in its prompt. A `checkpoint` is a language model of its own with a value
 //! head, and reads all principles in one prompt. A `heads` model is the base model with an adapter and
 //! one trained head per dimension; it reads what the base model reads.
+//!
+//! ```
+//! use pad_reward::{Manifest, Preference, PreferenceInput, RewardModel};
+//!
+//! let manifest: Manifest = toml::from_str(
+//!     r#"
+//!     kind = "prompted"
+//!     dimensions = [
+//!         { name = "concise", principle = "Answer in one short sentence." },
+//!         { name = "cheerful", principle = "Answer in a cheerful tone." },
+//!     ]
+//!     "#,
+//! )?;
+//! let model = RewardModel::new(manifest)?;
+//! let preference = model.resolve(&PreferenceInput::Named(vec![("cheerful".to_owned(), 0.5)]))?;
+//! assert_eq!(preference, Preference::Weights(vec![0.0, 0.5]));
+//!
+//! let error = model.resolve(&PreferenceInput::Named(vec![("cheery".to_owned(), 0.5)])).unwrap_err();
+//! assert_eq!(error.param(), Some("preference"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod comparison;
 mod dimension;

@@ -9,6 +9,21 @@
 //! * [`spell`] and [`Speller`]: given tokens to text, control tokens by their names.
 //! * [`StopStrings`]: ends the text before a stop string, also one that spans tokens.
 //!
+//! From messages to a prompt, and from pieces of an answer to text that ends before a stop string:
+//!
+//! ```
+//! use pad_text::{ChatTemplate, Message, StopStrings};
+//!
+//! let template = ChatTemplate::new("{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}[assistant] ")?;
+//! let prompt = template.render(&[Message::new("user", "Why is the sky blue?")], &[], true, "", "")?;
+//! assert_eq!(prompt, "[user] Why is the sky blue?\n[assistant] ");
+//!
+//! let mut stops = StopStrings::new(vec!["\n[user]".to_owned()]);
+//! let pieces = ["Light scatters.", "\n[us", "er] And"].map(|piece| stops.push(piece).emit);
+//! assert_eq!(pieces.concat(), "Light scatters.");
+//! # Ok::<(), pad_text::TextError>(())
+//! ```
+//!
 //! Nothing here knows tensors, sequences or HTTP: `candle-core` is imported only for the type
 //! of a GGUF header, and not at all without the feature `gguf`.
 
