@@ -69,7 +69,7 @@ pub use preference_list::{DimensionInfo, GuidanceDefaults, NumberRange, Preferen
 pub use preference_source::PreferenceSource;
 pub use prompt::Prompt;
 pub use response::{DeletedResponse, IncompleteDetails, Response, ResponseError, ResponseStatus, ResponseUsage};
-pub use response_event::{Happening, ResponseEvent};
+pub use response_event::{ResponseEvent, ResponseEventKind};
 pub use response_format::{JsonSchemaFormat, ResponseFormat, ResponseFormatKind};
 pub use response_input::{InputCall, InputCallOutput, InputContent, InputItem, InputMessage, ResponseInput};
 pub use response_input_items::{InputItemList, InputItemPage, ItemOrder, StoredItem};

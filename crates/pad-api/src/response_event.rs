@@ -12,13 +12,13 @@ pub struct ResponseEvent {
     pub sequence_number: u64,
     /// What happened.
     #[serde(flatten)]
-    pub what: Happening,
+    pub what: ResponseEventKind,
 }
 
 /// What happened; `type` names it, and so does the event's `event:` line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type")]
-pub enum Happening {
+pub enum ResponseEventKind {
     /// The response was made.
     #[serde(rename = "response.created")]
     Created {
@@ -141,7 +141,7 @@ pub enum Happening {
     },
 }
 
-impl Happening {
+impl ResponseEventKind {
     /// Its name.
     pub fn name(&self) -> &'static str {
         match self {

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::ResponseFormatKind;
 use crate::object::{objects, written};
-use crate::{JsonSchemaFormat, ResponseFormat, ResponseFormatKind};
 
 /// What the text of a response is to be.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
@@ -50,16 +50,6 @@ impl TextFormat {
     }
 }
 
-impl From<TextFormat> for ResponseFormat {
-    /// A `json_schema` without a schema stays one without.
-    fn from(format: TextFormat) -> Self {
-        let TextFormat { kind, name, description, schema, strict } = format;
-        let name = name.unwrap_or_default();
-        let described = schema.map(|schema| JsonSchemaFormat { name, description, schema: Some(schema), strict });
-        Self { kind, json_schema: described }
-    }
-}
-
 objects! {
     TextOptions: "an object such as {\"format\": {\"type\": \"text\"}}",
     TextFormat: "an object such as {\"type\": \"json_object\"}",
@@ -74,14 +64,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_format_is_a_chats_format() {
+    fn a_format_is_read_and_written() {
         let flat = json!({"type": "json_schema", "name": "n", "schema": {"type": "object"}, "strict": true});
         let format: TextFormat = serde_json::from_value(flat.clone()).expect("a format");
         assert_eq!(serde_json::to_value(&format).expect("JSON"), flat);
-        let nested = ResponseFormat::from(format).json_schema.expect("a schema");
-        assert_eq!((nested.name.as_str(), nested.strict), ("n", Some(true)));
+        assert_eq!((format.name.as_deref(), format.strict), (Some("n"), Some(true)));
         let bare: TextFormat = serde_json::from_value(json!({"type": "json_schema", "name": "n"})).expect("a format");
-        assert_eq!(ResponseFormat::from(bare).json_schema, None);
+        assert_eq!(bare.schema, None);
         assert_eq!(serde_json::to_value(TextFormat::text()).expect("JSON"), json!({"type": "text"}));
     }
 }

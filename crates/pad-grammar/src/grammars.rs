@@ -33,7 +33,7 @@ struct Maker {
 
 /// The part of a shape that no answer can be held to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum ShapePart {
     /// What may be said.
     Content,
     /// The arguments of this tool.
@@ -77,15 +77,15 @@ impl Grammars {
     ///
     /// # Errors
     /// As [`Grammars::compile`], with the part that is at fault.
-    pub fn fit(&self, shape: &Shape) -> Result<Fitted, (Part, ShapeError)> {
+    pub fn fit(&self, shape: &Shape) -> Result<Fitted, (ShapePart, ShapeError)> {
         let whole = match self.compile(shape) {
             Ok(grammar) => return Ok(Fitted { grammar, passed_over: Vec::new() }),
-            Err(error @ (ShapeError::Busy | ShapeError::TooSlow { .. })) => return Err((Part::Whole, error)),
+            Err(error @ (ShapeError::Busy | ShapeError::TooSlow { .. })) => return Err((ShapePart::Whole, error)),
             Err(error) => error,
         };
         let content = Shape { content: shape.content.clone(), calls: None };
         if content.content.is_some() {
-            self.compile(&content).map_err(|error| (Part::Content, error))?;
+            self.compile(&content).map_err(|error| (ShapePart::Content, error))?;
         }
         let mut fitting = shape.clone();
         let mut passed_over = Vec::new();
@@ -97,13 +97,13 @@ impl Grammars {
                     tool.parameters = Schema::any_object();
                     passed_over.push((place, error));
                 }
-                Err(error) => return Err((Part::Tool(place), error)),
+                Err(error) => return Err((ShapePart::Tool(place), error)),
             }
         }
         if passed_over.is_empty() {
-            return Err((Part::Whole, whole));
+            return Err((ShapePart::Whole, whole));
         }
-        let grammar = self.compile(&fitting).map_err(|error| (Part::Whole, error))?;
+        let grammar = self.compile(&fitting).map_err(|error| (ShapePart::Whole, error))?;
         Ok(Fitted { grammar, passed_over })
     }
 }

@@ -31,7 +31,7 @@ mod vocabulary;
 
 pub use budget::Budget;
 pub use error::ShapeError;
-pub use grammars::{Fitted, Grammars, Part};
+pub use grammars::{Fitted, Grammars, ShapePart};
 pub use literal::{Choices, Lark, Regex};
 pub use schema::{MOST_BYTES, Schema};
 pub use shape::{Calls, Content, Shape, Tool};

@@ -204,10 +204,10 @@ fn read_whole(
     }
     let activations = prepare(isa, pool, w, hidden, rows);
     let stretches = w.tiles().div_ceil(STRETCH);
-    let empty = || rows.iter().map(|row| Part::new(&wanted[*row].logits)).collect::<Vec<_>>();
+    let empty = || rows.iter().map(|row| StretchReadout::new(&wanted[*row].logits)).collect::<Vec<_>>();
     // The k-th best of any stretch bounds the k-th best of all: what is below it need not be looked at.
     let bars: Vec<Bar> = rows.iter().map(|_| Bar::default()).collect();
-    let parts: Vec<Mutex<Vec<Part>>> = (0..stretches).map(|_| Mutex::new(Vec::new())).collect();
+    let parts: Vec<Mutex<Vec<StretchReadout>>> = (0..stretches).map(|_| Mutex::new(Vec::new())).collect();
     pool.run(stretches, &|stretch| {
         let mut part = empty();
         let tiles = stretch * STRETCH..((stretch + 1) * STRETCH).min(w.tiles());
@@ -227,7 +227,7 @@ fn read_whole(
         }
     }
     let at = read_at(isa, pool, w, cap, &activations, rows, wanted);
-    let read = |((all, at), &row): ((Part, Vec<Ranked>), &usize)| {
+    let read = |((all, at), &row): ((StretchReadout, Vec<Ranked>), &usize)| {
         let RowWanted { logits: what, log_sum_exp: lse } = &wanted[row];
         Logits {
             ranked: if matches!(what, Wanted::At(_)) { at } else { all.best.into_ranked() },
@@ -246,14 +246,14 @@ fn capped(mut sums: [f32; TILE], cap: Option<f32>) -> [f32; TILE] {
 }
 
 /// What a stretch of tiles tells of one row.
-struct Part {
+struct StretchReadout {
     best: Best,
     mass: Mass,
     /// The mass of the tokens among which the best are taken, where these are not all.
     among: Mass,
 }
 
-impl Part {
+impl StretchReadout {
     fn new(wanted: &Wanted) -> Self {
         let k = if let Wanted::Best(k) | Wanted::BestAmong(k, _) = wanted { *k } else { 0 };
         Self { best: Best::new(k), mass: Mass::NONE, among: Mass::NONE }

@@ -49,12 +49,12 @@ impl Length {
 }
 
 /// A candidate with its words.
-struct Read<'a> {
+struct ReadAnswer<'a> {
     candidate: &'a Candidate,
     words: Vec<String>,
 }
 
-impl<'a> Read<'a> {
+impl<'a> ReadAnswer<'a> {
     fn all(side: &'a [Candidate]) -> Vec<Self> {
         side.iter().map(|candidate| Self { candidate, words: words(&candidate.answer.text) }).collect()
     }
@@ -65,8 +65,8 @@ impl Rules {
     /// both sides are the same answers, best meets worst.
     pub fn pairs(&self, chosen: &[Candidate], rejected: &[Candidate]) -> Vec<(Candidate, Candidate)> {
         let mut found: Vec<(f64, usize, usize)> = Vec::new();
-        let others = Read::all(rejected);
-        for (at, one) in Read::all(chosen).iter().enumerate() {
+        let others = ReadAnswer::all(rejected);
+        for (at, one) in ReadAnswer::all(chosen).iter().enumerate() {
             for (other_at, other) in others.iter().enumerate() {
                 found.extend(self.gain(one, other).map(|gain| (gain, at, other_at)));
             }
@@ -86,7 +86,7 @@ impl Rules {
     }
 
     /// By how much the first is better, if they make a pair.
-    fn gain(&self, one: &Read<'_>, other: &Read<'_>) -> Option<f64> {
+    fn gain(&self, one: &ReadAnswer<'_>, other: &ReadAnswer<'_>) -> Option<f64> {
         let gain = match (one.candidate.score, other.candidate.score) {
             (Some(one), Some(other)) => Some(one - other).filter(|gain| *gain > self.margin)?,
             _ => 0.0,

@@ -10,21 +10,21 @@ use pad_text::call;
 #[derive(Debug, Default)]
 pub(crate) struct CallReader {
     held: String,
-    place: Place,
+    place: Position,
     /// Calls that have begun.
     begun: usize,
 }
 
 /// Where in the text the reader is.
 #[derive(Debug, Default)]
-enum Place {
+enum Position {
     /// Before the first call.
     #[default]
     Text,
     /// After an opening tag.
     Head,
     /// In the arguments.
-    Arguments(Object),
+    Arguments(ObjectEnd),
     /// Before a closing tag.
     Tail,
     /// After a call.
@@ -33,7 +33,7 @@ enum Place {
 
 /// What was read.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Read {
+pub(crate) struct CallText {
     /// Text that is certainly no call.
     pub(crate) text: String,
     /// What is added to calls, in order.
@@ -42,9 +42,9 @@ pub(crate) struct Read {
 
 impl CallReader {
     /// More text. What may be the beginning of a call is held back, and white space before one is dropped.
-    pub(crate) fn push(&mut self, text: &str) -> Read {
+    pub(crate) fn push(&mut self, text: &str) -> CallText {
         self.held.push_str(text);
-        let mut read = Read::default();
+        let mut read = CallText::default();
         while self.step(&mut read) {}
         read
     }
@@ -52,22 +52,22 @@ impl CallReader {
     /// The text is complete: what was held back was no call. A call that is cut stays cut.
     pub(crate) fn finish(&mut self) -> String {
         let held = mem::take(&mut self.held);
-        if matches!(self.place, Place::Text) { held } else { String::new() }
+        if matches!(self.place, Position::Text) { held } else { String::new() }
     }
 
     /// Whether something was called, and no call is cut.
     pub(crate) fn is_complete(&self) -> bool {
-        matches!(self.place, Place::Between)
+        matches!(self.place, Position::Between)
     }
 
     /// Whether there is more to read in what is held.
-    fn step(&mut self, read: &mut Read) -> bool {
+    fn step(&mut self, read: &mut CallText) -> bool {
         match &mut self.place {
-            Place::Text => {
+            Position::Text => {
                 if let Some(at) = self.held.find(call::OPEN) {
                     read.text.push_str(self.held[..at].trim_end());
                     self.held.drain(..at + call::OPEN.len());
-                    self.place = Place::Head;
+                    self.place = Position::Head;
                     return true;
                 }
                 let begins = |at: &usize| call::OPEN.starts_with(self.held[*at..].trim_start());
@@ -75,31 +75,31 @@ impl CallReader {
                 read.text.extend(self.held.drain(..certain));
                 false
             }
-            Place::Head => {
+            Position::Head => {
                 let Some((name, length)) = head(&self.held) else { return false };
                 self.held.drain(..length);
-                self.place = Place::Arguments(Object::default());
+                self.place = Position::Arguments(ObjectEnd::default());
                 read.calls.push(opening(self.begun, name));
                 self.begun += 1;
                 true
             }
-            Place::Arguments(object) => {
+            Position::Arguments(object) => {
                 let end = object.end(&self.held);
                 let fragment: String = self.held.drain(..end.unwrap_or(self.held.len())).collect();
                 if !fragment.is_empty() {
                     read.calls.push(more(self.begun - 1, fragment));
                 }
                 if end.is_some() {
-                    self.place = Place::Tail;
+                    self.place = Position::Tail;
                 }
                 end.is_some()
             }
-            Place::Tail => self.skip_past(call::CLOSE, Place::Between),
-            Place::Between => self.skip_past(call::OPEN, Place::Head),
+            Position::Tail => self.skip_past(call::CLOSE, Position::Between),
+            Position::Between => self.skip_past(call::OPEN, Position::Head),
         }
     }
 
-    fn skip_past(&mut self, tag: &str, place: Place) -> bool {
+    fn skip_past(&mut self, tag: &str, place: Position) -> bool {
         let Some(at) = self.held.find(tag) else { return false };
         self.held.drain(..at + tag.len());
         self.place = place;
@@ -131,13 +131,13 @@ fn more(index: usize, arguments: String) -> ToolCallDelta {
 
 /// How far an object's JSON has come.
 #[derive(Debug, Default)]
-struct Object {
+struct ObjectEnd {
     depth: usize,
     in_string: bool,
     escaped: bool,
 }
 
-impl Object {
+impl ObjectEnd {
     /// Where in the next text the object ends, if it does.
     fn end(&mut self, text: &str) -> Option<usize> {
         for (at, byte) in text.bytes().enumerate() {

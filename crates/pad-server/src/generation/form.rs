@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pad_api::{AllowedMode, AllowedTools, FunctionTool, Tool, ToolChoice, ToolKind, ToolMode};
 use pad_decode::Grammar;
-use pad_grammar::{Calls, Content, Grammars, Part, Schema, Shape, ShapeError};
+use pad_grammar::{Calls, Content, Grammars, Schema, Shape, ShapeError, ShapePart};
 use serde_json::{Map, Value, json};
 
 use crate::ApiError;
@@ -139,12 +139,12 @@ impl Form {
 impl Constraint {
     fn compile(&self, grammars: &Grammars) -> Result<Option<Box<dyn Grammar>>, ApiError> {
         let fitted = grammars.fit(&self.shape).map_err(|(part, error)| match part {
-            Part::Tool(tool) => {
+            ShapePart::Tool(tool) => {
                 let place = self.places.get(tool).copied().unwrap_or(tool);
                 unsupported(&self.names.of_function(place, "parameters"), &error)
             }
-            Part::Whole if self.shape.calls.is_some() => unsupported("tools", &error),
-            Part::Content | Part::Whole => unsupported(self.names.schema, &error),
+            ShapePart::Whole if self.shape.calls.is_some() => unsupported("tools", &error),
+            ShapePart::Content | ShapePart::Whole => unsupported(self.names.schema, &error),
         })?;
         for (tool, error) in &fitted.passed_over {
             tracing::info!(tool, kind = error.kind(), "the parameters of a tool cannot be held to and are passed over");

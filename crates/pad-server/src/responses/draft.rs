@@ -8,9 +8,9 @@ use pad_api::{
 };
 use pad_text::Message;
 
+use super::checked_request::{CheckedResponseRequest, RequestFields};
 use super::conversation::assistant_message;
-use super::output::{self, Growth, Output};
-use super::turn::{RequestFields, Turn};
+use super::output::{self, OutputChange, ResponseOutput};
 use crate::ApiError;
 use crate::generation::envelope::Envelope;
 use crate::generation::reader::AnswerPart;
@@ -23,7 +23,7 @@ pub(super) struct ResponseDraft {
     conversation: Vec<Message>,
     owner: Option<[u8; 32]>,
     response: Response,
-    output: Output,
+    output: ResponseOutput,
     /// Whether it may begin with a call.
     calls: bool,
     reason: Option<FinishReason>,
@@ -31,8 +31,8 @@ pub(super) struct ResponseDraft {
 
 impl ResponseDraft {
     /// Nothing said yet.
-    pub(super) fn new(shared: Arc<Shared>, turn: Turn) -> Self {
-        let Turn { options, conversation, owner, request_fields } = turn;
+    pub(super) fn new(shared: Arc<Shared>, turn: CheckedResponseRequest) -> Self {
+        let CheckedResponseRequest { options, conversation, owner, request_fields } = turn;
         let RequestFields { instructions, previous, store, text, tools, tool_choice, top_logprobs, .. } =
             request_fields;
         let Envelope { id, created, model, .. } = Envelope::new(&shared.state.model, "resp_");
@@ -61,17 +61,17 @@ impl ResponseDraft {
             usage: None,
             metadata: request_fields.metadata,
         };
-        let (output, calls) = (Output::new(options.details, &response.tools), options.form.has_calls());
+        let (output, calls) = (ResponseOutput::new(options.details, &response.tools), options.form.has_calls());
         Self { shared, conversation, owner, response, output, calls, reason: None }
     }
 
     /// Begin the message, unless the response may begin with a call.
-    pub(super) fn open(&mut self) -> Vec<Growth> {
+    pub(super) fn open(&mut self) -> Vec<OutputChange> {
         if self.calls { Vec::new() } else { self.output.open_message() }
     }
 
     /// Take what is said or called next.
-    pub(super) fn add(&mut self, part: AnswerPart) -> Vec<Growth> {
+    pub(super) fn add(&mut self, part: AnswerPart) -> Vec<OutputChange> {
         if let Some(end) = part.end {
             self.reason = Some(end.reason);
         }

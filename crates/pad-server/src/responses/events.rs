@@ -1,9 +1,9 @@
 //! A generation as the typed events of a response's stream.
 
-use pad_api::{Happening, OutputCall, OutputItem, OutputText, ResponseEvent, ResponseStatus};
+use pad_api::{OutputCall, OutputItem, OutputText, ResponseEvent, ResponseEventKind, ResponseStatus};
 
 use super::draft::ResponseDraft;
-use super::output::Growth;
+use super::output::OutputChange;
 use crate::ApiError;
 use crate::generation::frames::{Frame, StreamShape};
 use crate::generation::reader::AnswerPart;
@@ -25,52 +25,54 @@ impl ResponseEvents {
         Self { draft, next: 0, item: (0, String::new()), begun: 0 }
     }
 
-    fn told(&mut self, grown: Vec<Growth>) -> Vec<Happening> {
-        grown.into_iter().flat_map(|growth| self.happened(growth)).collect()
+    fn event_kinds(&mut self, grown: Vec<OutputChange>) -> Vec<ResponseEventKind> {
+        grown.into_iter().flat_map(|growth| self.kinds_of(growth)).collect()
     }
 
-    fn happened(&mut self, growth: Growth) -> Vec<Happening> {
-        if let Growth::Begins(item) = &growth {
+    fn kinds_of(&mut self, growth: OutputChange) -> Vec<ResponseEventKind> {
+        if let OutputChange::Begins(item) = &growth {
             self.item = (self.begun, id(item).to_owned());
             self.begun += 1;
         }
         let (output_index, item_id) = self.item.clone();
         match growth {
-            Growth::Begins(item @ OutputItem::FunctionCall(_)) => vec![Happening::ItemAdded { output_index, item }],
-            Growth::Begins(item @ OutputItem::Message(_)) => {
+            OutputChange::Begins(item @ OutputItem::FunctionCall(_)) => {
+                vec![ResponseEventKind::ItemAdded { output_index, item }]
+            }
+            OutputChange::Begins(item @ OutputItem::Message(_)) => {
                 let part = OutputText::new(String::new());
                 vec![
-                    Happening::ItemAdded { output_index, item },
-                    Happening::PartAdded { item_id, output_index, content_index: 0, part },
+                    ResponseEventKind::ItemAdded { output_index, item },
+                    ResponseEventKind::PartAdded { item_id, output_index, content_index: 0, part },
                 ]
             }
-            Growth::Words(delta, logprobs) => {
-                vec![Happening::Delta { item_id, output_index, content_index: 0, delta, logprobs }]
+            OutputChange::Words(delta, logprobs) => {
+                vec![ResponseEventKind::Delta { item_id, output_index, content_index: 0, delta, logprobs }]
             }
-            Growth::Arguments(delta) => vec![Happening::Arguments { item_id, output_index, delta }],
-            Growth::Ends(OutputItem::FunctionCall(call)) => {
+            OutputChange::Arguments(delta) => vec![ResponseEventKind::Arguments { item_id, output_index, delta }],
+            OutputChange::Ends(OutputItem::FunctionCall(call)) => {
                 let OutputCall { name, arguments, .. } = call.clone();
                 let item = OutputItem::FunctionCall(call);
                 vec![
-                    Happening::ArgumentsDone { item_id, output_index, name, arguments },
-                    Happening::ItemDone { output_index, item },
+                    ResponseEventKind::ArgumentsDone { item_id, output_index, name, arguments },
+                    ResponseEventKind::ItemDone { output_index, item },
                 ]
             }
-            Growth::Ends(OutputItem::Message(message)) => {
+            OutputChange::Ends(OutputItem::Message(message)) => {
                 let part = message.content.first().cloned().unwrap_or_else(|| OutputText::new(String::new()));
                 let (text, logprobs) = (part.text.clone(), part.logprobs.clone());
                 let (done, item) = (item_id.clone(), OutputItem::Message(message));
                 vec![
-                    Happening::TextDone { item_id, output_index, content_index: 0, text, logprobs },
-                    Happening::PartDone { item_id: done, output_index, content_index: 0, part },
-                    Happening::ItemDone { output_index, item },
+                    ResponseEventKind::TextDone { item_id, output_index, content_index: 0, text, logprobs },
+                    ResponseEventKind::PartDone { item_id: done, output_index, content_index: 0, part },
+                    ResponseEventKind::ItemDone { output_index, item },
                 ]
             }
         }
     }
 
-    fn frames(&mut self, happened: impl IntoIterator<Item = Happening>) -> Vec<Frame> {
-        let frame = |what: Happening| {
+    fn frames(&mut self, happened: impl IntoIterator<Item = ResponseEventKind>) -> Vec<Frame> {
+        let frame = |what: ResponseEventKind| {
             let name = what.name();
             let event = ResponseEvent { sequence_number: self.next, what };
             self.next += 1;
@@ -91,30 +93,32 @@ impl StreamShape for ResponseEvents {
     /// Everything before the first words.
     fn opening(&mut self) -> Vec<Frame> {
         let response = || Box::new(self.draft.response().clone());
-        let mut happened =
-            vec![Happening::Created { response: response() }, Happening::InProgress { response: response() }];
+        let mut happened = vec![
+            ResponseEventKind::Created { response: response() },
+            ResponseEventKind::InProgress { response: response() },
+        ];
         let grown = self.draft.open();
-        happened.extend(self.told(grown));
+        happened.extend(self.event_kinds(grown));
         self.frames(happened)
     }
 
     fn part(&mut self, _: usize, part: AnswerPart) -> Vec<Frame> {
         let grown = self.draft.add(part);
-        let happened = self.told(grown);
+        let happened = self.event_kinds(grown);
         self.frames(happened)
     }
 
     fn end(&mut self, tally: &Tally) -> Vec<Frame> {
         let response = Box::new(self.draft.finished(tally));
         let last = match response.status {
-            ResponseStatus::Completed => Happening::Completed { response },
-            _ => Happening::Incomplete { response },
+            ResponseStatus::Completed => ResponseEventKind::Completed { response },
+            _ => ResponseEventKind::Incomplete { response },
         };
         self.frames([last])
     }
 
     fn broken(&mut self, error: &ApiError) -> Vec<Frame> {
         let response = Box::new(self.draft.broken(error));
-        self.frames([Happening::Failed { response }])
+        self.frames([ResponseEventKind::Failed { response }])
     }
 }

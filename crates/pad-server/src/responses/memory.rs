@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// A response, and the conversation up to its end.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub(crate) struct StoredResponse {
     pub(crate) response: Response,
     pub(crate) conversation: Vec<Message>,
     /// Whose it is: the digest of the key that asked for it.
@@ -24,12 +24,12 @@ pub(crate) struct ResponseMemory {
     most: usize,
     /// Bytes that they may take.
     most_bytes: usize,
-    kept: Mutex<Inner>,
+    kept: Mutex<Entries>,
 }
 
 #[derive(Debug, Default)]
-struct Inner {
-    by_id: HashMap<String, Arc<Kept>>,
+struct Entries {
+    by_id: HashMap<String, Arc<StoredResponse>>,
     order: VecDeque<String>,
     bytes: usize,
 }
@@ -54,7 +54,7 @@ impl ResponseMemory {
         }
         let id = response.id.clone();
         let mut inner = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.by_id.insert(id.clone(), Arc::new(Kept { response, conversation, owner, bytes }));
+        inner.by_id.insert(id.clone(), Arc::new(StoredResponse { response, conversation, owner, bytes }));
         inner.order.push_back(id);
         inner.bytes += bytes;
         while inner.order.len() > self.most || inner.bytes > self.most_bytes {
@@ -64,7 +64,7 @@ impl ResponseMemory {
     }
 
     /// The response of this id, if it is this owner's; it is then the latest.
-    pub(crate) fn find(&self, id: &str, owner: Option<[u8; 32]>) -> Option<Arc<Kept>> {
+    pub(crate) fn find(&self, id: &str, owner: Option<[u8; 32]>) -> Option<Arc<StoredResponse>> {
         let mut inner = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = inner.by_id.get(id).filter(|kept| kept.owner == owner).cloned()?;
         inner.order.retain(|other| other != id);
@@ -83,7 +83,7 @@ impl ResponseMemory {
     }
 }
 
-impl Inner {
+impl Entries {
     fn remove(&mut self, id: &str) {
         self.order.retain(|other| other != id);
         if let Some(kept) = self.by_id.remove(id) {

@@ -1,12 +1,12 @@
 //! `POST /v1/responses`: text and calls of functions in OpenAI's newer shape, and what is remembered of them.
 
+mod checked_request;
 mod conversation;
 mod draft;
 mod events;
 pub(crate) mod input_items;
 pub(crate) mod memory;
 mod output;
-mod turn;
 
 use std::sync::Arc;
 
@@ -21,9 +21,9 @@ use crate::auth::Caller;
 use crate::failures::Failures;
 use crate::generation::{self, sse};
 use crate::state::Shared;
+use checked_request::CheckedResponseRequest;
 use draft::ResponseDraft;
 use events::ResponseEvents;
-use turn::Turn;
 
 /// Answer, steered towards a preference.
 #[utoipa::path(
@@ -39,7 +39,7 @@ pub(crate) async fn create(request: ApiRequest<ResponseRequest>) -> Result<HttpR
     let ApiRequest { shared, caller, standing, mut body } = request;
     let notes = body.metadata.iter().flatten().map(|(name, note)| (name.clone(), note.clone().into())).collect();
     let source = standing.fill(&mut body.preference, Some(&notes), body.model.as_deref(), &shared.state)?;
-    let mut turn = Turn::check(body, &shared, &caller)?;
+    let mut turn = CheckedResponseRequest::check(body, &shared, &caller)?;
     turn.options.preference_source = source;
     let mut generation = generation::start(&shared, &turn.options, caller.acquire()?).await?;
     let stream = turn.options.stream;

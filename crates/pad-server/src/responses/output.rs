@@ -11,7 +11,7 @@ use crate::generation::reader::AnswerPart;
 use crate::generation::waiting::WaitingLogprobs;
 
 /// The items so far; the last one may be open.
-pub(super) struct Output {
+pub(super) struct ResponseOutput {
     items: Vec<OutputItem>,
     open: bool,
     details: TokenDetails,
@@ -23,7 +23,7 @@ pub(super) struct Output {
 
 /// How the output grows. Items are as they are at that moment.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Growth {
+pub(super) enum OutputChange {
     /// A new item, of which there is nothing yet.
     Begins(OutputItem),
     /// More of the message's text.
@@ -34,7 +34,7 @@ pub(super) enum Growth {
     Ends(OutputItem),
 }
 
-impl Output {
+impl ResponseOutput {
     /// Nothing yet.
     pub(super) fn new(details: TokenDetails, tools: &[ResponseTool]) -> Self {
         let tools = tools.iter().filter(|tool| tool.namespace.is_some()).cloned().collect();
@@ -55,7 +55,7 @@ impl Output {
     }
 
     /// Begin the message.
-    pub(super) fn open_message(&mut self) -> Vec<Growth> {
+    pub(super) fn open_message(&mut self) -> Vec<OutputChange> {
         let message = OutputMessage {
             id: format!("msg_{:032x}", rand::random::<u128>()),
             status: ResponseStatus::InProgress,
@@ -67,7 +67,7 @@ impl Output {
     }
 
     /// Take what comes next.
-    pub(super) fn add(&mut self, part: AnswerPart) -> Vec<Growth> {
+    pub(super) fn add(&mut self, part: AnswerPart) -> Vec<OutputChange> {
         let mut grown = Vec::new();
         let AnswerPart { text, calls, trace, logprobs, end, .. } = part;
         logprobs.into_iter().for_each(|entry| self.waiting.push(entry));
@@ -91,15 +91,15 @@ impl Output {
         grown
     }
 
-    fn begin(&mut self, item: OutputItem) -> Vec<Growth> {
+    fn begin(&mut self, item: OutputItem) -> Vec<OutputChange> {
         let mut grown = self.end(FinishReason::Stop);
         self.items.push(item.clone());
         self.open = true;
-        grown.push(Growth::Begins(item));
+        grown.push(OutputChange::Begins(item));
         grown
     }
 
-    fn words(&mut self, text: String) -> Growth {
+    fn words(&mut self, text: String) -> OutputChange {
         let logprobs = self.waiting.release(text.len(), false);
         if let Some(OutputItem::Message(message)) = self.items.last_mut() {
             if message.content.is_empty() {
@@ -108,11 +108,11 @@ impl Output {
             message.content[0].text.push_str(&text);
             message.content[0].logprobs.extend_from_slice(&logprobs);
         }
-        Growth::Words(text, logprobs)
+        OutputChange::Words(text, logprobs)
     }
 
     /// A call's first delta has its id and its name, the others have more of its arguments.
-    fn called(&mut self, delta: ToolCallDelta) -> Vec<Growth> {
+    fn called(&mut self, delta: ToolCallDelta) -> Vec<OutputChange> {
         if let (Some(call_id), Some(name)) = (delta.id, delta.function.name) {
             let id = format!("fc_{:032x}", rand::random::<u128>());
             let (arguments, status) = (String::new(), ResponseStatus::InProgress);
@@ -130,7 +130,7 @@ impl Output {
         if let Some(OutputItem::FunctionCall(call)) = self.items.last_mut() {
             call.arguments.push_str(&delta.function.arguments);
         }
-        vec![Growth::Arguments(delta.function.arguments)]
+        vec![OutputChange::Arguments(delta.function.arguments)]
     }
 
     /// Why the tokens of the last item were chosen.
@@ -145,7 +145,7 @@ impl Output {
     }
 
     /// Complete the last item, if it is open.
-    fn end(&mut self, reason: FinishReason) -> Vec<Growth> {
+    fn end(&mut self, reason: FinishReason) -> Vec<OutputChange> {
         if !std::mem::take(&mut self.open) {
             return Vec::new();
         }
@@ -171,7 +171,7 @@ impl Output {
         if self.details.trace {
             pad.get_or_insert_with(ChoicePad::default);
         }
-        vec![Growth::Ends(item.clone())]
+        vec![OutputChange::Ends(item.clone())]
     }
 }
 

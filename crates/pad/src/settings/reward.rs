@@ -25,7 +25,7 @@ pub enum RewardSettings {
 
 /// What a layer of settings says of the choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
+enum RewardChoice {
     /// `"auto"`.
     Auto,
     /// Anything else.
@@ -35,20 +35,20 @@ enum Said {
 /// Takes `"auto"` and `"prompted"` out of the layers behind the first, the defaults, whose table they leave in place; true if the
 /// last word is to choose by the base model.
 pub fn take_choice(layers: &mut [Layer]) -> bool {
-    let mut last = Said::Auto;
+    let mut last = RewardChoice::Auto;
     for layer in layers.iter_mut().skip(1) {
         match layer.get(&["reward"]).map(|value| value.as_str().map(str::to_owned)) {
             None => continue,
-            Some(Some(name)) if name == "auto" => last = Said::Auto,
-            Some(Some(name)) if name == "prompted" => last = Said::Chosen,
+            Some(Some(name)) if name == "auto" => last = RewardChoice::Auto,
+            Some(Some(name)) if name == "prompted" => last = RewardChoice::Chosen,
             Some(_) => {
-                last = Said::Chosen;
+                last = RewardChoice::Chosen;
                 continue;
             }
         }
         layer.remove("reward");
     }
-    last == Said::Auto
+    last == RewardChoice::Auto
 }
 
 impl RewardSettings {

@@ -29,7 +29,7 @@ const LONGEST_KIND: usize = 64;
 const LOGPROBS: &str = "message.output_text.logprobs";
 
 /// What a request asks for.
-pub(super) struct Turn {
+pub(super) struct CheckedResponseRequest {
     /// What is generated.
     pub(super) options: GenerationOptions,
     /// The conversation up to the answer, without instructions.
@@ -54,7 +54,7 @@ pub(super) struct RequestFields {
     pub(super) metadata: BTreeMap<String, String>,
 }
 
-impl Turn {
+impl CheckedResponseRequest {
     /// Check a request's values, and find the conversation that it follows.
     ///
     /// # Errors
