@@ -6,7 +6,7 @@ use pad_api::{FinishReason, TokenLogprob, TokenTrace, ToolCallDelta};
 use pad_engine::{Choice, Event, Token};
 use pad_text::{Detokenizer, StopStrings, Tokenizer};
 
-use super::calls::{CallReader, Read};
+use super::calls::{CallReader, CallText};
 use super::logprobs::LogprobQueue;
 use super::options::TokenDetails;
 use super::trace;
@@ -189,7 +189,7 @@ impl ChoiceReader {
     }
 
     fn part(&mut self, text: String, token: Option<TokenFacts>, mut end: Option<AnswerEnd>) -> AnswerPart {
-        let Read { text, calls } = self.calls(text, &mut end);
+        let CallText { text, calls } = self.calls(text, &mut end);
         if text.is_empty() && calls.is_empty() && end.is_none() {
             return AnswerPart { token, ..AnswerPart::default() };
         }
@@ -198,8 +198,8 @@ impl ChoiceReader {
     }
 
     /// What of the text is calls. An answer that ends after one ends for it.
-    fn calls(&mut self, text: String, end: &mut Option<AnswerEnd>) -> Read {
-        let Some(reader) = &mut self.calls else { return Read { text, calls: Vec::new() } };
+    fn calls(&mut self, text: String, end: &mut Option<AnswerEnd>) -> CallText {
+        let Some(reader) = &mut self.calls else { return CallText { text, calls: Vec::new() } };
         let mut read = reader.push(&text);
         if let Some(end) = end {
             if end.reason == FinishReason::Stop && reader.is_complete() {
