@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
@@ -114,6 +114,7 @@ impl<'de> Deserialize<'de> for Element {
             "function" => Ok(Self::Functions(vec![function(tool, None)?])),
             "namespace" => {
                 let namespace = tool.name.ok_or_else(|| D::Error::missing_field("name"))?;
+                check_namespace(&namespace)?;
                 let tools = tool
                     .tools
                     .ok_or_else(|| D::Error::missing_field("tools"))?
@@ -125,6 +126,13 @@ impl<'de> Deserialize<'de> for Element {
             _ => Ok(Self::Skipped(tool.kind)),
         }
     }
+}
+
+/// Functions are checked under their qualified names; a namespace without functions has only its own.
+fn check_namespace<E: Error>(name: &str) -> Result<(), E> {
+    let fits = name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
+    let expected = "letters, digits, `_`, `-` and `.`, 64 at most";
+    if fits { Ok(()) } else { Err(E::invalid_value(Unexpected::Str(name), &expected)) }
 }
 
 fn function<E: Error>(tool: AnyTool, namespace: Option<String>) -> Result<ResponseTool, E> {
@@ -178,7 +186,7 @@ impl PartialSchema for ResponseTools {
         let word = |word: &str| ObjectBuilder::new().schema_type(Type::String).enum_values(Some([word]));
         let namespace = ObjectBuilder::new()
             .property("type", word("namespace"))
-            .property("name", ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[a-zA-Z0-9_.-]*$")))
+            .property("name", ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[a-zA-Z0-9_.-]{0,64}$")))
             .property("tools", ArrayBuilder::new().items(OneOfBuilder::new().item(function()).item(other.clone())))
             .required("type")
             .required("name")
@@ -244,6 +252,8 @@ mod tests {
             (json!({"tools": [{"name": "f"}]}), "tools[0].type", "missing field"),
             (json!({"tools": [{"type": "namespace", "name": "n"}]}), "tools[0].tools", "missing field"),
             (json!({"tools": [{"type": "namespace", "name": "n", "tools": null}]}), "tools[0].tools", "missing field"),
+            (json!({"tools": [{"type": "namespace", "name": "\u{84}", "tools": []}]}), "tools[0]", "letters"),
+            (json!({"tools": [{"type": "namespace", "name": "n".repeat(65), "tools": []}]}), "tools[0]", "64 at most"),
             (json!({"tools": [["function", "f"]]}), "tools[0]", "an object such as"),
             (json!({"tools": {"type": "function"}}), "tools", "an array of tools"),
         ] {

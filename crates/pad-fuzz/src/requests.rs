@@ -1,8 +1,8 @@
 //! Any bytes are a request, or an error that names what is wrong.
 
 use pad_api::{
-    ChatRequest, CompletionRequest, Content, DetokenizeRequest, ResponseFormat, ResponseRequest, RewardsRequest, Stop,
-    TokenizeRequest, Tool, from_slice,
+    ChatRequest, CompletionRequest, Content, DetokenizeRequest, ResponseRequest, RewardsRequest, Stop, TokenizeRequest,
+    Tool, from_slice,
 };
 
 /// The first byte chooses the route, the others are the body.
@@ -42,17 +42,15 @@ fn read<T: for<'de> serde::Deserialize<'de>>(body: &[u8], hand_on: fn(T)) -> boo
 fn chat(request: ChatRequest) {
     request.messages.into_iter().for_each(|message| drop(message.content.map(Content::into_text)));
     drop(request.stop.map(Stop::into_strings));
-    request.tools.iter().flatten().for_each(told);
+    request.tools.iter().flatten().for_each(written);
 }
 
 /// A tool as templates are told of it.
-fn told(tool: &Tool) {
-    let written = serde_json::to_value(tool).expect("a tool is JSON");
-    assert_eq!(written["function"]["name"], tool.function.name);
+fn written(tool: &Tool) {
+    let json = serde_json::to_value(tool).expect("a tool is JSON");
+    assert_eq!(json["function"]["name"], tool.function.name);
 }
 
 fn response(request: ResponseRequest) {
-    let format = request.text.and_then(|text| text.format);
-    drop(format.map(ResponseFormat::from));
-    request.tools.unwrap_or_default().functions.into_iter().map(Tool::from).for_each(|tool| told(&tool));
+    request.tools.unwrap_or_default().functions.into_iter().map(Tool::from).for_each(|tool| written(&tool));
 }
