@@ -316,5 +316,5 @@ fn crates_use_what_the_map_says_and_only_what_is_above_them() {
     }
     let missing = crates().iter().map(|path| name(path)).filter(|name| !above.contains(name)).collect::<Vec<_>>();
     wrong.extend(missing.into_iter().map(|name| format!("{name} is not in the map")));
-    assert!(wrong.is_empty(), "docs/architecture.md, the rooms:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "docs/architecture.md, the crates:\n{}", wrong.join("\n"));
 }
