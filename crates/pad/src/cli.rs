@@ -6,7 +6,7 @@ use crate::flags::Flags;
 use crate::settings::{Environment, Settings};
 use crate::{bench, eval, openapi, pairs, pull, serve, train};
 
-/// An OpenAI-compatible server whose answers follow each user's preferences, at decoding time.
+/// An OpenAI-compatible server that steers answers towards each user's preferences while decoding.
 #[derive(Debug, Parser)]
 #[command(name = "pad", version, propagate_version = true)]
 pub struct Cli {
@@ -18,26 +18,26 @@ pub struct Cli {
 enum Command {
     /// Serve a model over HTTP.
     Serve(Flags),
-    /// Fetch a model, so that a later start needs no network; prints where it lies.
+    /// Fetch a model, so that a later start needs no network, and print its path.
     Pull(pull::PullArgs),
-    /// Measure how fast this machine decodes, plain and with reward lanes, or how fast servers answer.
+    /// Measure the speed of decoding on this machine, plain and with reward lanes, or of running servers.
     Bench(Box<bench::BenchArgs>),
     /// Train a reward model from pairs of answers.
     Train(Box<train::TrainArgs>),
     /// Make preference pairs from the base model's own answers, for training a reward model.
     Pairs(Box<pairs::PairsArgs>),
-    /// Measure how far steering goes: answers, scores, and a report.
+    /// Measure how far steering goes: generate answers, score them and write a report.
     Eval(Box<eval::EvalArgs>),
-    /// Print the description of the HTTP interface, write it to a file, or check a file.
+    /// Print the description of the HTTP interface as JSON, write it to a file, or check a file.
     Openapi(openapi::OpenapiArgs),
 }
 
 impl Cli {
-    /// Does what was asked.
+    /// Runs the command.
     ///
     /// # Errors
     ///
-    /// Whatever the command meets, with its context.
+    /// Any error of the command, with its context.
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Serve(flags) => {

@@ -15,19 +15,19 @@ use crate::logging;
 use crate::settings::{Environment, RewardSettings, Settings};
 use crate::shipped_scorer::ShippedScorer;
 
-/// The arms where nothing is said.
+/// The default arms.
 const METHODS: [&str; 2] = ["told:user", "pad"];
 
-/// The weights where nothing is said.
+/// The default weights.
 const WEIGHTS: [f64; 5] = [-1.0, 0.0, 0.5, 1.0, 2.0];
 
-/// The seeds where nothing is said.
+/// The default seeds.
 const SEEDS: [u64; 3] = [1, 2, 3];
 
-/// The temperature where nothing is said.
+/// The default temperature.
 const TEMPERATURE: f64 = 0.7;
 
-/// Tokens of an answer at most where nothing is said.
+/// The default for the maximum number of tokens of an answer.
 const TOKENS: usize = 128;
 
 /// What to evaluate.
@@ -35,17 +35,17 @@ const TOKENS: usize = 128;
 pub struct EvalArgs {
     #[command(flatten)]
     flags: Flags,
-    /// Prompts: a JSON array or one JSON value a line, each a text, {"prompt"} or {"messages"}
+    /// Prompts: a JSON array or one JSON value per line, each a text, {"prompt"} or {"messages"}
     #[arg(long, value_name = "FILE")]
     prompts: PathBuf,
-    /// Folder of the results; a run that was broken off goes on where it was
+    /// Folder for the results; an interrupted run continues where it stopped
     #[arg(long, value_name = "DIR", default_value = "eval")]
     out: PathBuf,
-    /// Arms beside the base model: told:system or told:user (an instruction in that turn), examples (in the context), pad (the reward
+    /// Arms in addition to the base model: told:system or told:user (an instruction in that turn), examples (in the context), pad (the reward
     /// model of the settings or the server), pad:FOLDER (another reward model), told:user+pad (both) [default: told:user,pad]
     #[arg(long, value_delimiter = ',')]
     methods: Vec<Method>,
-    /// What is asked where no flag says otherwise: `paper`, the tables of the PAD paper
+    /// Defaults for flags that are not given: `paper`, the tables of the PAD paper
     #[arg(long, value_name = "NAME", conflicts_with_all = ["dimensions", "front", "mix", "preferences", "weights"])]
     preset: Option<String>,
     /// Dimensions to steer [default: all of the reward model's that have a score]
@@ -54,13 +54,13 @@ pub struct EvalArgs {
     /// Weights of each dimension; 0 is the base model's own answer [default: -1,0,0.5,1,2]
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true)]
     weights: Vec<f64>,
-    /// Two dimensions to steer together, joined by +, or `none`; may be given several times [default: the first two]
+    /// Two dimensions to steer together, joined by +, or `none`; repeatable [default: the first two]
     #[arg(long, value_name = "ONE+OTHER")]
     front: Vec<String>,
-    /// Dimensions that weigh 1 each, joined by +; may be given several times
+    /// Dimensions at weight 1 each, joined by +; repeatable
     #[arg(long, value_name = "ONE+OTHER+...")]
     mix: Vec<String>,
-    /// Preferences in place of the grid: JSON objects, in an array or one a line
+    /// Preferences instead of the grid: JSON objects, in an array or one per line
     #[arg(long, value_name = "FILE", conflicts_with_all = ["dimensions", "front", "mix"])]
     preferences: Option<PathBuf>,
     /// Seeds of sampled answers [default: 1,2,3]
@@ -69,13 +69,13 @@ pub struct EvalArgs {
     /// Temperature of sampled answers [default: 0.7]
     #[arg(long)]
     temperature: Option<f64>,
-    /// Leave sampled answers out
+    /// No sampled answers
     #[arg(long)]
     no_sampled: bool,
-    /// Leave greedy answers out
+    /// No greedy answers
     #[arg(long)]
     no_greedy: bool,
-    /// Tokens of an answer at most [default: 128]
+    /// Maximum number of tokens of an answer [default: 128]
     #[arg(long)]
     tokens: Option<usize>,
     /// Guidance strengths, one arm each [default: the reward model's]
@@ -84,35 +84,35 @@ pub struct EvalArgs {
     /// Numbers of candidates, one arm each [default: the reward model's]
     #[arg(long, value_delimiter = ',', value_name = "K")]
     top_k: Vec<u32>,
-    /// A command that reads answers and writes scores, `style` or `relevance` (they need python3 with pip), or `none`; may be given
-    /// several times
+    /// A command that reads answers and writes scores, `style` or `relevance` (they need python3 with pip), or `none`;
+    /// repeatable
     #[arg(long, value_name = "COMMAND", default_values = ["style", "relevance"])]
     scorer: Vec<String>,
-    /// Who compares steered answers with the others: a command, or the URL of a chat server
+    /// Judge that compares steered answers with the others: a command, or the URL of a chat server
     #[arg(long, value_name = "COMMAND|URL")]
     judge: Option<String>,
     /// Key to send to the judge
     #[arg(long, value_name = "KEY", requires = "judge")]
     judge_key: Option<String>,
-    /// Folder of another run, of another model for example, that the report shows beside this one; may be given several times
+    /// Folder of another run, of another model for example, that the report shows beside this one; repeatable
     #[arg(long, value_name = "DIR")]
     beside: Vec<PathBuf>,
-    /// Which score measures which dimension, and what a prompted model is told; adds to the shipped scales
+    /// File that assigns scores and instructions to dimensions; adds to the shipped scales
     #[arg(long, value_name = "FILE")]
     scales: Option<PathBuf>,
-    /// Held-out pairs that the reward models must tell apart (JSONL, or JSONL.gz); may be given several times
+    /// Held-out pairs that the reward models should rank correctly (JSONL, or JSONL.gz); repeatable
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pairs: Vec<PathBuf>,
-    /// Pairs of each dimension at most
+    /// Maximum number of pairs per dimension
     #[arg(long, value_name = "N", default_value_t = 200)]
     most_pairs: usize,
-    /// Only so many prompts, the first ones
+    /// Use only the first N prompts
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Ask a running server in place of starting one; `--api-key` is then the key to send
+    /// URL of a running server to use instead of starting one; `--api-key` is then the key to send
     #[arg(long, value_name = "URL")]
     server: Option<String>,
-    /// Requests side by side
+    /// Number of concurrent requests
     #[arg(long, default_value_t = 32)]
     concurrency: usize,
 }
@@ -121,7 +121,7 @@ pub struct EvalArgs {
 ///
 /// # Errors
 ///
-/// When a file cannot be read, a model not be loaded, a server does not answer or a scorer fails.
+/// When a file cannot be read, a model cannot be loaded, a server does not answer or a scorer fails.
 pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     let environment = Environment::of_process();
     let file = args.flags.file.path(&environment);

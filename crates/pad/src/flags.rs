@@ -5,7 +5,7 @@ use clap::Args;
 use crate::config_file::ConfigFile;
 use crate::settings::{Dtype, Layer};
 
-/// Settings on the command line. All others can be set in a file or the environment.
+/// Settings on the command line. All others can be set in a file or in the environment.
 #[derive(Clone, Debug, Default, Args)]
 #[expect(clippy::doc_markdown, reason = "these comments are the help texts on the terminal")]
 pub struct Flags {
@@ -20,13 +20,13 @@ pub struct Flags {
     /// A GGUF file, a model's folder, hf:OWNER/NAME or pypi:NAME==VERSION!FILE [env: PAD_MODEL]
     #[arg(long, value_name = "SOURCE")]
     model: Option<String>,
-    /// The model's name in the API; made from the source if not given
+    /// The model's name in the API; derived from the source if not given
     #[arg(long, value_name = "NAME")]
     model_name: Option<String>,
     /// A reward model: a folder with persrm.toml, a manifest in TOML, auto, prompted or none [env: PAD_REWARD]
     #[arg(long, value_name = "PATH|auto|prompted|none")]
     reward: Option<String>,
-    /// Arithmetic: the fastest, or the f32 reference
+    /// Arithmetic: auto (the fastest) or f32 (the reference)
     #[arg(long)]
     dtype: Option<Dtype>,
     /// cpu, or cuda:N
@@ -35,13 +35,13 @@ pub struct Flags {
     /// CPU threads; 0 for one per physical core
     #[arg(long)]
     threads: Option<usize>,
-    /// Longest sequence in tokens; 0 for the model's own limit
+    /// Maximum length of a sequence in tokens; 0 for the model's own limit
     #[arg(long, value_name = "TOKENS")]
     context: Option<usize>,
-    /// A key that clients must send; may be given several times [env: PAD_API_KEY]
+    /// A key that clients must send; repeatable [env: PAD_API_KEY]
     #[arg(long, value_name = "KEY")]
     api_key: Vec<String>,
-    /// Folder of fetched models [env: PAD_HOME]
+    /// Folder for fetched models [env: PAD_HOME]
     #[arg(long, value_name = "DIR")]
     home: Option<String>,
     /// error, warn, info, debug, trace, or directives [env: PAD_LOG]
@@ -50,17 +50,17 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// The model that was asked for.
+    /// The model given on the command line.
     pub fn model(&self) -> Option<&str> {
         self.model.as_deref()
     }
 
-    /// The first of the keys that were given.
+    /// The first key given on the command line.
     pub fn api_key(&self) -> Option<&str> {
         self.api_key.first().map(String::as_str)
     }
 
-    /// The log level that was asked for.
+    /// The log level given on the command line.
     pub fn log(&self) -> Option<&str> {
         self.log.as_deref()
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
-/// Print, write or check.
+/// Print, write or check the description.
 #[derive(Debug, Args)]
 pub struct OpenapiArgs {
     /// Write to this file; standard output if not given

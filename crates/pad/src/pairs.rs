@@ -17,66 +17,66 @@ use crate::local_server::LocalServer;
 use crate::logging;
 use crate::settings::{Environment, Settings};
 
-/// Words in a row that a prompt must not share with one that is to be avoided.
+/// Number of consecutive words that a prompt must not share with one that is to be avoided.
 const OVERLAP: usize = 5;
 
-/// How long a request may take; answers wait for each other on a small machine.
+/// Time limit of a request; on a small machine answers wait for each other.
 const PATIENCE: Duration = Duration::from_mins(10);
 
-/// What pairs to make, of what.
+/// Which pairs to make, and from what.
 #[derive(Debug, Args)]
 pub struct PairsArgs {
-    /// The name of what the better answers have more of
+    /// Name of the dimension that the better answers have more of
     #[arg(long, value_name = "NAME")]
     dimension: String,
-    /// What the better answers are told, for example "Answer in one short sentence."
+    /// Instruction for the better answers, for example "Answer in one short sentence."
     #[arg(long, value_name = "TEXT")]
     principle: Option<String>,
-    /// What the worse answers are told, for example "Explain at length."; without it they are told nothing
+    /// Instruction for the worse answers, for example "Explain at length."; without it they get none
     #[arg(long, value_name = "TEXT", requires = "principle")]
     opposite: Option<String>,
-    /// Where they are told
+    /// Where the instruction goes
     #[arg(long, value_enum, default_value_t = PlaceArg::System)]
     place: PlaceArg,
-    /// Share of the prompts whose worse answers are told nothing in place of the opposite
+    /// Share of the prompts whose worse answers get no instruction instead of the opposite
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, requires = "opposite")]
     plain_share: f64,
     /// A command that scores answers: reads lines of {"id","prompt","answer"}, writes lines of {"id","score"},
-    /// null to leave one out. Alone, it pairs the
-    /// best with the worst of the samples; beside a principle it leaves out pairs that it does not agree with
+    /// null to drop an answer. Alone, it pairs the
+    /// best with the worst of the samples; with a principle it drops pairs that it disagrees with
     #[arg(long, value_name = "CMD", required_unless_present = "principle")]
     scorer: Option<String>,
-    /// Which of a scorer's several scores to take
+    /// Which score to use if the scorer writes several
     #[arg(long, value_name = "NAME", requires = "scorer")]
     score: Option<String>,
-    /// How much better the better score has to be
+    /// Minimum difference between the two scores
     #[arg(long, default_value_t = 0.0, requires = "scorer")]
     margin: f64,
     /// A file of prompts: a JSON array, or JSON lines; each a text, {"prompt"} or {"messages"}
     #[arg(long, value_name = "FILE", required_unless_present = "own_prompts")]
     prompts: Option<PathBuf>,
-    /// So many prompts besides, about common topics, half of them asked by the model itself; its questions are kept in OUTPUT.questions
+    /// Number of additional prompts about common topics, half of them written by the model; its questions are kept in OUTPUT.questions
     #[arg(long, value_name = "N")]
     own_prompts: Option<usize>,
-    /// A file of prompts that no prompt may share five words in a row with; may be given several times
+    /// A file of prompts; drop every prompt that shares five consecutive words with one of them; repeatable
     #[arg(long, value_name = "FILE")]
     avoid: Vec<PathBuf>,
-    /// Answers to each prompt, on each side [default: 1; without a principle 8]
+    /// Answers per prompt and instruction [default: 1; without a principle 8]
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
-    /// Pairs of one prompt at most
+    /// Maximum number of pairs per prompt
     #[arg(long, value_name = "N", default_value_t = 1)]
     pairs_per_prompt: usize,
-    /// Neither answer of a pair has more than so many times the other's words
+    /// Neither answer of a pair may have more than this many times the other's words
     #[arg(long, value_name = "RATIO", num_args = 0..=1, default_missing_value = "1.33", conflicts_with = "shorter")]
     match_length: Option<f64>,
-    /// Length is the point: the worse answer has at least so many times the better one's words
+    /// For a dimension of length: the worse answer must have at least this many times the better one's words
     #[arg(long, value_name = "RATIO", num_args = 0..=1, default_missing_value = "1.5")]
     shorter: Option<f64>,
-    /// Leave out pairs whose better answer was cut
+    /// Drop pairs whose better answer was cut off
     #[arg(long)]
     chosen_complete: bool,
-    /// Tokens of an answer at most; longer ones are cut, and marked so
+    /// Maximum number of tokens of an answer; longer ones are cut off and marked
     #[arg(long, value_name = "TOKENS", default_value_t = 96)]
     max_tokens: usize,
     /// Sampling temperature
@@ -85,28 +85,28 @@ pub struct PairsArgs {
     /// Sample from the most probable tokens that together reach this probability
     #[arg(long, default_value_t = 0.95)]
     top_p: f64,
-    /// Makes the pairs repeatable
+    /// Seed; the same seed gives the same pairs
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Answers in flight at once
+    /// Number of concurrent requests
     #[arg(long, value_name = "N", default_value_t = 32)]
     concurrency: usize,
-    /// Stop when the file has so many pairs
+    /// Stop when the file has this many pairs
     #[arg(long, value_name = "N")]
     pairs: Option<usize>,
-    /// The file of pairs; prompts that it has pairs of are skipped, so that a run which was broken off goes on
+    /// The file of pairs; prompts that it already covers are skipped, so an interrupted run continues
     #[arg(long, short, value_name = "FILE")]
     output: PathBuf,
-    /// A second file, of pairs that are not trained on, to judge what was trained
+    /// A second file, for pairs that are kept out of training, to measure the trained model
     #[arg(long, value_name = "FILE")]
     held_out: Option<PathBuf>,
-    /// Share of the prompts that go there
+    /// Share of the prompts whose pairs go into that file
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     held_out_share: f64,
-    /// What the pairs say of where the answers come from [default: the model and what it was told]
+    /// Source recorded in the pairs [default: the model and its instruction]
     #[arg(long, value_name = "TEXT")]
     source: Option<String>,
-    /// A running server to ask, in place of a model in this process
+    /// URL of a running server to use instead of a model in this process
     #[arg(long, value_name = "URL")]
     server: Option<String>,
     #[command(flatten)]
@@ -117,7 +117,7 @@ pub struct PairsArgs {
 enum PlaceArg {
     /// In the system message.
     System,
-    /// After the user's words; small models heed it more.
+    /// After the user's words; small models follow it better there.
     User,
 }
 
@@ -175,7 +175,7 @@ impl PairsArgs {
         self.output.with_file_name(name)
     }
 
-    /// The prompts of the file and the model's own, without those that are to be avoided.
+    /// The prompts of the file and the generated ones, without those that are to be avoided.
     fn prompts(&self, client: &Client) -> anyhow::Result<Vec<Prompt>> {
         let mut prompts = self.prompts.as_deref().map(Prompt::read).transpose()?.unwrap_or_default();
         if let Some(count) = self.own_prompts {
@@ -196,11 +196,11 @@ impl PairsArgs {
     }
 }
 
-/// Makes the pairs and says what came of it.
+/// Makes the pairs and reports the result.
 ///
 /// # Errors
 ///
-/// When the model cannot be loaded, or what [`make_pairs`] refuses.
+/// When the model cannot be loaded, or an error of [`make_pairs`].
 pub fn run(args: &PairsArgs) -> anyhow::Result<()> {
     let environment = Environment::of_process();
     let file = args.flags.file.path(&environment);
@@ -246,7 +246,7 @@ fn bar(prompts: usize) -> ProgressBar {
     ProgressBar::new(prompts as u64).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-/// What came of it, in a few lines.
+/// The result in a few lines.
 fn report(tally: &Tally, output: &Path, held_out: Option<&Path>) -> String {
     let Tally { prompts, skipped, asked, answers, empty, repetitive, leaking, unpaired, pairs, held_out: out } = tally;
     let held_out = held_out.map_or_else(String::new, |path| format!(", {out} in {}", path.display()));

@@ -7,7 +7,7 @@ use crate::config_file::ConfigFile;
 use crate::home;
 use crate::settings::{Environment, Layer, Settings};
 
-/// What to fetch, and where to.
+/// What to fetch, and where to store it.
 #[derive(Debug, Args)]
 #[expect(clippy::doc_markdown, reason = "these comments are the help texts on the terminal")]
 pub struct PullArgs {
@@ -16,7 +16,7 @@ pub struct PullArgs {
     /// The SHA-256 that the file must have
     #[arg(long, value_name = "HEX")]
     sha256: Option<String>,
-    /// Folder of fetched models [env: PAD_HOME]
+    /// Folder for fetched models [env: PAD_HOME]
     #[arg(long, value_name = "DIR")]
     home: Option<String>,
     #[command(flatten)]
@@ -37,7 +37,7 @@ impl PullArgs {
 ///
 /// # Errors
 ///
-/// What the settings or the hub refuse.
+/// An error of the settings or the hub.
 pub fn run(args: &PullArgs, environment: &Environment) -> anyhow::Result<()> {
     let settings = Settings::load(args.file.path(environment).as_deref(), environment, args.layer())?;
     let (ModelFiles::Gguf(path) | ModelFiles::Directory(path)) = base_model(&settings, environment)?;
@@ -49,14 +49,14 @@ pub fn run(args: &PullArgs, environment: &Environment) -> anyhow::Result<()> {
 ///
 /// # Errors
 ///
-/// What the hub refuses; see [`pad_hub::HubError`].
+/// An error of the hub; see [`pad_hub::HubError`].
 pub fn base_model(settings: &Settings, environment: &Environment) -> anyhow::Result<ModelFiles> {
     let source: Source = settings.model.source.parse()?;
     let sha256 = Some(settings.model.sha256.as_str()).filter(|sha256| !sha256.is_empty());
     Ok(hub(settings, environment)?.pull(&source, sha256)?)
 }
 
-/// The hub, as the settings and the environment have it.
+/// The hub, configured by the settings and the environment.
 ///
 /// # Errors
 ///

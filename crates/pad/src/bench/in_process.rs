@@ -12,16 +12,16 @@ use crate::pull;
 use crate::reward::RewardSource;
 use crate::settings::{Environment, RewardSettings, Settings};
 
-/// Rows in a step at most, so that long prompts of many sequences do not need activations without bound.
+/// Maximum number of rows in a step, so that long prompts of many sequences do not need unbounded activations.
 const MOST_STEP_ROWS: usize = 2048;
 
-/// Tokens in a prompt where nothing is said.
+/// Default length of a prompt in tokens.
 const PROMPT: usize = 64;
 
-/// Candidates of a step where no reward model says otherwise.
+/// Candidates of a step unless a reward model sets another number.
 const CANDIDATES: usize = 10;
 
-/// Tokens decoded where nothing is said.
+/// Default number of decoded tokens.
 const TOKENS: usize = 64;
 
 /// What to measure in this process.
@@ -29,11 +29,11 @@ const TOKENS: usize = 64;
 pub struct InProcess<'a> {
     /// The settings' flags.
     pub flags: &'a Flags,
-    /// Sequences side by side, one case each.
+    /// Numbers of sequences decoded together, one case each.
     pub sequences: &'a [usize],
     /// Reward lanes of each sequence, one case each.
     pub lanes: &'a [usize],
-    /// Each case once more with a form.
+    /// Whether to repeat each case with a form.
     pub form: bool,
     /// Tokens of prompts, one case each; none for the default.
     pub prompts: &'a [usize],
@@ -112,8 +112,8 @@ impl InProcess<'_> {
     }
 }
 
-/// How the cases are steered, the heads for it, and among how many candidates: as the reward model has it that `--reward` names, else
-/// by prompts.
+/// How the cases are steered, with which heads, and among how many candidates: as in the reward model that `--reward` names, else by
+/// prompts.
 fn steering(
     settings: &Settings,
     environment: &Environment,

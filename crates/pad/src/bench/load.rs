@@ -7,46 +7,46 @@ use clap::Args;
 use pad_bench::load::{self, About, Figures, Level, LongPrompts, Pace, Plan, Server};
 use serde_json::Value;
 
-/// Tokens in a prompt where nothing is said.
+/// Default length of a prompt in tokens.
 const PROMPT: usize = 132;
 
-/// Tokens of an answer where nothing is said.
+/// Default length of an answer in tokens.
 const TOKENS: usize = 128;
 
-/// What to ask of servers.
+/// The load on servers.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Against servers")]
 pub struct LoadArgs {
-    /// Measure a server over HTTP in place of this process: the address of an OpenAI-compatible API, such as
-    /// `http://127.0.0.1:8080/v1`. Given several times, the servers take turns. `--model` is then the name to ask for (the first
-    /// that a server lists if not given), `--api-key` the key to send
+    /// Measure a server over HTTP instead of this process: the address of an OpenAI-compatible API, such as
+    /// `http://127.0.0.1:8080/v1`. If repeated, the servers take turns. `--model` is then the model name to request (default: the
+    /// first that a server lists), `--api-key` the key to send
     #[arg(long, value_name = "URL")]
     against: Vec<String>,
-    /// Streams side by side, one case each
+    /// Numbers of concurrent streams, one case each
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32], requires = "against")]
     concurrency: Vec<usize>,
-    /// Requests of each case and round [default: two for each stream, and at least 4]
+    /// Requests per case and round [default: two per stream, at least 4]
     #[arg(long, requires = "against")]
     requests: Option<usize>,
     /// A preference to send with each request, as JSON: '{"concise": 1}'
     #[arg(long, value_name = "JSON", value_parser = json, requires = "against")]
     preference: Option<Value>,
-    /// Seed of the prompts; another one in each run if not given, so that no server has seen them
+    /// Seed of the prompts; by default different in each run, so that no server has cached them
     #[arg(long, requires = "against")]
     seed: Option<u64>,
-    /// Long prompts that arrive one after the other while the streams of a case run
+    /// Number of long prompts that arrive one after the other while the streams of a case run
     #[arg(long, value_name = "N", default_value_t = 0, requires = "against")]
     long_prompts: usize,
     /// Tokens in each long prompt
     #[arg(long, value_name = "TOKENS", default_value_t = 1500, requires = "against")]
     long_prompt_tokens: usize,
-    /// Longest wait for the first token of a good answer, in milliseconds
+    /// Maximum time to the first token of a good answer, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 1000.0, requires = "against")]
     slo_ttft_ms: f64,
-    /// Longest mean time between the tokens of a good answer, in milliseconds
+    /// Maximum mean time between the tokens of a good answer, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 100.0, requires = "against")]
     slo_itl_ms: f64,
-    /// Seconds after which a request has failed
+    /// Seconds after which a request counts as failed
     #[arg(long, value_name = "SECONDS", default_value_t = 300, requires = "against")]
     timeout: u64,
 }

@@ -1,7 +1,7 @@
-//! `pad bench`: how fast this machine decodes in this process, or how fast servers answer over HTTP.
+//! `pad bench`: the speed of decoding in this process, or of servers over HTTP.
 //!
-//! All cases take turns within each round, and what is reported are medians over rounds: the machine's speed drifts, and cases
-//! that are measured side by side drift together.
+//! All cases take turns within each round, and the report gives medians over rounds: the machine's speed drifts, and cases that are
+//! measured close together drift together.
 
 mod in_process;
 mod load;
@@ -18,20 +18,20 @@ use load::{Asked, LoadArgs};
 pub struct BenchArgs {
     #[command(flatten)]
     flags: Flags,
-    /// Sequences decoded side by side
+    /// Numbers of sequences decoded together
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32], conflicts_with = "against")]
     sequences: Vec<usize>,
-    /// Reward lanes of each sequence; with `--reward FOLDER`, dimensions that its trained heads read
+    /// Reward lanes per sequence; with `--reward FOLDER`, dimensions that its trained heads score
     #[arg(long, value_delimiter = ',', default_values_t = [0, 2], conflicts_with = "against")]
     lanes: Vec<usize>,
-    /// Measure each case once more with answers that are held to a JSON schema: what the grammar costs
+    /// Repeat each case with answers constrained by a JSON schema, to measure the cost of the grammar
     #[arg(long, conflicts_with = "against")]
     form: bool,
     /// Tokens in each prompt, one case per length; `--sequences 1 --lanes 0 --prompt 512` shows how fast one prompt is read
     /// [default: 64; against servers 132]
     #[arg(long, value_delimiter = ',', value_name = "TOKENS")]
     prompt: Vec<usize>,
-    /// Tokens decoded by each sequence, at most [default: 64; against servers 128]
+    /// Maximum number of tokens decoded per sequence [default: 64; against servers 128]
     #[arg(long)]
     tokens: Option<usize>,
     /// Rounds over all cases

@@ -14,43 +14,43 @@ use crate::settings::Layer;
 #[expect(clippy::doc_markdown, reason = "these comments are the help texts on the terminal")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct TrainArgs {
-    /// Pairs to train on: JSONL, or JSONL.gz; may be given several times
+    /// Pairs to train on: JSONL, or JSONL.gz; repeatable
     #[arg(long, value_name = "FILE", required = true)]
     pub(super) data: Vec<PathBuf>,
-    /// Pairs that are only evaluated, at the end; may be given several times
+    /// Pairs that are only evaluated, at the end; repeatable
     #[arg(long, value_name = "FILE")]
     pub(super) heldout: Vec<PathBuf>,
-    /// The reward model's folder
+    /// Folder for the reward model
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
     /// The base model: a GGUF file, a model's folder, hf:OWNER/NAME or pypi:NAME==VERSION!FILE; default: the server's
     #[arg(long, value_name = "SOURCE")]
     pub(super) model: Option<String>,
-    /// The base model's name in the manifest; made from the source if not given
+    /// The base model's name in the manifest; derived from the source if not given
     #[arg(long, value_name = "NAME")]
     pub(super) model_name: Option<String>,
-    /// A dimension's line for people: NAME=TEXT; may be given several times
+    /// A dimension's description: NAME=TEXT; repeatable
     #[arg(long, value_name = "NAME=TEXT")]
     pub(super) describe: Vec<String>,
-    /// Settings of the training in TOML, under the flags' names; flags go first
+    /// Training settings in TOML, named like the flags; flags take precedence
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Go on from the checkpoint in OUT/checkpoint
+    /// Continue from the checkpoint in OUT/checkpoint
     #[arg(long)]
     pub(super) resume: bool,
-    /// Say what it would take, and stop
+    /// Estimate how long it would take, and stop
     #[arg(long)]
     pub(super) plan: bool,
     /// CPU threads; 0 for one per physical core
     #[arg(long, default_value_t = 0)]
     pub(super) threads: usize,
-    /// Folder of fetched models [env: PAD_HOME]
+    /// Folder for fetched models [env: PAD_HOME]
     #[arg(long, value_name = "DIR")]
     pub(super) home: Option<String>,
-    /// No stage 1: heads on the base model itself
+    /// Skip stage 1: train heads on the base model itself
     #[arg(long)]
     pub(super) no_adapter: bool,
-    /// Inner width of the adapter
+    /// Rank of the adapter
     #[arg(long)]
     pub(super) rank: Option<usize>,
     /// The adapter's scale is alpha / rank
@@ -59,19 +59,19 @@ pub struct TrainArgs {
     /// Linear layers with an adapter, such as q_proj,v_proj
     #[arg(long, value_delimiter = ',')]
     pub(super) targets: Option<Vec<String>>,
-    /// First layer with an adapter; default: the upper third has it
+    /// First layer with an adapter; default: the upper third of the layers
     #[arg(long)]
     pub(super) first_layer: Option<usize>,
-    /// Inner width of a head
+    /// Rank of a head
     #[arg(long)]
     pub(super) head_rank: Option<usize>,
-    /// The longest prompt and answer together; answers are cut to fit
+    /// Maximum tokens of prompt and answer together; answers are cut to fit
     #[arg(long)]
     pub(super) max_tokens: Option<usize>,
-    /// The longest answer; longer ones are cut
+    /// Maximum tokens of an answer; longer ones are cut
     #[arg(long)]
     pub(super) max_answer_tokens: Option<usize>,
-    /// The most pairs of a dimension, drawn by the seed; 0 for all
+    /// Maximum number of pairs per dimension, drawn with the seed; 0 for all
     #[arg(long)]
     pub(super) max_pairs_per_dimension: Option<usize>,
     /// Passes over the pairs in stage 1
@@ -80,52 +80,52 @@ pub struct TrainArgs {
     /// Passes over a dimension's pairs in stage 2
     #[arg(long)]
     pub(super) stage2_epochs: Option<usize>,
-    /// Highest learning rate of stage 1
+    /// Peak learning rate of stage 1
     #[arg(long)]
     pub(super) lr: Option<f64>,
-    /// Highest learning rate of stage 2
+    /// Peak learning rate of stage 2
     #[arg(long)]
     pub(super) stage2_lr: Option<f64>,
     /// Temperature of the loss
     #[arg(long)]
     pub(super) beta: Option<f64>,
-    /// Pairs of one step
+    /// Pairs per step
     #[arg(long)]
     pub(super) batch: Option<usize>,
-    /// Share of the steps in which the rate rises
+    /// Share of the steps in which the learning rate warms up
     #[arg(long)]
     pub(super) warmup: Option<f64>,
-    /// Decay of what learns
+    /// Weight decay of the trained parameters
     #[arg(long)]
     pub(super) weight_decay: Option<f32>,
-    /// Longest gradient; 0 for no limit
+    /// Gradient norm limit; 0 for none
     #[arg(long)]
     pub(super) clip: Option<f32>,
     /// Divide an answer's log-ratio by its length
     #[arg(long)]
     pub(super) length_normalised: bool,
-    /// Weight of the better answers' own log-probability: keeps what is decoded a language
+    /// Weight of the chosen answers' own log-probability: keeps decoded text fluent
     #[arg(long)]
     pub(super) anchor: Option<f64>,
     /// Normalise over the tokens that occur in the pairs, not over the whole vocabulary: faster and nearly the same
     #[arg(long)]
     pub(super) small_vocabulary: bool,
-    /// Candidates of a decoding step, for the manifest
+    /// Candidates per decoding step, written to the manifest
     #[arg(long)]
     pub(super) top_k: Option<usize>,
-    /// Rows that are computed together
+    /// Rows that are computed together on one thread
     #[arg(long)]
     pub(super) rows: Option<usize>,
     /// Steps from one checkpoint to the next
     #[arg(long)]
     pub(super) checkpoint_steps: Option<usize>,
-    /// Of all draws
+    /// Seed of all random draws
     #[arg(long)]
     pub(super) seed: Option<u64>,
 }
 
 impl TrainArgs {
-    /// Defaults, then the file, then the flags.
+    /// The defaults, overridden by the file, overridden by the flags.
     pub(super) fn training(&self) -> anyhow::Result<Training> {
         let mut training = match &self.config {
             Some(path) => {
