@@ -1,10 +1,10 @@
-//! What travels over the wire: OpenAI's requests and answers, and what PAD Server adds to them.
+//! The wire types: OpenAI's requests and answers, and the additions of PAD Server.
 //!
-//! Requests are read leniently in what they may hold (unknown fields are reported, not refused) and strictly in types
+//! Requests are read leniently as to fields (unknown ones are reported, not rejected) and strictly as to types
 //! ([`from_slice`] names the field that is wrong). Responses are written exactly as OpenAI's SDKs read them.
 //! Additions live under two names: `preference` and `pad` in requests, `pad` in responses.
 //!
-//! The crate knows neither axum nor the engine: ranges and names are checked by whoever knows them.
+//! The crate depends neither on axum nor on the engine: ranges and names are checked by the crates that define them.
 
 mod call_arguments;
 mod chat_chunk;

@@ -1,7 +1,7 @@
 //! Measuring speed: the engine in this process ([`measure`], [`report`]), and servers under load over HTTP ([`load`]).
 //!
-//! All cases take turns within each round, and what is reported are medians over rounds: the machine's speed drifts, and cases
-//! that are measured side by side drift together.
+//! All cases take turns within each round, and the report gives medians over rounds: the machine's speed drifts, and cases that are
+//! measured close together drift together.
 
 mod decode;
 mod error;

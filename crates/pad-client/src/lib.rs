@@ -1,8 +1,8 @@
 //! A blocking HTTP client of OpenAI-compatible chat servers and of the routes that PAD Server adds.
 //!
-//! [`Client`] sends a [`ChatBody`] and reads a whole [`ChatReply`] or a [`ChatStream`]. Answers of routes that every
-//! OpenAI-compatible server has are read leniently, only what is needed. Answers of routes that only PAD Server has are
-//! read as the types of `pad-api` that the server writes.
+//! [`Client`] sends a [`ChatBody`] and reads a whole [`ChatReply`] or a [`ChatStream`]. From the routes that every
+//! OpenAI-compatible server has, only the needed fields are read. Answers of routes that only PAD Server has are read as
+//! the types of `pad-api` that the server writes.
 //!
 //! Nothing is retried, no proxy is used, and every error names the URL.
 

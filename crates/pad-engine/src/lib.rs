@@ -6,10 +6,10 @@
 //! events  = scheduler.commit()    // the rule decides, sequences advance
 //! ```
 //!
-//! It knows neither HTTP nor text. A client submits a [`GenerateRequest`] to an [`Engine`] and reads [`Event`]s from each
+//! It contains neither HTTP nor text. A client submits a [`GenerateRequest`] to an [`Engine`] and reads [`Event`]s from each
 //! [`Choice`], or a [`ScoreRequest`] and waits for its [`Scored`].
 //!
-//! A runner is all that the engine needs to know of a model. This one proposes the token after the last one:
+//! The engine uses a model only through its [`Runner`]. This one proposes the number after the last token:
 //!
 //! ```
 //! use pad_decode::{Candidates, Readout, Rule};

@@ -1,8 +1,8 @@
 //! Measuring how far steering goes, and what it costs.
 //!
-//! A [`Plan`] says what is asked: prompts, preferences, ways of decoding. A [`Run`] asks servers, method by method, and keeps
-//! everything in a folder as it comes, so that a run which is broken off goes on where it was. A [`Sheet`] holds all answers with the
-//! scores that [`Scorer`]s give them, a [`Judge`] compares answers of two arms, and a [`Summary`] is what is reported.
+//! A [`Plan`] lists the requests: prompts, preferences, ways of decoding. A [`Run`] sends them to servers, method by method, and stores
+//! every answer in a folder as it arrives, so that an interrupted run continues where it stopped. A [`Sheet`] holds all answers with the
+//! scores that [`Scorer`]s give them, a [`Judge`] compares answers of two arms, and a [`Summary`] is the content of the report.
 
 mod answer;
 mod built_in;

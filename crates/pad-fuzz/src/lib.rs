@@ -1,7 +1,7 @@
-//! What must hold for any input, as functions that panic where it does not.
+//! Properties that must hold for any input, as functions that panic where they do not.
 //!
-//! Each module has a `check` that takes bytes: `src/bin` hands it to libFuzzer, which looks for bytes that break it (`.ci/fuzz`), and the
-//! tests give it the seeds of `seeds/`, to which every input that once broke something is added.
+//! Each module has a `check` that takes bytes: `src/bin` passes it to libFuzzer, which searches for bytes that break it (`.ci/fuzz`), and
+//! the tests run it on the seeds in `seeds/`, to which every input that once broke something is added.
 
 pub mod detokenizer;
 pub mod requests;

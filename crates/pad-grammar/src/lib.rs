@@ -1,4 +1,4 @@
-//! What an answer may look like: JSON, JSON of a schema, calls of tools.
+//! The form of an answer: JSON, JSON that follows a schema, tool calls.
 //!
 //! ```text
 //! shape    = Shape { content, calls }          what a request asks for
@@ -7,11 +7,11 @@
 //! grammar.accept(token)?                       the choice
 //! ```
 //!
-//! The work is done by the `llguidance` crate, which parses bytes: a token is allowed where its bytes continue some text of the language.
-//! Whitespace between JSON's tokens is bounded, so that a weak model cannot fill its answer with it. Nothing is ever fetched: a `$ref`
+//! The work is done by the `llguidance` crate, which parses bytes: a token is allowed if its bytes continue some text of the language.
+//! Whitespace between JSON tokens is bounded, so that a weak model cannot fill its answer with it. Nothing is ever fetched: a `$ref`
 //! points into its own schema.
 //!
-//! Schemas come from clients. Their depth, size and numbers are checked before anything is compiled (`bounds.rs`); compiling happens on few
+//! Schemas come from clients. Their depth, size and numbers are checked before anything is compiled (`bounds.rs`); compilation runs on a few
 //! threads with a large stack, within a [`Budget`] of time and memory (`compiler.rs`), and each step has its own bounds (`budget.rs`).
 
 mod bounds;

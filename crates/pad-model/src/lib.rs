@@ -1,7 +1,7 @@
 //! One transformer with config switches: its weights, its KV cache, and its forward over a ragged batch.
 //!
 //! The family files ([`config`]) only turn a `config.json` or a GGUF header into a [`ModelConfig`]; `forward` never names a
-//! family. It knows neither requests nor text.
+//! family. The crate contains neither requests nor text.
 
 mod adapter;
 mod batch;

@@ -1,11 +1,11 @@
-//! Preference pairs from a base model's own answers: the data that `pad train` reads, for who has none.
+//! Preference pairs from a base model's own answers: training data for `pad train`.
 //!
-//! [`make_pairs`] asks a chat server ([`pad_client::Client`]) for answers to prompts, told a principle and told its opposite, or
-//! several times the same; [`Filter`] leaves out what no pair should hold, a [`Scorer`] (a command of the user's) may say how
-//! good an answer is, [`Rules`] say which two make a pair, and [`Output`] is the file, which a later run continues.
+//! [`make_pairs`] asks a chat server ([`pad_client::Client`]) for answers to prompts, once instructed by a principle and once by its
+//! opposite, or several times without either; [`Filter`] drops answers and pairs that are unfit, a [`Scorer`] (a command of the
+//! user's) may score answers, [`Rules`] decide which two make a pair, and [`Output`] is the file, which a later run continues.
 //! [`own_prompts`] makes prompts.
 //!
-//! Every draw follows from the seed and the prompt, so a run that was broken off and continued gives the same pairs. Pairs are
+//! Every draw follows from the seed and the prompt, so a run that was interrupted and continued gives the same pairs. Pairs are
 //! written prompt by prompt, and [`Questions`] keeps the model's own questions, so little is lost.
 
 mod error;

@@ -1,13 +1,13 @@
 //! What a reward model is: dimensions, principles, and the lanes that read them.
 //!
-//! A [`Manifest`] describes a reward model; [`RewardModel`] is a manifest that was checked. It turns
+//! A [`Manifest`] describes a reward model; [`RewardModel`] is a checked manifest. It turns
 //! a request's [`PreferenceInput`] into a [`Preference`], and a [`Prompt`] with a preference into a
-//! [`LanePlan`]: the base lane's prompt, the reward lanes' prompts, and the terms that weigh them.
+//! [`LanePlan`]: the base lane's prompt, the reward lanes' prompts, and the weighted terms.
 //!
-//! Three kinds so far. A `prompted` model is the base model itself, once per dimension, with the
-//! dimension's principle in its prompt. A `checkpoint` is a language model of its own with a value
-//! head, and reads all principles in one prompt. A `heads` model is the base model with an adapter and
-//! one trained head per dimension; it reads what the base model reads.
+//! There are three kinds. A `prompted` model is the base model itself, once per dimension, with the
+//! dimension's principle in its prompt. A `checkpoint` is a separate language model with a value
+//! head, and has all principles in one prompt. A `heads` model is the base model with an adapter and
+//! one trained head per dimension; its prompt is the base model's.
 //!
 //! ```
 //! use pad_reward::{Manifest, Preference, PreferenceInput, RewardModel};

@@ -1,10 +1,10 @@
-//! HTTP: OpenAI's chat completions, and what PAD adds to them.
+//! The HTTP interface: OpenAI's API and the additions of PAD.
 //!
-//! [`app`] makes a router from an [`AppState`]; [`run`] serves it until a shutdown was asked for and the running streams
-//! are finished. One request's way is told in `generation`; everything else is a small room beside it:
+//! [`app`] makes a router from an [`AppState`]; [`run`] serves it until a shutdown is requested and the running streams
+//! have finished. `generation` describes the path of a request; small modules beside it hold everything else:
 //! keys, errors (`refusal` maps those of the other crates), the body, request ids, models, preferences, tokens, health, metrics.
 //!
-//! Nothing here knows tensors, and nothing that is logged holds a prompt or a key.
+//! There are no tensors here, and no log line holds a prompt or a key.
 
 mod api_request;
 mod app;

@@ -3,8 +3,8 @@
 //! * [`Tokenizer`]: text to token ids and token ids to exact bytes, from a `tokenizer.json`
 //!   or from the vocabulary inside a GGUF file.
 //! * [`ChatTemplate`] and [`Chat`]: a conversation of [`Message`]s to the prompt of one model.
-//! * What a client writes is text: a control token that it spells stays letters ([`Tokenizer::encode_text`]).
-//! * [`call`]: how calls of tools are written, where a template does not say.
+//! * What a client writes is text: the spelling of a control token stays ordinary text ([`Tokenizer::encode_text`]).
+//! * [`call`]: how tool calls are written if a template does not define it.
 //! * [`Detokenizer`]: generated tokens to text, never a broken character.
 //! * [`spell`] and [`Speller`]: given tokens to text, control tokens by their names.
 //! * [`StopStrings`]: ends the text before a stop string, also one that spans tokens.
@@ -24,7 +24,7 @@
 //! # Ok::<(), pad_text::TextError>(())
 //! ```
 //!
-//! Nothing here knows tensors, sequences or HTTP: `candle-core` is imported only for the type
+//! There are no tensors, sequences or HTTP here: `candle-core` is imported only for the type
 //! of a GGUF header, and not at all without the feature `gguf`.
 
 pub mod call;

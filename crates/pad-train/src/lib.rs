@@ -5,8 +5,8 @@
 //! 1. a low-rank adapter in the upper layers, on the pairs of all dimensions;
 //! 2. adapter frozen, one low-rank head of the final hidden state per dimension, on that dimension's pairs.
 //!
-//! What is frozen is computed once: hidden states below the first layer that learns, the reference's log-probabilities, and for
-//! stage 2 the final hidden states. Begin reading at `trainer.rs`; the operations with gradients are in `ops`.
+//! Everything frozen is computed once: hidden states below the first trained layer, the reference's log-probabilities, and for
+//! stage 2 the final hidden states. Start reading at `trainer.rs`; the operations with gradients are in `ops`.
 
 mod accuracy;
 mod adamw;

@@ -1,4 +1,4 @@
-//! PAD Server: personalized decoding of language models.
+//! PAD Server: the binary, with its command line, settings and wiring.
 
 mod announcement;
 mod api_keys;
