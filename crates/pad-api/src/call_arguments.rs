@@ -1,4 +1,4 @@
-//! The arguments of a call: JSON in a string, or the object itself, which some clients send back.
+//! The arguments of a call: JSON in a string, or the object itself, which some clients send.
 
 use std::fmt;
 

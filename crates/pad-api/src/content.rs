@@ -1,4 +1,4 @@
-//! What a message says: a string, or parts of text.
+//! The content of a message: a string, or parts of text.
 
 use std::fmt;
 

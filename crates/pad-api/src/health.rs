@@ -1,4 +1,4 @@
-//! Whether the server lives, and whether it takes requests.
+//! Whether the server is alive, and whether it accepts requests.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

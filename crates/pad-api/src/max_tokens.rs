@@ -1,4 +1,4 @@
-//! How many tokens a request wants at most.
+//! The maximum number of tokens that a request asks for.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};

@@ -1,4 +1,4 @@
-//! Objects on the wire: the `object` tag of responses, and requests' objects that are objects.
+//! Objects on the wire: the `object` tag of responses, and fields of requests that must be JSON objects.
 
 use std::fmt;
 use std::marker::PhantomData;

@@ -1,4 +1,4 @@
-//! What a request steers towards.
+//! A preference: what a request steers towards.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! What a request may prefer: the reward model's dimensions and the ranges of its weights.
+//! The preferences that a request may have: the reward model's dimensions and the range of their weights.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! A preference that is written as a text: in a string of the body, in a header, in a note of the metadata, in the settings.
+//! A preference written as text: in a string of the body, in a header, in the metadata, in the settings.
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! What form the answer is to have.
+//! The required form of the answer.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};

@@ -1,4 +1,4 @@
-//! `GET /v1/responses/{id}/input_items`: what a response answered.
+//! `GET /v1/responses/{id}/input_items`: the input of a response.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! The items of a response: what the model says and what it calls.
+//! The output items of a response: messages and function calls.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Tools of a response: flat, where a chat's are nested.
+//! Tools of a response, in a flat form where a chat's are nested.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Whether tools of a response are called, and which: a chat's choice, written flat.
+//! Whether a response calls tools, and which: a chat's `tool_choice` in a flat form.
 
 use std::fmt;
 

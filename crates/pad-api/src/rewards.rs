@@ -1,4 +1,4 @@
-//! `POST /v1/rewards`: how much a given answer is in the sense of preferences.
+//! `POST /v1/rewards`: the rewards of a given answer under one or more preferences.
 
 use std::collections::BTreeMap;
 

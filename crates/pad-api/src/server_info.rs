@@ -1,4 +1,4 @@
-//! What programs that expect vLLM or `SGLang` ask a server about itself.
+//! Information about the server, for programs that expect vLLM or `SGLang`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;

@@ -1,4 +1,4 @@
-//! Constraints on an answer's text, by vLLM's names.
+//! Constraints on an answer's text, under vLLM's names.
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};

@@ -1,4 +1,4 @@
-//! Whole numbers in JSON, which has one kind of number: `4.0` is a whole number, `4.5` is none.
+//! Whole numbers in JSON, which has only one kind of number: `4.0` is a whole number, `4.5` is not.
 
 use std::fmt;
 use std::marker::PhantomData;

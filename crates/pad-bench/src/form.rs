@@ -1,4 +1,4 @@
-//! A form of answers that does not end while it is measured.
+//! A form of answers that does not end during the measurement.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Memory that this process takes.
+//! The memory use of this process.
 
 /// Bytes of RAM that this process holds; none on systems that do not tell it the way Linux does.
 pub fn resident() -> Option<u64> {

@@ -1,4 +1,4 @@
-//! Quantiles of what was measured.
+//! Quantiles of measured values.
 
 /// The quantile of `values` at `share` (0 to 1), interpolated linearly between its two neighbours; none of no values.
 pub fn quantile(values: &[f64], share: f64) -> Option<f64> {

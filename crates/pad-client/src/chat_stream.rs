@@ -1,4 +1,4 @@
-//! A chat answer that is read while it is written.
+//! A chat answer that is read while it is generated.
 
 use std::collections::VecDeque;
 use std::io::Read;

@@ -1,4 +1,4 @@
-//! Repeatable draws: numbers that depend on nothing but what they are made of, so that a run can be repeated and
+//! Repeatable draws: numbers that depend only on their inputs, so that a run can be repeated and
 //! continued.
 
 /// The golden ratio as a fraction of 2^64, the step of `SplitMix64`.

@@ -1,4 +1,4 @@
-//! What a step brings to the decision: the base model's candidates and every lane's logits there.
+//! The inputs of a decision: the base model's candidates and every lane's logits at them.
 
 use std::ops::RangeInclusive;
 

@@ -1,4 +1,4 @@
-//! What an answer may look like: which tokens may follow what was chosen.
+//! A grammar: which tokens may follow those already chosen.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Log-probabilities over the candidates, and the distance between two of them.
+//! Log-probabilities over the candidates, and the divergence between two such distributions.
 
 /// Log-softmax: `x_j - log sum_i exp(x_i)`, shifted by the largest value so that nothing overflows.
 pub fn log_softmax(logits: &[f32]) -> Vec<f32> {

@@ -1,4 +1,4 @@
-//! Penalties and biases: what a request changes about the base model's logits, and the tokens that it concerns.
+//! Penalties and biases: how a request changes the base model's logits, and at which tokens.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Token-level rewards: what each preference dimension makes of the candidates.
+//! Token-level rewards: the score of each candidate on every preference dimension.
 
 use crate::candidate::Readout;
 use crate::rule::{Normalisation, Rule};

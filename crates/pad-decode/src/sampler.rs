@@ -1,4 +1,4 @@
-//! The stream of random numbers that belongs to one generated choice.
+//! The random number generator of one choice.
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

@@ -1,4 +1,4 @@
-//! A set of tokens: what a grammar allows.
+//! A set of tokens, such as those that a grammar allows.
 
 use std::sync::Arc;
 

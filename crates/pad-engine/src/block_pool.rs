@@ -1,9 +1,9 @@
-//! Who owns which KV block of one set of weights, and which blocks can be found again by what they hold.
+//! The KV blocks of one set of weights: which lanes hold them, and which can be found again by their contents.
 //!
 //! A full block is registered under (its predecessor, adapter, its tokens), and the first one under the scope of its request in
 //! place of a predecessor: equal prefixes of lanes and requests of one scope share blocks, and other scopes never find them.
 //! The key holds the tokens themselves, not a hash of them, so two prompts can never be mistaken for each other. Blocks that no
-//! lane holds keep their contents until the room is needed; the longest unused goes first.
+//! lane holds keep their contents until the room is needed; the least recently used is evicted first.
 
 use std::collections::{BTreeMap, HashMap};
 

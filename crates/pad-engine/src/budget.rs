@@ -1,4 +1,4 @@
-//! How the rows of a step are shared by the prompts that are read in it.
+//! How the rows of a step are divided among the prompts that are being read.
 
 use pad_model::BLOCK;
 

@@ -1,4 +1,4 @@
-//! A sequence's grammar: which tokens may be chosen next, and when nothing more may.
+//! A sequence's grammar: which tokens may be chosen next, and when the answer has to end.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -1,4 +1,4 @@
-//! The handle through which everybody else uses the engine.
+//! The handle through which other crates use the engine.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Why a request is not taken, or a step failed.
+//! Why a request is rejected, or a step failed.
 
 /// Why the engine does not take a request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

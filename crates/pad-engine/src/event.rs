@@ -1,4 +1,4 @@
-//! What the engine tells about a choice while it is generated.
+//! The events of a choice while it is generated.
 
 use pad_decode::Decision;
 

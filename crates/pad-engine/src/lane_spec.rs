@@ -1,4 +1,4 @@
-//! What a lane is: its weights, its prompt, and what is read from it. And which lanes share work: that rule is here alone.
+//! The specification of a lane: its weights, its prompt, and what is read from it. The only place that decides which lanes share work.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The line of waiting sequences: first come, first served for one owner, and between owners whoever runs least.
+//! The queue of waiting sequences: first come, first served within an owner; among owners, the one that runs least is next.
 
 use std::collections::VecDeque;
 

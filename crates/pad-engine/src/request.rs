@@ -1,4 +1,4 @@
-//! What a client of the engine asks for: lanes, terms and how to choose.
+//! A request to the engine: lanes, terms and how to choose.
 
 use std::sync::Arc;
 

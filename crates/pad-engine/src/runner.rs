@@ -1,4 +1,4 @@
-//! The narrow trait between scheduler and model: the scheduler is tested with a fake.
+//! The narrow trait between scheduler and model; the tests of the scheduler use a fake one.
 
 use pad_decode::{Adjustments, Candidates, Readout};
 

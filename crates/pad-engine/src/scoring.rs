@@ -1,4 +1,4 @@
-//! Scoring a given answer: what every lane makes of its tokens, in one prefill.
+//! Scoring a given answer: the log-probabilities of its tokens in every lane, in one prefill.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Whose a request is: with whom it shares the queue, and whose cached blocks it finds.
+//! To whom a request belongs: whose share of the queue it uses, and whose cached blocks it finds.
 
 /// Somebody who sends requests, by a digest of their secret: all requests of one owner stand in one line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

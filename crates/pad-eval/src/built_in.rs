@@ -1,4 +1,4 @@
-//! Scores that need no scorer: length and repetition.
+//! Scores that need no external scorer: length and repetition.
 
 use std::collections::HashSet;
 

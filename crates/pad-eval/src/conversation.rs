@@ -1,4 +1,4 @@
-//! What a model is asked in each arm: the prompt, and in some arms an instruction or examples.
+//! The conversation that each arm sends: the prompt, and in some arms an instruction or examples.
 
 use pad_client::Message;
 

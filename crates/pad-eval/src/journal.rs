@@ -1,4 +1,4 @@
-//! A file of results that grows by a line for each, so that a run which is broken off goes on where it was.
+//! A file of results that grows by one line per result, so that an interrupted run continues where it stopped.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};

@@ -1,4 +1,4 @@
-//! Judges: who says which of two answers is better.
+//! Judges: they decide which of two answers is better.
 
 use std::time::Duration;
 

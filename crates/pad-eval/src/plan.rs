@@ -1,4 +1,4 @@
-//! What an evaluation asks: prompts, preferences and ways of decoding.
+//! The requests of an evaluation: prompts, preferences and ways of decoding.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Named evaluations: what is asked, as published tables have it.
+//! Named evaluations that follow published tables.
 
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! What is asked: conversations that end with a user's turn.
+//! Prompts: conversations that end with a user's turn.
 
 use std::collections::HashSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! One evaluation: what was asked and found so far, in a folder.
+//! One evaluation: its requests and results so far, in a folder.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;

@@ -1,4 +1,4 @@
-//! Which score tells how much of a dimension an answer has, and how a model is told in words to have more or less of it.
+//! Scales: which score measures a dimension, and which instructions ask a model for more or less of it.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Scorers: commands that read answers and write scores, a line of JSON for each.
+//! Scorers: commands that read answers and write scores, one line of JSON each.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! What an evaluation found, as text.
+//! The results of an evaluation as text.
 
 use std::fmt::Write;
 

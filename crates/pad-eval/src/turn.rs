@@ -1,4 +1,4 @@
-//! Where a model is told what to do.
+//! The turn that holds an instruction.
 
 use std::fmt;
 use std::str::FromStr;

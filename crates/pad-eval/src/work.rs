@@ -1,4 +1,4 @@
-//! Many requests side by side, and how far they are.
+//! Concurrent requests, and their progress.
 
 use std::io::IsTerminal;
 use std::sync::Mutex;

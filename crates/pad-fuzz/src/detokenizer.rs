@@ -1,4 +1,4 @@
-//! Tokens one by one are the text of all of them together.
+//! Tokens decoded one by one give the text of all of them together.
 
 use pad_text::Detokenizer;
 

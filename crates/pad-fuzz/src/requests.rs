@@ -1,4 +1,4 @@
-//! Any bytes are a request, or an error that names what is wrong.
+//! Any bytes give a request, or an error that names what is wrong.
 
 use pad_api::{
     ChatRequest, CompletionRequest, Content, DetokenizeRequest, ResponseRequest, RewardsRequest, Stop, TokenizeRequest,

@@ -1,4 +1,4 @@
-//! A text in pieces ends where the text as a whole says.
+//! A text in pieces ends where the whole text would.
 
 use pad_text::StopStrings;
 

@@ -1,4 +1,4 @@
-//! Any conversation through any template is a prompt or an error.
+//! Any conversation through any template gives a prompt or an error.
 
 use std::sync::OnceLock;
 

@@ -1,4 +1,4 @@
-//! What making and following a grammar may cost.
+//! Limits on the cost of making and following a grammar.
 
 use std::time::Duration;
 

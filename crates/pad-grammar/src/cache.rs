@@ -1,4 +1,4 @@
-//! Grammars that are kept compiled: agents send the same tools again and again.
+//! A cache of compiled grammars: agents send the same tools again and again.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

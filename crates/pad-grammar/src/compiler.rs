@@ -1,4 +1,4 @@
-//! Threads that compile grammars: few at once, with a large stack, and waited for no longer than allowed.
+//! Threads that compile grammars: few at once, with a large stack and a time limit.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

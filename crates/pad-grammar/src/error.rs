@@ -1,4 +1,4 @@
-//! Why a shape is no grammar.
+//! Why a shape cannot become a grammar.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The kinds of value that `type` names. Another name is a mistake, and no constraint that could be passed over: a schema with
+//! The kinds of value that `type` names. Any other name is an error, not a constraint that could be ignored: a schema with
 //! `"type": "strin"` allows nothing.
 
 use serde_json::{Map, Value};

@@ -1,4 +1,4 @@
-//! Contents that are no JSON: one of several texts, a regular expression, a grammar.
+//! Contents other than JSON: one of several texts, a regular expression, a grammar.
 
 use llguidance::regex_to_lark;
 use serde_json::Value;

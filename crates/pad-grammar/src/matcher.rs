@@ -1,4 +1,4 @@
-//! A grammar in the course of an answer.
+//! The state of a grammar during an answer.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;

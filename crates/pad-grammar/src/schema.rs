@@ -1,4 +1,4 @@
-//! A JSON schema, as far as it can be held to.
+//! A JSON schema, as far as it can be enforced.
 
 use serde_json::{Map, Value, json};
 

@@ -1,4 +1,4 @@
-//! A tokenizer as the grammar's engine sees it: the bytes of each token.
+//! The vocabulary for the grammar engine: the bytes of each token.
 
 use std::sync::Arc;
 

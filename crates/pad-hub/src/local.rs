@@ -1,4 +1,4 @@
-//! Models that lie on this machine already.
+//! Models that are already on this machine.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! Packages of the Python package index, downloaded by pip.
 //!
-//! pip knows the user's index, mirror, proxy and certificates; nothing of that is repeated here.
+//! pip knows the user's index, mirror, proxy and certificates; none of that is repeated here.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

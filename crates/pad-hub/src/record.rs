@@ -1,4 +1,4 @@
-//! The record of what was pulled: a small JSON file beside the files.
+//! The record of pulled files: a small JSON file beside them.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
-//! Transfers that may go silent.
+//! Transfers that may stall.
 //!
 //! The hub's client has no time limits of its own, so it works in a thread that reports, and
-//! whoever waits gives up when there is no report for too long. (The thread then ends with its
+//! the waiting thread gives up when there is no report for too long. (The worker then ends with its
 //! connection, or with the process.)
 
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};

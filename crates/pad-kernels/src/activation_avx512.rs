@@ -1,4 +1,4 @@
-//! Quantising activations in AVX512: a half of a block is one vector. The same numbers as the plain loop of `activation`.
+//! Quantising activations with AVX512: half a block is one vector. The results equal those of the plain loop in `activation`.
 #![cfg(target_arch = "x86_64")]
 
 use std::arch::x86_64::{

@@ -1,4 +1,4 @@
-//! How the rows of one layer look back.
+//! How the rows of one layer attend to earlier positions.
 
 use std::num::NonZeroUsize;
 

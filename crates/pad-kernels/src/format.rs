@@ -1,4 +1,4 @@
-//! How a packed matrix keeps its values, and where they lie in a tile.
+//! How a packed matrix stores its values, and where they are in a tile.
 
 /// Inputs in a block.
 pub const BLOCK_LEN: usize = 32;

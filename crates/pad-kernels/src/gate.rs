@@ -1,4 +1,4 @@
-//! What the gates of a feed-forward part go through.
+//! The activation functions of the gates in a feed-forward part.
 
 use candle_core::{Result, Tensor};
 

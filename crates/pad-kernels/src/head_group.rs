@@ -1,4 +1,4 @@
-//! The query heads of one row that share a KV head, over everything the row looks back on.
+//! Attention of the query heads of one row that share a KV head, over all positions that the row attends to.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! Low-rank additions to some rows of a batch: `y += B (A f(x))`, what a LoRA adapter does to a matrix.
+//! Low-rank additions to some rows of a batch: `y += B (A f(x))`, the effect of a LoRA adapter on a matrix.
 
 use std::ops::Range;
 

@@ -1,7 +1,7 @@
 //! Threads for steps of a few milliseconds.
 //!
 //! A step runs over a hundred short parallel operations, so handing one out must cost about a microsecond: workers spin for a
-//! short, bounded while and then park. Tasks are claimed one by one from a single atomic word, and a worker that comes late
+//! short, bounded time and then park. Tasks are claimed one by one from a single atomic word, and a worker that comes late
 //! (another program has its core) finds the word moved on and touches nothing: the caller never waits for a thread that holds
 //! no task, so two busy cores slow a step down but do not stall it.
 

@@ -1,4 +1,4 @@
-//! Rows prepared, met with the tiles of a matrix, and stored.
+//! Products of prepared rows with the tiles of a matrix, and their storage.
 
 use std::mem::MaybeUninit;
 

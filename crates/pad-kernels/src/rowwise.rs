@@ -1,4 +1,4 @@
-//! What training does to rows one number at a time, as vector loops.
+//! Elementwise operations of the training on rows, as vector loops.
 
 use crate::dispatch::for_each_isa;
 use crate::exp::exp;

@@ -1,4 +1,4 @@
-//! A slice that several threads write at disjoint places.
+//! A slice that several threads write in disjoint places.
 
 use std::marker::PhantomData;
 use std::mem::MaybeUninit;

@@ -1,4 +1,4 @@
-//! Reading the unembedding: the k best logits of a row, or the logits at given tokens, never the whole vocabulary in memory.
+//! The unembedding: the k best logits of a row, or the logits at given tokens, without the whole vocabulary in memory.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! The alignment that a GGUF header states, looked at before candle reads the header: it divides by it.
+//! The alignment in a GGUF header, checked before candle reads the header, since candle divides by it.
 
 use std::io::{BufReader, Error, ErrorKind, Read, Result, Seek};
 

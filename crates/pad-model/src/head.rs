@@ -1,4 +1,4 @@
-//! Value heads: what a trained reward model puts between the final norm and the unembedding.
+//! Value heads: the trained part of a reward model between the final norm and the unembedding.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Parts of a checkpoint as the operations that run them.
+//! From the parts of a checkpoint to the operations that run them.
 
 use std::sync::Arc;
 

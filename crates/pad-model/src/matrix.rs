@@ -1,4 +1,4 @@
-//! A weight matrix as a checkpoint has it.
+//! A weight matrix as stored in a checkpoint.
 
 use pad_kernels::{Encoding, Unit};
 

@@ -1,4 +1,4 @@
-//! The transformer: `tokens -> hidden states -> logits where they are wanted`.
+//! The transformer: `tokens -> hidden states -> logits where requested`.
 
 use std::ops::Range;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Where the bytes of a tensor lie, and how some of them are read.
+//! Where the bytes of a tensor are stored, and how a range of them is read.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! Answers that no pair should hold.
+//! Filters for answers that are unfit for a pair.
 
 use std::collections::HashMap;
 

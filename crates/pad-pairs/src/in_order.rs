@@ -1,4 +1,4 @@
-//! Several requests in flight, with results in order.
+//! Concurrent requests with results in order.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, PoisonError, mpsc};

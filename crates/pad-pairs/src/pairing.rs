@@ -1,4 +1,4 @@
-//! Which of the answers to a prompt make a pair.
+//! Choosing the answers to a prompt that form a pair.
 
 use pad_client::ChatAnswer;
 

@@ -1,4 +1,4 @@
-//! What pairs are wanted, and how they come about.
+//! The wanted pairs, and how they are made.
 
 use pad_client::draws;
 

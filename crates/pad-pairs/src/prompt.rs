@@ -1,4 +1,4 @@
-//! What the model is asked, as the pairs will hold it.
+//! A prompt, as the pairs will hold it.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! The questions that the model asked itself, in a file: a run that was broken off does not ask for them again.
+//! The questions that the model wrote, kept in a file so that an interrupted run does not generate them again.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};

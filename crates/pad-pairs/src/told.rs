@@ -1,4 +1,4 @@
-//! What a side of the pairs is told before it answers.
+//! The instruction for one side of the pairs.
 
 use pad_client::Message;
 

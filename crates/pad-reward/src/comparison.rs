@@ -1,4 +1,4 @@
-//! One answer under several preferences: their lanes together, each once.
+//! One answer under several preferences: the union of their lanes.
 
 use pad_text::Chat;
 

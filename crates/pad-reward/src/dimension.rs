@@ -1,4 +1,4 @@
-//! One thing that answers can have more or less of.
+//! A dimension: a quality that answers can have more or less of.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! What a request needs of the engine: prompts to read and terms to weigh.
+//! The lanes of a request: prompts to read and weighted terms.
 
 use pad_decode::{Reference, Term};
 

@@ -1,4 +1,4 @@
-//! What each lane reads, before it becomes tokens.
+//! The prompt of each lane, before tokenization.
 
 use pad_decode::{Reference, Term, counts};
 

@@ -1,4 +1,4 @@
-//! What one user wants, as a request says it and as the lanes need it.
+//! A user's preference, as a request states it and as the lanes need it.
 
 use pad_decode::counts;
 

@@ -1,4 +1,4 @@
-//! The principle prompt: how a text-conditioned lane is told what to prefer.
+//! The principle prompt: the text that conditions a lane on a dimension.
 
 use pad_text::Message;
 

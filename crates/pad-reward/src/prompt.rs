@@ -1,4 +1,4 @@
-//! What a request is to continue: a conversation, or a text without one.
+//! A prompt: a conversation, or a plain text.
 
 use pad_text::{Chat, Message, Piece};
 

@@ -1,4 +1,4 @@
-//! What every handler of a request for the model begins with.
+//! The extractor that every handler of a request for the model starts with.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Who asks: the bearer token, checked before anything of the request is read.
+//! Authentication: the bearer token, checked before the request's body is read.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A request's JSON body: bounded in length and time, read with the place of what is wrong.
+//! A request's JSON body: limited in size and time; errors name the place that is wrong.
 
 use std::sync::Arc;
 

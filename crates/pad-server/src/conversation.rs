@@ -1,4 +1,4 @@
-//! Messages of requests as chat templates take them.
+//! From the messages of requests to those of chat templates.
 
 use pad_api::{ChatMessage, Content, ToolCall};
 use pad_text::Message;

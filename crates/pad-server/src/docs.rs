@@ -1,4 +1,4 @@
-//! `GET /docs`: the API for people, to read and to try. The page is in the binary and asks nobody but this server.
+//! `GET /docs`: the API for people, to read and to try. The page is in the binary and sends requests only to this server.
 
 use axum::http::header;
 use axum::response::IntoResponse;

@@ -1,4 +1,4 @@
-//! Errors that a library makes, brought into the one shape.
+//! Converts errors made by a library into OpenAI's shape.
 
 use axum::body::to_bytes;
 use axum::extract::Request;

@@ -1,4 +1,4 @@
-//! How requests for text or rewards fail, as the API's description has it.
+//! The errors of requests for text or rewards, for the API description.
 
 use pad_api::ErrorBody;
 use utoipa::IntoResponses;

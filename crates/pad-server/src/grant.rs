@@ -1,4 +1,4 @@
-//! What a caller was given for one request: places, the right to use tokens, and a name that the engine tells others by.
+//! The grant of one request: places, a token allowance, and the owner under which the engine schedules it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,4 +1,4 @@
-//! The size of a request's head. The protocol's reader bounds what it keeps, and may take a head that is larger where it comes at once.
+//! The size of a request's head. hyper limits only its buffer, so it may accept a larger head that arrives at once.
 
 use std::sync::Arc;
 

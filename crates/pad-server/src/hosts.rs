@@ -1,6 +1,6 @@
-//! Which names the server goes by, and which web pages may ask it, where it asks for no key.
+//! Which host names and web pages a server without keys accepts.
 //!
-//! A browser on the machine of an open server can be made to send requests by any page: at once, as far as they need no
+//! Any web page can make a browser on the server's machine send requests: at once, as far as they need no
 //! preflight, and with their answers read once the page's own name leads to the loopback address (DNS rebinding). Both carry the
 //! page's name, in `Origin` and in `Host`.
 

@@ -1,4 +1,4 @@
-//! Planned lanes to the engine's: which loaded weights, adapter and heads they name.
+//! From planned lanes to the engine's: the loaded weights, adapter and heads that they name.
 
 use pad_engine::{LaneReadout, LaneSpec, RewardLane, WeightsId};
 use pad_reward::{LaneHead, LaneSource};

@@ -1,4 +1,4 @@
-//! How far the server is on its way from serving to gone.
+//! The phases of the server, from serving to stopped.
 
 use std::sync::Arc;
 

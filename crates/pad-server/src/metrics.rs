@@ -1,4 +1,4 @@
-//! Figures for Prometheus: vLLM's names where the meaning is the same, `pad_` for what is ours.
+//! Metrics for Prometheus: vLLM's names where the meaning is the same, `pad_` for the rest.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! `GET /v1/preferences`: what a request may prefer.
+//! `GET /v1/preferences`: the dimensions and weights that a request may use.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

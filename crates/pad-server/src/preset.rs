@@ -1,4 +1,4 @@
-//! Names of the model with a preference of their own, for clients that can choose a model and nothing else.
+//! Names for the model combined with a preference, for clients that can only choose a model.
 
 use pad_api::Preference;
 use serde_json::Value;

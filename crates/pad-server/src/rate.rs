@@ -1,8 +1,8 @@
 //! Tokens per minute: a bucket that fills steadily and may be overdrawn by one minute's tokens.
 //!
-//! How long an answer gets is known only when it is there. So a request is let in while the bucket has something, and takes what it
-//! may use at most; what it did not use comes back at its end. It may take more than is there, but no more than a minute's worth,
-//! and that keeps the next request waiting: over time no more flows out than in, however much one request asks for.
+//! The length of an answer is known only at its end. So a request is admitted while the bucket is not empty, and takes the most that it
+//! may use; the unused part is returned at its end. It may take more than the bucket holds, by at most a minute's worth, and the
+//! next request then has to wait: over time no more flows out than in, however much one request asks for.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

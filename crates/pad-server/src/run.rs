@@ -1,4 +1,4 @@
-//! Serving until told to stop, and then until the running requests are answered.
+//! Serves until a shutdown is requested, and then until the running requests are answered.
 
 use std::future::Future;
 use std::time::Duration;

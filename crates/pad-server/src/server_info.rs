@@ -1,4 +1,4 @@
-//! `GET /server_info`, `/model_info`, `/v1/loads` and `/tokenizer_info`: what routers and harnesses made for `SGLang` and vLLM ask.
+//! `GET /server_info`, `/model_info`, `/v1/loads` and `/tokenizer_info`: for routers and harnesses made for `SGLang` and vLLM.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A preference that does not stand in the body's `preference`: for clients that cannot add a field.
+//! A preference from elsewhere than the body's `preference`, for clients that cannot add a field.
 //!
 //! ```text
 //! body  >  header  >  metadata  >  key  >  model preset  >  the server's default

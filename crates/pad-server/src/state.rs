@@ -1,4 +1,4 @@
-//! What the server is made of: the model, the reward model, the engine, and the settings of requests.
+//! The state of the server: the model, the reward model, the engine, and the settings of requests.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What an answer's text is held to: OpenAI's `response_format`, or a constraint by one of vLLM's names.
+//! The constraint on an answer's text: OpenAI's `response_format`, or one under vLLM's names.
 
 use pad_api::{GuidedJson, ResponseFormat, ResponseFormatKind, StructuredOutputs};
 

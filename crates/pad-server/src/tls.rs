@@ -1,4 +1,4 @@
-//! Transport security: a certificate and its key, and what can be wrong with them.
+//! TLS: a certificate and its key, and what can be wrong with them.
 
 use std::sync::Arc;
 

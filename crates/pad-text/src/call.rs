@@ -1,4 +1,4 @@
-//! How a call of a tool is written: in the tags that Hermes and Qwen made common.
+//! The text form of a tool call: the tags that Hermes and Qwen made common.
 //!
 //! ```text
 //! <tool_call>

@@ -1,4 +1,4 @@
-//! Control tokens by their spellings, and texts that spell one without meaning it.
+//! Control tokens by their spellings, and ordinary text that happens to contain one.
 
 use aho_corasick::{AhoCorasick, BuildError};
 use serde_json::{Map, Value};

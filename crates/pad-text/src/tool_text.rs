@@ -1,6 +1,6 @@
-//! Tools in plain text, for models whose template has no words for them.
+//! Tools in plain text, for models whose template does not support them.
 //!
-//! The system's turn says which tools there are and how to call them, calls stand in the assistant's turns, and results come in turns of
+//! The system turn lists the tools and explains how to call them, calls are in the assistant's turns, and results are in turns of
 //! the user, as most templates know no other role.
 
 use std::borrow::Cow;

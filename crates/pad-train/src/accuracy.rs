@@ -1,4 +1,4 @@
-//! How often the better answer gets the higher reward, and how sure that is.
+//! How often the better answer gets the higher reward, with confidence intervals.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! A training between two steps, on disk: what it has learnt, how the optimizer moved, and where it is.
+//! A checkpoint of a training on disk: the trained parameters, the optimizer's state, and the position.
 //!
 //! Random numbers need no state of their own: they depend on the seed and the position only.
 

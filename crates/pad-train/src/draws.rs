@@ -1,4 +1,4 @@
-//! Random numbers that depend on a seed and on what they are for, never on how far a training has come.
+//! Random numbers that depend on a seed and a purpose, never on the progress of the training.
 
 use rand_chacha::ChaCha12Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

@@ -1,4 +1,4 @@
-//! What a training is worth: pairs that it has not seen.
+//! Evaluation on held-out pairs.
 
 use std::sync::Arc;
 

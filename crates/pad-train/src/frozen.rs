@@ -1,4 +1,4 @@
-//! What is computed once: everything that no step of a stage changes.
+//! Values that are computed once: everything that no step of a stage changes.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Eq. 9: how well the log-ratios of an answer tell the better one.
+//! Eq. 9: how well the log-ratios of two answers identify the better one.
 
 use candle_core::{Device, Tensor};
 

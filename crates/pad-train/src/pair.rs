@@ -1,4 +1,4 @@
-//! Pairs of answers, as files have them.
+//! Pairs of answers, as files store them.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};

@@ -1,4 +1,4 @@
-//! What a training will take, measured on a few of its own pairs before it starts.
+//! An estimate of a training's duration, measured on a few of its own pairs before it starts.
 
 use std::fmt;
 use std::time::Instant;

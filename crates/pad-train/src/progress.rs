@@ -1,4 +1,4 @@
-//! What a training says while it runs: a bar on a terminal, a line now and then elsewhere.
+//! Progress of a training: a bar on a terminal, an occasional line elsewhere.
 
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};

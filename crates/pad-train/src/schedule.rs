@@ -1,4 +1,4 @@
-//! What every step takes, and how far it goes.
+//! The schedule of a training: the pairs and the learning rate of every step.
 
 use crate::Settings;
 use crate::draws::Draws;

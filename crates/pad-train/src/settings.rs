@@ -1,4 +1,4 @@
-//! What a training can be told.
+//! The settings of a training.
 
 use pad_decode::CANDIDATES;
 use serde::{Deserialize, Serialize};

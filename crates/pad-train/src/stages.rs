@@ -1,4 +1,4 @@
-//! The training itself: what is computed once, stage 1, stage 2.
+//! The training itself: the values computed once, stage 1, stage 2.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Hidden states that are computed once and kept, in half precision where it holds them.
+//! Hidden states that are computed once and kept, in half precision if they fit its range.
 
 use half::f16;
 

@@ -1,4 +1,4 @@
-//! What a training consists of: pairs, model, settings, and what learns.
+//! The parts of a training: pairs, model, settings, and the trained parameters.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Independent pieces of work on several threads, each piece on one.
 //!
-//! A piece is a whole pass over some pairs, seconds long, so threads meet once a step and not in every operation: a thread that
-//! loses its core for a while holds up nothing but its own piece.
+//! A piece is a whole pass over some pairs, seconds long, so threads synchronise once per step and not in every operation: a thread that
+//! loses its core for a while delays only its own piece.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! The line that tells that the server is there, and what to send it.
+//! The line that announces the running server, with an example request.
 
 use std::net::SocketAddr;
 

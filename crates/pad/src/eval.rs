@@ -1,4 +1,4 @@
-//! `pad eval`: how far steering goes, and what it costs.
+//! `pad eval`: measures how far steering goes, and what it costs.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! `system_fingerprint`: changes when something changes that decides what is generated.
+//! `system_fingerprint`: changes whenever something changes that affects the generated text.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,4 +1,4 @@
-//! The folder that keeps fetched models.
+//! The folder for fetched models.
 
 use std::path::PathBuf;
 

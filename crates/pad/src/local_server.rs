@@ -1,4 +1,4 @@
-//! The server inside this process, for the commands that ask a model: they speak HTTP to it as to any other server.
+//! A server inside this process, for the commands that query a model: they use HTTP as with any other server.
 
 use std::net::Ipv4Addr;
 

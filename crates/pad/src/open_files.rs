@@ -1,4 +1,4 @@
-//! How many files this process may have open, and how many of them connections may be.
+//! How many files this process may have open, and how many of them may be connections.
 
 use anyhow::ensure;
 use pad_server::ConnectionLimits;

@@ -1,4 +1,4 @@
-//! `pad serve`: everything put together.
+//! `pad serve`: loads the models, starts the engine and serves HTTP.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

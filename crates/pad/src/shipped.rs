@@ -1,4 +1,4 @@
-//! The reward model that comes with the program: its files are part of the binary.
+//! The reward model that ships with the program: its files are part of the binary.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The scorers that ship with `pad eval`: Python scripts with their packages, made ready when they are first used.
+//! The scorers that ship with `pad eval`: Python scripts whose packages are installed on first use.
 
 use std::fs;
 use std::path::Path;

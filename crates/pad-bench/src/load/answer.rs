@@ -1,4 +1,4 @@
-//! A streamed answer, and when its words came.
+//! A streamed answer, with the arrival times of its tokens.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! What a level shows: counts, rates and latencies.
+//! The figures of a level: counts, rates and latencies.
 
 use std::time::Duration;
 

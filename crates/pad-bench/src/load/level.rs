@@ -1,4 +1,4 @@
-//! One level of load on one server: so many streams side by side.
+//! One level of load on one server: a number of concurrent streams.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};

@@ -1,7 +1,7 @@
 //! The same load over HTTP on any OpenAI-compatible servers.
 //!
-//! Servers take turns within each round at each level, and begin in turn: figures of one round are a pair, and ratios are taken
-//! pair by pair. Figures are medians over rounds, but for counts, which are sums.
+//! Servers take turns within each round at each level, and take turns going first: figures of one round are paired, and ratios are taken
+//! pair by pair. Figures are medians over rounds, except for counts, which are sums.
 
 mod answer;
 mod figures;

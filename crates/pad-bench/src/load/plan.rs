@@ -1,4 +1,4 @@
-//! What every level asks for.
+//! The requests that every level sends.
 
 use pad_client::draws::Draws;
 use pad_client::{ChatBody, Message};

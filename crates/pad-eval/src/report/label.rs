@@ -1,4 +1,4 @@
-//! Arms and preferences in few words.
+//! Short labels for arms and preferences.
 
 use crate::figure;
 use crate::method::Method;

@@ -1,4 +1,4 @@
-//! The report: one HTML page that needs nothing else. Its plots are drawn here, as SVG.
+//! The report: one self-contained HTML page. Its plots are drawn here, as SVG.
 
 mod chart;
 mod checks;

@@ -1,4 +1,4 @@
-//! From values to places in a plot.
+//! From values to positions in a plot.
 
 /// A straight scale: from values to pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]

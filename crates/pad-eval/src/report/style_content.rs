@@ -1,4 +1,4 @@
-//! The front of style against content: how far answers move, and how many still belong to their question.
+//! The trade-off of style against content: how far answers move, and how many still belong to their question.
 
 use std::fmt::Write;
 

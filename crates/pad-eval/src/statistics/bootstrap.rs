@@ -1,4 +1,4 @@
-//! The percentile bootstrap: how far a figure moves when other prompts of the same kind had been asked.
+//! The percentile bootstrap: how far a figure would vary with other prompts of the same kind.
 
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

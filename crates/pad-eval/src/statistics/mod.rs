@@ -1,6 +1,6 @@
 //! The statistics of an evaluation, in plain arithmetic.
 //!
-//! The unit is the prompt: answers to one prompt are averaged first, and prompts are what is drawn again.
+//! The unit is the prompt: answers to one prompt are averaged first, and prompts are resampled.
 
 mod bootstrap;
 mod rank;

@@ -1,4 +1,4 @@
-//! How often a reward model prefers the right one of a held-out pair.
+//! How often a reward model prefers the chosen answer of a held-out pair.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! What answers cost: lanes, tokens and seconds.
+//! The cost of answers: lanes, tokens and seconds.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! What steering a dimension does to it, and to the others.
+//! The effect of steering a dimension on itself and on the others.
 
 use serde::Serialize;
 

@@ -1,4 +1,4 @@
-//! The checks that a reward model must pass, each with what was found.
+//! The checks that a reward model must pass, each with its result.
 
 use serde::Serialize;
 

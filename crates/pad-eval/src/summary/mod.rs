@@ -1,4 +1,4 @@
-//! What an evaluation found: everything that the table and the report show, and `summary.json` holds.
+//! The results of an evaluation: everything that the table, the report and `summary.json` contain.
 
 mod accuracy;
 mod cost;

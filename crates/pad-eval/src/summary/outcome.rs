@@ -1,4 +1,4 @@
-//! What became of style and content in each way of answering: one flat record for each, which other runs can be compared by.
+//! Style and content of each way of answering, as one flat record each, for comparison with other runs.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What all parts of a summary look at: the answers with their scores, and which arms and dimensions there are.
+//! The input of all parts of a summary: the answers with their scores, and the arms and dimensions.
 
 use crate::answer::Style;
 use crate::method::Method;

@@ -1,4 +1,4 @@
-//! How files keep the values of a matrix.
+//! How files store the values of a matrix.
 
 mod blocks;
 mod codebooks;

@@ -1,4 +1,4 @@
-//! Shapes that cannot be run are refused before anything is read.
+//! Shapes that cannot be run are rejected before anything is read.
 
 use std::path::Path;
 

@@ -1,6 +1,6 @@
 //! The shape and the switches of a transformer, whatever file describes it.
 //!
-//! A family is a reader of two kinds of files ([`from_json_file`], [`from_gguf`]) and what it sets here. Nothing else names one.
+//! A family is a reader of two kinds of files ([`from_json_file`], [`from_gguf`]) and the switches that it sets here. Nothing else names one.
 
 mod check;
 mod gguf;

@@ -1,4 +1,4 @@
-//! The shape that each part of a checkpoint must have: what both kinds of files are checked against before anything is read.
+//! The shape that each part of a checkpoint must have; both kinds of files are checked against it before anything is read.
 
 use super::{HeadNorms, ModelConfig};
 use crate::{LayerPart, Part, PartTensor};

@@ -1,4 +1,4 @@
-//! Prompts for who has none: questions that the model itself asks about common topics, and plain forms filled with them.
+//! Generated prompts: questions that the model writes about common topics, and templates filled with the topics.
 
 use pad_client::{ChatBody, Client, Message, draws};
 

@@ -1,4 +1,4 @@
-//! Kind `checkpoint`: a language model of its own with a value head. It reads all principles in one prompt, as the released
+//! Kind `checkpoint`: a separate language model with a value head. It has all principles in one prompt, as the released
 //! checkpoint does.
 
 use crate::dimension::Dimension;

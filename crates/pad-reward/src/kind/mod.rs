@@ -1,6 +1,6 @@
-//! The kinds of reward models. Each is one file: what its manifest must say, which lanes it has, and what it brings to be loaded.
+//! The kinds of reward models. Each is one file: the checks of its manifest, its lanes, and the weights to load.
 //!
-//! A kind is added by a file here and a variant of [`Kind`]; the compiler names every place that has to know it, most of them here.
+//! To add a kind, add a file here and a variant of [`Kind`]; the compiler then names every place to extend, most of them here.
 
 mod checkpoint;
 mod heads;

@@ -1,4 +1,4 @@
-//! A chat completion's request for the generation.
+//! From a chat completion request to a generation request.
 
 use pad_api::{ChatMessage, ChatRequest, Content, Role};
 

@@ -1,4 +1,4 @@
-//! A completion request whose every value was checked.
+//! A completion request with all its values checked.
 
 use pad_api::{CompletionRequest, MaxTokens, TextLogprobs};
 use pad_reward::Prompt;

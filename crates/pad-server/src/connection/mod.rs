@@ -1,4 +1,4 @@
-//! Connections: accepted where there is a place, secured where there is a certificate, served, and closed when their answers are
+//! Connections: accepted if there is a place, encrypted if there is a certificate, served, and closed when their answers are
 //! complete.
 
 mod answer_body;

@@ -1,4 +1,4 @@
-//! Places for connections: a bounded number, some of them spare, and the longest idle connection gives its place to a new one.
+//! Places for connections: a bounded number, some of them spare; the connection that is idle longest is closed for a new one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,4 +1,4 @@
-//! Answers to what is no request: hyper's own have no body, and every error of this server has one.
+//! Answers to malformed HTTP: hyper's have no body, and every error of this server has one.
 
 use axum::body::Bytes;
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! The bytes of a connection: where hyper would answer by itself we do, and a client that does not read is let go.
+//! The bytes of a connection: answers that hyper would make are replaced, and a client that does not read is disconnected.
 
 use std::future::Future;
 use std::io;

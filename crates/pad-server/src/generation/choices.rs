@@ -1,4 +1,4 @@
-//! All choices of one request, read as they come.
+//! All choices of one request, read as they arrive.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What is the same in every part of an answer: id, time, model.
+//! The fields common to every part of an answer: id, time, model.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

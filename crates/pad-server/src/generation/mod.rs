@@ -1,4 +1,4 @@
-//! What every route that generates text does, whatever its requests and answers look like.
+//! The pipeline shared by all routes that generate text, whatever the form of their requests and answers.
 //!
 //! ```text
 //! options     = check the request's values

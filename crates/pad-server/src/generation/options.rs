@@ -1,4 +1,4 @@
-//! A request for text whose every value was checked.
+//! A generation request with all its values checked.
 
 use std::ops::RangeInclusive;
 use std::time::Instant;

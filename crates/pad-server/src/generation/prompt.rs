@@ -1,4 +1,4 @@
-//! Prompts and a preference to the tokens of all lanes.
+//! From prompts and a preference to the tokens of all lanes.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Values that have to lie in a range, and the refusal of those that do not.
+//! Range checks of values, with their errors.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;

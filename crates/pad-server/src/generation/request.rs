@@ -1,4 +1,4 @@
-//! What a request for text asks for, whatever its dialect.
+//! A request for text, independent of its dialect.
 
 use pad_api::{MaxTokens, PadOptions, Preference, PreferenceSource, Stop, StreamOptions};
 use pad_reward::Prompt;

@@ -1,4 +1,4 @@
-//! How a request samples: temperature and cuts, biases and penalties, the least number of tokens.
+//! The sampling parameters of a request: temperature, truncation, biases, penalties and the minimum number of tokens.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;

@@ -1,4 +1,4 @@
-//! Messages as server-sent events: `data: {json}`, comments while nothing comes, `data: [DONE]`.
+//! Messages as server-sent events: `data: {json}`, comments during pauses, `data: [DONE]`.
 
 use std::convert::Infallible;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Planned lanes to an engine request.
+//! From planned lanes to an engine request.
 
 use pad_api::MaxTokens;
 use pad_decode::Normalisation;

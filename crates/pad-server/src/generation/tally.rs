@@ -1,4 +1,4 @@
-//! What a request has cost so far.
+//! The cost of a request so far.
 
 use std::collections::BTreeMap;
 

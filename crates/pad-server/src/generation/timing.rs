@@ -1,4 +1,4 @@
-//! When the tokens of a request came, for the histograms.
+//! Arrival times of the tokens of a request, for the histograms.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! A decision as the wire shows it.
+//! A decision in its wire format.
 
 use std::collections::BTreeMap;
 

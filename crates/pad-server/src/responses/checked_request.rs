@@ -1,4 +1,4 @@
-//! A request for a response whose every value was checked, and the conversation that it continues.
+//! A request for a response with all its values checked, and the conversation that it continues.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The conversation that a response continues, as chat templates take it.
+//! The conversation that a response continues, in the form of chat templates.
 
 use pad_api::{FunctionCall, InputItem, ResponseInput, ToolCall, ToolKind};
 use pad_text::Message;

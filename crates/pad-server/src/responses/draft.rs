@@ -1,4 +1,4 @@
-//! A response as far as it has come.
+//! An unfinished response.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Responses that others may follow: kept in memory, the latest ones, within a number and a size.
+//! Stored responses that later ones may continue: the latest ones, in memory, limited in number and size.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! `POST /v1/responses`: text and calls of functions in OpenAI's newer shape, and what is remembered of them.
+//! `POST /v1/responses`: text and function calls in OpenAI's newer shape, and the stored responses.
 
 mod checked_request;
 mod conversation;

@@ -1,4 +1,4 @@
-//! What a response says and calls, as far as it has come.
+//! The output items of an unfinished response.
 
 use pad_api::{
     ChoicePad, FinishReason, OutputCall, OutputItem, OutputMessage, OutputText, ResponseStatus, ResponseTool, Role,

@@ -1,4 +1,4 @@
-//! What is to be scored: the answer's tokens, and the lanes that read them for all preferences together.
+//! The input of scoring: the answer's tokens, and the lanes that read them for all preferences together.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Log-probabilities as rewards: by dimension, by preference, by token.
+//! From log-probabilities to rewards: by dimension, by preference, by token.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

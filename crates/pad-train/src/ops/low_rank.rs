@@ -1,4 +1,4 @@
-//! `y = h + U (V^T h) + b` over given hidden states: a head, whose `U`, `V` and `b` are what learns.
+//! `y = h + U (V^T h) + b` over given hidden states: a head, of which `U`, `V` and `b` are trained.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! The operations of training, each with its gradient. candle's fused norm, softmax and rotary embedding have none and say
-//! nothing, so the transformer here is made of these and of `+` only.
+//! The operations of training, each with its gradient. candle's fused norm, softmax and rotary embedding have none and give no
+//! error, so the transformer here is made of these and of `+` only.
 //!
-//! Weights of the base model live inside the operations: they are frozen, and no gradient of them is ever made.
+//! Weights of the base model are inside the operations: they are frozen, and their gradients are never computed.
 
 mod attention;
 mod gated;

@@ -1,7 +1,7 @@
-//! Log-probabilities of given tokens over the whole vocabulary, without ever holding its logits.
+//! Log-probabilities of given tokens over the whole vocabulary, without storing all of its logits.
 //!
-//! The vocabulary is walked in pieces; maxima and sums are kept up as they go. What the backward pass needs, `W_y - sum_v p_v
-//! W_v` for every row, is summed on the same walk, because each row's gradient is that times one number: nothing is computed
+//! The vocabulary is processed in pieces, with running maxima and sums. What the backward pass needs, `W_y - sum_v p_v
+//! W_v` for every row, is summed in the same pass, because each row's gradient is that times one number: nothing is computed
 //! twice.
 
 use std::sync::{Arc, Mutex, PoisonError};

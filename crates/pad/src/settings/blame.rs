@@ -1,4 +1,4 @@
-//! Which layer set a value that is refused.
+//! Finds the layer that set a rejected value.
 
 use figment::error::Kind;
 

@@ -1,4 +1,4 @@
-//! `[defaults]`: what holds where a request says nothing.
+//! `[defaults]`: values for fields that a request leaves out.
 
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! `[engine]`: how much is held and done at once.
+//! `[engine]`: limits on memory and concurrency.
 
 use std::ops::RangeInclusive;
 

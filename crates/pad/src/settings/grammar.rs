@@ -1,4 +1,4 @@
-//! `[grammar]`: what forms of answers may cost.
+//! `[grammar]`: limits on the cost of grammars.
 
 use std::time::Duration;
 

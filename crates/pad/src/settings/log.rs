@@ -1,4 +1,4 @@
-//! `[log]`: what is written to standard error.
+//! `[log]`: level and format of the log on standard error.
 
 use serde::Deserialize;
 use tracing_subscriber::EnvFilter;

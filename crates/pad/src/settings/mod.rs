@@ -1,7 +1,7 @@
-//! Everything that can be set, in one tree, and how it is put together.
+//! All settings in one tree, and how it is assembled.
 //!
-//! Four layers, later ones win: the embedded `config/pad.toml`, a file, the environment, flags.
-//! The embedded file holds every key, so it is also the list of what there is.
+//! Four layers, later ones override earlier ones: the embedded `config/pad.toml`, a file, the environment, flags.
+//! The embedded file holds every key, so it is also the list of all keys.
 
 mod blame;
 mod defaults;

@@ -1,4 +1,4 @@
-//! `[server]`: where it listens and how much a request may be.
+//! `[server]`: address, keys, and size and time limits of requests.
 
 use std::net::IpAddr;
 use std::time::Duration;
