@@ -29,7 +29,7 @@ pub(crate) fn schema() -> RefOr<Schema> {
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::String, Type::Object, Type::Null]))
         .description(Some(
-            "The arguments as JSON: a string; of a request an object is read as well, and null as no arguments.",
+            "The arguments as JSON: a string; a request may also have an object, or null for no arguments.",
         ))
         .into()
 }

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::{ChoicePad, FinishReason, Logprobs, ObjectKind, Role, ToolCallDelta, Usage};
 
-/// One chunk of a stream: one choice's next words, its end, or (without choices) the usage.
+/// One chunk of a stream: one choice's next text, its end, or (without choices) the usage.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({
     "id": "chatcmpl-5f0c1d2e3f405162738495a6b7c8d9e0", "object": "chat.completion.chunk", "created": 1_750_000_000,
@@ -17,48 +17,48 @@ pub struct ChatChunk {
     pub id: String,
     /// Always `chat.completion.chunk`.
     pub object: ObjectKind,
-    /// When the stream began, in seconds since 1970; the same in every chunk.
+    /// When the stream started, in seconds since 1970; the same in every chunk.
     pub created: u64,
     /// The served model's id.
     pub model: String,
-    /// Names the server's version and settings.
+    /// Identifies the server's version and settings.
     pub system_fingerprint: String,
     /// One choice, or none in the usage chunk.
     pub choices: Vec<ChunkChoice>,
-    /// What the request cost: in the last chunk, where `stream_options.include_usage` asked for it.
+    /// The usage of the request: in the last chunk, if requested by `stream_options.include_usage`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
 }
 
-/// What a chunk says about one choice.
+/// What a chunk adds to one choice.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ChunkChoice {
     /// The choice's number, from 0 to `n` - 1.
     pub index: usize,
-    /// What is added.
+    /// The addition.
     pub delta: Delta,
-    /// Log-probabilities of the tokens that this chunk completes, where `logprobs` asked for them.
+    /// Log-probabilities of the tokens that this chunk completes, if requested by `logprobs`.
     #[schema(required)]
     pub logprobs: Option<Logprobs>,
     /// Why the choice ended; null until then.
     #[schema(required)]
     pub finish_reason: Option<FinishReason>,
-    /// Why the tokens since the choice's last chunk were chosen, where `pad.trace` asked for it.
+    /// Why the tokens since the choice's last chunk were chosen, if requested by `pad.trace`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pad: Option<ChoicePad>,
 }
 
-/// What a chunk adds to a choice's message. The role comes once, first; the end adds nothing.
+/// What a chunk adds to a choice's message. The role is sent once, first; the end adds nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Delta {
-    /// Who speaks: in the choice's first chunk only, since SDKs join strings.
+    /// The role: in the choice's first chunk only, since SDKs concatenate strings.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// The next words; null in the first chunk of an answer that begins with a call.
+    /// The next text; null in the first chunk of an answer that starts with a call.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub content: Option<Option<String>>,
-    /// What is added to calls of tools.
+    /// Additions to tool calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Option<Vec<ToolCallDelta>>)]
     pub tool_calls: Vec<ToolCallDelta>,

@@ -29,32 +29,32 @@ pub struct ChatRequest {
     /// The conversation so far, oldest message first.
     #[schema(min_items = 1)]
     pub messages: Vec<ChatMessage>,
-    /// The served model's id or an alias of it; absent means the served model.
+    /// The served model's id or an alias of it; default: the served model.
     pub model: Option<String>,
-    /// Tokens to generate at most. Absent means the server's default; -1 means as many as fit the context. More than fit are cut
-    /// to that, and the answer ends with `length`, unless the server's settings say `strict_max_tokens`. `max_completion_tokens`
-    /// wins where both are sent.
+    /// Maximum number of tokens to generate. Default: the server's; -1 means as many as fit the context. A larger number is reduced
+    /// to what fits, and the answer ends with `length`, unless `strict_max_tokens` is set on the server. `max_completion_tokens`
+    /// takes precedence if both are sent.
     pub max_tokens: Option<MaxTokens>,
-    /// Tokens to generate at most, the newer name.
+    /// Maximum number of tokens to generate, under the newer name.
     pub max_completion_tokens: Option<MaxTokens>,
-    /// 0 chooses the best score always; higher values flatten the distribution.
+    /// 0 always chooses the best score; higher values flatten the distribution.
     #[schema(minimum = 0, maximum = 2)]
     pub temperature: Option<f64>,
-    /// Sample from the candidates that have at least this share of the best one's probability. Applied first of the three.
+    /// Sample only candidates with at least this fraction of the best one's probability. Applied before `top_k` and `top_p`.
     #[schema(minimum = 0, maximum = 1)]
     pub min_p: Option<f64>,
-    /// Sample from so many candidates of the best scores; 0 and -1 mean all. Applied second. It narrows what is sampled from,
-    /// after steering; `pad.top_k` says how many of the base model's tokens are candidates in the first place, and a greater
-    /// number here changes nothing.
+    /// Sample from this many candidates with the best scores; 0 and -1 mean all. Applied second. It narrows the sampling
+    /// after steering; `pad.top_k` sets how many of the base model's tokens are candidates in the first place, and a larger
+    /// number here has no effect.
     #[schema(minimum = -1)]
     #[serde(default, deserialize_with = "whole::optional")]
     pub top_k: Option<i64>,
-    /// Sample from the smallest set of candidates that has this much of the probability that is left. Applied last; 0 leaves the
-    /// best alone.
+    /// Sample from the smallest set of candidates with at least this share of the remaining probability. Applied last; 0 leaves only the
+    /// best one.
     #[schema(minimum = 0, maximum = 1)]
     pub top_p: Option<f64>,
     /// Added to the base model's logits before its candidates are taken: from token ids (as strings) to -100 (a ban) up to 100
-    /// (no other). At most 1024 tokens; an entry of 0 is passed over, and so is one beyond the vocabulary.
+    /// (forces it). At most 1024 tokens; entries of 0 or beyond the vocabulary are ignored.
     pub logit_bias: Option<BTreeMap<String, f64>>,
     /// Subtracted from a token's logit once it was generated. Penalties change the base model's logits, after `logit_bias` and
     /// before its candidates are taken; rewards are measured without them.
@@ -63,28 +63,28 @@ pub struct ChatRequest {
     /// Subtracted from a token's logit for every time it was generated.
     #[schema(minimum = -2, maximum = 2)]
     pub frequency_penalty: Option<f64>,
-    /// Divides a token's logit where that is positive, and multiplies it where it is not, if the token is in the prompt or was
+    /// Divides a token's logit if it is positive, else multiplies it, if the token is in the prompt or was
     /// generated; 1 changes nothing. Applied before the other two penalties.
     #[schema(minimum = 0.01, maximum = 100)]
     pub repetition_penalty: Option<f64>,
-    /// Generate until `max_tokens`: tokens that end an answer are no candidates.
+    /// Generate until `max_tokens`: end tokens are not candidates.
     pub ignore_eos: Option<bool>,
-    /// Tokens that end an answer are no candidates before so many tokens were generated, and no stop string ends it.
+    /// Minimum number of tokens: before it is reached, end tokens are not candidates and stop strings do not end the answer.
     #[schema(minimum = 0)]
     #[serde(default, deserialize_with = "whole::optional")]
     pub min_tokens: Option<u64>,
     /// Report the tokens' log-probabilities in `choices[].logprobs`.
     pub logprobs: Option<bool>,
-    /// Report so many of the most probable candidates in each token's place, as far as there are; more than 0 is refused without `logprobs`.
+    /// Report this many of the most probable candidates at each position, or all if there are fewer; more than 0 requires `logprobs`.
     #[schema(minimum = 0, maximum = 20)]
     #[serde(default, deserialize_with = "whole::optional")]
     pub top_logprobs: Option<u64>,
-    /// Makes the request repeatable, whatever else the server does meanwhile.
+    /// Makes the request repeatable, whatever else the server is doing.
     #[serde(default, deserialize_with = "whole::optional")]
     pub seed: Option<i64>,
     /// Up to four strings that end the answer; they are not part of it.
     pub stop: Option<Stop>,
-    /// How many independent choices to generate; they share the prompt's work.
+    /// How many independent choices to generate; the prompt is processed once for all.
     #[schema(minimum = 1)]
     #[serde(default, deserialize_with = "whole::optional")]
     pub n: Option<u64>,
@@ -92,47 +92,47 @@ pub struct ChatRequest {
     pub stream: Option<bool>,
     /// Options of the stream; ignored without `stream`.
     pub stream_options: Option<StreamOptions>,
-    /// The form of the answer. What follows it is chosen among the tokens that the form allows; a stop string and `max_tokens` may
-    /// still cut it. The model is not told of the form: say in a message what is wanted.
+    /// The form of the answer. Tokens are chosen only among those that the form allows; a stop string and `max_tokens` may
+    /// still cut it off. The model does not see the form: describe in a message what you want.
     pub response_format: Option<ResponseFormat>,
-    /// A JSON schema that the answer is held to, by vLLM's older name.
+    /// A JSON schema that the answer must follow, under vLLM's older name.
     pub guided_json: Option<GuidedJson>,
-    /// The texts of which the answer is one, by vLLM's older name.
+    /// The texts of which the answer must be one, under vLLM's older name.
     pub guided_choice: Option<Vec<String>>,
-    /// A regular expression that the answer matches, by vLLM's older name.
+    /// A regular expression that the answer must match, under vLLM's older name.
     pub guided_regex: Option<String>,
-    /// A grammar that the answer follows, by vLLM's older name.
+    /// A grammar that the answer must follow, under vLLM's older name.
     pub guided_grammar: Option<String>,
-    /// A constraint of the answer's text, by vLLM's newer name.
+    /// A constraint of the answer's text, under vLLM's newer name.
     pub structured_outputs: Option<StructuredOutputs>,
-    /// Continue the last message, which is the assistant's, in place of answering it. The answer holds what is added.
+    /// Continue the last message, which must be the assistant's, instead of answering it. The answer contains only what is added.
     pub continue_final_message: Option<bool>,
-    /// Open the assistant's turn after the messages. False is for `continue_final_message` only, which may not go with true.
+    /// Open the assistant's turn after the messages. May be false only with `continue_final_message`, and true only without it.
     pub add_generation_prompt: Option<bool>,
-    /// What the answer is made of: `text` alone.
+    /// The output types: only `text`.
     pub modalities: Option<Vec<String>>,
-    /// How speech is to sound. Refused, unless `modalities` say that text alone is wanted.
+    /// Parameters of speech output. Rejected, unless `modalities` contains only text.
     #[schema(value_type = Option<Object>)]
     pub audio: Option<IgnoredAny>,
     /// Tools that the model may call.
     #[schema(max_items = 128)]
     pub tools: Option<Vec<Tool>>,
-    /// Whether tools are called, and which. Absent means `auto` where there are tools.
+    /// Whether tools are called, and which. Default: `auto` if there are tools.
     pub tool_choice: Option<ToolChoice>,
-    /// Whether one answer may call several times; absent means that it may.
+    /// Whether one answer may contain several calls; default true.
     pub parallel_tool_calls: Option<bool>,
-    /// The old name of `tools`, which is refused in favour of the new one unless it is empty.
+    /// The old name of `tools`; rejected with a pointer to `tools`, unless it is empty.
     #[schema(deprecated, value_type = Option<Vec<Object>>)]
     pub functions: Option<Vec<IgnoredAny>>,
-    /// What to steer towards; see `GET /v1/preferences` for the dimensions. Absent means the server's default.
+    /// What to steer towards; see `GET /v1/preferences` for the dimensions. Default: the server's.
     pub preference: Option<Preference>,
-    /// Notes of the client's. `pad_preference` is a preference for clients that cannot send `preference`: as text, in one of the
+    /// Metadata of the client. `pad_preference` is a preference for clients that cannot send `preference`: as text, in one of the
     /// forms of the header `x-pad-preference`.
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Map<String, Value>>,
     /// How strongly to steer, and whether to explain it.
     pub pad: Option<PadOptions>,
-    /// Keeps what is cached of the prompt apart: only requests with the same salt (and key) find it. Not empty.
+    /// Separates the cached prompt: only requests with the same salt (and key) can use it. Not empty.
     #[schema(min_length = 1)]
     pub cache_salt: Option<String>,
 }
@@ -152,7 +152,7 @@ pub struct PadOptions {
     /// Guidance strength; 0 gives the base model's own answer.
     #[schema(minimum = 0, maximum = 4)]
     pub beta: Option<f64>,
-    /// How many of the base model's best tokens are weighed at each step.
+    /// How many of the base model's best tokens are candidates at each step.
     #[serde(default, deserialize_with = "whole::optional")]
     pub top_k: Option<u64>,
     /// Report every token's candidates, rewards and scores in `choices[].pad.trace`.

@@ -24,15 +24,15 @@ pub struct ChatCompletion {
     pub id: String,
     /// Always `chat.completion`.
     pub object: ObjectKind,
-    /// When it was made, in seconds since 1970.
+    /// When it was created, in seconds since 1970.
     pub created: u64,
     /// The served model's id.
     pub model: String,
-    /// Names the server's version and settings.
+    /// Identifies the server's version and settings.
     pub system_fingerprint: String,
     /// The choices, by index.
     pub choices: Vec<ChatChoice>,
-    /// What the request cost.
+    /// The usage of the request.
     pub usage: Usage,
 }
 
@@ -41,30 +41,30 @@ pub struct ChatCompletion {
 pub struct ChatChoice {
     /// Its number, from 0 to `n` - 1.
     pub index: usize,
-    /// What the model says.
+    /// The model's message.
     pub message: AssistantMessage,
-    /// Log-probabilities, where `logprobs` asked for them.
+    /// Log-probabilities, if requested by `logprobs`.
     #[schema(required)]
     pub logprobs: Option<Logprobs>,
     /// Why it ended.
     pub finish_reason: FinishReason,
-    /// Why each token was chosen, where `pad.trace` asked for it.
+    /// Why each token was chosen, if requested by `pad.trace`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pad: Option<ChoicePad>,
 }
 
-/// What the model says.
+/// The model's message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AssistantMessage {
     /// Always `assistant`.
     pub role: Role,
-    /// The text; null where tools are called and nothing is said.
+    /// The text; null if tools are called and there is no text.
     #[schema(required)]
     pub content: Option<String>,
     /// Always null: a refusal is part of the text.
     #[schema(required)]
     pub refusal: Option<String>,
-    /// Tools that are called; absent where none is.
+    /// The tool calls; absent if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Option<Vec<ToolCall>>)]
     pub tool_calls: Vec<ToolCall>,

@@ -12,7 +12,7 @@ use crate::{
     GuidedJson, MaxTokens, PadOptions, Preference, Prompt, ResponseFormat, Stop, StreamOptions, StructuredOutputs,
 };
 
-/// A completion request: prompts that are continued as they stand, without a chat template.
+/// A completion request: prompts that are continued without a chat template.
 ///
 /// A field that is not listed here is ignored and its name logged once.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -23,31 +23,31 @@ use crate::{
 pub struct CompletionRequest {
     /// What to continue.
     pub prompt: Prompt,
-    /// The served model's id or an alias of it; absent means the served model.
+    /// The served model's id or an alias of it; default: the served model.
     pub model: Option<String>,
-    /// Tokens to generate at most, 16 where it is absent. 0 generates nothing, which is of use with `echo`; -1 means as many as
-    /// fit. More than fit are cut to that, as in a chat completion.
+    /// Maximum number of tokens to generate; default 16. 0 generates nothing, which is useful with `echo`; -1 means as many as
+    /// fit. A larger number is reduced to what fits, as in a chat completion.
     pub max_tokens: Option<MaxTokens>,
-    /// Begin each choice with its prompt.
+    /// Start each choice with its prompt.
     pub echo: Option<bool>,
     /// How many independent choices to generate for each prompt.
     #[schema(minimum = 1)]
     #[serde(default, deserialize_with = "whole::optional")]
     pub n: Option<u64>,
-    /// Generate so many choices for each prompt and keep the `n` whose tokens have the highest mean log-probability (of the
-    /// distribution that was sampled from). Not for streams, which cannot take back what was sent; 0 is as if it were absent.
+    /// Generate this many choices for each prompt and keep the `n` whose tokens have the highest mean log-probability (of the
+    /// distribution that was sampled from). Not for streams, since sent text cannot be withdrawn; 0 is the same as absent.
     #[schema(minimum = 0)]
     #[serde(default, deserialize_with = "whole::optional")]
     pub best_of: Option<u64>,
-    /// Report each token's log-probability, and those of so many of the most probable candidates in its place. With `echo` the
+    /// Report each token's log-probability, and those of this many of the most probable candidates at its position. With `echo` the
     /// prompt's own tokens are reported as well, over the whole vocabulary of the base model alone, and so is the end token, whose
     /// text is empty: there is an entry for every token that was read or generated.
     #[schema(minimum = 0, maximum = 20)]
     #[serde(default, deserialize_with = "whole::optional")]
     pub logprobs: Option<u64>,
-    /// Not supported: this server does not fill in the middle. An empty string is as if it were absent.
+    /// Not supported: this server does not fill in the middle. An empty string is the same as absent.
     pub suffix: Option<String>,
-    /// 0 chooses the best score always; higher values flatten the distribution.
+    /// 0 always chooses the best score; higher values flatten the distribution.
     #[schema(minimum = 0, maximum = 2)]
     pub temperature: Option<f64>,
     /// As in a chat completion.
@@ -71,13 +71,13 @@ pub struct CompletionRequest {
     /// As in a chat completion.
     #[schema(minimum = 0.01, maximum = 100)]
     pub repetition_penalty: Option<f64>,
-    /// Generate until `max_tokens`: tokens that end a text are no candidates.
+    /// Generate until `max_tokens`: end tokens are not candidates.
     pub ignore_eos: Option<bool>,
     /// As in a chat completion.
     #[schema(minimum = 0)]
     #[serde(default, deserialize_with = "whole::optional")]
     pub min_tokens: Option<u64>,
-    /// Makes the request repeatable, whatever else the server does meanwhile.
+    /// Makes the request repeatable, whatever else the server is doing.
     #[serde(default, deserialize_with = "whole::optional")]
     pub seed: Option<i64>,
     /// Up to four strings that end the text; they are not part of it.
@@ -88,24 +88,24 @@ pub struct CompletionRequest {
     pub stream_options: Option<StreamOptions>,
     /// The form of the text, as in a chat completion.
     pub response_format: Option<ResponseFormat>,
-    /// A JSON schema that the answer is held to, by vLLM's older name.
+    /// A JSON schema that the answer must follow, under vLLM's older name.
     pub guided_json: Option<GuidedJson>,
-    /// The texts of which the answer is one, by vLLM's older name.
+    /// The texts of which the answer must be one, under vLLM's older name.
     pub guided_choice: Option<Vec<String>>,
-    /// A regular expression that the answer matches, by vLLM's older name.
+    /// A regular expression that the answer must match, under vLLM's older name.
     pub guided_regex: Option<String>,
-    /// A grammar that the answer follows, by vLLM's older name.
+    /// A grammar that the answer must follow, under vLLM's older name.
     pub guided_grammar: Option<String>,
-    /// A constraint of the answer's text, by vLLM's newer name.
+    /// A constraint of the answer's text, under vLLM's newer name.
     pub structured_outputs: Option<StructuredOutputs>,
-    /// What to steer towards. A reward lane that reads a principle reads it around the prompt's text.
+    /// What to steer towards. A reward lane with a principle puts it around the prompt's text.
     pub preference: Option<Preference>,
     /// As in a chat completion.
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Map<String, Value>>,
     /// How strongly to steer, and whether to explain it.
     pub pad: Option<PadOptions>,
-    /// Keeps what is cached of the prompt apart: only requests with the same salt (and key) find it. Not empty.
+    /// Separates the cached prompt: only requests with the same salt (and key) can use it. Not empty.
     #[schema(min_length = 1)]
     pub cache_salt: Option<String>,
 }

@@ -21,15 +21,15 @@ pub struct Completion {
     pub id: String,
     /// Always `text_completion`, in chunks as well.
     pub object: ObjectKind,
-    /// When it was made, in seconds since 1970.
+    /// When it was created, in seconds since 1970.
     pub created: u64,
     /// The served model's id.
     pub model: String,
-    /// Names the server's version and settings.
+    /// Identifies the server's version and settings.
     pub system_fingerprint: String,
     /// The choices: those of the first prompt, then those of the next. In a stream one, or none in the usage chunk.
     pub choices: Vec<CompletionChoice>,
-    /// What the request cost. In a stream: in the last chunk, where `stream_options.include_usage` asked for it.
+    /// The usage of the request. In a stream: in the last chunk, if requested by `stream_options.include_usage`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<Usage>,
 }
@@ -39,15 +39,15 @@ pub struct Completion {
 pub struct CompletionChoice {
     /// Its number: choice `j` of prompt `i` is `i * n + j`.
     pub index: usize,
-    /// The text, after the prompt where `echo` asked for it.
+    /// The text, after the prompt if requested by `echo`.
     pub text: String,
-    /// Log-probabilities, where `logprobs` asked for them.
+    /// Log-probabilities, if requested by `logprobs`.
     #[schema(required)]
     pub logprobs: Option<TextLogprobs>,
     /// Why it ended; null in a stream until then.
     #[schema(required)]
     pub finish_reason: Option<FinishReason>,
-    /// Why each token was chosen, where `pad.trace` asked for it.
+    /// Why each token was chosen, if requested by `pad.trace`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pad: Option<ChoicePad>,
 }

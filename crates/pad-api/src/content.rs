@@ -29,9 +29,9 @@ pub enum ContentPart {
         /// The text.
         text: String,
     },
-    /// Words with which an assistant refused; they are read as its text.
+    /// An assistant's refusal; it is read as its text.
     Refusal {
-        /// The words.
+        /// The text.
         refusal: String,
     },
 }

@@ -25,7 +25,7 @@ pub struct ErrorDetail {
     /// The request's field that is at fault, if one is.
     #[schema(required)]
     pub param: Option<String>,
-    /// For programs: what exactly, such as `context_length_exceeded`.
+    /// For programs: the exact kind of error, such as `context_length_exceeded`.
     #[schema(required)]
     pub code: Option<String>,
 }

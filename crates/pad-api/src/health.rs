@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How the server is.
+/// The server's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum HealthStatus {
@@ -15,10 +15,10 @@ pub enum HealthStatus {
     Dead,
 }
 
-/// `GET /health`: answered with 200 as long as the process serves HTTP.
+/// `GET /health`: status 200 as long as the process serves HTTP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
-    /// How the server is.
+    /// The server's health.
     pub status: HealthStatus,
     /// The server's version.
     pub version: String,
@@ -37,13 +37,13 @@ pub struct EngineHealth {
     pub waiting: u64,
     /// The KV cache.
     pub kv_blocks: KvBlocks,
-    /// Tokens that a lane may have, prompt and answer together.
+    /// Maximum number of tokens of a lane, prompt and answer together.
     pub context: u64,
     /// Lockstep steps run.
     pub steps: u64,
     /// Tokens chosen.
     pub tokens_generated: u64,
-    /// Tokens chosen that were not the base model's first.
+    /// Chosen tokens that were not the base model's first choice.
     pub tokens_steered: u64,
     /// Prompt rows computed, all lanes together.
     pub tokens_prefilled: u64,
@@ -51,11 +51,11 @@ pub struct EngineHealth {
     pub tokens_cached: u64,
     /// Reward lanes' rows computed.
     pub reward_rows: u64,
-    /// Sequences that ended well.
+    /// Sequences that were completed.
     pub finished: u64,
-    /// Sequences whose client went away.
+    /// Sequences whose client disconnected.
     pub cancelled: u64,
-    /// Sequences that gave their blocks back and began again.
+    /// Sequences that were preempted and started again.
     pub preempted: u64,
     /// Sequences that failed.
     pub failed: u64,
@@ -64,22 +64,22 @@ pub struct EngineHealth {
 /// The KV cache's blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KvBlocks {
-    /// Held by sequences.
+    /// In use by sequences.
     pub used: u64,
-    /// Held by none, but reusable for a prompt that begins alike.
+    /// Unused, but reusable for a prompt with the same prefix.
     pub cached: u64,
-    /// In all.
+    /// In total.
     pub total: u64,
 }
 
-/// `GET /ready`: 200 where requests are taken.
+/// `GET /ready`: 200 while requests are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
     /// Always true; a server that is not ready answers 503 with an error.
     pub ready: bool,
 }
 
-/// `GET /version`: which version runs.
+/// `GET /version`: the server's version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Version {
     /// The server's version.

@@ -10,7 +10,7 @@ use crate::object::{self, objects};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum InputPart {
-    /// Text that was put in.
+    /// Input text.
     InputText {
         /// The text.
         text: String,
@@ -20,14 +20,14 @@ pub enum InputPart {
         /// The text.
         text: String,
     },
-    /// Text, as chat completions call it.
+    /// Text, under the name that chat completions use.
     Text {
         /// The text.
         text: String,
     },
-    /// Words with which an earlier answer refused; they are read as its text.
+    /// The refusal of an earlier answer; it is read as its text.
     Refusal {
-        /// The words.
+        /// The text.
         refusal: String,
     },
 }

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 ///
 /// They are natural logarithms of the distribution that the choice was sampled from, before `temperature`, `min_p`, `top_k` and
 /// `top_p`: softmax of the scores over the `pad.top_k` candidates, after biases, penalties and steering. (`pad.trace` tells the
-/// base model's beside them.)
+/// base model's.)
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Logprobs {
     /// One entry per token of the text, end tokens left out. The `token`s joined are the text.
@@ -24,26 +24,26 @@ pub struct Logprobs {
     "top_logprobs": [{"token": " Paris", "logprob": -0.02, "bytes": [32, 80, 97, 114, 105, 115]}]
 }))]
 pub struct TokenLogprob {
-    /// The text that it added: empty where it leaves a character incomplete, the whole character where it completes one. Cut
-    /// where a stop string cut the text.
+    /// The text that it added: empty if it leaves a character incomplete, the whole character if it completes one. Truncated
+    /// at a stop string.
     pub token: String,
-    /// Its log-probability, in nats; -9999 stands for minus infinity.
+    /// Its log-probability, in nats; -9999 represents minus infinity.
     pub logprob: f32,
-    /// Its bytes, which need not be whole characters; null for a control token, which gives no text.
+    /// Its bytes, which need not be complete characters; null for a control token, which has no text.
     #[schema(required, value_type = Option<Vec<u32>>)]
     pub bytes: Option<Vec<u8>>,
-    /// The candidates of the highest probability, as many as `top_logprobs` asked for and there are.
+    /// The candidates with the highest probability, up to `top_logprobs` of them.
     pub top_logprobs: Vec<TopLogprob>,
 }
 
-/// A candidate in a token's place.
+/// A candidate at a token's position.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TopLogprob {
-    /// The text that it would have added; a control token by its name.
+    /// The text that it would have added; for a control token its name.
     pub token: String,
-    /// Its log-probability, in nats; -9999 stands for minus infinity.
+    /// Its log-probability, in nats; -9999 represents minus infinity.
     pub logprob: f32,
-    /// Its bytes, which need not be whole characters; null for a control token.
+    /// Its bytes, which need not be complete characters; null for a control token.
     #[schema(required, value_type = Option<Vec<u32>>)]
     pub bytes: Option<Vec<u8>>,
 }

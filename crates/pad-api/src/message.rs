@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::object::objects;
 use crate::{Content, FunctionCall, ToolCall, ToolKind};
 
-/// Who speaks.
+/// The role of the speaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -40,15 +40,15 @@ impl Role {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct ChatMessage {
-    /// Who speaks.
+    /// The role of the speaker.
     pub role: Role,
-    /// What is said; null where an assistant only calls tools.
+    /// The content; null if an assistant only calls tools.
     pub content: Option<Content>,
     /// The speaker's name, for templates that show it.
     pub name: Option<String>,
     /// Tools that the assistant called.
     pub tool_calls: Option<Vec<ToolCall>>,
-    /// The one function that the assistant called, by the older name; it is read as the last of `tool_calls`.
+    /// The one function that the assistant called, under the older name; it is read as the last of `tool_calls`.
     #[schema(deprecated)]
     pub function_call: Option<FunctionCall>,
     /// The call that a tool message answers.

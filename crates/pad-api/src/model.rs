@@ -18,13 +18,13 @@ pub struct Model {
     /// Who serves it.
     #[schema(example = "pad")]
     pub owned_by: String,
-    /// Tokens that a prompt and its answer may have together.
+    /// Maximum number of tokens of a prompt and its answer together.
     #[schema(example = 8192)]
     pub max_model_len: u64,
     /// The model that a preset stands for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
-    /// What a request that names this preset is steered towards where it says nothing.
+    /// The preference of requests that name this preset and have none of their own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preference: Option<Preference>,
 }

@@ -23,7 +23,7 @@ pub enum ObjectKind {
     /// A response.
     #[serde(rename = "response")]
     Response,
-    /// What an answer is worth.
+    /// The rewards of an answer.
     #[serde(rename = "rewards")]
     Rewards,
     /// A model.

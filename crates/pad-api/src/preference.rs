@@ -84,13 +84,13 @@ impl PartialSchema for Preference {
             .items(weight())
             .description(Some("One weight per dimension, in the reward model's order."));
         let principle = ObjectBuilder::new().schema_type(Type::String).description(Some(
-            "A principle in plain words. A string that holds a JSON object or array is read as that.",
+            "A principle in plain words. A string that contains a JSON object or array is parsed as such.",
         ));
         OneOfBuilder::new()
             .item(named)
             .item(ordered)
             .item(principle)
-            .description(Some("What to steer towards. Weights lie within the range that `GET /v1/preferences` gives."))
+            .description(Some("What to steer towards. Weights must be in the range that `GET /v1/preferences` gives."))
             .examples([
                 json!({"concise": 1.0, "harmless": 0.5}),
                 json!([1.0, 0.0, 0.5, 0.0]),

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::ObjectKind;
 
-/// The dimensions that `preference` may weigh, in the order of its array form.
+/// The dimensions of `preference`, in the order of its array form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({
     "object": "list", "kind": "prompted",
@@ -18,11 +18,11 @@ use crate::ObjectKind;
 pub struct PreferenceList {
     /// Always `list`.
     pub object: ObjectKind,
-    /// The reward model's kind: `prompted`, `checkpoint`, or `none` where the server steers nothing.
+    /// The reward model's kind: `prompted`, `checkpoint`, `heads`, or `none` if the server has no steering.
     pub kind: String,
     /// The dimensions.
     pub data: Vec<DimensionInfo>,
-    /// The weights of a request that gives no preference.
+    /// The weights of a request without a preference.
     pub default: BTreeMap<String, f64>,
     /// Guidance strength.
     pub beta: GuidanceDefaults,
@@ -35,42 +35,42 @@ pub struct PreferenceList {
 pub struct DimensionInfo {
     /// The name to use in `preference`.
     pub name: String,
-    /// What it is about.
+    /// Its description.
     #[schema(required)]
     pub description: Option<String>,
     /// The principle that the reward model reads.
     pub principle: String,
-    /// Weights that it takes.
+    /// The allowed weights.
     pub weight: NumberRange,
 }
 
 /// An inclusive range.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct NumberRange {
-    /// The least value allowed.
+    /// The smallest allowed value.
     pub minimum: f64,
-    /// The greatest value allowed.
+    /// The largest allowed value.
     pub maximum: f64,
 }
 
-/// Guidance strength: what is used where a request gives none, and what it may give.
+/// Guidance strength: the default and the allowed range.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct GuidanceDefaults {
-    /// Used where the request gives none.
+    /// The default.
     pub default: f64,
-    /// The least value allowed.
+    /// The smallest allowed value.
     pub minimum: f64,
-    /// The greatest value allowed.
+    /// The largest allowed value.
     pub maximum: f64,
 }
 
-/// Number of candidates: what is used where a request gives none, and what it may give.
+/// Number of candidates: the default and the allowed range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TopKRange {
-    /// Used where the request gives none.
+    /// The default.
     pub default: u64,
-    /// The least value allowed.
+    /// The smallest allowed value.
     pub minimum: u64,
-    /// The greatest value allowed.
+    /// The largest allowed value.
     pub maximum: u64,
 }

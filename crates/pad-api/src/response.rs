@@ -10,16 +10,16 @@ use crate::{
     TextOptions, Usage,
 };
 
-/// A response, whole or as far as it has come.
+/// A response, complete or in progress.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Response {
     /// Its id, which another request can name as `previous_response_id`.
     pub id: String,
     /// Always `response`.
     pub object: ObjectKind,
-    /// When it was made, in seconds since 1970.
+    /// When it was created, in seconds since 1970.
     pub created_at: u64,
-    /// How far it has come.
+    /// Its status.
     pub status: ResponseStatus,
     /// Always false: there is no background mode.
     pub background: bool,
@@ -37,16 +37,16 @@ pub struct Response {
     pub max_output_tokens: Option<u64>,
     /// The served model's id.
     pub model: String,
-    /// What is said, then what is called; nothing as long as it is being generated.
+    /// The message, then the calls; empty while the response is being generated.
     pub output: Vec<OutputItem>,
-    /// Whether it may call several times.
+    /// Whether it may contain several calls.
     pub parallel_tool_calls: bool,
-    /// The response that it follows.
+    /// The response that it continues.
     #[schema(required)]
     pub previous_response_id: Option<String>,
-    /// Whether it is remembered.
+    /// Whether it is stored.
     pub store: bool,
-    /// What was sampled with.
+    /// The value used for sampling.
     pub temperature: f64,
     /// The text's form.
     pub text: TextOptions,
@@ -54,20 +54,20 @@ pub struct Response {
     pub tool_choice: ResponseToolChoice,
     /// The request's.
     pub tools: Vec<ResponseTool>,
-    /// The request's; 0 where it named none.
+    /// The request's; 0 if it had none.
     pub top_logprobs: u64,
-    /// What was sampled with.
+    /// The value used for sampling.
     pub top_p: f64,
-    /// Always `disabled`: a conversation that is too long is refused.
+    /// Always `disabled`: a conversation that is too long is rejected.
     pub truncation: String,
-    /// What it cost, once it is over.
+    /// Its usage, once it is complete.
     #[schema(required)]
     pub usage: Option<ResponseUsage>,
     /// The request's.
     pub metadata: BTreeMap<String, String>,
 }
 
-/// How far a response has come.
+/// The status of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ResponseStatus {
@@ -93,24 +93,24 @@ pub struct ResponseError {
 /// Why a response is incomplete.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct IncompleteDetails {
-    /// Always `max_output_tokens`: that, the context or the server's time limit was reached.
+    /// Always `max_output_tokens`: this limit, the context or the server's time limit was reached.
     pub reason: String,
 }
 
-/// What a response cost.
+/// The usage of a response.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ResponseUsage {
     /// Tokens of the conversation.
     pub input_tokens: u64,
-    /// Those in detail.
+    /// Their details.
     pub input_tokens_details: PromptTokensDetails,
     /// Tokens generated.
     pub output_tokens: u64,
-    /// Those in detail.
+    /// Their details.
     pub output_tokens_details: CompletionTokensDetails,
     /// Both together.
     pub total_tokens: u64,
-    /// What steering did.
+    /// The effect of steering.
     pub pad: PadUsage,
 }
 
@@ -127,7 +127,7 @@ impl From<Usage> for ResponseUsage {
     }
 }
 
-/// A response that was forgotten.
+/// A deleted response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeletedResponse {
     /// Its id.

@@ -19,7 +19,7 @@ pub struct ResponseEvent {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type")]
 pub enum ResponseEventKind {
-    /// The response was made.
+    /// The response was created.
     #[serde(rename = "response.created")]
     Created {
         /// The response so far.
@@ -31,7 +31,7 @@ pub enum ResponseEventKind {
         /// The response so far.
         response: Box<Response>,
     },
-    /// A message or a call begins.
+    /// A message or a call starts.
     #[serde(rename = "response.output_item.added")]
     ItemAdded {
         /// Its place in the output.
@@ -39,7 +39,7 @@ pub enum ResponseEventKind {
         /// The item so far.
         item: OutputItem,
     },
-    /// The message's text begins.
+    /// The message's text starts.
     #[serde(rename = "response.content_part.added")]
     PartAdded {
         /// The message's id.
@@ -51,7 +51,7 @@ pub enum ResponseEventKind {
         /// The part so far.
         part: OutputText,
     },
-    /// The next words.
+    /// The next text.
     #[serde(rename = "response.output_text.delta")]
     Delta {
         /// The message's id.
@@ -60,9 +60,9 @@ pub enum ResponseEventKind {
         output_index: u64,
         /// The part's place in the message.
         content_index: u64,
-        /// The words.
+        /// The text.
         delta: String,
-        /// The log-probabilities of its tokens, where they were asked for.
+        /// The log-probabilities of its tokens, if requested.
         logprobs: Vec<TokenLogprob>,
     },
     /// The text is complete.
@@ -76,7 +76,7 @@ pub enum ResponseEventKind {
         content_index: u64,
         /// The whole text.
         text: String,
-        /// The log-probabilities of its tokens, where they were asked for.
+        /// The log-probabilities of its tokens, if requested.
         logprobs: Vec<TokenLogprob>,
     },
     /// The part is complete.
@@ -98,7 +98,7 @@ pub enum ResponseEventKind {
         item_id: String,
         /// Its place in the output.
         output_index: u64,
-        /// The part, which need not be whole JSON.
+        /// The part, which need not be complete JSON.
         delta: String,
     },
     /// A call's arguments are complete.
@@ -121,19 +121,19 @@ pub enum ResponseEventKind {
         /// The item.
         item: OutputItem,
     },
-    /// The response is over, by its own end.
+    /// The response is complete.
     #[serde(rename = "response.completed")]
     Completed {
         /// The response.
         response: Box<Response>,
     },
-    /// The response is over, by its length.
+    /// The response ended at a length limit.
     #[serde(rename = "response.incomplete")]
     Incomplete {
         /// The response.
         response: Box<Response>,
     },
-    /// The response broke off.
+    /// The response failed.
     #[serde(rename = "response.failed")]
     Failed {
         /// The response so far.

@@ -42,12 +42,12 @@ pub enum ResponseFormatKind {
 pub struct JsonSchemaFormat {
     /// A name, for people.
     pub name: String,
-    /// What it is for, for people.
+    /// Its purpose, for people.
     pub description: Option<String>,
-    /// The schema. Absent means any object. What it cannot be held to is refused.
+    /// The schema; default: any object. Constraints that cannot be enforced are rejected.
     #[schema(value_type = Option<Object>)]
     pub schema: Option<Map<String, Value>>,
-    /// The answer is held to the schema in any case.
+    /// Ignored: the schema is always enforced.
     pub strict: Option<bool>,
 }
 

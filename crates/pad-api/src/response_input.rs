@@ -14,7 +14,7 @@ use crate::object::{self, Fields};
 use crate::response_tool::qualified;
 use crate::{InputPart, Role};
 
-/// What is answered.
+/// The input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ResponseInput {
     /// What the user says.
@@ -30,7 +30,7 @@ pub enum InputItem {
     Message(InputMessage),
     /// A call of a function, as a response gave it.
     Call(InputCall),
-    /// What a call gave.
+    /// The result of a call.
     Output(InputCallOutput),
 }
 
@@ -38,34 +38,34 @@ pub enum InputItem {
 #[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
 #[schema(example = json!({"role": "user", "content": [{"type": "input_text", "text": "Hello"}]}))]
 pub struct InputMessage {
-    /// Who speaks.
+    /// The role of the speaker.
     pub role: Role,
-    /// What is said.
+    /// The content.
     pub content: InputContent,
 }
 
-/// A call of a function.
+/// A function call.
 #[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
 #[schema(example = json!({"type": "function_call", "call_id": "call_1", "name": "get_weather", "arguments": "{\"city\": \"Oslo\"}"}))]
 pub struct InputCall {
-    /// Names the call.
+    /// The call's id.
     pub call_id: String,
     /// The function.
     pub name: String,
     /// Its arguments as JSON.
     #[schema(schema_with = call_arguments::schema)]
     pub arguments: String,
-    /// The namespace of the function, where its tool had one.
+    /// The namespace of the function, if its tool has one.
     pub namespace: Option<String>,
 }
 
-/// What a call gave.
+/// The result of a call.
 #[derive(Clone, Debug, PartialEq, Eq, ToSchema)]
 #[schema(example = json!({"type": "function_call_output", "call_id": "call_1", "output": "Rain."}))]
 pub struct InputCallOutput {
     /// The call.
     pub call_id: String,
-    /// What it gave.
+    /// The result.
     pub output: InputContent,
 }
 
@@ -212,7 +212,7 @@ impl ToSchema for ResponseInput {
 
 impl PartialSchema for ResponseInput {
     fn schema() -> RefOr<Schema> {
-        string_or(&InputItem::name(), "What the user says, or the items of a conversation.")
+        string_or(&InputItem::name(), "The user's text, or the items of a conversation.")
     }
 }
 
@@ -230,7 +230,7 @@ impl PartialSchema for InputItem {
             .item(of_kind("message", false, InputMessage::schema()))
             .item(of_kind("function_call", true, InputCall::schema()))
             .item(of_kind("function_call_output", true, InputCallOutput::schema()))
-            .description(Some("A message, a call of a function, or what a call gave."))
+            .description(Some("A message, a function call, or the result of a call."))
             .into()
     }
 }

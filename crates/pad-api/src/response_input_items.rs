@@ -32,25 +32,25 @@ pub enum StoredItem {
         id: String,
         /// Always `completed`.
         status: ResponseStatus,
-        /// Who speaks.
+        /// The role of the speaker.
         role: Role,
-        /// What is said.
+        /// The content.
         content: Vec<InputPart>,
     },
-    /// A call of a function.
+    /// A function call.
     FunctionCall {
         /// The item's id.
         id: String,
         /// Always `completed`.
         status: ResponseStatus,
-        /// Names the call.
+        /// The call's id.
         call_id: String,
         /// The function.
         name: String,
         /// Its arguments as JSON.
         arguments: String,
     },
-    /// What a call gave.
+    /// The result of a call.
     FunctionCallOutput {
         /// The item's id.
         id: String,
@@ -58,7 +58,7 @@ pub enum StoredItem {
         status: ResponseStatus,
         /// The call.
         call_id: String,
-        /// What it gave.
+        /// The result.
         output: String,
     },
 }

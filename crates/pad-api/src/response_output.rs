@@ -11,45 +11,45 @@ use crate::{ChoicePad, ResponseStatus, Role, TokenLogprob};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum OutputItem {
-    /// What the model says.
+    /// The model's message.
     Message(OutputMessage),
     /// A function that it calls.
     FunctionCall(OutputCall),
 }
 
-/// What the model says.
+/// The model's message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OutputMessage {
     /// Its id.
     pub id: String,
-    /// How far it has come.
+    /// Its status.
     pub status: ResponseStatus,
     /// Always `assistant`.
     pub role: Role,
     /// The text, in one part once there is any.
     pub content: Vec<OutputText>,
-    /// Why each token was chosen, where `pad.trace` asked for it.
+    /// Why each token was chosen, if requested by `pad.trace`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pad: Option<ChoicePad>,
 }
 
-/// A call of a function. What it gives goes into the input of the next response, as a `function_call_output` of the same `call_id`.
+/// A function call. Its result goes into the input of the next response, as a `function_call_output` with the same `call_id`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OutputCall {
     /// The item's id.
     pub id: String,
-    /// Names the call.
+    /// The call's id.
     pub call_id: String,
     /// The function.
     pub name: String,
-    /// The namespace that its tool stood in, if any.
+    /// The namespace of its tool, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Its arguments as JSON, as far as they have come.
+    /// Its arguments as JSON, as far as they are generated.
     pub arguments: String,
-    /// How far it has come.
+    /// Its status.
     pub status: ResponseStatus,
-    /// Why each token was chosen, where `pad.trace` asked for it.
+    /// Why each token was chosen, if requested by `pad.trace`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pad: Option<ChoicePad>,
 }
@@ -61,7 +61,7 @@ impl OutputCall {
     }
 }
 
-/// A part of what the model says.
+/// A part of the model's message.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct OutputText {
     /// Always `output_text`.
@@ -72,7 +72,7 @@ pub struct OutputText {
     /// Always empty.
     #[schema(value_type = Vec<Object>)]
     pub annotations: Vec<Value>,
-    /// The log-probabilities of its tokens, where they were asked for. The tokens, joined, are the text.
+    /// The log-probabilities of its tokens, if requested. The tokens, joined, are the text.
     pub logprobs: Vec<TokenLogprob>,
 }
 

@@ -7,15 +7,15 @@ use utoipa::ToSchema;
 use crate::ResponseFormatKind;
 use crate::object::{objects, written};
 
-/// What the text of a response is to be.
+/// The settings of a response's text.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct TextOptions {
-    /// Its form; absent means any text.
+    /// Its form; default: any text.
     pub format: Option<TextFormat>,
 }
 
-/// The form of a text: a chat's `response_format`, written flat.
+/// The form of a text: a chat's `response_format` in a flat form.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
 #[serde(remote = "Self")]
 #[schema(example = json!({
@@ -31,14 +31,14 @@ pub struct TextFormat {
     /// A name of the schema, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What it is for, for people.
+    /// Its purpose, for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The schema, for `json_schema`. What it cannot be held to is refused.
+    /// The schema, for `json_schema`. Constraints that cannot be enforced are rejected.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub schema: Option<Map<String, Value>>,
-    /// The text is held to the schema in any case.
+    /// Ignored: the schema is always enforced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strict: Option<bool>,
 }

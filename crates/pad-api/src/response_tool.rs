@@ -32,12 +32,12 @@ pub struct ResponseTool {
     pub name: String,
     /// What it does and when to call it.
     pub description: Option<String>,
-    /// The schema of its arguments, an object; absent means that it takes none.
+    /// The schema of its arguments, an object; if absent, it takes none.
     #[schema(value_type = Option<Object>)]
     pub parameters: Option<Map<String, Value>>,
-    /// Refuse a schema that arguments cannot be held to in full. Otherwise what is not supported of it is passed over.
+    /// Reject a schema that cannot be enforced completely. Otherwise unsupported parts of it are ignored.
     pub strict: Option<bool>,
-    /// The namespace that it stood in. Calls of it name it, too.
+    /// Its namespace, which its calls name, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
 }
@@ -66,7 +66,7 @@ impl From<ResponseTool> for Tool {
     }
 }
 
-/// Kinds of tools that are run by nobody but the client.
+/// Kinds of tools that only the client runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ResponseToolKind {
@@ -182,7 +182,7 @@ impl PartialSchema for ResponseTools {
         let function = || Ref::from_schema_name(ResponseTool::name());
         let kind = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^(?!(function|namespace)$)"));
         let other = ObjectBuilder::new().property("type", kind).required("type");
-        let other = other.description(Some("A tool that OpenAI runs; it is left out, and the log says so.")).build();
+        let other = other.description(Some("A tool that OpenAI runs; it is dropped, which the log notes.")).build();
         let word = |word: &str| ObjectBuilder::new().schema_type(Type::String).enum_values(Some([word]));
         let namespace = ObjectBuilder::new()
             .property("type", word("namespace"))
@@ -191,14 +191,14 @@ impl PartialSchema for ResponseTools {
             .required("type")
             .required("name")
             .required("tools")
-            .description(Some("Functions under one name; they are told to the model under both."));
+            .description(Some("Functions under one namespace; the model sees both names."));
         let tool = OneOfBuilder::new().item(function()).item(namespace).item(other);
         ArrayBuilder::new()
             .items(tool)
             .max_items(Some(128))
             .description(Some(
-                "Functions that the model may call, and namespaces of them. Tools that OpenAI runs, such as `web_search`, are left \
-                 out, and the log says so.",
+                "Functions that the model may call, and namespaces of them. Tools that OpenAI runs, such as `web_search`, are \
+                 dropped, which the log notes.",
             ))
             .into()
     }

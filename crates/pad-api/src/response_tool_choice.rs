@@ -41,9 +41,9 @@ pub struct ResponseAllowedTools {
     #[serde(rename = "type")]
     #[schema(pattern = "^allowed_tools$")]
     pub kind: String,
-    /// Whether one of them has to be called.
+    /// Whether one of them must be called.
     pub mode: AllowedMode,
-    /// The tools; those that are no functions are not there to be called.
+    /// The tools; those that are not functions cannot be called.
     #[schema(value_type = Vec<Object>)]
     pub tools: Vec<ResponseNamedTool>,
 }

@@ -19,20 +19,20 @@ pub struct RewardsRequest {
     /// The conversation; the last message is the assistant's.
     #[schema(min_items = 2)]
     pub messages: Vec<ChatMessage>,
-    /// The served model's id or an alias of it; absent means the served model.
+    /// The served model's id or an alias of it; default: the served model.
     pub model: Option<String>,
-    /// What to score for; not together with `preferences`.
+    /// The preference to score; not together with `preferences`.
     pub preference: Option<Preference>,
-    /// Several of them, in one pass over the answer.
+    /// Several preferences, scored in one pass over the answer.
     #[schema(max_items = 32)]
     pub preferences: Option<Vec<Preference>>,
-    /// Whether the answer is over: then its end counts as its last token. True where it is absent.
+    /// Whether the answer is complete: then its end token is scored as well. Default: true.
     pub complete: Option<bool>,
     /// Report every token.
     pub per_token: Option<bool>,
 }
 
-/// What an answer is worth.
+/// The rewards of an answer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({
     "object": "rewards", "model": "smollm2-135m-instruct", "tokens": 7, "base_logprob": -14.2, "dimensions": {"concise": 3.1},
@@ -47,33 +47,33 @@ pub struct Rewards {
     pub object: ObjectKind,
     /// The served model's id.
     pub model: String,
-    /// Tokens of the answer, its end included where it is complete.
+    /// Tokens of the answer, including its end if it is complete.
     pub tokens: u64,
-    /// Sum over them of their log-probabilities under the base model, over the whole vocabulary, in nats.
+    /// The sum of their log-probabilities under the base model, over the whole vocabulary, in nats.
     pub base_logprob: f64,
-    /// The reward in every dimension that some preference weighs, or in all of them where none was given: the sum over the tokens
-    /// of their log-probability under the reward model less that under its reference, over the whole vocabulary. A principle in
+    /// The reward in every dimension that some preference weights, or in all of them without a preference: the sum over the tokens
+    /// of their log-probability under the reward model minus that under its reference, over the whole vocabulary. A principle in
     /// plain words is a dimension of that name.
     pub dimensions: BTreeMap<String, f64>,
-    /// What each preference makes of that, in the order they were given.
+    /// The result for each preference, in the order given.
     pub rewards: Vec<PreferenceReward>,
-    /// Every token, where `per_token` asked for it.
+    /// Every token, if requested by `per_token`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_token: Option<Vec<TokenReward>>,
-    /// What the request cost: the answer is part of the prompt, since it was only read.
+    /// The usage of the request: the answer counts as part of the prompt, since it was only read.
     pub usage: Usage,
 }
 
-/// What an answer is worth to one preference.
+/// The reward of an answer under one preference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PreferenceReward {
-    /// The preference, as it was given.
+    /// The preference as given.
     pub preference: Preference,
     /// The weighted sum of the dimensions' rewards.
     pub reward: f64,
 }
 
-/// What one token adds.
+/// The contribution of one token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct TokenReward {
     /// The token's id.

@@ -3,26 +3,26 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// `GET /tokenizer_info`, in the shape of vLLM's: what a client needs to know of the tokenizer.
+/// `GET /tokenizer_info`, in the shape of vLLM's: what a client needs to know about the tokenizer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenizerInfo {
-    /// The class that reads such tokenizers.
+    /// The class that loads such tokenizers.
     #[schema(example = "PreTrainedTokenizerFast")]
     pub tokenizer_class: String,
-    /// The token that begins a text, where the model has one.
+    /// The token that starts a text, if the model has one.
     #[schema(required)]
     pub bos_token: Option<String>,
-    /// The token that ends a text, where the model has one.
+    /// The token that ends a text, if the model has one.
     #[schema(required)]
     pub eos_token: Option<String>,
-    /// The token that fills up a batch, which is the one that ends a text: this server fills up nothing.
+    /// The padding token: the same as the end token, since this server does not pad.
     #[schema(required)]
     pub pad_token: Option<String>,
     /// The chat template, a Jinja program.
     pub chat_template: String,
-    /// Tokens that a prompt and its answer may have together.
+    /// Maximum number of tokens of a prompt and its answer together.
     pub model_max_length: u64,
-    /// Tokens that there are.
+    /// Number of tokens in the vocabulary.
     pub vocab_size: u64,
 }
 
@@ -39,7 +39,7 @@ pub struct ModelInfo {
     pub has_image_understanding: bool,
     /// Always false.
     pub has_audio_understanding: bool,
-    /// Changes with the version, the weights and the settings that decide what is generated.
+    /// Changes with the version, the weights and the settings that affect the generated text.
     pub weight_version: String,
 }
 
@@ -52,7 +52,7 @@ pub struct ServerInfo {
     pub served_model_name: String,
     /// The server's version.
     pub version: String,
-    /// Tokens that a prompt and its answer may have together.
+    /// Maximum number of tokens of a prompt and its answer together.
     pub context_length: u64,
     /// Tokens that the KV cache holds.
     pub max_total_num_tokens: u64,
@@ -64,7 +64,7 @@ pub struct ServerInfo {
     pub dp_size: u64,
 }
 
-/// `GET /v1/loads`, in the shape of `SGLang`'s: how busy the server is.
+/// `GET /v1/loads`, in the shape of `SGLang`'s: the server's load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct LoadList {
     /// The server's version.
@@ -77,7 +77,7 @@ pub struct LoadList {
     pub aggregate: LoadSum,
 }
 
-/// How busy the engine is.
+/// The engine's load.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Load {
     /// Always 0.
@@ -88,11 +88,11 @@ pub struct Load {
     pub num_waiting_reqs: u64,
     /// Both together.
     pub num_total_reqs: u64,
-    /// Tokens whose place in the KV cache is held.
+    /// Tokens in use in the KV cache.
     pub num_used_tokens: u64,
     /// Tokens that the KV cache holds.
     pub max_total_num_tokens: u64,
-    /// The share that is held, 0 to 1.
+    /// The share in use, 0 to 1.
     pub token_usage: f64,
     /// Choices that may run and wait together.
     pub max_running_requests: u64,
@@ -109,7 +109,7 @@ pub struct LoadSum {
     pub total_waiting_reqs: u64,
     /// Both together.
     pub total_reqs: u64,
-    /// The share of the KV cache that is held, 0 to 1.
+    /// The share of the KV cache in use, 0 to 1.
     pub avg_token_usage: f64,
     /// The share of the places in the queue that are taken, 0 to 1.
     pub avg_utilization: f64,

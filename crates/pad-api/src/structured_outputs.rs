@@ -7,21 +7,21 @@ use utoipa::ToSchema;
 
 use crate::object::objects;
 
-/// One constraint of the answer's text; the others are absent.
+/// One constraint of the answer's text; only one may be present.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct StructuredOutputs {
-    /// A JSON schema that the answer is held to, as an object or as a string that holds one.
+    /// A JSON schema that the answer must follow, as an object or as a string that contains one.
     pub json: Option<GuidedJson>,
     /// Any JSON object.
     pub json_object: Option<bool>,
-    /// A regular expression that the whole answer matches.
+    /// A regular expression that the whole answer must match.
     pub regex: Option<String>,
-    /// The answer is one of these texts.
+    /// The answer must be one of these texts.
     pub choice: Option<Vec<String>>,
-    /// A grammar that the answer follows.
+    /// A grammar that the answer must follow.
     pub grammar: Option<String>,
-    /// Tags with schemas of their own, which are refused.
+    /// Tags with their own schemas; rejected.
     pub structural_tag: Option<Value>,
 }
 
@@ -40,7 +40,7 @@ impl StructuredOutputs {
     }
 }
 
-/// A JSON schema: an object, or a string that holds one.
+/// A JSON schema: an object, or a string that contains one.
 #[derive(Clone, Debug, PartialEq, ToSchema)]
 #[schema(value_type = Object)]
 pub struct GuidedJson(pub Map<String, Value>);

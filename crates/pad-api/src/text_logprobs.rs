@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::TokenLogprob;
 
-/// Log-probabilities of a text: four lists, one entry a token. The tokens, joined, are the text.
+/// Log-probabilities of a text: four lists, one entry per token. The tokens, joined, are the text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({
     "tokens": [" the", " fox"], "token_logprobs": [-0.3, -1.2], "text_offset": [0, 4],
@@ -16,11 +16,11 @@ use crate::TokenLogprob;
 pub struct TextLogprobs {
     /// The tokens' texts.
     pub tokens: Vec<String>,
-    /// The tokens' log-probabilities, in nats; null for the first token of a prompt, which follows nothing.
+    /// The tokens' log-probabilities, in nats; null for the first token of a prompt.
     pub token_logprobs: Vec<Option<f32>>,
-    /// By text, the log-probabilities of the most probable candidates and of the token itself; null where there is none.
+    /// By text, the log-probabilities of the most probable candidates and of the token itself; null if there are none.
     pub top_logprobs: Vec<Option<BTreeMap<String, f32>>>,
-    /// Where each token begins in the choice's text, in characters.
+    /// Where each token starts in the choice's text, in characters.
     pub text_offset: Vec<usize>,
 }
 

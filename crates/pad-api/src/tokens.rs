@@ -12,14 +12,14 @@ use crate::whole;
 #[serde(remote = "Self")]
 #[schema(example = json!({"messages": [{"role": "user", "content": "Hello!"}]}))]
 pub struct TokenizeRequest {
-    /// The served model's id or an alias of it; absent means the served model.
+    /// The served model's id or an alias of it; default: the served model.
     pub model: Option<String>,
-    /// A conversation, which is read as the base model reads it: through its chat template, the assistant's turn opened.
+    /// A conversation, rendered as for the base model: with its chat template and an open assistant's turn.
     #[schema(min_items = 1)]
     pub messages: Option<Vec<ChatMessage>>,
-    /// A text. Control tokens written in it are read as such; none is added.
+    /// A text. Control tokens in it are parsed as such; none is added.
     pub prompt: Option<String>,
-    /// The same as `prompt`, by llama-server's name.
+    /// The same as `prompt`, under llama-server's name.
     pub content: Option<String>,
 }
 
@@ -29,7 +29,7 @@ pub struct TokenizeRequest {
 pub struct Tokenization {
     /// How many tokens there are.
     pub count: u64,
-    /// Tokens that a prompt and its answer may have together.
+    /// Maximum number of tokens of a prompt and its answer together.
     pub max_model_len: u64,
     /// The tokens' ids.
     pub tokens: Vec<u32>,
@@ -40,7 +40,7 @@ pub struct Tokenization {
 #[serde(remote = "Self")]
 #[schema(example = json!({"tokens": [19556, 17]}))]
 pub struct DetokenizeRequest {
-    /// The served model's id or an alias of it; absent means the served model.
+    /// The served model's id or an alias of it; default: the served model.
     pub model: Option<String>,
     /// Ids of tokens.
     #[serde(deserialize_with = "whole::list")]
@@ -51,7 +51,7 @@ pub struct DetokenizeRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({"prompt": "Hello!"}))]
 pub struct Detokenization {
-    /// The text, control tokens by their names; U+FFFD stands for bytes that make no character.
+    /// The text, with control tokens by their names; U+FFFD replaces bytes that are not valid UTF-8.
     pub prompt: String,
 }
 

@@ -30,7 +30,7 @@ pub enum ToolKind {
     Function,
 }
 
-/// A function as it is described to the model.
+/// A function as described to the model.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct FunctionTool {
@@ -40,20 +40,20 @@ pub struct FunctionTool {
     /// What it does and when to call it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The schema of its arguments, an object; absent means that it takes none.
+    /// The schema of its arguments, an object; if absent, it takes none.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub parameters: Option<Map<String, Value>>,
-    /// Refuse a schema that arguments cannot be held to in full. Otherwise what is not supported of it is passed over.
+    /// Reject a schema that cannot be enforced completely. Otherwise unsupported parts of it are ignored.
     #[serde(skip_serializing)]
     pub strict: Option<bool>,
 }
 
-/// A call of a tool.
+/// A tool call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct ToolCall {
-    /// Names the call; the tool's answer refers to it.
+    /// The call's id; the tool's answer refers to it.
     pub id: String,
     /// The tool's kind.
     #[serde(rename = "type")]
@@ -77,9 +77,9 @@ pub struct FunctionCall {
 /// What a chunk adds to a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ToolCallDelta {
-    /// The call's place among the calls of the message.
+    /// The call's index among the calls of the message.
     pub index: usize,
-    /// Names the call: in its first chunk only.
+    /// The call's id: in its first chunk only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// The tool's kind: in its first chunk only.
@@ -89,7 +89,7 @@ pub struct ToolCallDelta {
     pub function: FunctionCallDelta,
 }
 
-/// What a chunk adds to a call's function.
+/// What a chunk adds to the function of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FunctionCallDelta {
     /// The name: in the call's first chunk only.

@@ -24,7 +24,7 @@ pub enum ToolChoice {
     Allowed(AllowedTools),
 }
 
-/// Words of a tool choice.
+/// The values of a tool choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ToolMode {
@@ -40,13 +40,13 @@ pub enum ToolMode {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(remote = "Self")]
 pub struct AllowedTools {
-    /// Whether one of them has to be called.
+    /// Whether one of them must be called.
     pub mode: AllowedMode,
     /// The tools.
     pub tools: Vec<NamedTool>,
 }
 
-/// Words of a choice among some tools.
+/// The type of a choice among some tools.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AllowedMode {

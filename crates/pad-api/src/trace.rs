@@ -26,7 +26,7 @@ pub struct TokenTrace {
     pub token: u32,
     /// The text it completed: empty for an end token, and for a token that leaves a character incomplete.
     pub text: String,
-    /// Its rank among the base model's candidates; 0 means that steering changed nothing.
+    /// Its rank among the base model's candidates; 0 is the base model's first choice.
     pub base_rank: usize,
     /// Its log-probability under the base model, in nats, after `logit_bias` and penalties.
     pub base_logprob: f32,

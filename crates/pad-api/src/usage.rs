@@ -19,14 +19,14 @@ pub struct Usage {
     /// The generated tokens in detail.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completion_tokens_details: Option<CompletionTokensDetails>,
-    /// What steering did.
+    /// The effect of steering.
     pub pad: PadUsage,
 }
 
 /// The prompt's tokens in detail.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PromptTokensDetails {
-    /// Tokens whose keys and values were found in the cache.
+    /// Tokens found in the cache.
     pub cached_tokens: u64,
 }
 
@@ -37,12 +37,12 @@ pub struct CompletionTokensDetails {
     pub reasoning_tokens: u64,
 }
 
-/// What steering did to a request.
+/// The effect of steering on a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PadUsage {
-    /// Reward lanes run beside the base lane; 0 where nothing was steered.
+    /// Reward lanes run beside the base lane; 0 without steering.
     pub reward_lanes: u64,
-    /// Tokens that were not the base model's first.
+    /// Tokens that were not the base model's first choice.
     pub steered_tokens: u64,
     /// Mean over the tokens of the KL divergence of the steered distribution from the base's, over the candidates, in nats.
     pub mean_kl: f64,

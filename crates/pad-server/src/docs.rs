@@ -9,7 +9,7 @@ const PAGE: &str = include_str!("../assets/docs.html");
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// Show the API as a page. No key is needed; the description that it loads needs one where the server has keys.
+/// Show the API as a page. No key is needed; the description that it loads needs one if the server has keys.
 #[utoipa::path(
     get, path = "/docs", tag = "Operation", operation_id = "docs", security(()),
     responses((status = 200, description = "The page.", body = String, content_type = "text/html"))

@@ -68,9 +68,9 @@ const MIRRORED: [Row; 11] = [
     ("pad_engine_tokens_prefilled_total", "Prompt rows computed, all lanes together.", |s| s.tokens_prefilled),
     ("pad_engine_tokens_cached_total", "Prompt tokens found in the cache, all lanes together.", |s| s.tokens_cached),
     ("pad_engine_reward_rows_total", "Rows of reward lanes computed.", |s| s.reward_rows),
-    ("pad_engine_tokens_steered_total", "Tokens chosen that were not the base model's first.", |s| s.tokens_steered),
-    ("pad_engine_sequences_finished_total", "Sequences that ended well.", |s| s.finished),
-    ("pad_engine_sequences_cancelled_total", "Sequences whose client went away.", |s| s.cancelled),
+    ("pad_engine_tokens_steered_total", "Tokens that were not the base model's first choice.", |s| s.tokens_steered),
+    ("pad_engine_sequences_finished_total", "Sequences that were completed.", |s| s.finished),
+    ("pad_engine_sequences_cancelled_total", "Sequences whose client disconnected.", |s| s.cancelled),
     ("vllm:num_preemptions_total", "Sequences that gave their KV blocks back and began again.", |s| s.preempted),
     ("pad_engine_sequences_failed_total", "Sequences that failed.", |s| s.failed),
 ];

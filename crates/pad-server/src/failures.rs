@@ -7,7 +7,7 @@ use utoipa::IntoResponses;
 #[derive(IntoResponses)]
 #[expect(dead_code, reason = "it is a description: nothing makes one")]
 pub(crate) enum Failures {
-    /// A value is wrong (`param` names the field), or what is to be read is too long.
+    /// A value is wrong (`param` names the field), or the input is too long.
     #[response(status = 400)]
     Invalid(ErrorBody),
     /// No such model, or no such previous response.

@@ -13,10 +13,10 @@ use crate::ApiError;
 use crate::lifecycle::Phase;
 use crate::state::Shared;
 
-/// Tell how the server is. Answers 200 as long as the process serves HTTP; no key is needed.
+/// Report the server's health. Answers 200 as long as the process serves HTTP; no key is needed.
 #[utoipa::path(
     get, path = "/health", tag = "Operation", operation_id = "health", security(()),
-    responses((status = 200, description = "The server lives; the engine's figures.", body = Health))
+    responses((status = 200, description = "The server is alive; the engine's figures.", body = Health))
 )]
 pub(crate) async fn health(State(shared): State<Arc<Shared>>) -> Json<Health> {
     let engine = &shared.state.engine;
@@ -29,11 +29,11 @@ pub(crate) async fn health(State(shared): State<Arc<Shared>>) -> Json<Health> {
     })
 }
 
-/// Tell whether requests are taken. No key is needed.
+/// Report whether requests are accepted. No key is needed.
 #[utoipa::path(
     get, path = "/ready", tag = "Operation", operation_id = "ready", security(()),
     responses(
-        (status = 200, description = "Requests are taken.", body = Readiness),
+        (status = 200, description = "Requests are accepted.", body = Readiness),
         (status = 503, description = "The server is draining, or its engine has stopped.", body = ErrorBody),
     )
 )]
@@ -45,11 +45,11 @@ pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Result<Json<Read
     }
 }
 
-/// The same as `GET /ready`, by the name that `SageMaker` and vLLM's clients ask. No key is needed.
+/// The same as `GET /ready`, under the name that `SageMaker` and vLLM's clients use. No key is needed.
 #[utoipa::path(
     get, path = "/ping", tag = "Operation", operation_id = "ping", security(()),
     responses(
-        (status = 200, description = "Requests are taken.", body = Readiness),
+        (status = 200, description = "Requests are accepted.", body = Readiness),
         (status = 503, description = "The server is draining, or its engine has stopped.", body = ErrorBody),
     )
 )]
@@ -57,7 +57,7 @@ pub(crate) async fn ping(shared: State<Arc<Shared>>) -> Result<Json<Readiness>, 
     ready(shared).await
 }
 
-/// Tell which version runs. No key is needed.
+/// Report the server's version. No key is needed.
 #[utoipa::path(
     get, path = "/version", tag = "Operation", operation_id = "version", security(()),
     responses((status = 200, description = "The version.", body = Version))

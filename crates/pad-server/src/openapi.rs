@@ -84,7 +84,7 @@ struct BearerKey;
 impl Modify for BearerKey {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
-        bearer.description = Some("One of the server's API keys. Without any, the server is open.".to_owned());
+        bearer.description = Some("One of the server's API keys. If the server has none, it is open.".to_owned());
         document.components.get_or_insert_default().add_security_scheme("api_key", SecurityScheme::Http(bearer));
     }
 }
@@ -98,14 +98,14 @@ impl Modify for ErrorsOfEveryRoute {
             for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
                 let open = operation.security.is_some();
                 if !open {
-                    add(operation, "401", "The API key is missing or not known.");
+                    add(operation, "401", "The API key is missing or unknown.");
                 }
-                add(operation, "403", "The host or the web page that asks is not allowed.");
+                add(operation, "403", "The host or the calling web page is not allowed.");
                 if operation.request_body.is_some() {
-                    add(operation, "408", "The body did not come in time.");
-                    add(operation, "415", "The body is not said to be JSON, or is compressed.");
+                    add(operation, "408", "The body did not arrive in time.");
+                    add(operation, "415", "The content type is not JSON, or the body is compressed.");
                 }
-                add(operation, "500", "The server met a fault of its own.");
+                add(operation, "500", "An internal error.");
             }
         }
     }

@@ -12,7 +12,7 @@ use pad_reward::Manifest;
 use crate::generation::guidance::BETA;
 use crate::state::{AppState, Shared};
 
-/// List the dimensions that `preference` may weigh, with the ranges and defaults of guidance.
+/// List the dimensions of `preference`, with the ranges and defaults of guidance.
 #[utoipa::path(
     get, path = "/v1/preferences", tag = "Preferences", operation_id = "listPreferences",
     responses((status = 200, description = "The reward model's dimensions, in the order of a preference's array form.",

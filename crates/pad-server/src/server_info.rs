@@ -66,10 +66,10 @@ pub(crate) async fn server(State(shared): State<Arc<Shared>>) -> Json<ServerInfo
     })
 }
 
-/// Tell how busy the server is, as `SGLang` does.
+/// Report the server's load, as `SGLang` does.
 #[utoipa::path(
     get, path = "/v1/loads", tag = "Operation", operation_id = "loads",
-    responses((status = 200, description = "How busy the server is.", body = LoadList))
+    responses((status = 200, description = "The server's load.", body = LoadList))
 )]
 pub(crate) async fn loads(State(shared): State<Arc<Shared>>) -> Json<LoadList> {
     let engine = &shared.state.engine;

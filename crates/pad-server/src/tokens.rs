@@ -41,7 +41,7 @@ pub(crate) async fn tokenize(
     Ok(Json(Tokenization { count: tokens.len() as u64, max_model_len, tokens }))
 }
 
-/// Turn tokens into the text that they spell.
+/// Turn tokens into text.
 #[utoipa::path(
     post, path = "/detokenize", tag = "Tokens", operation_id = "detokenize", request_body = DetokenizeRequest,
     responses(

@@ -1,4 +1,4 @@
-//! The schedule of a training: the pairs and the learning rate of every step.
+//! The schedule of a training: the pairs of every step and its learning rate.
 
 use crate::Settings;
 use crate::draws::Draws;

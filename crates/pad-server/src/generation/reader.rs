@@ -16,7 +16,7 @@ use super::trace;
 pub(crate) struct AnswerPart {
     /// Text that is certainly part of the answer.
     pub(crate) text: String,
-    /// What is added to calls of tools.
+    /// Additions to tool calls.
     pub(crate) calls: Vec<ToolCallDelta>,
     /// Why the tokens since the last part that says something were chosen, where asked for; only with text, calls or an end.
     pub(crate) trace: Vec<TokenTrace>,

@@ -22,19 +22,19 @@ const LIMIT: u64 = 20;
 /// Items of a page that a request may ask for.
 const MOST: u64 = 100;
 
-/// List what a response answered: its input, and the conversation that came before.
+/// List the input of a response, and the conversation that came before it.
 #[utoipa::path(
     get, path = "/v1/responses/{id}/input_items", tag = "Responses", operation_id = "listInputItems",
     params(
         ("id" = String, Path, description = "The response's id."),
-        ("after" = Option<String>, Query, description = "The id of the item after which the page begins."),
-        ("limit" = Option<u64>, Query, description = "Items of a page: 1 to 100, 20 where it is absent."),
-        ("order" = Option<ItemOrder>, Query, description = "Which come first; `desc` where it is absent."),
+        ("after" = Option<String>, Query, description = "The id of the item after which the page starts."),
+        ("limit" = Option<u64>, Query, description = "Items per page: 1 to 100; default 20."),
+        ("order" = Option<ItemOrder>, Query, description = "The order; default `desc`."),
     ),
     responses(
         (status = 200, description = "The items.", body = InputItemList),
         (status = 400, description = "A value is wrong.", body = ErrorBody),
-        (status = 404, description = "No such response is remembered.", body = ErrorBody),
+        (status = 404, description = "No such response is stored.", body = ErrorBody),
     )
 )]
 pub(crate) async fn list(

@@ -53,13 +53,13 @@ pub(crate) async fn create(request: ApiRequest<ResponseRequest>) -> Result<HttpR
     Ok(Json(draft.finished(generation.tally())).into_response())
 }
 
-/// Tell a response that is remembered.
+/// Return a stored response.
 #[utoipa::path(
     get, path = "/v1/responses/{id}", tag = "Responses", operation_id = "getResponse",
     params(("id" = String, Path, description = "The response's id.")),
     responses(
         (status = 200, description = "The response.", body = Response),
-        (status = 404, description = "No such response is remembered.", body = ErrorBody),
+        (status = 404, description = "No such response is stored.", body = ErrorBody),
     )
 )]
 pub(crate) async fn get(
@@ -71,13 +71,13 @@ pub(crate) async fn get(
     found.map(|kept| Json(kept.response.clone())).ok_or_else(|| ApiError::response_not_found(&id))
 }
 
-/// Forget a response.
+/// Delete a stored response.
 #[utoipa::path(
     delete, path = "/v1/responses/{id}", tag = "Responses", operation_id = "deleteResponse",
     params(("id" = String, Path, description = "The response's id.")),
     responses(
-        (status = 200, description = "It is forgotten.", body = DeletedResponse),
-        (status = 404, description = "No such response is remembered.", body = ErrorBody),
+        (status = 200, description = "It is deleted.", body = DeletedResponse),
+        (status = 404, description = "No such response is stored.", body = ErrorBody),
     )
 )]
 pub(crate) async fn delete(

@@ -19,7 +19,7 @@ use worth::Worth;
 #[utoipa::path(
     post, path = "/v1/rewards", tag = "Preferences", operation_id = "createRewards", request_body = RewardsRequest,
     responses(
-        (status = 200, description = "What the answer is worth.", body = Rewards),
+        (status = 200, description = "The rewards of the answer.", body = Rewards),
         Failures,
     )
 )]
