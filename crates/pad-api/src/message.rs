@@ -56,7 +56,7 @@ pub struct ChatMessage {
 }
 
 impl ChatMessage {
-    /// Takes the calls of the assistant's, whichever of the two fields they stand in.
+    /// Takes the assistant's calls from whichever of the two fields has them.
     pub fn take_calls(&mut self) -> Vec<ToolCall> {
         let mut calls = self.tool_calls.take().unwrap_or_default();
         let older = self.function_call.take();

@@ -13,13 +13,13 @@ pub struct Parsed<T> {
     pub ignored: Vec<String>,
 }
 
-/// Why a body is no request.
+/// Why a body is not a valid request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ParseError {
     /// What is wrong and what is expected; it may quote the body, so it is for the client and not for logs.
     pub message: String,
-    /// Path of the field, as in `messages[0].role`; none where the body is no JSON object.
+    /// Path of the field, as in `messages[0].role`; none if the body is not a JSON object.
     pub param: Option<String>,
 }
 

@@ -32,7 +32,7 @@ impl Preference {
     /// plain words.
     ///
     /// # Errors
-    /// Where it begins as JSON and is no preference, or where all parts name a dimension and one of them has no number.
+    /// If it starts as JSON but is not a preference, or if all parts name a dimension and one of them has no number.
     pub fn from_text(text: &str) -> Result<Self, String> {
         let parts: Vec<(&str, &str)> = text.split(',').map_while(assignment).collect();
         if parts.is_empty() || parts.len() < text.split(',').count() {
@@ -54,7 +54,7 @@ impl Preference {
     /// A preference as a value of settings or metadata: as in a body, strings as in a header.
     ///
     /// # Errors
-    /// Where it is no preference.
+    /// If it is not a preference.
     pub fn from_value(value: &Value) -> Result<Self, String> {
         match value {
             Value::String(text) => Self::from_text(text),

@@ -42,7 +42,7 @@ pub struct ResponseTool {
     pub namespace: Option<String>,
 }
 
-/// The name under which a function of a namespace is told to the model.
+/// The name under which the model sees a function of a namespace.
 pub(crate) fn qualified(namespace: Option<&str>, name: &str) -> String {
     match namespace {
         None | Some("") => name.to_owned(),

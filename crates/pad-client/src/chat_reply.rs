@@ -29,7 +29,7 @@ pub struct TokenUsage {
     /// Tokens of all answers.
     pub completion_tokens: u64,
     prompt_tokens_details: Option<PromptDetails>,
-    /// What steering did; only PAD Server tells it.
+    /// The effect of steering; only PAD Server reports it.
     pub pad: Option<PadUsage>,
 }
 

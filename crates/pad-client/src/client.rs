@@ -30,7 +30,7 @@ pub struct Client {
 /// How a client connects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Connections {
-    /// Requests that run at the same time; so many connections are kept.
+    /// Number of concurrent requests, and of connections that are kept.
     pub most: usize,
     /// After this time a request has failed.
     pub timeout: Duration,

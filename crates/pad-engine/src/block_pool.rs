@@ -226,7 +226,7 @@ mod tests {
         // The blocks of a lane that branches off hold nothing of the layers below.
         assert!(pool.find(ROOT, Some(adapted(0, Trunk::Base)), &tokens(0, 2), usize::MAX).0.is_empty());
         assert_eq!(pool.known(ROOT, Some(adapted(0, Trunk::Own)), &tokens(0, 2), BLOCK + 1), BLOCK);
-        // The second block's tokens alone are no prefix.
+        // The second block's tokens alone are not a prefix.
         assert!(pool.find(ROOT, Some(adapted(0, Trunk::Own)), &tokens(0, 2)[BLOCK..], usize::MAX).0.is_empty());
     }
 

@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn readouts_keep_their_order() {
-        // The second lane computes what the base lane does, but its readout stands behind the first one's.
+        // The second lane computes what the base lane does, but its readout comes after the first one's.
         assert_eq!(arranged(vec![lane(0, None, &[3]), lane(0, None, &[1, 2])]), [(1, None), (1, None), (1, None)]);
         assert_eq!(arranged(vec![lane(0, None, &[1, 2]), lane(0, None, &[1, 2])]), [(3, None)]);
     }

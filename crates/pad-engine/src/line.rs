@@ -46,7 +46,7 @@ impl Line {
         self.waiting.len()
     }
 
-    /// Drop those whose client has gone.
+    /// Drops sequences whose client has disconnected.
     pub fn drop_cancelled(&mut self) {
         self.waiting.retain(|sequence| !sequence.is_cancelled());
     }

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use crate::{Owner, SubmitError};
 
-/// An owner may hold so many times the places that are still free: the dynamic threshold of Choudhury and Hahne (1998). One owner
+/// An owner may hold this many times the number of free places: the dynamic threshold of Choudhury and Hahne (1998). One owner
 /// alone gets three quarters of all, two get three sevenths each, and a newcomer always finds some.
 const SHARE: usize = 3;
 

@@ -49,7 +49,7 @@ pub struct Scoring {
     answer: Arc<[u32]>,
     /// By lanes: how it is read, and the log-probabilities, `[readouts][tokens so far]`.
     lanes: Vec<(Vec<LaneReadout>, Vec<Vec<f32>>)>,
-    /// How many of the best tokens are told in each one's place.
+    /// How many of the best tokens are reported at each position.
     top: usize,
     /// The base lane's best tokens so far.
     best: Vec<Vec<(u32, f32)>>,
@@ -76,7 +76,7 @@ impl Scoring {
         &self.lanes[lane].0
     }
 
-    /// How many of the best tokens are told beside those of a lane: only the base's.
+    /// How many of the best tokens are reported for a lane: only for the base lane.
     pub fn top(&self, lane: usize) -> usize {
         if lane == 0 { self.top } else { 0 }
     }
@@ -97,7 +97,7 @@ impl Scoring {
         self.best.clear();
     }
 
-    /// Whether the client has gone.
+    /// Whether the client has disconnected.
     pub fn is_cancelled(&self) -> bool {
         self.client.as_ref().is_none_or(ScoresSender::is_closed)
     }
@@ -115,7 +115,7 @@ impl Scoring {
         self.tell(Err(ScoreError::Failed(why.to_owned())));
     }
 
-    /// Nobody may be left to hear it.
+    /// The receiver may be gone.
     fn tell(&mut self, last: Result<Scored, ScoreError>) {
         if let Some(client) = self.client.take() {
             let _ = client.send(last);

@@ -1,6 +1,6 @@
 //! To whom a request belongs: whose share of the queue it uses, and whose cached blocks it finds.
 
-/// Somebody who sends requests, by a digest of their secret: all requests of one owner stand in one line.
+/// The sender of requests, identified by a digest of their secret: all requests of one owner wait in one queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Owner(pub [u8; 32]);
 
@@ -12,7 +12,7 @@ pub struct CacheScope(pub [u8; 32]);
 /// Whose a request is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tenant {
-    /// Who sent it; none where nobody is told from anybody, and the queue is first come, first served.
+    /// Who sent it; none if senders are not distinguished, and the queue is first come, first served.
     pub owner: Option<Owner>,
     /// Whose cached blocks it finds, and who finds its own.
     pub cache: CacheScope,

@@ -118,7 +118,7 @@ impl Record for Answer {
     }
 }
 
-/// A line of `likelihoods.jsonl`: how probable an answer is to the base model that is told of no preference.
+/// A line of `likelihoods.jsonl`: how probable an answer is under the base model without a preference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Likelihood {
     /// The answer's id.

@@ -79,7 +79,7 @@ fn declines(answer: &str) -> bool {
     REFUSALS.iter().any(|refusal| start.contains(refusal))
 }
 
-/// The different ones among all runs of so many words; none where there is no such run.
+/// The share of distinct ones among all runs of this many words; none if there is no such run.
 fn distinct(words: &[String], length: usize) -> Option<f64> {
     let all = words.windows(length);
     let count = all.len();

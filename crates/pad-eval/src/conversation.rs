@@ -10,7 +10,7 @@ use crate::turn::Turn;
 
 /// The conversation of an arm; `None` where the arm has no answer of its own to this preference.
 ///
-/// Words have no strength: a model is told more or less of a dimension as its weight 1 or -1, and other weights would be the
+/// An instruction has no strength: it asks for more or less of a dimension at weight 1 or -1, and other weights would be the
 /// same question again. Steering on top of an instruction has all weights; the instruction follows their signs. Examples
 /// are there for more of one dimension.
 pub fn conversation(

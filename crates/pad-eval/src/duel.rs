@@ -50,7 +50,7 @@ struct Duel<'a> {
 }
 
 /// Judges all duels of a run: every steered answer to a preference with positive weights against the base model's, and against those
-/// of every arm that is told the same. Verdicts are kept in the folder, and nothing is judged twice.
+/// of every arm with the same instruction. Verdicts are stored in the folder, and nothing is judged twice.
 ///
 /// # Errors
 ///

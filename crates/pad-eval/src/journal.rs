@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::error::EvalError;
 
-/// What a journal holds: each record has an id of its own.
+/// A record of a journal, with a unique id.
 pub trait Record: Serialize + DeserializeOwned {
     /// The id.
     fn id(&self) -> &str;
@@ -29,7 +29,7 @@ impl<R: Record> Journal<R> {
     ///
     /// # Errors
     ///
-    /// When the file cannot be used, or a line in the middle is no record.
+    /// When the file cannot be used, or a line in the middle is not a record.
     pub fn open(path: &Path) -> Result<Self, EvalError> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = file.map_err(EvalError::io("open", path))?;
@@ -52,7 +52,7 @@ impl<R: Record> Journal<R> {
         self.records.get(id)
     }
 
-    /// Adds a record, in place of one with its id.
+    /// Adds a record, replacing one with the same id.
     ///
     /// # Errors
     ///

@@ -73,7 +73,7 @@ impl Judge {
         Ok(Self::Server(client, model))
     }
 
-    /// What people call it, and what tells its verdicts from another's.
+    /// Its name, which also identifies its verdicts.
     pub fn title(&self) -> String {
         match self {
             Self::Command(command) => command.command().to_owned(),
@@ -81,7 +81,7 @@ impl Judge {
         }
     }
 
-    /// Says who wins each comparison; `take` gets the verdicts by the comparisons' ids.
+    /// Decides each comparison; `take` gets the verdicts by the comparisons' ids.
     ///
     /// # Errors
     ///

@@ -100,7 +100,7 @@ impl FromStr for Method {
     }
 }
 
-/// What stands behind `pad`: nothing, `:FOLDER`, `@beta=...`, or both.
+/// The suffix of `pad`: nothing, `:FOLDER`, `@beta=...`, or both.
 fn steering(rest: &str, told: Option<Turn>) -> Option<Method> {
     let guided = rest.rsplit_once('@').and_then(|(rest, text)| Some((rest, Guidance::parse(text)?)));
     let (rest, guidance) = guided.unwrap_or((rest, Guidance::default()));

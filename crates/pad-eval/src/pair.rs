@@ -39,7 +39,7 @@ fn yes() -> bool {
     true
 }
 
-/// A line of `pairs.jsonl`: what a reward model says of a pair.
+/// A line of `pairs.jsonl`: the rewards of a pair.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Judgement {
     /// The method and the pair.
@@ -61,7 +61,7 @@ impl Judgement {
     }
 }
 
-/// What a reward model says of an answer.
+/// The rewards of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Judged {
     /// The reward, summed over the tokens.
@@ -82,7 +82,7 @@ impl Record for Judgement {
 ///
 /// # Errors
 ///
-/// When the file cannot be read or a line is no pair.
+/// When the file cannot be read or a line is not a pair.
 pub fn read(path: &Path) -> Result<Vec<Pair>, EvalError> {
     let file = File::open(path).map_err(EvalError::io("read", path))?;
     let packed = path.extension().is_some_and(|ending| ending == "gz");
@@ -96,7 +96,7 @@ pub fn read(path: &Path) -> Result<Vec<Pair>, EvalError> {
         }
         let mut pair: Pair = serde_json::from_str(&line)
             .map_err(|error| EvalError::file(path, format!("line {}: {error}", number + 1)))?;
-        // The sum tells another file of the same name apart.
+        // The checksum distinguishes another file of the same name.
         let mut sum = Crc::new();
         sum.update(line.as_bytes());
         pair.id = format!("{name}:{}:{:08x}", number + 1, sum.sum());
@@ -105,7 +105,7 @@ pub fn read(path: &Path) -> Result<Vec<Pair>, EvalError> {
     Ok(pairs)
 }
 
-/// At most so many pairs of each dimension, spread over all of them.
+/// At most this many pairs of each dimension, spread over all of them.
 pub fn thinned(pairs: Vec<Pair>, most: usize) -> Vec<Pair> {
     let mut dimensions: Vec<String> = pairs.iter().map(|pair| pair.dimension.clone()).collect();
     dimensions.sort();

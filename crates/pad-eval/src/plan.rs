@@ -124,7 +124,7 @@ impl Plan {
         missing
     }
 
-    /// All questions of a method. Base answers are asked for whatever the preferences.
+    /// All questions of a method. Base answers are requested whatever the preferences.
     pub fn questions(&self, method: &Method, preferences: &[Preference], scales: &Scales) -> Vec<Question> {
         let none = [Preference::none()];
         let preferences = if *method == Method::Base { &none } else { preferences };

@@ -102,7 +102,7 @@ impl Grid {
 ///
 /// # Errors
 ///
-/// When the file cannot be read or something in it is no object of weights.
+/// When the file cannot be read or an entry is not an object of weights.
 pub fn read(path: &Path) -> Result<Vec<Preference>, EvalError> {
     let text = fs::read_to_string(path).map_err(EvalError::io("read", path))?;
     if text.trim_start().starts_with('[') {

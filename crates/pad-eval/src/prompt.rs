@@ -60,7 +60,7 @@ enum Conversation {
 ///
 /// # Errors
 ///
-/// When the file cannot be read, and where something in it is no prompt, an id comes twice, or there is nothing.
+/// When the file cannot be read, or when an entry is not a prompt, an id occurs twice, or the file is empty.
 pub fn read(path: &Path) -> Result<Vec<Prompt>, EvalError> {
     let text = fs::read_to_string(path).map_err(EvalError::io("read", path))?;
     let entries = entries(&text).map_err(|problem| EvalError::file(path, problem))?;

@@ -53,7 +53,7 @@ pub struct Reply {
 }
 
 impl Server {
-    /// The server at an address, with or without `/v1`; so many requests may run at once.
+    /// The server at an address, with or without `/v1`, and the maximum number of concurrent requests.
     ///
     /// # Errors
     ///

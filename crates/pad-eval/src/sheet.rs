@@ -13,7 +13,7 @@ use crate::run::Run;
 use crate::scorer::{Scored, Scorer, Scores};
 use crate::statistics::{Bootstrap, Estimate, mean};
 
-/// One figure for each prompt, in the order of the plan; none where it could not be had.
+/// One figure for each prompt, in the order of the plan; none where it is missing.
 pub type Series = Vec<Option<f64>>;
 
 /// How answers were made, but for prompt and seed.

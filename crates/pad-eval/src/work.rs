@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::error::EvalError;
 
-/// Does `work` for all items, `threads` of them at once, in their order; what comes out goes through `done` as it comes.
+/// Does `work` for all items in order, `threads` of them at once; each result is passed to `done` as it arrives.
 /// The first error ends it, once what was begun is over.
 ///
 /// # Errors
@@ -51,7 +51,7 @@ pub fn each<T: Sync, R: Send>(
     failure.map_or(Ok(()), Err)
 }
 
-/// A bar on the terminal; none where standard error is no terminal.
+/// A progress bar; none if standard error is not a terminal.
 fn bar(what: &str, length: usize) -> ProgressBar {
     if length == 0 || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();

@@ -8,7 +8,7 @@ use pad_api::{
 /// The first byte chooses the route, the others are the body.
 ///
 /// # Panics
-/// Where an error names nothing, or what is no object is taken for one.
+/// If an error names nothing, or if something that is not an object is accepted as one.
 pub fn check(data: &[u8]) {
     let Some((route, body)) = data.split_first() else { return };
     let taken = match route % 6 {
@@ -45,7 +45,7 @@ fn chat(request: ChatRequest) {
     request.tools.iter().flatten().for_each(written);
 }
 
-/// A tool as templates are told of it.
+/// A tool as templates get it.
 fn written(tool: &Tool) {
     let json = serde_json::to_value(tool).expect("a tool is JSON");
     assert_eq!(json["function"]["name"], tool.function.name);

@@ -20,7 +20,7 @@ struct Entry {
 }
 
 impl Cache {
-    /// An empty cache of so many bytes.
+    /// An empty cache of this many bytes.
     pub(crate) fn new(room: usize) -> Self {
         Self { room, kept: Mutex::default() }
     }

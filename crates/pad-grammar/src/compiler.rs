@@ -38,7 +38,7 @@ impl Compiler {
         Self { budget, places: Arc::new(Places { free, freed: Condvar::new() }) }
     }
 
-    /// Do a work on a thread of its own.
+    /// Runs a job on its own thread.
     ///
     /// # Errors
     /// [`ShapeError::Busy`] if no thread is free in time, [`ShapeError::TooSlow`] if the work takes longer than allowed; and whatever
@@ -52,7 +52,7 @@ impl Compiler {
         let (result, done) = mpsc::sync_channel(1);
         let compile = move || {
             let _place = place;
-            // Whoever waited may have left.
+            // The waiting request may have gone.
             let _ = result.send(work());
         };
         let thread = thread::Builder::new().name("grammar".to_owned()).stack_size(STACK);

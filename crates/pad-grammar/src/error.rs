@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Why an answer cannot be held to a shape. All but [`ShapeError::Busy`] are about what the request asks for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShapeError {
-    /// The schema is no object.
+    /// The schema is not an object.
     #[error("a schema is a JSON object")]
     NotAnObject,
     /// The schema is larger than is read.
@@ -28,7 +28,7 @@ pub enum ShapeError {
         /// What is allowed.
         allowed: String,
     },
-    /// A `type` in the schema that there is not.
+    /// An unknown `type` in the schema.
     #[error("`type` at `{place}` is {found}; allowed: {allowed}, or a list of them")]
     UnknownType {
         /// Where the schema with it stands.

@@ -10,13 +10,13 @@ pub const MOST_BYTES: usize = 128 << 10;
 /// What may stand between JSON's tokens: a blank or two, or a line break and an indent. More of it never ends, if a model likes it.
 const WHITESPACE: &str = r"[ \t]{1,2}|\r?\n[ \t]{0,24}";
 
-/// The schema compiler's own key, which is no client's business.
+/// The schema compiler's own key, which clients may not use.
 const OPTIONS: &str = "x-guidance";
 
 /// What a time may be beside its format: a second has nine digits behind the point at most. More of them never end, if a model likes them.
 const TIME: &str = r"^[^.]*(\.[0-9]{1,9}[zZ+-][0-9:]*)?$";
 
-/// Keywords whose values are no schemas.
+/// Keywords whose values are not schemas.
 const VALUES: [&str; 4] = ["const", "enum", "default", "examples"];
 
 /// A schema that a JSON value is held to.

@@ -11,13 +11,13 @@ use crate::schema::Schema;
 /// What an answer may be: content, or calls of tools, or either.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Shape {
-    /// What may be said; none if only calls are allowed.
+    /// The allowed text; none if only calls are allowed.
     pub content: Option<Content>,
     /// What may be called; none if nothing is.
     pub calls: Option<Calls>,
 }
 
-/// What may be said.
+/// The allowed text.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {
     /// Anything.

@@ -12,7 +12,7 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// The vocabulary of a tokenizer. Special tokens are no text, whatever they are called: no grammar allows one.
+    /// The vocabulary of a tokenizer. Special tokens are not text, whatever their spelling: no grammar allows one.
     pub fn new(tokenizer: Arc<Tokenizer>) -> Self {
         let size = tokenizer.vocab_size() as u32;
         let bytes = |id: u32| {

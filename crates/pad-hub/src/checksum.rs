@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::HubError;
 use crate::progress::Progress;
 
-/// A checksum that was asked for: 64 hexadecimal digits in lower case.
+/// An expected checksum: 64 hexadecimal digits in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sha256Text(String);
 

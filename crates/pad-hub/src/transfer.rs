@@ -16,7 +16,7 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(30);
 
 /// What a transfer reports.
 enum Report<T> {
-    /// A file of so many bytes begins.
+    /// A file of this many bytes starts.
     Begins(String, u64),
     /// So many bytes have come.
     Came(u64),
@@ -40,7 +40,7 @@ impl<T> hf_hub::api::Progress for Reporter<T> {
 }
 
 impl<T> Reporter<T> {
-    /// Nobody listens any more once the wait was given up.
+    /// The receiver is closed once the wait was given up.
     fn send(&self, report: Report<T>) {
         let _ = self.0.send(report);
     }

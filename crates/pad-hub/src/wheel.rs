@@ -43,7 +43,7 @@ pub(crate) fn extract(
     if let Some(expected) = expected
         && let Err(refused) = expected.check(member, &sha256, "it was removed")
     {
-        // A file of an earlier pull is no more what was asked for.
+        // A file of an earlier pull is no longer the requested one.
         let _ = std::fs::remove_file(&target);
         return Err(refused);
     }

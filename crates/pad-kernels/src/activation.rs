@@ -98,7 +98,7 @@ impl Preparing<'_> {
     /// Put the values of whole blocks of one row, `block` being the first of them.
     ///
     /// # Safety
-    /// Nobody puts the same block of the same row at the same time.
+    /// No two threads may write the same block of the same row at the same time.
     pub unsafe fn put(&self, row: usize, block: usize, values: &[f32]) {
         let at = row * self.blocks + block;
         // SAFETY: the caller's.

@@ -138,7 +138,7 @@ mod tests {
         let mut arena = Arena::default();
         let mut with = |lines: usize, byte: u8| {
             arena.take(lines, |bytes: &SharedSlice<'_, MaybeUninit<u8>>| {
-                // SAFETY: nobody else has a part.
+                // SAFETY: there is no other reference to a part.
                 unsafe { bytes.zeroed(0, lines * size_of::<Line>()) }.fill(byte);
             })
         };

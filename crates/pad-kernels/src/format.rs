@@ -54,7 +54,7 @@ impl Format {
         matches!(self, Self::Q4K | Self::Q5K | Self::Q6K)
     }
 
-    /// Whether the two halves of a block have scales of their own.
+    /// Whether the two halves of a block have separate scales.
     pub const fn has_half_scales(self) -> bool {
         matches!(self, Self::Q6K)
     }

@@ -164,7 +164,7 @@ pub(crate) fn add_all(
 }
 
 for_each_isa! {
-    /// Sums, plus a bias, plus a residual that is as many values from row to row as is said beside it.
+    /// Sums, plus a bias, plus a residual with the given stride from row to row.
     fn add_up(place: &Place<'_, '_>, sums: &[[f32; TILE]], bias: Option<&[f32]>, residual: Option<(&[f32], usize)>)
         = add_up_body
 }

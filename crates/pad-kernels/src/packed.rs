@@ -157,7 +157,7 @@ impl PackedWeights {
     }
 }
 
-/// Bytes of a tile of so many inputs.
+/// Bytes of a tile with this many inputs.
 fn tile_bytes(format: Format, inputs: usize) -> usize {
     if format == Format::F32 {
         return inputs * TILE * 4;

@@ -173,7 +173,7 @@ impl Pool {
         // pointer without holding an unfinished task.
         #[expect(clippy::transmute_ptr_to_ptr, reason = "a cast cannot erase the lifetime")]
         let job: *const Task = unsafe { std::mem::transmute::<*const (dyn Fn(usize) + Sync + '_), *const Task>(task) };
-        // SAFETY: all tasks of the previous generation are finished (the end of the previous `run`), so nobody reads `job`.
+        // SAFETY: all tasks of the previous generation are finished (the end of the previous `run`), so no thread reads `job`.
         unsafe { *shared.job.get() = Some(job) };
         shared.finished.store(0, Ordering::Relaxed);
         let generation = (shared.state.load(Ordering::Relaxed) >> (2 * INDEX_BITS)).wrapping_add(1);

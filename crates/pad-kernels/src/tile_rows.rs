@@ -49,7 +49,7 @@ impl<'a> TileRows<'a> {
     /// Set a row from a file's bytes; rounded to 8 bits if the tile's format is `Q8_0` and the encoding has no units of it.
     ///
     /// # Errors
-    /// The first value that is no finite number or larger than [`Unit::LARGEST`]: its place in the row and what it is.
+    /// The first value that is not finite or is larger than [`Unit::LARGEST`]: its place in the row and what it is.
     ///
     /// # Panics
     /// If `row` has not the bytes of a row, or the encoding cannot be kept in the tile's format.

@@ -30,7 +30,7 @@ impl Wanted {
         if let Self::BestAmong(_, allowed) = self { Some(allowed) } else { None }
     }
 
-    /// Whether so many logits are read that it takes the whole vocabulary.
+    /// Whether so many logits are needed that those of the whole vocabulary are computed.
     fn is_of_many(&self) -> bool {
         matches!(self, Self::Best(_)) || self.allowed().is_some_and(|allowed| allowed.len() > FEW)
     }
@@ -245,7 +245,7 @@ fn capped(mut sums: [f32; TILE], cap: Option<f32>) -> [f32; TILE] {
     sums
 }
 
-/// What a stretch of tiles tells of one row.
+/// The result of a range of tiles for one row.
 struct StretchReadout {
     best: Best,
     mass: Mass,

@@ -57,7 +57,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Put chunks together; `first_layer` says of an adapter where it begins.
+    /// Assembles a batch from chunks; `first_layer` gives the first layer of an adapter.
     ///
     /// # Errors
     /// If there are no rows, a chunk has too few blocks, or a trunk is not what it must be.

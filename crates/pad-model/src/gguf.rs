@@ -41,7 +41,7 @@ impl GgufWeights {
     /// Open a file and read its header.
     ///
     /// # Errors
-    /// If it is no GGUF file, or of an architecture that is not supported.
+    /// If it is not a GGUF file, or its architecture is not supported.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         let mut reader = BufReader::new(File::open(path).map_err(ModelError::io(path))?);
         // A header that cannot be walked through is refused by candle, with the reason.

@@ -26,7 +26,7 @@ pub struct Layer {
     pub feed_forward_post_norm: Option<RmsNorm>,
 }
 
-/// What stands behind attention.
+/// The part after attention.
 #[derive(Debug)]
 pub enum Mixer {
     /// One feed-forward part for all rows.

@@ -113,7 +113,7 @@ pub mod tests {
     use super::*;
     use crate::TensorFile;
 
-    /// A matrix in a file of its own.
+    /// A matrix in a separate file.
     pub fn matrix(encoding: Encoding, outputs: usize, inputs: usize, bytes: &[u8]) -> Result<Matrix, ModelError> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();

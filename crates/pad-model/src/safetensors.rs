@@ -34,7 +34,7 @@ impl TensorFiles {
     /// Read the headers of these files.
     ///
     /// # Errors
-    /// If a file cannot be read or is no safetensors file.
+    /// If a file cannot be read or is not a safetensors file.
     pub fn open(paths: Vec<PathBuf>) -> Result<Self, ModelError> {
         let mut all = Self { files: Vec::new(), entries: HashMap::new() };
         for path in paths {

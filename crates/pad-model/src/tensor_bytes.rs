@@ -76,7 +76,7 @@ impl TensorBytes {
         Self { name: name.to_owned(), file: Arc::clone(file), start }
     }
 
-    /// That the file has so many of them.
+    /// Checks that the file has this many bytes from there.
     ///
     /// # Errors
     /// If it ends before.

@@ -65,7 +65,7 @@ pub enum PairsError {
         /// What happened.
         problem: String,
     },
-    /// The scorer wrote a line that is no score.
+    /// The scorer wrote a line that is not a score.
     #[error("the scorer `{command}`, line {line} of its output: {problem}")]
     Score {
         /// The command line.

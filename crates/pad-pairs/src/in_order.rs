@@ -12,7 +12,7 @@ struct Cursor {
     stopped: bool,
 }
 
-/// Ends the workers when the results are no longer taken, whatever the reason.
+/// Stops the workers when the results are no longer read, whatever the reason.
 struct Stop<'a>(&'a Mutex<Cursor>, &'a Condvar);
 
 impl Drop for Stop<'_> {
@@ -22,7 +22,7 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Does the work for each item on so many threads. `take` gets the results in the items' order, as soon as they are ready:
+/// Does the work for each item on this many threads. `take` gets the results in the items' order, as soon as they are ready:
 /// the number of the first item, and the results of it and of those that follow and are ready as well. At most `ahead` items
 /// are begun before their predecessors' results are taken, so that little is lost when the program ends.
 ///
@@ -57,7 +57,7 @@ pub fn in_order<T: Sync, R: Send, E: Send>(
             let (send, claim, work) = (send.clone(), &claim, &work);
             scope.spawn(move || {
                 while let Some(at) = claim() {
-                    // Nobody listens any more after an error.
+                    // The receiver is closed after an error.
                     if send.send((at, work(&items[at]))).is_err() {
                         return;
                     }

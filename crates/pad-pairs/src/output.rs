@@ -52,7 +52,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// [`PairsError::File`], or [`PairsError::Output`] where a line is no pair.
+    /// [`PairsError::File`], or [`PairsError::Output`] if a line is not a pair.
     pub fn open(path: &Path) -> Result<Self, PairsError> {
         let file = |source| PairsError::file(path, source);
         let text = match std::fs::read_to_string(path) {

@@ -9,7 +9,7 @@ use crate::words::words;
 pub struct Candidate {
     /// The answer.
     pub answer: ChatAnswer,
-    /// What the scorer says of it; higher is better.
+    /// Its score; higher is better.
     pub score: Option<f64>,
 }
 
@@ -18,9 +18,9 @@ pub struct Candidate {
 pub enum Length {
     /// As they are.
     Any,
-    /// Neither has more than so many times the other's words.
+    /// Neither has more than this many times the other's words.
     Matched(f64),
-    /// The rejected one has at least so many times the chosen one's words: length is the point.
+    /// The rejected one has at least this many times the chosen one's words, when length is the dimension.
     Shorter(f64),
 }
 

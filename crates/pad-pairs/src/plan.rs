@@ -14,11 +14,11 @@ pub struct Plan {
     pub dimension: String,
     /// Goes into every pair: where the answers come from.
     pub source: String,
-    /// What the better answers are told.
+    /// The instruction for the better answers.
     pub chosen: Told,
-    /// What the worse ones are told. Equal to `chosen`: best against worst by the scorer.
+    /// The instruction for the worse ones. Equal to `chosen`: best against worst by the scorer.
     pub rejected: Told,
-    /// Share of the prompts whose worse answers are told nothing instead.
+    /// Share of the prompts whose worse answers get no instruction instead.
     pub plain_share: f64,
     /// Answers to each prompt, on each side.
     pub samples: usize,
@@ -83,7 +83,7 @@ impl Plan {
         }
     }
 
-    /// What the worse side is told for this prompt.
+    /// The instruction for the worse side at this prompt.
     pub(crate) fn rejected_for(&self, prompt_id: &str) -> Told {
         let plain = draws::fraction(&[self.seed, draws::of_text(prompt_id), 1]) < self.plain_share;
         if plain { Told::default() } else { self.rejected.clone() }

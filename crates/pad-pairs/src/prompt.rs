@@ -53,7 +53,7 @@ impl Prompt {
     ///
     /// # Errors
     ///
-    /// [`PairsError::File`] where it cannot be read, [`PairsError::Prompt`] with the place of what is no prompt.
+    /// [`PairsError::File`] where it cannot be read, [`PairsError::Prompt`] with the place of an invalid prompt.
     pub fn read(path: &Path) -> Result<Vec<Self>, PairsError> {
         let text = std::fs::read_to_string(path).map_err(|source| PairsError::file(path, source))?;
         let wrong = |place: usize, problem: String| PairsError::Prompt { path: path.to_owned(), place, problem };

@@ -31,7 +31,7 @@ impl Questions {
     ///
     /// # Errors
     ///
-    /// [`PairsError::File`], or [`PairsError::Questions`] where a line is no question.
+    /// [`PairsError::File`], or [`PairsError::Questions`] if a line is not a question.
     pub fn open(path: &Path, seed: u64) -> Result<Self, PairsError> {
         let failed = |source| PairsError::file(path, source);
         let text = match std::fs::read_to_string(path) {

@@ -9,7 +9,7 @@ pub fn words(text: &str) -> Vec<String> {
     split.filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// Runs of so many words of some texts.
+/// Runs of a fixed number of words of some texts.
 #[derive(Clone, Debug, Default)]
 pub struct Runs {
     length: usize,

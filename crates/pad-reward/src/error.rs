@@ -53,7 +53,7 @@ pub enum RewardError {
     /// A principle in plain words that says nothing.
     #[error("preference: the principle is empty; allowed: some words, or an object of weights")]
     EmptyPrinciple,
-    /// A text-conditioned model was asked to weigh for one dimension and against another.
+    /// A text-conditioned model got weights of different signs.
     #[error(
         "preference: {positive} and {negative} have weights of opposite sign; this reward model reads all \
          principles in one prompt and cannot weigh for one and against another: use weights of one sign"

@@ -26,7 +26,7 @@ impl Caller {
         self.key.as_ref()
     }
 
-    /// Who it is, for what is kept between requests; nobody where the server is open to everyone.
+    /// The caller's identity, for data kept between requests; none if the server is open to everyone.
     pub(crate) fn owner(&self) -> Option<[u8; 32]> {
         self.key.as_ref().map(ApiKey::digest)
     }

@@ -9,7 +9,7 @@ use crate::ApiError;
 /// A content type is asked for, since a browser lets every web page send a body without one, or of a few other types, to any server.
 ///
 /// # Errors
-/// 415 where the body is said to be something else, or nothing is said.
+/// 415 if the content type is another one or missing.
 pub(crate) fn check(headers: &HeaderMap) -> Result<(), ApiError> {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter().peekable();
     if types.peek().is_none() {

@@ -36,7 +36,7 @@ fn template_message(mut message: ChatMessage) -> Message {
     }
 }
 
-/// A call as templates read it: with arguments that are an object. What is no JSON stays the text that it is.
+/// A call as templates read it: with arguments that are an object. Anything that is not JSON stays text.
 pub(crate) fn template_call(call: ToolCall) -> Value {
     let arguments = call.function.arguments;
     let arguments = serde_json::from_str(&arguments).unwrap_or(Value::String(arguments));

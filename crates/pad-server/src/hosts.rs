@@ -75,7 +75,7 @@ struct Host {
 }
 
 impl Host {
-    /// None where the text is no host, or has more than a host and a port.
+    /// None if the text is not a host, or has more than a host and a port.
     fn parse(text: &[u8]) -> Option<Self> {
         let authority = Authority::try_from(text).ok()?;
         let name = authority.host();

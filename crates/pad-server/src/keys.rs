@@ -64,7 +64,7 @@ impl ApiKey {
         Self { slots: Some(Slots { free: Arc::new(Semaphore::new(limit)), limit }), ..self }
     }
 
-    /// The same key, with at most so many tokens a minute, prompts and answers together.
+    /// The same key, limited to this many tokens per minute, prompts and answers together.
     #[must_use]
     pub fn rated(self, tokens_per_minute: u32) -> Self {
         Self { tokens: Some(Arc::new(Bucket::new(tokens_per_minute, Instant::now()))), ..self }
@@ -73,7 +73,7 @@ impl ApiKey {
     /// The same key, whose requests are steered towards this where they say nothing: a text as in the header `x-pad-preference`.
     ///
     /// # Errors
-    /// Where the text is no preference.
+    /// If the text is not a preference.
     pub fn preferring(self, preference: &str) -> Result<Self, String> {
         Ok(Self { preference: Some(Arc::new(Preference::from_text(preference)?)), ..self })
     }
@@ -83,7 +83,7 @@ impl ApiKey {
         self.preference.as_deref()
     }
 
-    /// Places for so many choices more.
+    /// Reserves places for this many more choices.
     ///
     /// # Errors
     /// 429 where they are not free.
@@ -175,7 +175,7 @@ impl ApiKeys {
         self.keys.len()
     }
 
-    /// Whether everyone is let in.
+    /// Whether everyone is admitted.
     pub fn open(&self) -> bool {
         self.keys.is_empty()
     }
@@ -185,7 +185,7 @@ impl ApiKeys {
         self.keys.iter().filter_map(ApiKey::preference)
     }
 
-    /// The key whose secret this is. Every key is compared to its end, so that the time tells nothing.
+    /// The key whose secret this is. Every key is compared completely, so that the time reveals nothing.
     pub fn find(&self, secret: &str) -> Option<&ApiKey> {
         let digest: [u8; 32] = Sha256::digest(secret.as_bytes()).into();
         let mut found = u64::MAX;

@@ -14,11 +14,11 @@ pub(crate) enum Phase {
     Leaving,
     /// No request is taken; those that were are answered.
     Draining,
-    /// Answers that are not complete are broken off.
+    /// Answers that are not complete are interrupted.
     Interrupting,
 }
 
-/// The phase, which everybody who waits for something can follow.
+/// The current phase, which any waiting task can observe.
 #[derive(Clone, Debug, Default)]
 pub struct Lifecycle(Arc<watch::Sender<Phase>>);
 

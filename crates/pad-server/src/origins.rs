@@ -20,7 +20,7 @@ const EXPOSED: [&str; 8] = [
 pub struct Origins(Vec<HeaderValue>);
 
 impl Origins {
-    /// These origins; `*` is every one. None where one of them is no origin: a scheme, a host and perhaps a port.
+    /// These origins; `*` is any. None if one of them is not an origin: a scheme, a host and optionally a port.
     pub fn parse<'a>(origins: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let origin = |text: &'a str| {
             let (scheme, host) = text.split_once("://").unwrap_or(("", ""));
@@ -48,7 +48,7 @@ impl Origins {
         let layer = CorsLayer::new()
             .allow_origin(allowed)
             .allow_methods([Method::GET, Method::POST, Method::DELETE])
-            // OpenAI's SDKs send headers of their own in browsers, and new ones with every version.
+            // OpenAI's SDKs send additional headers in browsers, and new ones with every version.
             .allow_headers(AllowHeaders::mirror_request())
             .expose_headers(EXPOSED.map(HeaderName::from_static))
             .vary([header::ORIGIN, header::ACCESS_CONTROL_REQUEST_HEADERS])

@@ -8,7 +8,7 @@ use serde_json::Value;
 pub struct Preset {
     /// The name.
     pub(crate) name: String,
-    /// Where the request has no preference of its own.
+    /// If the request has no preference of its own.
     pub(crate) preference: Preference,
 }
 
@@ -17,7 +17,7 @@ impl Preset {
     /// `x-pad-preference`.
     ///
     /// # Errors
-    /// Where the value is no preference.
+    /// If the value is not a preference.
     pub fn new(name: &str, preference: &Value) -> Result<Self, String> {
         Ok(Self { name: name.to_owned(), preference: Preference::from_value(preference)? })
     }

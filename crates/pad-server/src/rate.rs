@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(bucket.reserve(100, 200, now), Ok(100));
         bucket.give_back(1000, now);
         assert_eq!(bucket.remaining(now), 60);
-        // More than can ever be taken is told the time until the bucket is full.
+        // A request for more than can ever be taken gets the time until the bucket is full.
         bucket.spend(30, now);
         assert_eq!(bucket.reserve(1000, 1000, now), Err(Duration::from_secs(30)));
     }

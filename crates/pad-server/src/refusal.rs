@@ -42,7 +42,7 @@ fn too_long(prompt: usize, max_tokens: usize, context: usize) -> String {
     )
 }
 
-/// Why there are no lanes for a request whose field `prompt` is what they read.
+/// Maps an error of laying out the lanes; `prompt` names the field that they read.
 pub(crate) fn reward(error: &RewardError, prompt: &str) -> ApiError {
     match error {
         RewardError::Text(error) => text(error, prompt),

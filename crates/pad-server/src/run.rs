@@ -10,7 +10,7 @@ use crate::connection::{Places, Service, Source, accept};
 use crate::lifecycle::Phase;
 use crate::{AppState, Tls};
 
-/// How long clients may take to read that their answers were broken off.
+/// How long clients may take to read that their answers were interrupted.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How serving ended.
@@ -18,7 +18,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 pub enum Ended {
     /// Every request that was taken was answered.
     Complete,
-    /// Some answers were broken off.
+    /// Some answers were interrupted.
     Interrupted,
 }
 

@@ -29,7 +29,7 @@ impl Standing {
     /// Read the header, and what the caller's key has.
     ///
     /// # Errors
-    /// 400 where the header is no preference.
+    /// 400 if the header is not a preference.
     pub(crate) fn read(headers: &HeaderMap, caller: &Caller) -> Result<Self, ApiError> {
         let header = match headers.get(HEADER) {
             None => None,
@@ -45,7 +45,7 @@ impl Standing {
     /// Fill in the preference of a body that has none; where it came from.
     ///
     /// # Errors
-    /// 400 where the metadata hold a text that is no preference.
+    /// 400 if the metadata contain a text that is not a preference.
     pub(crate) fn fill(
         self,
         body: &mut Option<Preference>,

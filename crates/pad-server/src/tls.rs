@@ -14,13 +14,13 @@ pub struct Tls(pub(crate) TlsAcceptor);
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// The certificate's text is no PEM, or holds no certificate.
+    /// The certificate's text is not PEM, or contains no certificate.
     #[error("the certificate is not PEM: {0}")]
     Certificate(pem::Error),
     /// It holds no certificate.
     #[error("there is no certificate in the PEM text of the certificate")]
     NoCertificate,
-    /// The key's text is no PEM, or holds no private key.
+    /// The key's text is not PEM, or contains no private key.
     #[error("the private key is not PEM: {0}")]
     Key(pem::Error),
     /// The two do not belong together, or are of a kind that is not known.

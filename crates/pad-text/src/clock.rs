@@ -39,7 +39,7 @@ impl Moment {
         Self::from_unix(since.map_or(0, |time| time.as_secs() as i64))
     }
 
-    /// The moment so many seconds after 1 January 1970.
+    /// The moment this many seconds after 1 January 1970.
     pub(crate) fn from_unix(seconds: i64) -> Self {
         let days = seconds.div_euclid(86_400);
         // A year that starts on 1 March ends with its leap day, and 400 of them have 146,097

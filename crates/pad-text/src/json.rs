@@ -9,7 +9,7 @@ use minijinja::{Error, ErrorKind, Value};
 use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
-/// The `tojson` filter of chat templates: on one line, or indented by so many spaces.
+/// The `tojson` filter of chat templates: on one line, or indented by this many spaces.
 ///
 /// # Errors
 /// If the value has no JSON form.

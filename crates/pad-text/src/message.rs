@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 /// One turn of a conversation, as a chat template sees it.
 ///
-/// The content is plain text: whoever takes richer content (parts, null) flattens it first.
+/// The content is plain text: callers with richer content (parts, null) flatten it first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     /// Who speaks: `system`, `user`, `assistant`, or another role that the template knows.
     pub role: String,
-    /// What is said.
+    /// The content.
     pub content: String,
     /// Further fields that a template may read (`name`, `tool_calls`, ...), beside the two above.
     #[serde(flatten)]

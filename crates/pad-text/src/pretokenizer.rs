@@ -26,12 +26,12 @@ const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]
 const DEFAULT_NUMBERS: &str = r"\p{N}+";
 const DEFAULT_DIGITS: &str = "[0-9][0-9][0-9]";
 
-/// What a pre-tokenizer's name stands for.
+/// The rules that a pre-tokenizer's name refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rules {
     /// GPT-2's pattern.
     Gpt2,
-    /// Each digit a word of its own, then GPT-2's pattern.
+    /// Each digit is a word, then GPT-2's pattern.
     SingleDigits,
     /// Patterns applied one after the other, each cutting what the ones before left.
     Patterns(&'static [&'static str]),

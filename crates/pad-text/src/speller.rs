@@ -2,7 +2,7 @@
 
 use crate::Tokenizer;
 
-/// The text of tokens, control tokens by their names; U+FFFD stands for bytes that make no character.
+/// The text of tokens, control tokens by their names; U+FFFD replaces bytes that are not valid UTF-8.
 pub fn spell(tokenizer: &Tokenizer, tokens: &[u32]) -> String {
     let bytes: Vec<u8> = tokens.iter().flat_map(|token| tokenizer.token_bytes(*token)).copied().collect();
     String::from_utf8_lossy(&bytes).into_owned()
@@ -45,7 +45,7 @@ impl<'a> Speller<'a> {
         text
     }
 
-    /// What stands for a character that was never completed.
+    /// The replacement for a character that was never completed.
     pub fn finish(&mut self) -> String {
         let pending = std::mem::take(&mut self.pending);
         String::from_utf8_lossy(&pending).into_owned()

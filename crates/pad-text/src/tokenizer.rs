@@ -97,7 +97,7 @@ impl Tokenizer {
         &self.control
     }
 
-    /// The tokens of a text, whatever it spells: there is no control token among them.
+    /// The tokens of a text, whatever it spells: none of them is a control token.
     ///
     /// # Errors
     /// [`TextError::Encode`] if the vocabulary cannot spell the text.

@@ -7,7 +7,7 @@ use crate::TrainError;
 const BETAS: (f32, f32) = (0.9, 0.999);
 const EPS: f32 = 1e-8;
 
-/// What learns, and how it moved so far.
+/// The trained parameters and their moments.
 #[derive(Debug)]
 pub struct AdamW {
     slots: Vec<Slot>,

@@ -126,7 +126,7 @@ impl Adapter {
         Some((a.as_tensor(), b.as_tensor()))
     }
 
-    /// Everything that learns, under PEFT's names.
+    /// The trained parameters, under PEFT's names.
     pub fn variables(&self) -> Vec<(String, Var)> {
         let places = self.layers.clone().flat_map(|layer| self.targets.iter().map(move |target| (layer, target)));
         let mut all = Vec::with_capacity(2 * self.pairs.len());

@@ -16,7 +16,7 @@ use crate::workers::in_order;
 /// What the frozen layers say of one pair.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    /// Hidden states before the first layer that learns.
+    /// Hidden states before the first trained layer.
     pub trunk: States,
     /// The reference's log-probability of each answer.
     pub reference: [f64; 2],
@@ -34,7 +34,7 @@ impl Trainer<'_> {
         self.settings.first_layer(layers)..layers
     }
 
-    /// Run the frozen layers over every pair once: hidden states below the first layer that learns, and the reference's
+    /// Runs the frozen layers over every pair once: hidden states below the first trained layer, and the reference's
     /// log-probabilities. None if stopped.
     pub(crate) fn prepare(
         &self,

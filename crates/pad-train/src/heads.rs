@@ -42,7 +42,7 @@ impl Head {
         self.u.as_tensor().apply_op3(self.v.as_tensor(), self.b.as_tensor(), LowRank { states, pool: Arc::clone(pool) })
     }
 
-    /// What learns, under the names of `heads.safetensors`.
+    /// The trained parameters, under the names of `heads.safetensors`.
     pub fn variables(&self, dimension: &str) -> Vec<(String, Var)> {
         [("u", &self.u), ("v", &self.v), ("b", &self.b)]
             .map(|(name, var)| (format!("heads.{dimension}.{name}"), var.clone()))

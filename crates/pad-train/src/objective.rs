@@ -12,7 +12,7 @@ pub struct Objective {
     /// Where log-ratios are divided by the answer's length: what they are multiplied by after that.
     pub mean_length: Option<f64>,
     /// Weight of the better answers' own log-probability per token. The paper has none; without it a small model learns to make
-    /// the worse answer unlikely by making everything unlikely, and what is then decoded is no language.
+    /// the worse answer unlikely by making everything unlikely, and decoding then yields gibberish.
     pub anchor: f64,
 }
 

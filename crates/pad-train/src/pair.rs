@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::TrainError;
 
-/// One line of a file: two answers to one conversation, the first the better one in the sense of `dimension`.
+/// One line of a file: two answers to one conversation, of which the first is better on `dimension`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Pair {
     /// The conversation, the last message the user's.
@@ -37,7 +37,7 @@ pub struct Pair {
 pub struct Turn {
     /// Who speaks.
     pub role: String,
-    /// What is said.
+    /// The content.
     pub content: String,
 }
 

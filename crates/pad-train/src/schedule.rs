@@ -3,7 +3,7 @@
 use crate::Settings;
 use crate::draws::Draws;
 
-/// Which pairs every step takes: each epoch all of them once, in an order of its own.
+/// The pairs of every step: each epoch takes all of them once, in its own order.
 #[derive(Debug)]
 pub struct Schedule {
     orders: Vec<Vec<usize>>,
@@ -36,7 +36,7 @@ impl Schedule {
     }
 }
 
-/// The learning rate of step `step` (from 0) of `total`: up in a line over the first `warmup` of them, then down along a cosine.
+/// The learning rate of step `step` (from 0) of `total`: linear warm-up over the first `warmup` of them, then cosine decay.
 pub fn rate(highest: f64, step: usize, total: usize, warmup: f64) -> f64 {
     let up = (total as f64 * warmup).ceil().max(1.0);
     let at = step as f64;

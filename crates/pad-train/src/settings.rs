@@ -42,7 +42,7 @@ pub struct Settings {
     pub batch: usize,
     /// Share of the steps in which the rate rises.
     pub warmup: f64,
-    /// Decay of what learns, in multiples of the rate.
+    /// Weight decay of the trained parameters, in multiples of the rate.
     pub weight_decay: f32,
     /// Longest gradient; 0 for no limit.
     pub clip: f32,

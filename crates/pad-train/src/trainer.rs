@@ -11,7 +11,7 @@ use crate::objective::Objective;
 use crate::progress::Verbosity;
 use crate::{Settings, TrainError};
 
-/// A training from its pairs to what it learns.
+/// A training from its pairs to the trained parameters.
 #[derive(Debug)]
 pub struct Trainer<'a> {
     pub(crate) settings: Settings,
@@ -24,9 +24,9 @@ pub struct Trainer<'a> {
     pub(crate) objective: Objective,
     pub(crate) threads: usize,
     pub(crate) verbosity: Verbosity,
-    /// What stage 1 learns.
+    /// The parameters of stage 1.
     pub adapter: Option<Adapter>,
-    /// What stage 2 learns, one per dimension.
+    /// The parameters of stage 2, one set per dimension.
     pub heads: Vec<Head>,
 }
 
@@ -38,7 +38,7 @@ pub type Stop<'a> = &'a (dyn Fn() -> bool + Sync);
 pub enum Ending {
     /// Both stages are done.
     Finished,
-    /// It was asked to stop; a checkpoint is written where there was something to keep.
+    /// It was stopped; a checkpoint is written if there was anything to keep.
     Stopped,
 }
 
@@ -82,7 +82,7 @@ impl<'a> Trainer<'a> {
         Ok(Self { settings, backbone, dimensions, corpus, vocabulary, objective, threads, verbosity, adapter, heads })
     }
 
-    /// Everything that learns, by name.
+    /// All trained parameters, by name.
     pub fn variables(&self) -> Vec<(String, candle_core::Var)> {
         let adapter = self.adapter.iter().flat_map(Adapter::variables);
         adapter.chain(self.heads.iter().zip(&self.dimensions).flat_map(|(head, name)| head.variables(name))).collect()

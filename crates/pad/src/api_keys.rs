@@ -11,7 +11,7 @@ use crate::settings::ServerSettings;
 ///
 /// # Errors
 ///
-/// When the file cannot be read, or a line of it is no key. Messages name the line and never quote it.
+/// When the file cannot be read, or a line of it is not a key. Messages name the line and never quote it.
 pub fn keys(settings: &ServerSettings) -> anyhow::Result<ApiKeys> {
     let general = Share { requests: settings.max_requests_per_key, tokens: settings.tokens_per_minute_per_key };
     let mut keys = Vec::new();
@@ -24,7 +24,7 @@ pub fn keys(settings: &ServerSettings) -> anyhow::Result<ApiKeys> {
         let name = || format!("server.api_keys_file, {}", file.display());
         let text = std::fs::read_to_string(file).with_context(name)?;
         let before = keys.len();
-        // Some editors begin a file with a mark of its encoding, which is no part of the first key.
+        // Some editors start a file with a byte order mark, which is not part of the first key.
         let text = text.trim_start_matches('\u{feff}');
         for (number, line) in (1..).zip(text.lines().map(str::trim)) {
             if line.is_empty() || line.starts_with('#') {
@@ -32,7 +32,7 @@ pub fn keys(settings: &ServerSettings) -> anyhow::Result<ApiKeys> {
             }
             keys.push(of_line(line, general).with_context(|| format!("{}, line {number}", name()))?);
         }
-        // An empty file must not open the server to everybody.
+        // An empty file must not open the server to everyone.
         ensure!(keys.len() > before, "{}: it has no key", name());
     }
     Ok(ApiKeys::new(keys))

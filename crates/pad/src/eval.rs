@@ -136,7 +136,7 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     if let Some(path) = &args.scales {
         scales = Scales::read(path)?;
     }
-    // Before the long part: what is wrong with them is told at once.
+    // Before the long part, so that errors in them are reported at once.
     let scorers = scorers(&args.scorer, &settings, &environment)?;
     let mut pairs = Vec::new();
     for path in &args.pairs {
@@ -286,14 +286,14 @@ fn ask_here(
 fn ask(run: &mut Run, server: &Server, methods: &[Method], identity: &str, pairs: &[Pair]) -> anyhow::Result<()> {
     let all: Vec<Method> = std::iter::once(Method::Base).chain(methods.iter().cloned()).collect();
     run.ask(server, &all, identity)?;
-    // Rewards depend on neither strength nor instruction: they are asked of the first arm that steers.
+    // Rewards depend on neither strength nor instruction: they are requested from the first steering arm.
     match methods.iter().find(|method| method.steering().is_some()) {
         Some(method) => Ok(run.judge(server, method, pairs)?),
         None => Ok(()),
     }
 }
 
-/// What tells a reward model from another of the same name: its kind, its dimensions and, where it is here, its files.
+/// What distinguishes a reward model from another of the same name: its kind, its dimensions and, where it is here, its files.
 fn identity(server: &Server, folder: Option<&Path>) -> String {
     let names: Vec<&str> = server.dimensions().iter().map(|dimension| dimension.name.as_str()).collect();
     let files = folder.map_or_else(String::new, |folder| format!(", files {}", crate::fingerprint::of_files(folder)));

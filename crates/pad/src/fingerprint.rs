@@ -15,7 +15,7 @@ pub fn fingerprint(settings: &Settings) -> String {
     format!("pad-{}-{:016x}", env!("CARGO_PKG_VERSION"), hasher.finish())
 }
 
-/// Files up to this size are told apart by what is in them, greater ones by their length.
+/// Files up to this size are distinguished by their contents, larger ones by their length.
 const READ: u64 = 64 << 20;
 
 /// A digest of a file, or of the files in a folder.

@@ -35,7 +35,7 @@ pub struct BaseModel {
 pub fn options(settings: &ModelSettings) -> anyhow::Result<ModelOptions> {
     let device = match settings.cuda() {
         Some(index) => {
-            // One engine thread: the device's default stream in place of one per thread.
+            // One engine thread: the device's default stream instead of one per thread.
             Device::new_cuda_with_stream(index)
                 .with_context(|| format!("device `{}` cannot be used", settings.device))?
         }

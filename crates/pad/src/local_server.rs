@@ -24,7 +24,7 @@ impl LocalServer {
     ///
     /// # Errors
     ///
-    /// When a model cannot be loaded or no port can be had.
+    /// When a model cannot be loaded or no port is available.
     pub fn start(settings: &Settings, environment: &Environment) -> anyhow::Result<Self> {
         let state = serve::app_state(settings, environment, ApiKeys::default())?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

@@ -4,7 +4,7 @@ use anyhow::ensure;
 use pad_server::ConnectionLimits;
 use rlimit::{Resource, increase_nofile_limit};
 
-/// Files that are no connections: the log, models, the listener, what the runtime needs.
+/// Files other than connections: the log, models, the listener, those of the runtime.
 const OWN: u64 = 64;
 
 /// The most connections where the settings leave it to the system's limit.

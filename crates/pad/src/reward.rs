@@ -32,7 +32,7 @@ pub struct RewardSource {
 /// What a reward model brings beside the base model's weights.
 #[derive(Debug, Default)]
 pub struct RewardWeights {
-    /// A language model of its own.
+    /// A separate language model.
     pub model: Option<Model>,
     /// An adapter, already taken in by that model, or by the base model.
     pub adapter: Option<AdapterId>,

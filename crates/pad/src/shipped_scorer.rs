@@ -49,7 +49,7 @@ impl ShippedScorer {
         fs::write(&list, requirements)?;
         if !fs::read_to_string(&made).is_ok_and(|of| of == requirements) {
             eprintln!("fetching the packages of the scorer `{name}` ...");
-            // A folder of its own needs no virtual environment, and changes nothing for other programs.
+            // A separate folder needs no virtual environment, and changes nothing for other programs.
             let mut pip = Command::new(PYTHON);
             pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade", "--target"]);
             pip.arg(folder.join("packages")).arg("--requirement").arg(&list).args(alone.then_some("--no-deps"));
@@ -65,7 +65,7 @@ impl ShippedScorer {
             fs::write(made, requirements)?;
         }
         let quoted = |name: &str| format!("'{}'", folder.join(name).display().to_string().replace('\'', r"'\''"));
-        // The settings of whoever runs it might bring other versions.
+        // The user's pip settings might install other versions.
         let command = format!("PYTHONNOUSERSITE=1 PYTHONPATH={} {PYTHON} {}", quoted("packages"), quoted("score.py"));
         Ok(Scorer::named(name, &command))
     }

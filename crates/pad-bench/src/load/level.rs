@@ -32,7 +32,7 @@ pub struct Outcome {
     pub wall: Duration,
 }
 
-/// What tells a level's prompts from all others.
+/// A number that makes a level's prompts different from all others.
 #[derive(Clone, Copy)]
 enum Kind {
     WarmUp,
@@ -73,7 +73,7 @@ pub fn run(server: &Server, level: Level, plan: &Plan, round: usize) -> Result<O
         let stream = |_| {
             let spoke = spoke.clone();
             let first_words = move || {
-                // The long prompts may be through: then nobody listens.
+                // The long prompts may be finished: then the receiver is closed.
                 let _ = spoke.send(());
             };
             scope.spawn(move || turn.streams(sent, first_words))

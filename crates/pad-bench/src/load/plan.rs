@@ -32,7 +32,7 @@ pub struct LongPrompts {
 }
 
 impl Plan {
-    /// Requests of a level with so many streams.
+    /// Requests of a level with this many streams.
     pub fn requests(&self, concurrency: usize) -> usize {
         self.requests.unwrap_or_else(|| (2 * concurrency).max(4))
     }

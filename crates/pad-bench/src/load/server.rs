@@ -23,7 +23,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// When the address is none, or the list of models cannot be had.
+    /// When the address is invalid, or the list of models cannot be fetched.
     pub fn new(
         address: &str,
         model: Option<&str>,
@@ -57,7 +57,7 @@ impl Server {
         self.turn
     }
 
-    /// A client with new connections, for so many requests at once.
+    /// A client with new connections, for this many concurrent requests.
     ///
     /// # Errors
     ///

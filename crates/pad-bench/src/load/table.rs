@@ -10,7 +10,7 @@ use super::plan::Plan;
 use super::server::Server;
 use crate::quantile::median;
 
-/// What was asked of all servers.
+/// The load that all servers got.
 #[derive(Debug, Serialize)]
 pub struct About {
     /// The load.

@@ -12,7 +12,7 @@ use crate::statistics::Estimate;
 const SIZE: (f64, f64) = (460.0, 270.0);
 const SHORT: (f64, f64) = (250.0, 150.0);
 
-/// Points that are no line stand beside the weight, so that they do not hide one.
+/// Points without a line are drawn beside the weight, so that they do not hide each other.
 const BESIDE: f64 = 9.0;
 
 /// Room on the left for the labels of the ticks, and on the right for those of the lines.
@@ -38,7 +38,7 @@ pub struct Chart {
 pub struct Curve {
     /// The class of its colour.
     pub class: String,
-    /// Its name, for who points at it.
+    /// Its name, shown as a tooltip.
     pub name: String,
     /// Thin and dashed, without intervals.
     pub dashed: bool,
@@ -137,7 +137,7 @@ impl Curve {
                 (true, true) => format!("<circle class=\"{class} dot\" cx=\"{px:.1}\" cy=\"{py:.1}\" r=\"2\"/>"),
                 (true, false) => format!("<circle class=\"{class} hollow\" cx=\"{px:.1}\" cy=\"{py:.1}\" r=\"3.5\"/>"),
                 (false, true) => format!("<circle class=\"{class} dot\" cx=\"{px:.1}\" cy=\"{py:.1}\" r=\"4.5\"/>"),
-                // Another shape, for who cannot tell the colours.
+                // Another shape, for readers who cannot distinguish the colours.
                 (false, false) => {
                     let corner = format!("{:.1},{:.1} {:.1},{py:.1}", px, py - 6.0, px + 6.0);
                     let others = format!("{:.1},{:.1} {:.1},{py:.1}", px, py + 6.0, px - 6.0);

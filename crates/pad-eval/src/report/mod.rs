@@ -106,7 +106,7 @@ impl Summary {
                 points: line
                     .points
                     .iter()
-                    // At 0 a told model is the base model; its own points are what is told apart.
+                    // At 0 an instructed arm is the base model; only its own points are drawn.
                     .filter(|point| line.method.is_graded() || point.weight != 0.0)
                     .map(|point| (point.weight, point.score))
                     .collect(),

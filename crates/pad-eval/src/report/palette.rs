@@ -15,7 +15,7 @@ pub struct Palette {
 }
 
 impl Palette {
-    /// The first arm that steers gets the first colour, the arms that are told the next ones, and the others what is left.
+    /// The first steering arm gets the first colour, the instructed arms the next ones, and the others the rest.
     pub fn of(methods: &[String]) -> Self {
         let mut methods: Vec<String> = methods.iter().filter(|method| *method != "base").cloned().collect();
         let first = methods.iter().find(|method| method.starts_with("pad")).cloned();

@@ -8,10 +8,10 @@ use crate::method::Method;
 use crate::statistics::Estimate;
 use crate::summary::{Effect, Summary};
 
-/// Effects from so many standard deviations on get the full colour.
+/// Effects of at least this many standard deviations get the full colour.
 const STRONG: f64 = 1.5;
 
-/// Where there is no figure.
+/// Placeholder for a missing figure.
 pub fn none() -> String {
     "<span class=\"mute\">–</span>".to_owned()
 }

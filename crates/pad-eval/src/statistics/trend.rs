@@ -2,7 +2,7 @@
 
 /// Whether each mean is above the one before, by the order of their weights. `None` of fewer than two.
 ///
-/// Times the sign of the scale first: then rising is always what was asked for.
+/// Multiply by the sign of the scale first, so that rising is always the wanted direction.
 pub fn rises(points: &[(f64, f64)]) -> Option<bool> {
     if points.len() < 2 {
         return None;

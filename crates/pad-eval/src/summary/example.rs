@@ -8,7 +8,7 @@ use crate::preference::Preference;
 use crate::prompt::Prompt;
 use crate::sheet::Cell;
 
-/// Prompts that are shown for each preference; where they stand in the list is fixed, so that nobody can choose the nice ones.
+/// Prompts shown for each preference; their places in the list are fixed, so that they cannot be cherry-picked.
 const SHOWN: usize = 3;
 
 /// One prompt with its answers.

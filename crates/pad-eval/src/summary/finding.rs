@@ -14,7 +14,7 @@ use crate::statistics::{Estimate, rank_correlation, rises};
 /// Weights over which a score must rise.
 const DOSES: [f64; 4] = [-1.0, 0.0, 1.0, 2.0];
 
-/// In so many dimensions at least, or in all of fewer.
+/// Minimum number of dimensions, or all if there are fewer.
 const DIMENSIONS: usize = 3;
 
 /// Perplexity at +1 over the base model's own, at most.
@@ -174,7 +174,7 @@ fn correlation(view: &View<'_>, method: &Method, dimension: &str) -> Option<Part
     Some(part(dimension, found.value >= CORRELATION, figure::with_interval(&found)))
 }
 
-/// A weight against an arm that is told the same: how far it is ahead.
+/// A weight compared with an instructed arm: how far it is ahead.
 fn against(
     view: &View<'_>,
     (method, weight): (&Method, f64),

@@ -16,7 +16,7 @@ pub struct Fluency {
     pub method: Method,
     /// The preference.
     pub preference: Preference,
-    /// Perplexity under the base model, which is told of no preference.
+    /// Perplexity under the base model without a preference.
     pub perplexity: Option<Estimate>,
     /// The same over that of the base model's own answers.
     pub perplexity_ratio: Option<Estimate>,

@@ -61,7 +61,7 @@ pub struct Summary {
     pub mixtures: Vec<Mixture>,
     /// Lanes and seconds.
     pub costs: Vec<Cost>,
-    /// What a judge said, where there is one.
+    /// The judge's verdicts, if there is a judge.
     pub wins: Vec<WinRate>,
     /// Other runs that are shown beside this one.
     pub others: Vec<OtherRun>,
@@ -82,7 +82,7 @@ pub struct About {
     pub answers: usize,
     /// The methods, base first.
     pub methods: Vec<String>,
-    /// Answers that the figures are of, where nothing else is said: sampled ones if there are any.
+    /// The answers that figures refer to unless stated otherwise: sampled ones if there are any.
     pub style: Style,
     /// Seeds of sampled answers, a number, and whether there are greedy ones.
     pub seeds: usize,
@@ -142,7 +142,7 @@ impl Summary {
 }
 
 impl Summary {
-    /// Adds what a judge said.
+    /// Adds the judge's verdicts.
     #[must_use]
     pub fn with_verdicts(mut self, verdicts: &[Verdict]) -> Self {
         self.wins = win::rates(verdicts);
@@ -157,7 +157,7 @@ impl Summary {
     }
 }
 
-/// Dimensions whose score nobody gave.
+/// Dimensions without a score.
 fn unmeasured(view: &View<'_>) -> Vec<String> {
     let without = view.dimensions.iter().filter(|dimension| view.score(dimension).is_none());
     without

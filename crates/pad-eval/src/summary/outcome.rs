@@ -44,7 +44,7 @@ pub struct Outcome {
     pub refusal: Option<Estimate>,
 }
 
-/// Another run, as its folder tells it.
+/// Another run, read from its folder.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OtherRun {
     /// The base model.

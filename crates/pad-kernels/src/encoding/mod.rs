@@ -88,7 +88,7 @@ impl Encoding {
         }
     }
 
-    /// Bytes of a row of so many values, if they fill whole blocks.
+    /// Bytes of a row of this many values, if they fill whole blocks.
     pub fn row_bytes(self, values: usize) -> Option<usize> {
         let (len, bytes) = self.block();
         (values.is_multiple_of(len)).then(|| values / len * bytes)

@@ -52,7 +52,7 @@ impl ModelConfig {
         self.wrong_number()
     }
 
-    /// Figures that are no sizes.
+    /// Invalid sizes.
     fn wrong_number(&self) -> Option<String> {
         let positive = |value: f32| value.is_finite() && value > 0.0;
         if !(self.norm_eps.is_finite() && self.norm_eps >= 0.0) {

@@ -85,7 +85,7 @@ pub fn from_json_file(path: &Path) -> Result<(ModelConfig, f32), ModelError> {
 }
 
 fn from_json(text: &str) -> Result<(ModelConfig, f32), String> {
-    /// Looked at first: what another family's file lacks is no fault of it.
+    /// Checked first: a file of another family need not have the other keys.
     #[derive(Deserialize)]
     struct Type {
         model_type: String,

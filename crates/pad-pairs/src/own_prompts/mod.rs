@@ -15,7 +15,7 @@ const ACTIVITIES: (&str, &str) = (include_str!("activities.txt"), include_str!("
 /// Share of the prompts that the model is asked for; the others are the forms as they are.
 const OF_THE_MODEL: f64 = 0.5;
 
-/// How questions are asked: a small model follows examples better than instructions.
+/// Examples for writing questions: a small model follows examples better than instructions.
 const EXAMPLES: [(&str, &str); 4] = [
     ("candles", "How long does a candle burn?"),
     ("keeping bees", "What do I have to buy before I keep bees?"),
@@ -37,7 +37,7 @@ const TOKENS: usize = 48;
 ///
 /// # Errors
 ///
-/// [`PairsError::Plan`] where there are not so many, [`PairsError::Server`] where the model does not answer.
+/// [`PairsError::Plan`] if there are not that many, [`PairsError::Server`] where the model does not answer.
 pub fn own_prompts(
     client: &Client,
     count: usize,

@@ -42,7 +42,7 @@ impl ChatChunks {
         Self { envelope, include_usage, details, calls, opened, ready: Vec::new() }
     }
 
-    /// Opening before the first words, words with their explanations, the end in a chunk of its own.
+    /// An opening chunk before the first text, text with its trace, and the end in a separate chunk.
     fn add(&mut self, index: usize, part: AnswerPart) {
         if !self.opened[index] {
             let Some(opening) = self.opening_delta(&part) else { return };
@@ -89,7 +89,7 @@ impl ChatChunks {
     }
 }
 
-/// What a chunk reports of its tokens, where it was asked for.
+/// The token details of a chunk, if requested.
 #[derive(Default)]
 struct ChunkDetails {
     trace: Option<Vec<TokenTrace>>,

@@ -52,7 +52,7 @@ impl StreamShape for CompletionChunks {
         echoed.map(|(index, (text, logprobs))| self.chunk(index, text, logprobs, None, None)).collect()
     }
 
-    /// Words with their explanations, then the end in a chunk of its own.
+    /// Text with its trace, then the end in a separate chunk.
     fn part(&mut self, index: usize, part: AnswerPart) -> Vec<Frame> {
         let AnswerPart { text, trace, logprobs: entries, end, .. } = part;
         let mut logprobs = self.details.logprobs.map(|_| TextLogprobs::default());

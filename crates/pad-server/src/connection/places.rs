@@ -22,7 +22,7 @@ impl Default for ConnectionLimits {
 }
 
 /// All places. A connection is idle while no request of it is being answered: between requests, while a head or a handshake is
-/// awaited. Whoever is idle for the longest is closed where a place is needed.
+/// awaited. The connection that is idle longest is closed when a place is needed.
 pub(crate) struct Places {
     limits: ConnectionLimits,
     taken: Mutex<Taken>,

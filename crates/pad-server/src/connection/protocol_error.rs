@@ -27,7 +27,7 @@ pub(super) fn find(bytes: &[u8]) -> Option<(usize, StatusCode)> {
     (alone && empty).then_some((begin, status))
 }
 
-/// What to say in place of it; `heard` is what the connection began with.
+/// The answer to send instead; `heard` holds the first bytes of the connection.
 pub(super) fn error(status: StatusCode, heard: &[u8], head_limit: usize) -> ApiError {
     match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ApiError::head_too_large(head_limit, MOST_HEADERS),

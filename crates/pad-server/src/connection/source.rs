@@ -37,7 +37,7 @@ impl Source for TcpListener {
     }
 }
 
-/// The next connection that can be had. Where the process has no file left for it, the longest idle connection is closed.
+/// The next connection. If the process has no file descriptor left for it, the connection that is idle longest is closed.
 pub(crate) async fn next<S: Source>(source: &mut S, places: &Places) -> S::Io {
     loop {
         match source.accept().await {

@@ -31,7 +31,7 @@ pub(super) struct Transport<I> {
     limits: RequestLimits,
     /// The first bytes that came.
     heard: Vec<u8>,
-    /// Our own answer in place of hyper's, as far as it is not sent.
+    /// Our own answer instead of hyper's, as far as it is not yet sent.
     own: Bytes,
     answered: bool,
     /// The client does not take what is written: until when it may.
@@ -55,7 +55,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Transport<I> {
         if !std::mem::replace(&mut self.answered, true) {
             self.own = protocol_error::answer(error);
         }
-        // A client that is gone gets no answer.
+        // A client that has disconnected gets no answer.
         let _ = std::future::poll_fn(|context| Pin::new(&mut self).poll_shutdown(context)).await;
     }
 

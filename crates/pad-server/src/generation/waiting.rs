@@ -21,7 +21,7 @@ impl WaitingLogprobs {
         self.entries.push_back(entry);
     }
 
-    /// So many bytes of text are sent: the entries that they complete. `midway` tells that the last token left a character
+    /// Returns the entries that the next bytes of text complete. `midway`: the last token left a character
     /// incomplete, which may still add to its text.
     pub(crate) fn release(&mut self, sent: usize, midway: bool) -> Vec<TokenLogprob> {
         if sent == 0 {
@@ -44,7 +44,7 @@ impl WaitingLogprobs {
         self.entries.drain(..ready).collect()
     }
 
-    /// A stop string was met after so many more bytes of text: what is left of the entries before it.
+    /// Returns the remaining entries before a stop string, which was found after this many more bytes of text.
     pub(crate) fn cut(&mut self, sent: usize) -> Vec<TokenLogprob> {
         let mut left = self.sent + sent;
         let mut kept: Vec<TokenLogprob> = Vec::new();

@@ -17,7 +17,7 @@ use crate::generation::reader::AnswerPart;
 use crate::generation::tally::Tally;
 use crate::state::Shared;
 
-/// What is being said.
+/// The part that is being generated.
 pub(super) struct ResponseDraft {
     shared: Arc<Shared>,
     conversation: Vec<Message>,
@@ -30,7 +30,7 @@ pub(super) struct ResponseDraft {
 }
 
 impl ResponseDraft {
-    /// Nothing said yet.
+    /// Nothing generated yet.
     pub(super) fn new(shared: Arc<Shared>, turn: CheckedResponseRequest) -> Self {
         let CheckedResponseRequest { options, conversation, owner, request_fields } = turn;
         let RequestFields { instructions, previous, store, text, tools, tool_choice, top_logprobs, .. } =
@@ -70,7 +70,7 @@ impl ResponseDraft {
         if self.calls { Vec::new() } else { self.output.open_message() }
     }
 
-    /// Take what is said or called next.
+    /// Adds the next text or call.
     pub(super) fn add(&mut self, part: AnswerPart) -> Vec<OutputChange> {
         if let Some(end) = part.end {
             self.reason = Some(end.reason);
@@ -104,7 +104,7 @@ impl ResponseDraft {
         self.response.clone()
     }
 
-    /// What was said and called, as a turn of the conversation.
+    /// The text and the calls, as a turn of the conversation.
     fn turn(&self) -> Message {
         let (mut text, mut calls) = (String::new(), Vec::new());
         for item in self.output.items() {

@@ -74,7 +74,7 @@ pub(crate) async fn list(
     }))
 }
 
-/// The items of a message: what is said, then what is called. Their ids are those of the response, numbered.
+/// The items of a message: the text, then the calls. Their ids are the response's id with a number.
 fn add(items: &mut Vec<StoredItem>, message: &Message, response: &str) {
     let status = ResponseStatus::Completed;
     let id = |kind: &str, items: &[StoredItem]| format!("{kind}_{response}_{}", items.len());

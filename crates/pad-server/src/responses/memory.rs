@@ -35,7 +35,7 @@ struct Entries {
 }
 
 impl ResponseMemory {
-    /// Nothing is remembered yet; so many responses can be, within so many bytes.
+    /// An empty store for at most this many responses and bytes.
     pub(crate) fn new(most: usize, most_bytes: usize) -> Self {
         Self { most, most_bytes, kept: Mutex::default() }
     }
@@ -102,7 +102,7 @@ fn json_size(value: &Value) -> usize {
     serde_json::to_vec(value).map_or(0, |json| json.len())
 }
 
-/// Tokens of an item that are told one by one.
+/// Number of tokens of an item that are listed one by one.
 fn steps(item: &OutputItem) -> usize {
     let traced = |pad: &Option<ChoicePad>| pad.as_ref().map_or(0, |pad| pad.trace.len());
     match item {

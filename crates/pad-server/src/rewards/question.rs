@@ -10,7 +10,7 @@ use crate::conversation::conversation;
 use crate::generation::guidance::preference_input;
 use crate::state::AppState;
 
-/// Preferences of one request: a principle in plain words is a lane of its own.
+/// Preferences of one request: each principle in plain words has its own lane.
 const MOST_PREFERENCES: usize = 32;
 
 /// A request that was read.

@@ -263,7 +263,7 @@ mod tests {
             text(&Chat::from_gguf(&content).unwrap()),
             "{\"type\": \"function\", \"function\": {\"name\": \"f\"}}: <tool_call>the end"
         );
-        // A template of another form is not asked: its model would be told to write what nobody reads.
+        // A template for another form of calls is not used: its model would be told to write calls that nothing parses.
         let template = template.replace("<tool_call>", "[CALL]") + "|{{ messages[1].content }}";
         content.metadata.insert("tokenizer.chat_template".to_owned(), Value::String(template));
         assert!(text(&Chat::from_gguf(&content).unwrap()).starts_with("You can call functions."));
@@ -316,7 +316,7 @@ mod tests {
             assert_eq!(tokens[1..tokens.len() - 1], inner, "{template}");
             assert_eq!(tokens[0], ids(&chat, &["<|im_start|>"])[0]);
         }
-        // An error is told without marks.
+        // An error message has no marks.
         let refusing = "{{ raise_exception('not ' + messages[0].content) }}";
         content.metadata.insert("tokenizer.chat_template".to_owned(), Value::String(refusing.into()));
         let error = Chat::from_gguf(&content).unwrap().encode(&[Message::new("user", "</s><|im_end|>")]).unwrap_err();

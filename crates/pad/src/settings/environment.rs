@@ -32,9 +32,9 @@ pub struct Environment {
     settings: Vec<(String, String, String)>,
     /// Variables that are set to nothing and must not be.
     blank: Vec<String>,
-    /// Variables with the prefix that are no settings.
+    /// Variables with the prefix that are not settings.
     ignored: Vec<String>,
-    /// Variables with a meaning of their own.
+    /// Variables with a special meaning.
     others: BTreeMap<String, String>,
 }
 
@@ -49,7 +49,7 @@ const PROTECTING: [&str; 7] = [
     "server.tls.key",
 ];
 
-/// Variables that are no settings but are read.
+/// Variables that are read but are not settings.
 const OTHERS: [&str; 5] = ["PAD_CONFIG", "XDG_CACHE_HOME", "HOME", "HF_TOKEN", "HF_ENDPOINT"];
 
 impl Environment {

@@ -31,9 +31,9 @@ impl LogSettings {
         Bad::unless(self.filter().is_some(), "log.level", &self.level, allowed)
     }
 
-    /// The level as a filter; `None` when it is no level and no directive.
+    /// The level as a filter; `None` if it is neither a level nor a directive.
     pub fn filter(&self) -> Option<EnvFilter> {
-        // A lone word that is no level would be read as the name of a module.
+        // A lone word that is not a level would be read as the name of a module.
         let known = |word: &str| ["off", "error", "warn", "info", "debug", "trace"].contains(&word);
         let words = self.level.split(',').map(str::trim).filter(|word| !word.contains('='));
         if self.level.trim().is_empty() || !words.map(str::to_lowercase).all(|word| known(&word)) {

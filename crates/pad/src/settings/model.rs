@@ -88,7 +88,7 @@ impl ModelSettings {
 /// The last part of a source in lower case, without the file's ending and its quantisation:
 /// `.../SmolLM2-135M-Instruct.Q4_1.gguf` becomes `smollm2-135m-instruct`.
 fn name_of(source: &str) -> String {
-    // The revision of a repository is no part of its name.
+    // The revision of a repository is not part of its name.
     let source = if source.starts_with("hf:") { source.split('@').next().unwrap_or(source) } else { source };
     let last = source.trim_end_matches(['/', '\\']).rsplit(['/', '\\', '!', ':']).next().unwrap_or_default();
     let name = last.to_lowercase();

@@ -23,7 +23,7 @@ pub enum RewardSettings {
     Manifest(Box<Manifest>),
 }
 
-/// What a layer of settings says of the choice.
+/// The choice made by a layer of settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RewardChoice {
     /// `"auto"`.
