@@ -17,6 +17,7 @@ pub struct Client {
     agent: Agent,
     address: String,
     key: Option<String>,
+    headers: Vec<(&'static str, &'static str)>,
 }
 
 /// A whole answer.
@@ -34,12 +35,18 @@ impl Client {
     /// A client of the server at `address`.
     pub fn new(address: &str) -> Self {
         let agent = Agent::config_builder().http_status_as_error(false).proxy(None).timeout_global(Some(PATIENCE));
-        Self { agent: agent.build().into(), address: address.to_owned(), key: None }
+        Self { agent: agent.build().into(), address: address.to_owned(), key: None, headers: Vec::new() }
     }
 
     /// The same client with an API key.
     pub fn with_key(self, key: &str) -> Self {
         Self { key: Some(key.to_owned()), ..self }
+    }
+
+    /// The same client with a header in every request.
+    pub fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.headers.push((name, value));
+        self
     }
 
     /// Ask for a path.
@@ -101,6 +108,9 @@ impl Client {
         let mut request = Request::builder().method(method).uri(uri);
         if let Some(key) = &self.key {
             request = request.header("authorization", format!("Bearer {key}"));
+        }
+        for (name, value) in &self.headers {
+            request = request.header(*name, *value);
         }
         let sent = if body.is_empty() {
             self.agent.run(request.body(()).expect("a request"))

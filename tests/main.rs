@@ -25,6 +25,7 @@ mod literal;
 mod load;
 mod model;
 mod openapi;
+mod operation;
 mod pairs;
 mod poll;
 mod props;

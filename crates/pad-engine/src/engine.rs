@@ -66,7 +66,11 @@ impl Engine {
         let (kv_blocks, vocabulary) = (runner.kv_blocks(), runner.vocabulary());
         let kv_positions = kv_blocks.iter().min().copied().unwrap_or(0) * pad_model::BLOCK;
         let (inbox, receiver) = mpsc::channel(config.queue.max(1));
-        let status = Arc::new(Mutex::new(Status { ready: true, ..Status::default() }));
+        let status = Arc::new(Mutex::new(Status {
+            ready: true,
+            kv_blocks_total: kv_blocks.iter().map(|blocks| *blocks as u64).sum(),
+            ..Status::default()
+        }));
         let bounds = StepBounds { sequences: config.max_sequences.max(1), rows: config.step_rows.max(1), context };
         let scheduler = Scheduler::new(bounds, &kv_blocks);
         let (life_sender, life) = watch::channel(());

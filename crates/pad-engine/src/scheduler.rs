@@ -10,7 +10,7 @@ use crate::lane::Lane;
 use crate::lane_spec::reward_readouts;
 use crate::line::{Line, load, youngest_of_heaviest};
 use crate::sequence::{Sequence, Work};
-use crate::{DecodeRows, ScoreRows, StepPlan, StepReadouts};
+use crate::{DecodeRows, QueueTimes, ScoreRows, StepPlan, StepReadouts};
 
 /// Bounds of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,7 @@ pub struct Tally {
     pub cancelled: u64,
     pub preempted: u64,
     pub failed: u64,
+    pub queue_times: QueueTimes,
 }
 
 /// What a running sequence does in the planned step: rows per lane, and whether it then decodes.
@@ -86,6 +87,11 @@ impl Scheduler {
     /// Sequences that run.
     pub fn running(&self) -> usize {
         self.running.len()
+    }
+
+    /// Lanes of the sequences that run.
+    pub fn lanes(&self) -> usize {
+        self.running.iter().map(|sequence| sequence.lanes.len()).sum()
     }
 
     /// Sequences that wait.
@@ -160,8 +166,9 @@ impl Scheduler {
         while let Some(at) = self.waiting.turn(&self.running) {
             let free = self.running.len() < self.bounds.sequences;
             let Some(next) = self.waiting.get_mut(at) else { return };
-            let owner = next.owner;
+            let (owner, waited) = (next.owner, next.first_wait());
             if free && next.admit(&mut self.pools) {
+                waited.into_iter().for_each(|waited| self.tally.queue_times.record(waited));
                 let Some(mut sequence) = self.waiting.remove(at) else { return };
                 sequence.served = self.step;
                 self.tally.cached +=

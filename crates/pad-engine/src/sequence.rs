@@ -1,5 +1,7 @@
 //! A sequence: one choice being generated, or one answer being scored.
 
+use std::time::{Duration, Instant};
+
 use tokio::sync::mpsc::Sender;
 
 use crate::block_pool::BlockPool;
@@ -41,6 +43,8 @@ pub struct Sequence {
 pub struct Seat {
     /// Prompt tokens of the base lane that were found in the cache at first admission.
     cached: Option<usize>,
+    /// When the sequence was taken into the queue.
+    since: Instant,
     /// Admission counts what is queued and what runs. Given back before the last word, so that a client that has heard it finds a
     /// place, or when the sequence is dropped.
     place: Option<Place>,
@@ -48,7 +52,7 @@ pub struct Seat {
 
 impl Seat {
     fn new(place: Place) -> Self {
-        Self { cached: None, place: Some(place) }
+        Self { cached: None, since: Instant::now(), place: Some(place) }
     }
 
     /// The last word is about to be said: the place is free from now on. Returns the prompt tokens of the base lane that were found
@@ -154,6 +158,11 @@ impl Sequence {
             _ => unread(lane),
         };
         self.lanes.iter().enumerate().map(limit).collect()
+    }
+
+    /// How long it has waited for its first admission; none if it had that.
+    pub fn first_wait(&self) -> Option<Duration> {
+        self.seat.cached.is_none().then(|| self.seat.since.elapsed())
     }
 
     /// Take KV blocks for all lanes, or for none.

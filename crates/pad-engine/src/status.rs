@@ -1,5 +1,7 @@
 //! Figures about the engine, for health pages and metrics.
 
+use crate::QueueTimes;
+
 /// A snapshot of the engine. Counters only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
@@ -11,6 +13,8 @@ pub struct Status {
     pub running: u64,
     /// Sequences that wait for admission.
     pub waiting: u64,
+    /// Lanes of the sequences that run: base lanes and reward lanes.
+    pub lanes_running: u64,
     /// KV blocks that sequences hold, over all weights.
     pub kv_blocks_used: u64,
     /// KV blocks that no sequence holds but whose contents can still be reused.
@@ -41,6 +45,8 @@ pub struct Status {
     pub preempted: u64,
     /// Sequences that failed.
     pub failed: u64,
+    /// How long sequences waited for their first admission.
+    pub queue_times: QueueTimes,
 }
 
 /// What a request has to fit into.

@@ -97,6 +97,7 @@ impl<R: Runner> Worker<R> {
         *status = Status {
             running: scheduler.running() as u64,
             waiting: scheduler.waiting() as u64,
+            lanes_running: scheduler.lanes() as u64,
             kv_blocks_used: blocks(crate::block_pool::BlockPool::used),
             kv_blocks_cached: blocks(crate::block_pool::BlockPool::cached),
             kv_blocks_total: blocks(crate::block_pool::BlockPool::total),
@@ -109,6 +110,7 @@ impl<R: Runner> Worker<R> {
             cancelled: tally.cancelled,
             preempted: tally.preempted,
             failed: tally.failed,
+            queue_times: tally.queue_times,
             ..*status
         };
     }

@@ -14,8 +14,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::lifecycle::Phase;
 use crate::state::{AppState, Shared};
 use crate::{
-    ApiError, auth, chat, completions, docs, error_shape, head, health, hosts, models, openapi, preferences,
-    request_id, responses, rewards, server_info, tokens,
+    ApiError, auth, chat, completions, docs, error_shape, head, health, hosts, load_report, models, openapi,
+    preferences, request_id, responses, rewards, server_info, tokens,
 };
 
 /// All routes over `state`.
@@ -65,6 +65,7 @@ fn layered(routes: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(error_shape::shape))
         .layer(from_fn_with_state(Arc::clone(&shared), count_answer))
+        .layer(from_fn_with_state(Arc::clone(&shared), load_report::report))
         // Browsers ask without a key whether they may ask with one.
         .layer(option_layer(origins))
         .layer(from_fn(request_id::name_request))

@@ -20,6 +20,7 @@ pub(crate) struct Metrics {
     success: IntCounterVec,
     disconnected: IntCounter,
     requests: IntCounterVec,
+    grammars: IntCounterVec,
     steered_tokens: IntCounter,
     kl: Counter,
 }
@@ -81,6 +82,11 @@ impl Metrics {
             success,
             disconnected: counter("pad_requests_disconnected_total", "Generations whose client went away.")?,
             requests: labelled("pad_http_responses_total", "Answers by HTTP status.", "status")?,
+            grammars: labelled(
+                "pad_grammars_total",
+                "Grammars asked for by requests: compiled (or found compiled), or refused.",
+                "outcome",
+            )?,
             steered_tokens: counter("pad_steered_tokens_total", "Tokens sent that were not the base model's first.")?,
             kl,
             engine: EngineMetrics::register(&registry)?,
@@ -90,6 +96,10 @@ impl Metrics {
 
     pub(crate) fn answered(&self, status: u16) {
         self.requests.with_label_values(&[status.to_string().as_str()]).inc();
+    }
+
+    pub(crate) fn grammar(&self, compiled: bool) {
+        self.grammars.with_label_values(&[if compiled { "compiled" } else { "refused" }]).inc();
     }
 
     pub(crate) fn admitted(&self, prompt_tokens: usize) {

@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::flags::Flags;
-use crate::settings::{Environment, Settings};
-use crate::{bench, eval, openapi, pairs, pull, serve, train};
+use crate::settings::{Environment, Layer, Settings};
+use crate::{bench, eval, health, openapi, pairs, pull, serve, train};
 
 /// An OpenAI-compatible server that steers answers towards each user's preferences while decoding.
 #[derive(Debug, Parser)]
@@ -18,6 +18,8 @@ pub struct Cli {
 enum Command {
     /// Serve a model over HTTP.
     Serve(Flags),
+    /// Tell whether the server on this machine takes requests; for health checks.
+    Health(health::HealthArgs),
     /// Fetch a model, so that a later start needs no network, and print its path.
     Pull(pull::PullArgs),
     /// Measure the speed of decoding on this machine, plain and with reward lanes, or of running servers.
@@ -45,6 +47,11 @@ impl Cli {
                 let file = flags.file.path(&environment);
                 let settings = Settings::load(file.as_deref(), &environment, flags.layer())?;
                 serve::run(&settings, &environment)
+            }
+            Command::Health(args) => {
+                let environment = Environment::of_process();
+                let file = args.file.path(&environment);
+                health::run(&args, &Settings::load(file.as_deref(), &environment, Layer::default())?)
             }
             Command::Pull(args) => pull::run(&args, &Environment::of_process()),
             Command::Bench(args) => bench::run(&args),

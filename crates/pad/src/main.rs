@@ -9,6 +9,7 @@ mod cores;
 mod eval;
 mod fingerprint;
 mod flags;
+mod health;
 mod home;
 mod loading;
 mod local_server;

@@ -130,8 +130,9 @@ impl Form {
     /// 400 naming the schema that no answer can be held to, and why.
     pub(crate) async fn grammar(&self, shared: &Arc<Shared>) -> Result<Option<Box<dyn Grammar>>, ApiError> {
         let Some(constraint) = self.constraint.clone() else { return Ok(None) };
-        let shared = Arc::clone(shared);
-        let compiled = tokio::task::spawn_blocking(move || constraint.compile(&shared.grammars)).await;
+        let of_task = Arc::clone(shared);
+        let compiled = tokio::task::spawn_blocking(move || constraint.compile(&of_task.grammars)).await;
+        shared.metrics.grammar(matches!(compiled, Ok(Ok(_))));
         compiled.unwrap_or_else(|_| Err(ApiError::internal("the answer's form could not be prepared")))
     }
 }
