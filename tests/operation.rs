@@ -27,7 +27,7 @@ fn routers_find_the_figures_that_they_read() {
     let client = server.client();
     let page = client.get("/metrics").text;
     let blocks = server.engine()["kv_blocks"]["total"].clone();
-    let config = format!("block_size=\"16\",model_name=\"smollm2-135m-instruct\",num_gpu_blocks=\"{blocks}\"");
+    let config = format!("block_size=\"16\",num_gpu_blocks=\"{blocks}\",model_name=\"smollm2-135m-instruct\"");
     assert!(page.contains(&format!("vllm:cache_config_info{{{config}}} 1")), "{page}");
     for _ in 0..2 {
         assert_eq!(client.chat(&ask("Count the planets of the solar system for me, please.", 2)).status, 200);
