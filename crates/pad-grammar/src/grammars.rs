@@ -14,6 +14,7 @@ use pad_text::Tokenizer;
 use crate::cache::Cache;
 use crate::compiler::Compiler;
 use crate::matcher::ShapeGrammar;
+use crate::repeats::{Marks, Repeats};
 use crate::vocabulary::Vocabulary;
 use crate::{Budget, Calls, Schema, Shape, ShapeError, budget};
 
@@ -28,6 +29,7 @@ pub struct Grammars {
 struct Maker {
     tokenizer: Arc<Tokenizer>,
     factory: OnceLock<Result<ParserFactory, String>>,
+    marks: OnceLock<Arc<Marks>>,
     memory: usize,
 }
 
@@ -54,7 +56,7 @@ pub struct Fitted {
 impl Grammars {
     /// Grammars over the tokens of a model.
     pub fn new(tokenizer: Arc<Tokenizer>, budget: Budget) -> Self {
-        let maker = Maker { tokenizer, factory: OnceLock::new(), memory: budget.memory };
+        let maker = Maker { tokenizer, factory: OnceLock::new(), marks: OnceLock::new(), memory: budget.memory };
         Self { maker: Arc::new(maker), compiler: Compiler::new(budget), cache: Cache::new(budget.cache) }
     }
 
@@ -67,8 +69,8 @@ impl Grammars {
         if let Some(grammar) = self.cache.find(&notation) {
             return Ok(Some(Box::new(grammar)));
         }
-        let (maker, text) = (Arc::clone(&self.maker), notation.clone());
-        let grammar = self.compiler.run(move || maker.make(&text))?;
+        let (maker, text, shape) = (Arc::clone(&self.maker), notation.clone(), shape.clone());
+        let grammar = self.compiler.run(move || maker.make(&text, &shape))?;
         self.cache.keep(&notation, &grammar);
         Ok(Some(Box::new(grammar)))
     }
@@ -109,14 +111,16 @@ impl Grammars {
 }
 
 impl Maker {
-    fn make(&self, notation: &str) -> Result<ShapeGrammar, ShapeError> {
+    fn make(&self, notation: &str, shape: &Shape) -> Result<ShapeGrammar, ShapeError> {
         let factory = self.factory.get_or_init(|| factory(&self.tokenizer)).as_ref();
         let factory = factory.map_err(|why| ShapeError::Unsupported(why.clone()))?;
         let grammar = TopLevelGrammar::from_lark(notation.to_owned());
         // Whatever the compiler does about a schema is an answer to the request.
         let parser = panic_utils::catch_unwind(AssertUnwindSafe(|| factory.create_parser(grammar)));
         let parser = parser.map_err(|error| ShapeError::Unsupported(plain(&error.to_string())))?;
-        let mut grammar = ShapeGrammar::new(parser, self.memory);
+        let marks = self.marks.get_or_init(|| Arc::new(Marks::new(Arc::clone(&self.tokenizer))));
+        let repeats = Repeats::of(shape, Arc::clone(marks));
+        let mut grammar = ShapeGrammar::new(parser, repeats, self.memory);
         // The first step is tried here: later ones fail a sequence, this one is the request's fault.
         let allowed = grammar.allowed().map_err(|error| ShapeError::Unsupported(error.0))?;
         if allowed.tokens.is_empty() && !allowed.end {

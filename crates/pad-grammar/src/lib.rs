@@ -25,9 +25,11 @@ mod literal;
 mod matcher;
 mod number;
 mod pattern;
+mod repeats;
 mod schema;
 mod shape;
 mod vocabulary;
+mod writing;
 
 pub use budget::Budget;
 pub use error::ShapeError;

@@ -4,9 +4,11 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 
 use llguidance::api::StopReason;
-use llguidance::toktrie::SimpleVob;
 use llguidance::{TokenParser, panic_utils};
 use pad_decode::{Allowed, Grammar, GrammarError, TokenSet};
+
+use crate::repeats::Repeats;
+use crate::writing::Repeat;
 
 /// Bytes of a grammar beside its lexer's tables.
 const BASE_BYTES: usize = 64 << 10;
@@ -16,6 +18,8 @@ const UNCOUNTED: usize = 4;
 /// The grammar of one sequence.
 pub struct ShapeGrammar {
     parser: TokenParser,
+    /// What keeps the answer from repeating keys and calls, where it has some.
+    repeats: Option<Repeats>,
     /// Bytes that it may take.
     memory: usize,
     /// It cannot go on, and why.
@@ -24,11 +28,11 @@ pub struct ShapeGrammar {
 
 impl ShapeGrammar {
     /// A grammar before the first token, which may take so many bytes.
-    pub fn new(mut parser: TokenParser, memory: usize) -> Self {
+    pub(crate) fn new(mut parser: TokenParser, repeats: Option<Repeats>, memory: usize) -> Self {
         if parser.is_fresh() {
             parser.start_without_prompt();
         }
-        Self { parser, memory, broken: None }
+        Self { parser, repeats, memory, broken: None }
     }
 
     /// About how many bytes it takes.
@@ -38,7 +42,8 @@ impl ShapeGrammar {
 
     /// The same grammar, come as far. What it has learnt is copied, not shared: what goes wrong in one sequence is no other's business.
     pub(crate) fn copy(&self) -> Self {
-        Self { parser: self.parser.deep_clone(), memory: self.memory, broken: self.broken.clone() }
+        let repeats = self.repeats.clone();
+        Self { parser: self.parser.deep_clone(), repeats, memory: self.memory, broken: self.broken.clone() }
     }
 
     /// Something that the parser does. Once it fails, it stays so: its state is then no longer what the answer is.
@@ -86,11 +91,22 @@ impl Grammar for ShapeGrammar {
         {
             return Ok(Allowed { tokens: TokenSet::default(), end: true });
         }
-        let step = |parser: &mut TokenParser| -> Result<(SimpleVob, bool), Box<dyn std::error::Error + Send + Sync>> {
-            Ok((parser.compute_mask()?, parser.is_accepting()))
+        let repeats = self.repeats.take();
+        let step = |parser: &mut TokenParser| -> Result<(TokenSet, bool), Box<dyn std::error::Error + Send + Sync>> {
+            let (mask, end) = (parser.compute_mask()?, parser.is_accepting());
+            let mut tokens = TokenSet::from_words(mask.as_slice());
+            if let Some(repeats) = &repeats {
+                tokens = repeats.without(tokens, &mut parser.parser);
+                if parser.parser.get_error().is_some() {
+                    return Err("looking ahead failed".into());
+                }
+            }
+            Ok((tokens, end))
         };
-        let (mask, end) = self.guarded(step)?;
-        Ok(Allowed { tokens: TokenSet::from_words(mask.as_slice()), end })
+        let done = self.guarded(step);
+        self.repeats = repeats;
+        let (tokens, end) = done?;
+        Ok(Allowed { tokens, end })
     }
 
     fn accept(&mut self, token: u32) -> Result<(), GrammarError> {
@@ -98,7 +114,12 @@ impl Grammar for ShapeGrammar {
             parser.consume_token(token)?;
             parser.check_stop()?;
             Ok(())
-        })
+        })?;
+        let repeated = self.repeats.as_mut().and_then(|repeats| repeats.accept(token).err());
+        self.broken = repeated.map(|repeat| {
+            GrammarError(format!("it repeats {}", if repeat == Repeat::Key { "a key" } else { "a call" }))
+        });
+        self.broken.clone().map_or(Ok(()), Err)
     }
 
     fn another(&self) -> Box<dyn Grammar> {
