@@ -13,6 +13,7 @@ mod chat_response;
 mod completion_request;
 mod completion_response;
 mod content;
+mod embeddings;
 mod error;
 mod health;
 mod input_part;
@@ -55,6 +56,7 @@ pub use chat_response::{AssistantMessage, ChatChoice, ChatCompletion, FinishReas
 pub use completion_request::CompletionRequest;
 pub use completion_response::{Completion, CompletionChoice};
 pub use content::{Content, ContentPart};
+pub use embeddings::{Embedding, EmbeddingNumbers, Embeddings, EmbeddingsRequest, EmbeddingsUsage, EncodingFormat};
 pub use error::{ErrorBody, ErrorDetail};
 pub use health::{EngineHealth, Health, HealthStatus, KvBlocks, Readiness, Version};
 pub use input_part::InputPart;

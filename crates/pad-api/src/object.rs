@@ -26,6 +26,9 @@ pub enum ObjectKind {
     /// The rewards of an answer.
     #[serde(rename = "rewards")]
     Rewards,
+    /// The embedding of a text.
+    #[serde(rename = "embedding")]
+    Embedding,
     /// A model.
     #[serde(rename = "model")]
     Model,

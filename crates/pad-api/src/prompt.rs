@@ -141,8 +141,8 @@ impl PartialSchema for Prompt {
             .item(tokens())
             .item(ArrayBuilder::new().items(tokens()).min_items(Some(1)))
             .description(Some(
-                "What to continue: a text, token ids, or several of either, each continued separately. Control tokens in a text \
-                 are parsed as such; none is added.",
+                "A text, token ids, or several of either, each read separately. Control tokens in a text are parsed as such; none is \
+                 added.",
             ))
             .examples([json!("Once upon a time"), json!(["One", "Two"]), json!([504, 3575])])
             .into()

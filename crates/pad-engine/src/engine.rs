@@ -13,7 +13,9 @@ use crate::places::{Place, Places};
 use crate::scheduler::{Scheduler, StepBounds};
 use crate::sequence::Sequence;
 use crate::worker::Worker;
-use crate::{GenerateRequest, LaneSpec, Limits, Owner, Runner, ScoreRequest, Status, SubmitError};
+use crate::{
+    EmbedRequest, GenerateRequest, LaneSpec, Limits, Owner, PendingEmbedding, Runner, ScoreRequest, Status, SubmitError,
+};
 
 /// How the engine is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,6 +135,21 @@ impl Engine {
         let (client, receiver) = oneshot::channel();
         self.inbox.try_send(Sequence::scoring(id, request, client, place)).map_err(|_| SubmitError::Dead)?;
         Ok(PendingScores::new(receiver))
+    }
+
+    /// Queue a text to be embedded. Never blocks.
+    ///
+    /// # Errors
+    /// If the request cannot be taken, now or ever; see [`SubmitError`].
+    pub fn embed(&self, request: &EmbedRequest) -> Result<PendingEmbedding, SubmitError> {
+        self.check_open()?;
+        request.check(self.shared.kv_blocks.len())?;
+        self.check_room(&[request.lane()], 0)?;
+        let place = self.places(request.tenant.owner, 1)?.pop().ok_or(SubmitError::Dead)?;
+        let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
+        let (client, receiver) = oneshot::channel();
+        self.inbox.try_send(Sequence::embedding(id, request, client, place)).map_err(|_| SubmitError::Dead)?;
+        Ok(PendingEmbedding::new(receiver))
     }
 
     fn check_open(&self) -> Result<(), SubmitError> {

@@ -42,13 +42,15 @@ pub struct Scores {
     pub best: Vec<Vec<(u32, f32)>>,
 }
 
-/// An event of one choice. `Finished` or `Failed` is the last.
+/// An event of one choice. `Finished`, `Failed` or `OffGrammar` is the last.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A token was chosen.
     Token(Token),
     /// The choice is complete.
     Finished(Finish),
-    /// The step that this choice was in failed, or its grammar cannot go on; the text says why.
+    /// The step that this choice was in failed; the text says why.
     Failed(String),
+    /// Its grammar cannot go on, which is the request's own affair; the text says why.
+    OffGrammar(String),
 }

@@ -36,7 +36,7 @@ pub enum Next {
     /// That was the last one.
     Finish(FinishReason),
     /// Its grammar cannot go on; the text says why.
-    Fail(String),
+    OffGrammar(String),
 }
 
 impl Generation {
@@ -105,7 +105,7 @@ impl Generation {
             Ok(false) => Next::Finish(FinishReason::Stop),
             _ if full => Next::Finish(FinishReason::Length),
             Ok(true) => Next::GoesOn,
-            Err(error) => Next::Fail(error.to_string()),
+            Err(error) => Next::OffGrammar(error.to_string()),
         }
     }
 
@@ -117,6 +117,11 @@ impl Generation {
     /// The last word about a failure.
     pub fn fail(&self, why: &str) {
         self.tell(Event::Failed(why.to_owned()));
+    }
+
+    /// The last word where the grammar cannot go on.
+    pub fn leave_grammar(&self, why: String) {
+        self.tell(Event::OffGrammar(why));
     }
 
     /// The channel has room for every event that a choice can send, so it is full only if the client has gone.

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! It contains neither HTTP nor text. A client submits a [`GenerateRequest`] to an [`Engine`] and reads [`Event`]s from each
-//! [`Choice`], or a [`ScoreRequest`] and waits for its [`Scored`].
+//! [`Choice`], or a [`ScoreRequest`] and waits for its [`Scored`], or an [`EmbedRequest`] and
+//! waits for the embedding.
 //!
 //! The engine uses a model only through its [`Runner`]. This one proposes the number after the last token:
 //!
@@ -37,7 +38,7 @@
 //!             let candidates = Candidates { tokens: vec![last + 1], base, adjusted: None };
 //!             DecodeReadouts { candidates, rewards: Vec::new() }
 //!         });
-//!         Ok(StepReadouts { decodes: decodes.collect(), scores: Vec::new() })
+//!         Ok(StepReadouts { decodes: decodes.collect(), ..StepReadouts::default() })
 //!     }
 //! }
 //!
@@ -67,6 +68,7 @@ mod block_pool;
 mod budget;
 mod choice;
 mod constraint;
+mod embedding;
 mod engine;
 mod error;
 mod event;
@@ -88,6 +90,7 @@ mod tenant;
 mod worker;
 
 pub use choice::Choice;
+pub use embedding::{EmbedRequest, PendingEmbedding};
 pub use engine::{Engine, EngineConfig};
 pub use error::{ScoreError, StepError, SubmitError};
 pub use event::{Event, Finish, FinishReason, Scores, Token};

@@ -79,7 +79,7 @@ impl Runner for LockstepRunner {
             DecodeReadouts { candidates, rewards }
         };
         let decodes = candidates.into_iter().zip(&plan.decodes).map(read).collect();
-        Ok(StepReadouts { decodes, scores: self.scores(plan, &states)? })
+        Ok(StepReadouts { decodes, scores: self.scores(plan, &states)?, embeds: embeds(plan, &states)? })
     }
 }
 
@@ -92,6 +92,7 @@ impl LockstepRunner {
             decode.rewards.iter().for_each(|(row, _)| read[*row] = 1);
         }
         plan.scores.iter().for_each(|score| read[score.row] = score.targets.len());
+        plan.embeds.iter().for_each(|row| read[*row] = plan.rows[*row].tokens.len());
         let (mut hidden, mut place) = (Vec::new(), vec![0; plan.rows.len()]);
         for (id, weights) in self.weights.iter().enumerate() {
             let (mut chunks, mut count, mut index) = (Vec::new(), 0, vec![None; plan.rows.len()]);
@@ -259,6 +260,19 @@ impl LockstepRunner {
         };
         Ok(loaded.model.logits(&hidden.rows(places)?, head, wanted)?)
     }
+}
+
+/// The hidden states of the texts that are embedded.
+fn embeds(plan: &StepPlan, states: &StepHidden) -> Result<Vec<Vec<Vec<f32>>>, StepError> {
+    let read = |row: &usize| {
+        let rows = &plan.rows[*row];
+        let hidden = states.hidden.get(rows.weights.0).and_then(Option::as_ref);
+        let Some(hidden) = hidden.filter(|_| !rows.tokens.is_empty()) else { return Ok(Vec::new()) };
+        let first = states.place[*row];
+        let places: Vec<usize> = (first..first + rows.tokens.len()).collect();
+        Ok(hidden.rows(&places)?.values()?)
+    };
+    plan.embeds.iter().map(read).collect()
 }
 
 /// The `count` best tokens of those that a sequence allows.

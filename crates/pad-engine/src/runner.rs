@@ -67,6 +67,8 @@ pub struct StepPlan {
     pub decodes: Vec<DecodeRows>,
     /// The answers of which a part is scored.
     pub scores: Vec<ScoreRows>,
+    /// Rows, indices into [`StepPlan::rows`], whose hidden states are all read.
+    pub embeds: Vec<usize>,
 }
 
 /// What the rule needs to decide one token.
@@ -85,6 +87,8 @@ pub struct StepReadouts {
     pub decodes: Vec<DecodeReadouts>,
     /// One entry per entry of [`StepPlan::scores`].
     pub scores: Vec<ScoreReadouts>,
+    /// One entry per entry of [`StepPlan::embeds`]: the hidden states behind the last norm, `[rows][hidden]`.
+    pub embeds: Vec<Vec<Vec<f32>>>,
 }
 
 /// Runs steps. Owns the weights and the KV cache's memory; knows no requests.

@@ -135,7 +135,7 @@ impl Scheduler {
             }
             let decodes = match sequence.work {
                 Work::Generate(_) => sequence.pending() <= share,
-                Work::Score(_) => false,
+                Work::Score(_) | Work::Embed(_) => false,
             };
             if !sequence.is_decoding() {
                 sequence.served = self.step;
@@ -215,6 +215,7 @@ impl Scheduler {
             let first = plan.rows.len();
             plan.rows.extend(sequence.lanes.iter().zip(&share.rows).map(|(lane, &rows)| lane.rows(rows, first)));
             plan.scores.extend(score_rows(sequence, share, first));
+            plan.embeds.extend(matches!(sequence.work, Work::Embed(_)).then_some(first));
             if let (true, Work::Generate(generation)) = (share.decodes, &sequence.work) {
                 let lanes = sequence.lanes.iter().map(Lane::spec);
                 plan.decodes.push(DecodeRows {
@@ -240,6 +241,7 @@ impl Scheduler {
     /// The planned step went well: lanes advance, decisions are made and told, finished sequences leave.
     pub fn commit(&mut self, readouts: StepReadouts) {
         let (mut scores, planned) = (readouts.scores.into_iter(), std::mem::take(&mut self.planned));
+        let mut embeds = readouts.embeds.into_iter();
         let mut readouts = readouts.decodes.into_iter();
         let mut shares = planned.iter().peekable();
         let (pools, tally, context) = (&mut self.pools, &mut self.tally, self.bounds.context);
@@ -262,6 +264,15 @@ impl Scheduler {
                     tally.finished += 1;
                     scoring.finish(sequence.seat.leave());
                 }
+                Work::Embed(embedding) => {
+                    embedding.extend(&embeds.next().unwrap_or_default());
+                    if pending > 0 {
+                        return true;
+                    }
+                    tally.finished += 1;
+                    sequence.seat.leave();
+                    embedding.finish();
+                }
                 Work::Generate(generation) => {
                     let Some(read) = share.decodes.then(|| readouts.next()).flatten() else { return true };
                     let decision = generation.decide(read);
@@ -273,9 +284,10 @@ impl Scheduler {
                             tally.finished += 1;
                             generation.finish(reason, sequence.seat.leave());
                         }
-                        Next::Fail(why) => {
+                        Next::OffGrammar(why) => {
                             tally.failed += 1;
-                            sequence.fail(&why);
+                            sequence.seat.leave();
+                            generation.leave_grammar(why);
                         }
                     }
                 }
@@ -317,7 +329,7 @@ impl Scheduler {
 fn score_rows<'a>(sequence: &'a Sequence, share: &'a Share, first: usize) -> impl Iterator<Item = ScoreRows> + 'a {
     let lanes = sequence.lanes.iter().zip(&share.rows).enumerate();
     let scoring = match &sequence.work {
-        Work::Generate(_) => None,
+        Work::Generate(_) | Work::Embed(_) => None,
         Work::Score(scoring) => Some(scoring),
     };
     scoring.into_iter().flat_map(move |scoring| {

@@ -1,4 +1,4 @@
-//! A sequence: one choice being generated, or one answer being scored.
+//! A sequence: one choice being generated, one answer being scored, or one text being embedded.
 
 use std::time::{Duration, Instant};
 
@@ -6,12 +6,13 @@ use tokio::sync::mpsc::Sender;
 
 use crate::block_pool::BlockPool;
 use crate::constraint::Constraint;
+use crate::embedding::{Embedding, EmbeddingSender};
 use crate::generation::Generation;
 use crate::lane::Lane;
 use crate::pending_scores::ScoresSender;
 use crate::places::Place;
 use crate::scoring::Scoring;
-use crate::{Event, GenerateRequest, Owner, ScoreRequest};
+use crate::{EmbedRequest, Event, GenerateRequest, Owner, ScoreRequest};
 
 /// What a sequence is there for, with the end of the client that waits for it.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub enum Work {
     Generate(Box<Generation>),
     /// To score a given answer.
     Score(Scoring),
+    /// To embed a text.
+    Embed(Embedding),
 }
 
 /// The lanes of one piece of work, which are admitted, preempted and freed together.
@@ -99,11 +102,25 @@ impl Sequence {
         }
     }
 
+    /// A text to be embedded.
+    pub fn embedding(id: u64, request: &EmbedRequest, client: EmbeddingSender, place: Place) -> Self {
+        Self {
+            id,
+            leader: None,
+            owner: request.tenant.owner,
+            lanes: vec![Lane::new(request.lane(), &[], request.tenant.cache)],
+            work: Work::Embed(Embedding::new(client)),
+            served: 0,
+            seat: Seat::new(place),
+        }
+    }
+
     /// Whether the client has gone.
     pub fn is_cancelled(&self) -> bool {
         match &self.work {
             Work::Generate(generation) => generation.is_cancelled(),
             Work::Score(scoring) => scoring.is_cancelled(),
+            Work::Embed(embedding) => embedding.is_cancelled(),
         }
     }
 
@@ -116,7 +133,7 @@ impl Sequence {
     pub fn is_decoding(&self) -> bool {
         match self.work {
             Work::Generate(_) => self.lanes.iter().all(|lane| lane.pending() == 1),
-            Work::Score(_) => false,
+            Work::Score(_) | Work::Embed(_) => false,
         }
     }
 
@@ -125,7 +142,7 @@ impl Sequence {
     pub fn chunk(&self, budget: usize) -> Vec<usize> {
         let spare = match self.work {
             Work::Generate(_) => 1,
-            Work::Score(_) => 0,
+            Work::Score(_) | Work::Embed(_) => 0,
         };
         let together = 1 + self.lanes.iter().filter(|lane| lane.spec().branches()).count();
         let (mut left, mut rows) = (budget, Vec::<usize>::with_capacity(self.lanes.len()));
@@ -149,6 +166,7 @@ impl Sequence {
         let unread = |lane: &Lane| match self.work {
             Work::Generate(_) => lane.len() - 1,
             Work::Score(_) => lane.spec().prompt.len() - 1,
+            Work::Embed(_) => 0,
         };
         let known = |lane: &Lane| lane.known(&pools[lane.spec().weights.0], unread(lane));
         let branching = self.lanes.iter().filter(|lane| lane.spec().branches()).map(known).min();
@@ -195,6 +213,7 @@ impl Sequence {
         match &mut self.work {
             Work::Generate(_) => {}
             Work::Score(scoring) => scoring.restart(),
+            Work::Embed(embedding) => embedding.restart(),
         }
     }
 
@@ -204,6 +223,7 @@ impl Sequence {
         match &mut self.work {
             Work::Generate(generation) => generation.fail(why),
             Work::Score(scoring) => scoring.fail(why),
+            Work::Embed(embedding) => embedding.fail(why),
         }
     }
 }

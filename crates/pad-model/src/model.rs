@@ -205,4 +205,12 @@ impl Hidden {
         let index = Tensor::from_vec(index, rows.len(), self.0.device())?;
         Ok(Self(self.0.index_select(&index, 0)?))
     }
+
+    /// The numbers themselves, `[rows][hidden]`.
+    ///
+    /// # Errors
+    /// If they cannot be copied from the device.
+    pub fn values(&self) -> Result<Vec<Vec<f32>>, ModelError> {
+        Ok(self.0.to_dtype(DType::F32)?.to_vec2()?)
+    }
 }

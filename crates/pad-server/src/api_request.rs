@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRequest, Request};
-use pad_api::{ChatRequest, CompletionRequest, ResponseRequest, RewardsRequest};
+use pad_api::{ChatRequest, CompletionRequest, EmbeddingsRequest, ResponseRequest, RewardsRequest};
 use serde::de::DeserializeOwned;
 
 use crate::ApiError;
@@ -51,4 +51,4 @@ macro_rules! names_model {
     };
 }
 
-names_model!(ChatRequest, CompletionRequest, ResponseRequest, RewardsRequest);
+names_model!(ChatRequest, CompletionRequest, EmbeddingsRequest, ResponseRequest, RewardsRequest);

@@ -14,7 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::lifecycle::Phase;
 use crate::state::{AppState, Shared};
 use crate::{
-    ApiError, auth, chat, completions, docs, error_shape, head, health, hosts, load_report, models, openapi,
+    ApiError, auth, chat, completions, docs, embeddings, error_shape, head, health, hosts, load_report, models, openapi,
     preferences, request_id, responses, rewards, server_info, tokens,
 };
 
@@ -24,6 +24,7 @@ pub fn app(state: AppState) -> Router {
     let for_key_holders = Router::new()
         .route("/v1/chat/completions", post(chat::create))
         .route("/v1/completions", post(completions::create))
+        .route("/v1/embeddings", post(embeddings::create))
         .route("/v1/models", get(models::list))
         // The rest of the path: ids of models have slashes.
         .route("/v1/models/{*id}", get(models::get))

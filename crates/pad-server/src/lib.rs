@@ -16,6 +16,7 @@ mod connection;
 mod content;
 mod conversation;
 mod docs;
+mod embeddings;
 mod engine_metrics;
 mod error;
 mod error_shape;

@@ -14,7 +14,9 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use crate::state::{RequestLimits, Shared};
-use crate::{chat, completions, docs, health, models, preferences, responses, rewards, server_info, tokens};
+use crate::{
+    chat, completions, docs, embeddings, health, models, preferences, responses, rewards, server_info, tokens,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -26,7 +28,7 @@ use crate::{chat, completions, docs, health, models, preferences, responses, rew
         contact(name = "PAD Server")
     ),
     paths(
-        chat::create, completions::create, responses::create, responses::get, responses::delete, responses::input_items::list, server_info::loads, server_info::server, server_info::model, server_info::tokenizer, models::list, models::get, preferences::list, rewards::create, tokens::tokenize, tokens::detokenize,
+        chat::create, completions::create, responses::create, responses::get, responses::delete, responses::input_items::list, server_info::loads, server_info::server, server_info::model, server_info::tokenizer, models::list, models::get, preferences::list, rewards::create, embeddings::create, tokens::tokenize, tokens::detokenize,
         health::health, health::ready, health::version, health::ping, health::metrics, docs::page, serve
     ),
     components(schemas(ErrorBody, ItemOrder)),
@@ -36,6 +38,7 @@ use crate::{chat, completions, docs, health, models, preferences, responses, rew
         (name = "Chat", description = "Steered chat completions."),
         (name = "Completions", description = "Steered completions of plain prompts."),
         (name = "Responses", description = "Steered answers in OpenAI's newer shape."),
+        (name = "Embeddings", description = "Texts as vectors."),
         (name = "Models", description = "What is served."),
         (name = "Preferences", description = "What can be preferred."),
         (name = "Tokens", description = "Text to tokens and back."),

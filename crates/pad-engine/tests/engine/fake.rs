@@ -134,7 +134,14 @@ impl Runner for Fake {
                 best: (0..score.targets.len()).map(best).collect(),
             }
         });
-        Ok(StepReadouts { decodes: decodes.collect(), scores: scores.collect() })
+        // A hidden state tells what a lane's history up to it is.
+        let embeds = plan.embeds.iter().map(|row| {
+            let (rows, history) = (&plan.rows[*row], self.history(&plan.rows[*row]));
+            let state = |at: usize| (0..4).map(|salt| (mix(&history[..=at], salt) % 1000) as f32 / 7.0).collect();
+            (rows.start..rows.start + rows.tokens.len()).map(state).collect()
+        });
+        let embeds = embeds.collect();
+        Ok(StepReadouts { decodes: decodes.collect(), scores: scores.collect(), embeds })
     }
 }
 
@@ -176,7 +183,7 @@ pub fn collect(mut choice: Choice) -> (Vec<u32>, Result<Finish, String>) {
         match choice.blocking_next() {
             Some(Event::Token(token)) => tokens.push(token.id),
             Some(Event::Finished(finish)) => return (tokens, Ok(finish)),
-            Some(Event::Failed(why)) => return (tokens, Err(why)),
+            Some(Event::Failed(why) | Event::OffGrammar(why)) => return (tokens, Err(why)),
             None => return (tokens, Err("the stream ended without a last word".to_owned())),
         }
     }

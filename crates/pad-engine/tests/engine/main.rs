@@ -3,6 +3,7 @@
 mod adjustment;
 mod checkpoint;
 mod constraint;
+mod embedding;
 mod fake;
 mod heads;
 mod life;

@@ -72,7 +72,7 @@ fn text_logprobs(tokenizer: &Tokenizer, text: &str, tokens: &[u32], scores: Opti
         let top = |(other, logprob): &(u32, f32)| TopLogprob {
             token: before.clone().push(*other),
             logprob: finite(*logprob),
-            bytes: None,
+            bytes: Some(tokenizer.token_bytes(*other).to_vec()),
         };
         let top_logprobs = candidates.map(top).collect();
         let entry = TokenLogprob { token: spelled, logprob: finite(*logprob), bytes: None, top_logprobs };

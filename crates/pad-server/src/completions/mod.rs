@@ -16,6 +16,7 @@ use crate::generation::envelope::Envelope;
 use crate::generation::{self, sse};
 use chunks::CompletionChunks;
 use options::CompletionOptions;
+pub(crate) use options::prompts;
 
 /// Continue prompts, steered towards a preference.
 #[utoipa::path(

@@ -42,7 +42,7 @@ impl CompletionOptions {
             return Err(ApiError::invalid("suffix", message));
         }
         let echo = request.echo.unwrap_or(false);
-        let prompts = prompts(request.prompt, state.chat.tokenizer())?;
+        let prompts = prompts(request.prompt, state.chat.tokenizer(), "prompt")?;
         let most = state.limits.choices as u64;
         let keep = within("n", request.n.unwrap_or(1), &(1..=most))?;
         let generated = best_of(request.best_of, keep, most, request.stream.unwrap_or(false))?;
@@ -63,7 +63,7 @@ impl CompletionOptions {
             guided_grammar: request.guided_grammar,
             structured_outputs: request.structured_outputs,
         };
-        let (text, schema) = constraints.form()?;
+        let (text, place) = constraints.form()?;
         let request = GenerationRequest {
             choices: Some(generated),
             max_tokens: Some(request.max_tokens.unwrap_or(MAX_TOKENS)),
@@ -82,7 +82,7 @@ impl CompletionOptions {
             seed: request.seed,
             stop: request.stop,
             form: Some(FormRequest {
-                names: FormNames { schema, function: "" },
+                names: FormNames { text: place, function: "" },
                 text,
                 functions: Vec::new(),
                 tool_choice: None,
@@ -125,12 +125,16 @@ fn best_of(given: Option<u64>, keep: u64, most: u64, stream: bool) -> Result<u64
     Ok(generated)
 }
 
-fn prompts(given: pad_api::Prompt, tokenizer: &Tokenizer) -> Result<Vec<Prompt>, ApiError> {
+/// The prompts that a request's field gives, each of one token at least.
+///
+/// # Errors
+/// 400 where there is none, one is empty, or an id is no token's.
+pub(crate) fn prompts(given: pad_api::Prompt, tokenizer: &Tokenizer, field: &str) -> Result<Vec<Prompt>, ApiError> {
     let tokens = |ids: Vec<u32>| {
         let size = tokenizer.vocab_size();
         if let Some(id) = ids.iter().find(|id| **id as usize >= size) {
-            let message = format!("`prompt` has {id}; allowed: ids of tokens, 0 to {}", size.saturating_sub(1));
-            return Err(ApiError::invalid("prompt", message));
+            let message = format!("`{field}` has {id}; allowed: ids of tokens, 0 to {}", size.saturating_sub(1));
+            return Err(ApiError::invalid(field, message));
         }
         Ok(Prompt::Tokens { text: spell(tokenizer, &ids), ids })
     };
@@ -146,7 +150,8 @@ fn prompts(given: pad_api::Prompt, tokenizer: &Tokenizer) -> Result<Vec<Prompt>,
         Prompt::Messages(_) | Prompt::Framed(_) => false,
     };
     if prompts.is_empty() || prompts.iter().any(empty) {
-        return Err(ApiError::invalid("prompt", "`prompt` is empty; allowed: some text, or one token id or more"));
+        let message = format!("`{field}` is empty; allowed: some text, or one token id or more");
+        return Err(ApiError::invalid(field, message));
     }
     Ok(prompts)
 }

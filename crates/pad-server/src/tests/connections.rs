@@ -215,7 +215,7 @@ async fn a_stop_string_waits_for_the_least_number_of_tokens() {
 
 #[tokio::test]
 async fn routes_of_others_are_told_apart() {
-    let answer = get(&app(), "/v1/embeddings").await;
+    let answer = get(&app(), "/v1/moderations").await;
     assert_eq!((answer.status.as_u16(), &answer.error()["code"]), (404, &json!("route_not_found")));
-    assert!(answer.text.contains("has no embeddings"), "{}", answer.text);
+    assert!(answer.text.contains("has no moderation"), "{}", answer.text);
 }

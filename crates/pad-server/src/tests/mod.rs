@@ -7,6 +7,7 @@ mod completions;
 mod connections;
 mod constraints;
 mod context;
+mod embeddings;
 mod errors;
 mod forms;
 mod keys;

@@ -108,7 +108,10 @@ impl Runner for Parrot {
                 best: vec![best; score.targets.len()],
             }
         });
-        Ok(StepReadouts { decodes, scores: scores.collect() })
+        // A hidden state is the token's byte and a one.
+        let state = |token: &u32| vec![f32::from(byte(*token).unwrap_or(0)), 1.0];
+        let embeds = plan.embeds.iter().map(|row| plan.rows[*row].tokens.iter().map(state).collect()).collect();
+        Ok(StepReadouts { decodes, scores: scores.collect(), embeds })
     }
 }
 

@@ -1,0 +1,114 @@
+//! The embedding of a text: the mean of the base model's last hidden states, made one long.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use crate::lane_spec::check_lanes;
+use crate::{LaneSpec, ScoreError, SubmitError, Tenant};
+
+/// The engine's end.
+pub type EmbeddingSender = oneshot::Sender<Result<Vec<f32>, ScoreError>>;
+
+/// A request for the embedding of one text. Nothing is generated.
+#[derive(Clone, Debug)]
+pub struct EmbedRequest {
+    /// The text's tokens, at least one.
+    pub tokens: Arc<[u32]>,
+    /// Whose it is.
+    pub tenant: Tenant,
+}
+
+impl EmbedRequest {
+    /// The lane that reads the tokens.
+    pub(crate) fn lane(&self) -> LaneSpec {
+        LaneSpec::base(Arc::clone(&self.tokens))
+    }
+
+    /// Refuse a request that makes no sense.
+    pub(crate) fn check(&self, weights: usize) -> Result<(), SubmitError> {
+        check_lanes(&[self.lane()], weights)
+    }
+}
+
+/// What was read of a text so far, and where it goes.
+#[derive(Debug)]
+pub struct Embedding {
+    /// The sum of the hidden states so far. It grows row by row, so that it does not depend on how the text is cut into chunks.
+    sum: Vec<f64>,
+    /// Used up by the last word.
+    client: Option<EmbeddingSender>,
+}
+
+impl Embedding {
+    /// A text of which nothing was read yet.
+    pub fn new(client: EmbeddingSender) -> Self {
+        Self { sum: Vec::new(), client: Some(client) }
+    }
+
+    /// Take the hidden states of the next rows, `[rows][hidden]`.
+    pub fn extend(&mut self, rows: &[Vec<f32>]) {
+        for row in rows {
+            self.sum.resize(row.len(), 0.0);
+            self.sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
+        }
+    }
+
+    /// Forget what was read: the lane starts again.
+    pub fn restart(&mut self) {
+        self.sum.clear();
+    }
+
+    /// Whether the client has gone.
+    pub fn is_cancelled(&self) -> bool {
+        self.client.as_ref().is_none_or(EmbeddingSender::is_closed)
+    }
+
+    /// The last word. The mean has the direction of the sum, and its length is made 1 in any case.
+    pub fn finish(&mut self) {
+        let length = self.sum.iter().map(|value| value * value).sum::<f64>().sqrt();
+        let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
+        let embedding = self.sum.iter().map(|value| (value * scale) as f32).collect();
+        self.tell(Ok(embedding));
+    }
+
+    /// The last word about a failure.
+    pub fn fail(&mut self, why: &str) {
+        self.tell(Err(ScoreError::Failed(why.to_owned())));
+    }
+
+    /// Nobody may be left to hear it.
+    fn tell(&mut self, last: Result<Vec<f32>, ScoreError>) {
+        if let Some(client) = self.client.take() {
+            let _ = client.send(last);
+        }
+    }
+}
+
+/// An embedding being computed. Dropping it cancels that.
+#[derive(Debug)]
+pub struct PendingEmbedding {
+    receiver: oneshot::Receiver<Result<Vec<f32>, ScoreError>>,
+}
+
+impl PendingEmbedding {
+    pub(crate) fn new(receiver: oneshot::Receiver<Result<Vec<f32>, ScoreError>>) -> Self {
+        Self { receiver }
+    }
+
+    /// The embedding, `[hidden]`, of length 1, once all of the text is read.
+    ///
+    /// # Errors
+    /// If a step failed, or the worker ended.
+    pub async fn embedding(self) -> Result<Vec<f32>, ScoreError> {
+        self.receiver.await.unwrap_or(Err(ScoreError::Dead))
+    }
+
+    /// The same, waiting on this thread. Not for use inside an async runtime.
+    ///
+    /// # Errors
+    /// As for [`Self::embedding`].
+    pub fn blocking_embedding(self) -> Result<Vec<f32>, ScoreError> {
+        self.receiver.blocking_recv().unwrap_or(Err(ScoreError::Dead))
+    }
+}
