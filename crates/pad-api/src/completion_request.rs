@@ -90,11 +90,11 @@ pub struct CompletionRequest {
     pub response_format: Option<ResponseFormat>,
     /// A JSON schema that the answer must follow, under vLLM's older name.
     pub guided_json: Option<GuidedJson>,
-    /// The texts of which the answer must be one, under vLLM's older name.
+    /// The texts of which the answer must be one, 1 to 1000, under vLLM's older name.
     pub guided_choice: Option<Vec<String>>,
-    /// A regular expression that the answer must match, under vLLM's older name.
+    /// A regular expression that the answer must match as a whole, under vLLM's older name.
     pub guided_regex: Option<String>,
-    /// A grammar that the answer must follow, under vLLM's older name.
+    /// A grammar in Lark's notation that the answer must follow, under vLLM's older name. Not together with tools that may be called.
     pub guided_grammar: Option<String>,
     /// A constraint of the answer's text, under vLLM's newer name.
     pub structured_outputs: Option<StructuredOutputs>,

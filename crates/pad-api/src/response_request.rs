@@ -48,7 +48,7 @@ pub struct ResponseRequest {
     pub tools: Option<ResponseTools>,
     /// Whether functions are called, and which. Default: `auto` if there are tools.
     pub tool_choice: Option<ResponseToolChoice>,
-    /// Whether one response may contain several calls; default true.
+    /// Whether one response may contain several calls; default: the server's. No call is made twice with the same arguments.
     pub parallel_tool_calls: Option<bool>,
     /// What to report in addition to the text: `message.output_text.logprobs` for the tokens' log-probabilities; OpenAI's other
     /// values are ignored.

@@ -30,6 +30,9 @@ pub struct RewardsRequest {
     pub complete: Option<bool>,
     /// Report every token.
     pub per_token: Option<bool>,
+    /// Keeps what is cached of the prompt apart: only requests with the same salt (and key) find it. Not empty.
+    #[schema(min_length = 1)]
+    pub cache_salt: Option<String>,
 }
 
 /// The rewards of an answer.

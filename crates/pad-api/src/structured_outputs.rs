@@ -17,9 +17,9 @@ pub struct StructuredOutputs {
     pub json_object: Option<bool>,
     /// A regular expression that the whole answer must match.
     pub regex: Option<String>,
-    /// The answer must be one of these texts.
+    /// The answer must be one of these texts, 1 to 1000.
     pub choice: Option<Vec<String>>,
-    /// A grammar that the answer must follow.
+    /// A grammar in Lark's notation that the answer must follow. Not together with tools that may be called.
     pub grammar: Option<String>,
     /// Tags with their own schemas; rejected.
     pub structural_tag: Option<Value>,

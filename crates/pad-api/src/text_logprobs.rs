@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::TokenLogprob;
+use crate::{TokenLogprob, TopLogprob};
 
 /// Log-probabilities of a text: four lists, one entry per token. The tokens, joined, are the text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -18,7 +18,9 @@ pub struct TextLogprobs {
     pub tokens: Vec<String>,
     /// The tokens' log-probabilities, in nats; null for the first token of a prompt.
     pub token_logprobs: Vec<Option<f32>>,
-    /// By text, the log-probabilities of the most probable candidates and of the token itself; null if there are none.
+    /// The log-probabilities of the most probable candidates and of the token itself, one entry for each; null if there are none.
+    /// The token itself is named by its entry in `tokens`; any other by the text that it would have added or, if that is not a
+    /// whole character or is already taken, by its bytes, such as `bytes:\\xf0\\x9f`.
     pub top_logprobs: Vec<Option<BTreeMap<String, f32>>>,
     /// Where each token starts in the choice's text, in characters.
     pub text_offset: Vec<usize>,
@@ -27,12 +29,13 @@ pub struct TextLogprobs {
 impl TextLogprobs {
     /// Add a token that begins at character `offset`; tells where the next one begins.
     pub fn push(&mut self, entry: TokenLogprob, offset: usize) -> usize {
-        let mut top = BTreeMap::new();
-        // Best first: where two candidates are spelled alike, the better one counts.
+        let mut top = BTreeMap::from([(entry.token.clone(), entry.logprob)]);
         for candidate in entry.top_logprobs {
-            top.entry(candidate.token).or_insert(candidate.logprob);
+            let itself = candidate.bytes == entry.bytes && candidate.logprob == entry.logprob;
+            if !itself {
+                top.insert(key(&candidate, &top), candidate.logprob);
+            }
         }
-        top.entry(entry.token.clone()).or_insert(entry.logprob);
         self.add(entry.token, Some((entry.logprob, top)), offset)
     }
 
@@ -56,15 +59,29 @@ impl TextLogprobs {
     }
 }
 
+/// What a candidate stands by beside others: no two by the same.
+fn key(candidate: &TopLogprob, others: &BTreeMap<String, f32>) -> String {
+    let TopLogprob { token, bytes, .. } = candidate;
+    let whole = !token.is_empty() && !token.contains(char::REPLACEMENT_CHARACTER);
+    if whole && !others.contains_key(token) {
+        return token.clone();
+    }
+    let bytes = bytes.as_deref().unwrap_or(token.as_bytes());
+    let mut written = bytes.iter().fold("bytes:".to_owned(), |written, byte| format!("{written}\\x{byte:02x}"));
+    // Tokens of the same bytes: a byte, and the letter that it is.
+    while others.contains_key(&written) {
+        written.push('\'');
+    }
+    written
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::TopLogprob;
-
     #[test]
-    fn offsets_count_characters_and_the_better_of_two_alike_counts() {
+    fn offsets_count_characters_and_each_token_has_an_entry() {
         let top = |token: &str, logprob| TopLogprob { token: token.to_owned(), logprob, bytes: None };
         let entry = |token: &str, top_logprobs| TokenLogprob {
             token: token.to_owned(),
@@ -79,8 +96,36 @@ mod tests {
         assert_eq!(next, 3);
         let expected = json!({
             "tokens": ["p", "\u{1F600}", "y"], "token_logprobs": [null, -0.5, -0.5], "text_offset": [0, 1, 2],
-            "top_logprobs": [null, {"x": -0.25, "\u{1F600}": -0.5}, {"y": -0.5}]
+            "top_logprobs": [null, {"x": -0.25, "bytes:\\x78": -2.0, "\u{1F600}": -0.5}, {"y": -0.5}]
         });
         assert_eq!(serde_json::to_value(logprobs).expect("it is JSON"), expected);
+    }
+    #[test]
+    fn the_token_itself_stands_by_its_text_and_others_by_what_tells_them_apart() {
+        let top = |token: &str, logprob, bytes: &[u8]| TopLogprob {
+            token: token.to_owned(),
+            logprob,
+            bytes: Some(bytes.to_vec()),
+        };
+        let candidates = vec![
+            top("", -0.5, b"\xe6\x97"),
+            top("", -0.75, b"\xf0\x9f"),
+            top("\u{FFFD}", -1.0, b"\x97"),
+            top("A", -1.25, b"A"),
+            top("A", -1.5, b"A"),
+            top("A", -1.75, b"A"),
+        ];
+        let entry = TokenLogprob {
+            token: String::new(),
+            logprob: -0.5,
+            bytes: Some(b"\xe6\x97".to_vec()),
+            top_logprobs: candidates,
+        };
+        let mut logprobs = TextLogprobs::default();
+        logprobs.push(entry, 0);
+        let expected = json!({
+            "": -0.5, "bytes:\\xf0\\x9f": -0.75, "bytes:\\x97": -1.0, "A": -1.25, "bytes:\\x41": -1.5, "bytes:\\x41'": -1.75
+        });
+        assert_eq!(serde_json::to_value(&logprobs.top_logprobs[0]).expect("it is JSON"), expected);
     }
 }

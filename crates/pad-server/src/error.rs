@@ -41,6 +41,15 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, INVALID, Some(code), message)
     }
 
+    /// 400: the form that the answer is held to went beyond what one may cost, in the middle of the answer.
+    pub fn form_too_complex(why: &str) -> Self {
+        let message = format!(
+            "the answer's form cannot be followed to its end: {why}; ask for a simpler schema, pattern or grammar \
+             (`grammar.memory` in the server's settings bounds what one may take)"
+        );
+        Self::invalid_code("form_too_complex", message)
+    }
+
     /// 400: what came is no request.
     pub fn no_request(message: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, INVALID, Some("bad_request"), message)
@@ -218,8 +227,7 @@ impl ApiError {
 
 /// What a route of OpenAI's is about that this server does not have.
 fn elsewhere(path: &str) -> Option<&'static str> {
-    const ROUTES: [(&str, &str); 13] = [
-        ("embeddings", "embeddings"),
+    const ROUTES: [(&str, &str); 12] = [
         ("moderations", "moderation"),
         ("images", "images"),
         ("audio", "audio"),

@@ -117,12 +117,14 @@ pub struct Defaults {
     pub top_p: f32,
     /// Tokens to generate; none means as many as fit.
     pub max_tokens: Option<usize>,
+    /// Whether one answer may call tools several times.
+    pub parallel_calls: bool,
 }
 
 impl Default for Defaults {
     /// OpenAI's defaults.
     fn default() -> Self {
-        Self { temperature: 1.0, top_p: 1.0, max_tokens: None }
+        Self { temperature: 1.0, top_p: 1.0, max_tokens: None, parallel_calls: true }
     }
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct TextConstraints {
 }
 
 impl TextConstraints {
-    /// What the text may be, and the field that its schema stands in. A constraint is kept or refused, never passed over.
+    /// What the text may be, and the field that says so. A constraint is kept or refused, never passed over.
     ///
     /// # Errors
     /// 400 where there is more than one, or one that an answer cannot be held to.
@@ -35,15 +35,18 @@ impl TextConstraints {
             return Ok((of_format(format)?, SCHEMA));
         }
         let outputs = self.structured_outputs.unwrap_or_default();
-        match (self.guided_json.or(outputs.json), outputs.json_object) {
-            (Some(GuidedJson(schema)), _) => Ok((TextForm::Schema(schema), place)),
-            (None, Some(true)) => Ok((TextForm::Object, place)),
-            (None, _) => {
-                let message =
-                    format!("`{place}` is given, which no answer can be held to here; allowed: a JSON schema");
-                Err(ApiError::invalid(place, message))
-            }
-        }
+        let schema = self.guided_json.or(outputs.json).map(|GuidedJson(schema)| TextForm::Schema(schema));
+        let object = outputs.json_object.filter(|asked| *asked).map(|_| TextForm::Object);
+        let choice = self.guided_choice.or(outputs.choice).map(TextForm::Choice);
+        let regex = self.guided_regex.or(outputs.regex).map(TextForm::Regex);
+        let grammar = self.guided_grammar.or(outputs.grammar).map(TextForm::Grammar);
+        let form = schema.or(object).or(choice).or(regex).or(grammar);
+        let allowed = "a schema, a list of texts, a regular expression, or a grammar";
+        let refused = || {
+            let message = format!("`{place}` is given, which no answer can be held to here; allowed: {allowed}");
+            ApiError::invalid(place, message)
+        };
+        Ok((form.ok_or_else(refused)?, place))
     }
 
     /// The constraints that are given, by their fields.

@@ -161,6 +161,7 @@ pub fn app_state(settings: &Settings, environment: &Environment, keys: ApiKeys) 
             temperature: settings.defaults.temperature,
             top_p: settings.defaults.top_p,
             max_tokens: Some(settings.defaults.max_tokens).filter(|tokens| *tokens > 0),
+            parallel_calls: settings.defaults.parallel_tool_calls,
         },
         keys: if settings.engine.shared_prefix_cache { keys.sharing_prefixes() } else { keys },
         limits: RequestLimits {

@@ -35,7 +35,7 @@ pub(super) fn generation_request(mut request: ChatRequest) -> Result<GenerationR
         guided_grammar: request.guided_grammar,
         structured_outputs: request.structured_outputs,
     };
-    let (text, schema) = constraints.form()?;
+    let (text, place) = constraints.form()?;
     Ok(GenerationRequest {
         choices: request.n,
         max_tokens: newer.or(request.max_tokens),
@@ -54,7 +54,7 @@ pub(super) fn generation_request(mut request: ChatRequest) -> Result<GenerationR
         seed: request.seed,
         stop: request.stop,
         form: Some(FormRequest {
-            names: FormNames { schema, function: ".function" },
+            names: FormNames { text: place, function: ".function" },
             text,
             functions: functions.into_iter().map(|tool| tool.function).collect(),
             tool_choice: request.tool_choice,

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tracing::Span;
 
 use super::options::GenerationOptions;
-use super::reader::{AnswerEnd, AnswerPart, ChoiceReader};
+use super::reader::{AnswerEnd, AnswerPart, ChoiceError, ChoiceReader};
 use super::tally::Tally;
 use super::timing::Timing;
 use crate::grant::Grant;
@@ -19,7 +19,7 @@ use crate::state::Shared;
 use crate::{ApiError, refusal};
 
 /// A part, and the index of the choice that it belongs to.
-type Indexed = (usize, Result<AnswerPart, String>);
+type Indexed = (usize, Result<AnswerPart, ChoiceError>);
 
 /// A running request. Dropping it drops its choices, which cancels their sequences and frees their memory.
 pub(crate) struct Generation {
@@ -91,7 +91,7 @@ impl Generation {
     /// The next part of any choice; none once all have ended.
     ///
     /// # Errors
-    /// 500 where a choice failed, 503 where the server ends before it does. The request is then over as a whole.
+    /// 400 where a choice's form went beyond its bounds, 500 where the engine failed, 503 where the server ends before it does. The request is then over as a whole.
     pub(crate) async fn next(&mut self) -> Result<Option<(usize, AnswerPart)>, ApiError> {
         let part = tokio::select! {
             biased;
@@ -108,11 +108,19 @@ impl Generation {
                 self.count(index, &part);
                 Ok(Some((index, part)))
             }
-            Some((index, Err(why))) => {
+            Some((index, Err(error))) => {
                 self.parts = SelectAll::new();
                 self.timing.failed();
-                self.span.in_scope(|| tracing::error!(choice = index, why, "a generation failed"));
-                Err(ApiError::internal(format!("the generation failed: {why}")))
+                Err(match error {
+                    ChoiceError::Engine(why) => {
+                        self.span.in_scope(|| tracing::error!(choice = index, why, "a generation failed"));
+                        ApiError::internal(format!("the generation failed: {why}"))
+                    }
+                    ChoiceError::Form(why) => {
+                        self.span.in_scope(|| tracing::info!(choice = index, why, "a form went beyond its bounds"));
+                        ApiError::form_too_complex(&why)
+                    }
+                })
             }
         }
     }

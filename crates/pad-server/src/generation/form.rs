@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pad_api::{AllowedMode, AllowedTools, FunctionTool, Tool, ToolChoice, ToolKind, ToolMode};
 use pad_decode::Grammar;
-use pad_grammar::{Calls, Content, Grammars, Schema, Shape, ShapeError, ShapePart};
+use pad_grammar::{Calls, Choices, Content, Grammars, Lark, Regex, Schema, Shape, ShapeError, ShapePart};
 use serde_json::{Map, Value, json};
 
 use crate::ApiError;
@@ -33,8 +33,8 @@ pub(crate) struct FormRequest {
 /// The names of fields that differ between dialects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FormNames {
-    /// The schema of the answer's text.
-    pub(crate) schema: &'static str,
+    /// What the answer's text is held to.
+    pub(crate) text: &'static str,
     /// The function of a tool, within the tool: `.function`, or nothing where a tool's fields are the function's.
     pub(crate) function: &'static str,
 }
@@ -55,6 +55,12 @@ pub(crate) enum TextForm {
     Object,
     /// JSON that this schema describes.
     Schema(Map<String, Value>),
+    /// One of these texts.
+    Choice(Vec<String>),
+    /// A text that this regular expression matches as a whole.
+    Regex(String),
+    /// A text of this grammar, in Lark's notation.
+    Grammar(String),
 }
 
 /// What the answer may be, and what the model reads of tools. The default is any text.
@@ -75,11 +81,11 @@ struct Constraint {
 }
 
 impl Form {
-    /// Check what a request says of its answer's form.
+    /// Check what a request says of its answer's form. `parallel`: whether one answer may call several times where it does not say.
     ///
     /// # Errors
     /// 400 naming the field that is wrong.
-    pub(crate) fn check(request: FormRequest) -> Result<Self, ApiError> {
+    pub(crate) fn check(request: FormRequest, parallel: bool) -> Result<Self, ApiError> {
         let FormRequest { names, text, functions, tool_choice, parallel_calls } = request;
         check_functions(&functions, names)?;
         let content = content(text, names)?;
@@ -94,6 +100,11 @@ impl Form {
             }
             Some(ToolChoice::Allowed(allowed)) => allowed_places(allowed, &functions)?,
         };
+        if matches!(content, Content::Lark(_)) {
+            let message =
+                format!("`{0}` is a grammar beside tools that may be called; allowed: one of them", names.text);
+            return Err(ApiError::invalid(names.text, message));
+        }
         let optional = match &tool_choice {
             None | Some(ToolChoice::Mode(ToolMode::Auto)) => true,
             Some(ToolChoice::Allowed(allowed)) => allowed.mode == AllowedMode::Auto,
@@ -105,7 +116,7 @@ impl Form {
         }
         let tool = |place: &usize| callable(&functions[*place], &names.of_function(*place, "parameters"));
         let tools = places.iter().map(tool).collect::<Result<_, ApiError>>()?;
-        let calls = Calls { tools, parallel: !named && parallel_calls.unwrap_or(true) };
+        let calls = Calls { tools, parallel: !named && parallel_calls.unwrap_or(parallel) };
         let shape = Shape { content: optional.then_some(content), calls: Some(calls) };
         let tools = functions.into_iter().map(description).collect();
         Ok(Self { constraint: Some(Constraint { shape, places, names }), tools })
@@ -145,7 +156,7 @@ impl Constraint {
                 unsupported(&self.names.of_function(place, "parameters"), &error)
             }
             ShapePart::Whole if self.shape.calls.is_some() => unsupported("tools", &error),
-            ShapePart::Content | ShapePart::Whole => unsupported(self.names.schema, &error),
+            ShapePart::Content | ShapePart::Whole => unsupported(self.names.text, &error),
         })?;
         for (tool, error) in &fitted.passed_over {
             tracing::info!(tool, kind = error.kind(), "the parameters of a tool cannot be held to and are passed over");
@@ -155,14 +166,15 @@ impl Constraint {
 }
 
 fn content(form: TextForm, names: FormNames) -> Result<Content, ApiError> {
-    match form {
+    let content = match form {
         TextForm::Any => Ok(Content::Text),
         TextForm::Object => Ok(Content::Json(Schema::any_object())),
-        TextForm::Schema(schema) => {
-            let schema = Schema::new(&Value::Object(schema), false);
-            Ok(Content::Json(schema.map_err(|error| unsupported(names.schema, &error))?))
-        }
-    }
+        TextForm::Schema(schema) => Schema::new(&Value::Object(schema), false).map(Content::Json),
+        TextForm::Choice(texts) => Choices::new(texts).map(Content::Choice),
+        TextForm::Regex(expression) => Regex::new(&expression).map(Content::Regex),
+        TextForm::Grammar(grammar) => Lark::new(&grammar).map(Content::Lark),
+    };
+    content.map_err(|error| unsupported(names.text, &error))
 }
 
 /// Where the functions stand that may be called.

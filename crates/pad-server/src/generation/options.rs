@@ -81,7 +81,11 @@ impl GenerationOptions {
             preference: preference_input(request.preference),
             guidance: Guidance::check(pad, state)?,
             sampling: Sampling::check(&request.sampling, state)?,
-            form: request.form.map(Form::check).transpose()?.unwrap_or_default(),
+            form: request
+                .form
+                .map(|form| Form::check(form, state.defaults.parallel_calls))
+                .transpose()?
+                .unwrap_or_default(),
             seed: request.seed.map_or_else(rand::random, i64::cast_unsigned),
             choices: choices as usize,
             max_tokens,
@@ -101,7 +105,11 @@ impl GenerationOptions {
     }
 }
 
-fn cache_salt(given: Option<String>) -> Result<Option<String>, ApiError> {
+/// The salt of a request's cached prompts.
+///
+/// # Errors
+/// 400 if it is empty.
+pub(crate) fn cache_salt(given: Option<String>) -> Result<Option<String>, ApiError> {
     if given.as_ref().is_some_and(String::is_empty) {
         let message = "`cache_salt` is empty; allowed: one character or more, or no `cache_salt`";
         return Err(ApiError::invalid("cache_salt", message));

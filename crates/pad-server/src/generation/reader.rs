@@ -47,6 +47,15 @@ pub(crate) struct AnswerEnd {
     pub(crate) cached_tokens: Option<usize>,
 }
 
+/// Why a choice failed; the text says more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ChoiceError {
+    /// The engine failed.
+    Engine(String),
+    /// The form that the answer is held to went beyond its bounds.
+    Form(String),
+}
+
 /// Reads one choice. Dropping it drops the choice, which cancels the sequence.
 pub(crate) struct ChoiceReader {
     choice: Choice,
@@ -108,8 +117,8 @@ impl ChoiceReader {
     /// The next part. Nothing may be read after an end or an error.
     ///
     /// # Errors
-    /// The engine's words where the choice failed.
-    pub(crate) async fn next(&mut self) -> Result<AnswerPart, String> {
+    /// Where the choice failed.
+    pub(crate) async fn next(&mut self) -> Result<AnswerPart, ChoiceError> {
         match self.choice.next().await {
             Some(Event::Token(token)) => Ok(self.token(&token)),
             Some(Event::Finished(finish)) => {
@@ -119,8 +128,9 @@ impl ChoiceReader {
                 };
                 Ok(self.finish(reason, Some(finish.cached_tokens)))
             }
-            Some(Event::Failed(why)) => Err(why),
-            None => Err("the engine stopped".to_owned()),
+            Some(Event::Failed(why)) => Err(ChoiceError::Engine(why)),
+            Some(Event::OffGrammar(why)) => Err(ChoiceError::Form(why)),
+            None => Err(ChoiceError::Engine("the engine stopped".to_owned())),
         }
     }
 

@@ -22,7 +22,7 @@ const MOST_NOTES: usize = 16;
 const LONGEST_NOTE: usize = 512;
 /// What the request calls its fields.
 const NAMES: FieldNames = FieldNames { prompt: "input", max_tokens: "max_output_tokens", top_logprobs: "top_logprobs" };
-const FORM_NAMES: FormNames = FormNames { schema: "text.format.schema", function: "" };
+const FORM_NAMES: FormNames = FormNames { text: "text.format.schema", function: "" };
 /// Characters of a tool's kind that are logged.
 const LONGEST_KIND: usize = 64;
 /// Asks for log-probabilities.
@@ -120,7 +120,7 @@ impl CheckedResponseRequest {
             text: TextOptions { format: Some(format) },
             tools,
             tool_choice: tool_choice.unwrap_or_default(),
-            parallel: request.parallel_tool_calls.unwrap_or(true),
+            parallel: request.parallel_tool_calls.unwrap_or(state.defaults.parallel_calls),
             top_logprobs: top,
             metadata,
         };

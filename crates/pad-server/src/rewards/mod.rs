@@ -11,6 +11,7 @@ use pad_engine::{ScoreRequest, Scored};
 
 use crate::api_request::ApiRequest;
 use crate::failures::Failures;
+use crate::generation::options::cache_salt;
 use crate::{ApiError, lanes};
 use question::Question;
 use worth::Worth;
@@ -24,7 +25,11 @@ use worth::Worth;
     )
 )]
 pub(crate) async fn create(request: ApiRequest<RewardsRequest>) -> Result<Json<Rewards>, ApiError> {
-    let ApiRequest { shared, caller, body, .. } = request;
+    let ApiRequest { shared, caller, standing, mut body } = request;
+    if body.preferences.is_none() {
+        standing.fill(&mut body.preference, None, body.model.as_deref(), &shared.state)?;
+    }
+    let cache_salt = cache_salt(body.cache_salt.take())?;
     let per_token = body.per_token.unwrap_or(false);
     let mut grant = caller.acquire()?;
     // Templates and tokenizers take a while over long conversations, in which other requests of the same thread would wait.
@@ -36,7 +41,8 @@ pub(crate) async fn create(request: ApiRequest<RewardsRequest>) -> Result<Json<R
     let reward_lanes = lanes.len() - 1;
     let prompt = lanes.first().map_or(0, |base| base.prompt.len()) + answer.len();
     grant.charge(lanes.iter().map(|lane| (lane.prompt.len() + answer.len()) as u64).sum())?;
-    let request = ScoreRequest { lanes, answer: Arc::clone(&answer), top: 0, tenant: grant.tenant(None) };
+    let request =
+        ScoreRequest { lanes, answer: Arc::clone(&answer), top: 0, tenant: grant.tenant(cache_salt.as_deref()) };
     // Within the handler's future, so that a client that hangs up drops it.
     let Scored { scores, cached_tokens } = shared.state.engine.score(&request)?.scored().await?;
     shared.metrics.admitted(prompt);

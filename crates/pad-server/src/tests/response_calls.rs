@@ -128,13 +128,14 @@ async fn words_come_before_a_call() {
 #[tokio::test]
 async fn several_calls_are_items_of_their_own() {
     let one = "<tool_call>\n{\"name\": \"wait\", \"arguments\": {}}\n</tool_call>";
-    let words: &'static str = format!("{one}\n{one}").leak();
+    let other = "<tool_call>\n{\"name\": \"greet\", \"arguments\": {\"word\": \"hi, joe\"}}\n</tool_call>";
+    let words: &'static str = format!("{one}\n{other}").leak();
     for (parallel, count) in [(json!(null), 2), (json!(false), 1)] {
         let mut fields = fields(&json!("auto"));
         fields["parallel_tool_calls"] = parallel;
         fields["stream"] = json!(true);
         let items = grown(&respond(&saying(words), fields).await);
-        assert_eq!(items.iter().map(|item| call(item).0).collect::<Vec<_>>(), vec!["wait"; count]);
+        assert_eq!(items.iter().map(|item| call(item).0).collect::<Vec<_>>(), ["wait", "greet"][..count]);
         assert!(count == 1 || items[0]["call_id"] != items[1]["call_id"]);
     }
 }

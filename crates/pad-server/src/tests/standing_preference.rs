@@ -142,3 +142,24 @@ fn a_server_whose_presets_are_wrong_is_not_started() {
     state.reward = None;
     assert!(state.check_preferences().expect_err("nothing steers").contains("loud-parrot"));
 }
+
+#[tokio::test]
+async fn rewards_are_told_for_a_standing_preference() {
+    let app = crate::app(state(Behaviour::default()));
+    let said = json!([{"role": "user", "content": "hello"}, {"role": "assistant", "content": "HI joe"}]);
+    let told = async |headers: &[(&str, &str)], fields: Value| {
+        let mut body = json!({"messages": said});
+        body.as_object_mut().expect("an object").extend(fields.as_object().expect("fields").clone());
+        let answer = ask(&app, "/v1/rewards", headers, &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()["rewards"].clone()
+    };
+    let header = [("x-pad-preference", "loud=0.5")];
+    assert_eq!(told(&header, json!({})).await, json!([{"preference": {"loud": 0.5}, "reward": 1.0}]));
+    assert_eq!(told(&header, json!({"preference": {"loud": 1}})).await[0]["reward"], 2.0, "the body wins");
+    assert_eq!(told(&header, json!({"preferences": []})).await, json!([]), "the body wins");
+    assert_eq!(told(&[], json!({"model": "loud-parrot"})).await[0]["reward"], 2.0);
+    assert_eq!(told(&[], json!({})).await, json!([]));
+    let wrong = ask(&app, "/v1/rewards", &[("x-pad-preference", "loud=")], &json!({"messages": said})).await;
+    assert_eq!((wrong.status.as_u16(), &wrong.error()["param"]), (400, &json!("x-pad-preference")));
+}

@@ -29,8 +29,8 @@ async fn post(app: &Router, key: Option<&str>, path: &str, body: &Value) -> Answ
     send(app, request.body(Body::from(body.to_string())).expect("a request")).await
 }
 
-/// A private prompt for each route that generates, with these fields.
-fn prompts(fields: &Value) -> [(&'static str, Value); 3] {
+/// A private prompt for each route that reads one, with these fields.
+fn prompts(fields: &Value) -> [(&'static str, Value); 4] {
     let secret = "The merger with Foobar Incorporated closes on the fourth of May, tell nobody of it. ".repeat(3);
     let with = |mut body: Value| {
         if let (Some(body), Some(fields)) = (body.as_object_mut(), fields.as_object()) {
@@ -43,6 +43,7 @@ fn prompts(fields: &Value) -> [(&'static str, Value); 3] {
         ("/v1/chat/completions", with(json!({"messages": said, "max_tokens": 2}))),
         ("/v1/completions", with(json!({"prompt": secret, "max_tokens": 2}))),
         ("/v1/responses", with(json!({"input": secret, "max_output_tokens": 2}))),
+        ("/v1/rewards", with(json!({"messages": [said[0], {"role": "assistant", "content": "No."}]}))),
     ]
 }
 

@@ -132,11 +132,32 @@ async fn an_opened_call_is_a_call_to_its_end() {
 
 #[tokio::test]
 async fn several_calls_are_made_where_they_may_be() {
-    let words = "<tool_call>\n{\"name\": \"wait\", \"arguments\": {}}\n</tool_call>\n<tool_call>\n{\"name\": \"wait\", \"arguments\": {}}\n</tool_call>";
-    for (parallel, count) in [(json!(true), 2), (json!(null), 2), (json!(false), 1)] {
+    let wait = "<tool_call>\n{\"name\": \"wait\", \"arguments\": {}}\n</tool_call>";
+    let greet = "<tool_call>\n{\"name\": \"greet\", \"arguments\": {\"word\": \"hi, joe\"}}\n</tool_call>";
+    // Whatever the model wants, no call is made twice: of two tools with one call each there are two calls.
+    let both: &'static str = format!("{wait}\n{greet}\n{wait}").leak();
+    let twice: &'static str = format!("{wait}\n{wait}").leak();
+    for (parallel, count, default) in [
+        (json!(true), 2, true),
+        (json!(null), 2, true),
+        (json!(false), 1, true),
+        (json!(null), 1, false),
+        (json!(true), 2, false),
+    ] {
         let mut fields = fields(&json!("auto"));
         fields["parallel_tool_calls"] = parallel;
-        let choice = chat(&saying(words), fields).await.json()["choices"][0].take();
+        let saying = |words| {
+            let mut state = state(Behaviour { script: Some(Script::of(words)), ..Behaviour::default() });
+            state.defaults.parallel_calls = default;
+            crate::app(state)
+        };
+        let again = chat(&saying(twice), fields.clone()).await.json()["choices"][0].take();
+        let made = again["message"]["tool_calls"].as_array().expect("calls");
+        assert!(
+            made.len() <= count && made.iter().filter(|call| call["function"]["name"] == "wait").count() == 1,
+            "{again}"
+        );
+        let choice = chat(&saying(both), fields).await.json()["choices"][0].take();
         assert_eq!(choice["message"]["tool_calls"].as_array().map(Vec::len), Some(count), "{choice}");
         assert_eq!((&choice["finish_reason"], &choice["message"]["content"]), (&json!("tool_calls"), &json!(null)));
     }

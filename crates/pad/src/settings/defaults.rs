@@ -14,6 +14,8 @@ pub struct DefaultsSettings {
     pub temperature: f32,
     /// Nucleus.
     pub top_p: f32,
+    /// Whether one answer may call tools several times.
+    pub parallel_tool_calls: bool,
 }
 
 impl DefaultsSettings {

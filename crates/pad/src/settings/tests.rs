@@ -54,7 +54,7 @@ fn the_embedded_file_has_the_documented_defaults() {
     assert_eq!((engine.token_budget, engine.max_sequences, engine.queue), (128, 64, 256));
     assert_eq!(settings.grammar.budget(), pad_grammar::Budget::default());
     let defaults = &settings.defaults;
-    assert_eq!(defaults.max_tokens, 1024);
+    assert_eq!((defaults.max_tokens, defaults.parallel_tool_calls), (1024, true));
     assert!((defaults.temperature - 1.0).abs() < f32::EPSILON && (defaults.top_p - 1.0).abs() < f32::EPSILON);
     assert_eq!(settings.log.level, "info");
     assert_eq!(settings.log.format, LogFormat::Text);
