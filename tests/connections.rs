@@ -183,6 +183,23 @@ fn a_full_server_says_so_and_is_still_watched_over() {
     until("there is room again", || (server.client().get("/v1/models").status == 200).then_some(()));
 }
 
+#[test]
+fn a_client_that_stops_reading_is_let_go_with_all_that_it_holds() {
+    let server = Server::start(&[], &[("PAD_SERVER__WRITE_SECONDS", "1")]);
+    // Far more events than the sockets' buffers hold, and far more tokens than are generated until those are full.
+    let fields = serde_json::json!({"ignore_eos": true, "stream": true, "n": 16, "pad": {"trace": true, "top_k": 100}});
+    let stalled = server.client().unread(&with(ask("Count to ten thousand.", 1000), fields));
+    let health = || server.client().get("/health").json()["engine"].clone();
+    until("all choices run", || (health()["running"] == 16).then_some(()));
+    let after = until("its choices and blocks are given back", || {
+        Some(health()).filter(|engine| engine["running"] == 0 && engine["kv_blocks"]["used"] == 0)
+    });
+    let generated = after["tokens_generated"].as_u64().expect("a number");
+    assert!(after["cancelled"] == 16 && generated < 16 * 1000, "they were cut: {after}");
+    drop(stalled);
+    assert_eq!(server.client().completion(&ask("hi", 1))["usage"]["completion_tokens"], 1);
+}
+
 /// A start that fails before the model is loaded: what is said.
 fn fails_early(variables: &[(&str, &str)], says: &[&str]) {
     let mut command = model::pad();

@@ -209,6 +209,24 @@ def every_field():
     assert events[-1].response.metadata == {"foo": "string"}, events[-1]
 
 
+def embedded():
+    """The SDK asks for base64 and decodes it, unless told otherwise."""
+    texts = ["A cat sleeps on the sofa.", "A kitten is asleep on the couch.", "The stock market fell by two percent."]
+    answer = client.embeddings.create(model=MODEL, input=texts)
+    assert [entry.index for entry in answer.data] == [0, 1, 2] and answer.usage.total_tokens > 10, answer.usage
+    vectors = [entry.embedding for entry in answer.data]
+    assert all(len(vector) == 576 and abs(sum(x * x for x in vector) - 1) < 1e-5 for vector in vectors)
+    near, far = (sum(x * y for x, y in zip(vectors[0], other)) for other in vectors[1:])
+    assert near > far, (near, far)
+    plain = client.embeddings.create(model=MODEL, input=texts[1], encoding_format="float").data[0].embedding
+    assert max(abs(x - y) for x, y in zip(plain, vectors[1])) < 1e-7, "alone and in company it is the same"
+    try:
+        client.embeddings.create(model=MODEL, input="a", dimensions=64)
+        raise AssertionError("it is refused")
+    except openai.BadRequestError as error:
+        assert error.body["param"] == "dimensions", error
+
+
 def models():
     assert [model.id for model in client.models.list()] == [MODEL]
     assert client.models.retrieve(MODEL).owned_by == "pad"
@@ -222,6 +240,7 @@ of_a_schema()
 with_tools()
 refused()
 models()
+embedded()
 every_field()
 completed()
 responded(text)

@@ -3,6 +3,8 @@
 //! Each module has a `check` that takes bytes: `src/bin` passes it to libFuzzer, which searches for bytes that break it (`.ci/fuzz`), and
 //! the tests run it on the seeds in `seeds/`, to which every input that once broke something is added.
 
+pub mod checkpoints;
+pub mod descriptions;
 pub mod detokenizer;
 pub mod requests;
 pub mod stops;
@@ -28,6 +30,18 @@ mod tests {
     fn check(target: &str, check: fn(&[u8])) {
         for seed in seeds(target) {
             (0..=seed.len()).for_each(|end| check(&seed[..end]));
+        }
+    }
+
+    /// Files are large and slow to write: cut at some places.
+    #[test]
+    fn files_break_nothing() {
+        for (target, check) in
+            [("checkpoints", super::checkpoints::check as fn(&[u8])), ("descriptions", super::descriptions::check)]
+        {
+            for seed in seeds(target) {
+                (0..seed.len()).step_by(1 + seed.len() / 64).chain([seed.len()]).for_each(|end| check(&seed[..end]));
+            }
         }
     }
 

@@ -74,7 +74,9 @@ impl Repeats {
             return allowed;
         }
         let (mut repeats, mut suspects) = (Vec::new(), Vec::new());
-        for token in allowed.iter().filter(|token| self.concerns(*token)) {
+        let (suspect, in_text) = (self.writing.is_suspect(), self.writing.is_in_text());
+        // Behind a call the grammar leaves few tokens.
+        for token in allowed.iter().filter(|token| in_text || self.concerns(*token, suspect)) {
             let mut next = self.writing.clone();
             match next.extend(self.marks.tokenizer.token_bytes(token)) {
                 Err(_) => repeats.push(token),
@@ -98,14 +100,11 @@ impl Repeats {
         if repeats.is_empty() { allowed } else { allowed.without(&repeats) }
     }
 
-    /// Whether a token may complete a repetition, or lead towards one.
-    fn concerns(&self, token: u32) -> bool {
+    /// Whether a token may complete a repetition, or lead towards one. `suspect`: what is being written may become one.
+    fn concerns(&self, token: u32, suspect: bool) -> bool {
         let ends = if self.writing.is_in_string() { &self.marks.quotes } else { &self.marks.ends };
         let along = |byte: &u8| self.writing.is_on_path(*byte) || (self.writing.is_between() && is_blank(*byte));
-        ends.contains(token)
-            || (self.writing.is_suspect() && self.marks.tokenizer.token_bytes(token).first().is_some_and(along))
-            // Behind a call the grammar leaves few tokens.
-            || !(self.writing.is_in_string() || self.writing.is_between())
+        ends.contains(token) || (suspect && self.marks.tokenizer.token_bytes(token).first().is_some_and(along))
     }
 }
 

@@ -84,6 +84,11 @@ impl Writing {
         matches!(self.place, Place::String { .. })
     }
 
+    /// Whether the next byte is in no JSON.
+    pub(crate) fn is_in_text(&self) -> bool {
+        matches!(self.place, Place::Text { .. })
+    }
+
     /// Whether white space is between tokens here.
     pub(crate) fn is_between(&self) -> bool {
         matches!(self.place, Place::Json { .. })

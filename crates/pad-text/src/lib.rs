@@ -47,6 +47,7 @@ mod spelling;
 mod stop;
 mod template;
 mod tokenizer;
+mod tokenizer_json;
 mod tool_text;
 
 #[cfg(all(test, feature = "gguf"))]

@@ -14,6 +14,7 @@ use crate::control::{ControlTokens, Marker};
 #[cfg(feature = "gguf")]
 use crate::gguf;
 use crate::spelling::Spelling;
+use crate::tokenizer_json;
 
 /// Token ids stay below: a table is kept up to the largest, so one wild id must not ask for all the memory.
 const LARGEST: usize = 1 << 24;
@@ -47,8 +48,7 @@ impl Tokenizer {
     pub fn from_file(path: &Path) -> Result<Self, TextError> {
         let json = std::fs::read(path).map_err(|source| TextError::Read { path: path.to_owned(), source })?;
         let origin = || path.display().to_string();
-        let mut inner =
-            tokenizers::Tokenizer::from_bytes(json).map_err(|error| TextError::vocabulary(origin(), &error))?;
+        let mut inner = tokenizer_json::parse(&json).map_err(|error| TextError::vocabulary(origin(), &error))?;
         // A file may ask for training-time truncation or padding; a prompt is whole or refused.
         inner.with_truncation(None).map_err(|error| TextError::vocabulary(origin(), &error))?;
         inner.with_padding(None);
