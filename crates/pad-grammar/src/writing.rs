@@ -284,7 +284,9 @@ mod tests {
         }
         for twice in [r#"{"a": 1, "a""#, r#"{"a": {"b": [1]}, "\u0061""#, r#"[{"x": 1, "y": {"x": 1}, "x""#] {
             assert_eq!(written(Writing::json(), twice).err(), Some(Repeat::Key), "{twice}");
-            assert!(written(Writing::json(), &twice[..twice.len() - 1]).is_ok_and(|writing| writing.is_suspect()));
+            // An escape is not followed until the key ends.
+            let before = written(Writing::json(), &twice[..twice.len() - 1]);
+            assert!(before.is_ok_and(|writing| writing.is_suspect() != twice.contains('\\')), "{twice}");
         }
     }
 

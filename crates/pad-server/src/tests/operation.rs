@@ -115,7 +115,7 @@ async fn the_document_and_the_router_have_the_same_routes() {
     let app = app();
     let document = serde_json::to_value(crate::openapi(&crate::RequestLimits::default())).expect("it is JSON");
     let paths = document["paths"].as_object().expect("paths");
-    assert_eq!(paths.len(), 22);
+    assert_eq!(paths.len(), 23);
     for (path, item) in paths {
         for method in [Method::GET, Method::POST, Method::DELETE] {
             let documented = item.get(method.as_str().to_lowercase()).is_some();
