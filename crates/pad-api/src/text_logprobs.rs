@@ -20,7 +20,7 @@ pub struct TextLogprobs {
     pub token_logprobs: Vec<Option<f32>>,
     /// The log-probabilities of the most probable candidates and of the token itself, one entry for each; null if there are none.
     /// The token itself is named by its entry in `tokens`; any other by the text that it would have added or, if that is not a
-    /// whole character or is already taken, by its bytes, such as `bytes:\\xf0\\x9f`.
+    /// whole character or is already taken, by its bytes, such as `bytes:\xf0\x9f`.
     pub top_logprobs: Vec<Option<BTreeMap<String, f32>>>,
     /// Where each token starts in the choice's text, in characters.
     pub text_offset: Vec<usize>,
