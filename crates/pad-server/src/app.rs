@@ -14,8 +14,8 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::lifecycle::Phase;
 use crate::state::{AppState, Shared};
 use crate::{
-    ApiError, auth, chat, completions, docs, embeddings, error_shape, head, health, hosts, load_report, models, openapi,
-    preferences, request_id, responses, rewards, server_info, tokens,
+    ApiError, auth, chat, completions, docs, embeddings, error_shape, head, health, hosts, load_report, models,
+    openapi, preferences, request_id, responses, rewards, server_info, tokens,
 };
 
 /// All routes over `state`.
