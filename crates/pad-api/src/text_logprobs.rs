@@ -31,7 +31,7 @@ impl TextLogprobs {
     pub fn push(&mut self, entry: TokenLogprob, offset: usize) -> usize {
         let mut top = BTreeMap::from([(entry.token.clone(), entry.logprob)]);
         for candidate in entry.top_logprobs {
-            let itself = candidate.bytes == entry.bytes && candidate.logprob == entry.logprob;
+            let itself = candidate.bytes == entry.bytes && candidate.logprob.to_bits() == entry.logprob.to_bits();
             if !itself {
                 top.insert(key(&candidate, &top), candidate.logprob);
             }

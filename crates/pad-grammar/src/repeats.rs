@@ -112,20 +112,20 @@ impl Repeats {
 fn has_way(parser: &mut impl Recognizer, token: &[u8], forced: &[u8], mut writing: Writing) -> bool {
     if let Some(rest) = token.strip_prefix(forced) {
         let pushed = rest.iter().take_while(|byte| parser.try_push_byte(**byte)).count();
-        let way = pushed < rest.len() || leaves(parser, writing);
+        let way = pushed < rest.len() || leaves(parser, &writing);
         parser.pop_bytes(pushed);
         return way;
     }
     let rest = forced.strip_prefix(token).unwrap_or_default();
-    writing.extend(rest).is_ok() && (!writing.is_suspect() || leaves(parser, writing))
+    writing.extend(rest).is_ok() && (!writing.is_suspect() || leaves(parser, &writing))
 }
 
 /// Whether some byte leads away from what was written before, here or further on. White space between tokens leads nowhere else, where
 /// there need not be any.
-fn leaves(parser: &mut impl Recognizer, start: Writing) -> bool {
+fn leaves(parser: &mut impl Recognizer, start: &Writing) -> bool {
     let mut looked = 0;
     // The ways that are left to be tried at each byte of the one that is being tried.
-    let mut ways = vec![ahead(parser, &start)];
+    let mut ways = vec![ahead(parser, start)];
     loop {
         looked += 1;
         match ways.last_mut().map(|ways| ways.as_mut().map(Vec::pop)) {

@@ -1,6 +1,8 @@
 //! Embeddings of texts. The model's hidden states are a token's byte and a one.
 
 use axum::Router;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::client::{Answer, post, send};
@@ -60,8 +62,7 @@ async fn texts_have_four_forms_and_two_notations() {
         .iter()
         .flat_map(|n| (n.as_f64().expect("a number") as f32).to_le_bytes())
         .collect();
-    use base64::Engine as _;
-    let written = base64::engine::general_purpose::STANDARD.encode(bytes);
+    let written = STANDARD.encode(bytes);
     assert_eq!(base64["data"][0]["embedding"], json!(written));
 }
 
