@@ -4,13 +4,27 @@ use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
-use crate::client::Client;
+use crate::client::{Client, with};
 use crate::server::Server;
 
 /// Largest difference of a log-probability, reward or score.
 const TOLERANCE: f64 = 1e-3;
 
 const PROMPTED: &str = include_str!("data/smollm2/prompted.jsonl");
+
+/// Made by `tests/reference/guards.py`: candidates of every lane, and guards.
+const GUARDED: &str = include_str!("data/smollm2/guards.jsonl");
+
+/// The prompted dimensions that these were made with.
+const TOLD: &str = r#"
+[reward]
+kind = "prompted"
+template = "{content}\n\n({principle})"
+dimensions = [
+    { name = "concise", principle = "Answer in one short sentence." },
+    { name = "pirate", principle = "Answer like a pirate." },
+]
+"#;
 
 /// Made by `tests/reference/heads.py`.
 const HEADS: &str = include_str!("data/smollm2/heads.jsonl");
@@ -25,10 +39,12 @@ fn numbers(value: &Value) -> Vec<f64> {
 
 fn trace_of(client: &Client, case: &Value) -> (Vec<Value>, Value) {
     let steps = case["steps"].as_array().expect("steps").len();
-    let answer = client.completion(&json!({
-        "messages": case["messages"], "preference": case["preference"], "temperature": 0, "max_tokens": steps,
-        "pad": {"trace": true, "beta": case["beta"], "top_k": case["top_k"]}
-    }));
+    let plain = json!({"beta": case["beta"], "top_k": case["top_k"]});
+    let pad = with(case.get("pad").unwrap_or(&plain).clone(), json!({"trace": true}));
+    let body = json!({
+        "messages": case["messages"], "preference": case["preference"], "temperature": 0, "max_tokens": steps, "pad": pad
+    });
+    let answer = client.completion(&with(body, case.get("fields").cloned().unwrap_or_else(|| json!({}))));
     let trace = answer["choices"][0]["pad"]["trace"].as_array().expect("a trace").clone();
     (trace, answer)
 }
@@ -107,6 +123,55 @@ fn every_decision_is_the_references() {
 fn every_decision_of_trained_heads_is_the_references() {
     let server = Server::start(&["--dtype", "f32", "--reward", "auto"], &[]);
     check_all(&server.client(), &cases(HEADS), 0, 40);
+}
+
+/// Decides whether a step of the reference has something.
+type Seen = fn(&Value, &Value) -> bool;
+
+/// What the guarded cases hold: tokens that only a reward lane proposed, and work of every guard.
+const SEEN: [(&str, Seen); 4] = [
+    ("a token that only a lane proposes", |case, step| step["base_rank"].as_u64() >= case["pad"]["top_k"].as_u64()),
+    ("an implausible candidate", |_, step| numbers(&step["score"]).contains(&-9999.0)),
+    ("a smaller strength", |case, step| step["strength"].as_f64() < case["pad"]["beta"].as_f64().or(Some(1.0))),
+    ("a repetition", |_, step| {
+        let [base, reward, score] = ["base_logprob", "reward", "score"].map(|key| numbers(&step[key]));
+        let strength = step["strength"].as_f64().expect("a number");
+        (0..base.len()).any(|i| score[i] > -9999.0 && (base[i] + strength * reward[i] - score[i]).abs() > 0.01)
+    }),
+];
+
+fn check_guards(client: &Client, case: &Value) {
+    let (trace, answer) = trace_of(client, case);
+    let steps = case["steps"].as_array().expect("steps");
+    for (ours, theirs) in trace.iter().zip(steps) {
+        let [ours, theirs] = [ours, theirs].map(|step| step["strength"].as_f64().expect("a number"));
+        assert!((ours - theirs).abs() < TOLERANCE, "{}: strength {ours}, expected {theirs}", case["pad"]);
+    }
+    let kl: f64 = steps.iter().filter_map(|step| step["kl"].as_f64()).sum();
+    let mean = answer["usage"]["pad"]["mean_kl"].as_f64().expect("a number");
+    assert!((mean - kl / steps.len() as f64).abs() < TOLERANCE, "{}: mean KL {mean}", case["pad"]);
+    assert!(case["pad"]["max_kl"].as_f64().is_none_or(|most| mean <= most), "{}: mean KL {mean}", case["pad"]);
+}
+
+#[test]
+fn candidates_of_every_lane_and_guards_are_the_references() {
+    let all = cases(GUARDED);
+    for (what, seen) in SEEN {
+        let steps = |case: &Value| case["steps"].as_array().expect("steps").clone();
+        assert!(all.iter().any(|case| steps(case).iter().any(|step| seen(case, step))), "no case has {what}");
+    }
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(file.path(), TOLD).expect("it is written");
+    let config = file.path().to_str().expect("a path");
+    for (kind, lanes, flags, least) in [
+        ("prompted", 1, ["--dtype", "f32", "--config", config], 90),
+        ("heads", 0, ["--dtype", "f32", "--reward", "auto"], 20),
+    ] {
+        let server = Server::start(&flags, &[]);
+        let cases: Vec<Value> = all.iter().filter(|case| case["reward_model"] == kind).cloned().collect();
+        check_all(&server.client(), &cases, lanes, least);
+        cases.iter().for_each(|case| check_guards(&server.client(), case));
+    }
 }
 
 /// KL divergence of `ours` from `theirs`, both log-probabilities over the same candidates.

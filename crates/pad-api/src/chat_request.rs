@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 use crate::object::objects;
 use crate::whole;
 use crate::{
-    ChatMessage, GuidedJson, MaxTokens, Preference, ResponseFormat, Stop, StructuredOutputs, Tool, ToolChoice,
+    ChatMessage, GuidedJson, MaxTokens, PadOptions, Preference, ResponseFormat, Stop, StructuredOutputs, Tool,
+    ToolChoice,
 };
 
 /// A chat completion request.
@@ -88,6 +89,11 @@ pub struct ChatRequest {
     #[schema(minimum = 1)]
     #[serde(default, deserialize_with = "whole::optional")]
     pub n: Option<u64>,
+    /// Generate this many choices and keep the `n` best by the measure `pad.best_of_by`. Not for streams, since sent text cannot be
+    /// withdrawn; 0 is the same as absent.
+    #[schema(minimum = 0)]
+    #[serde(default, deserialize_with = "whole::optional")]
+    pub best_of: Option<u64>,
     /// Send the answer as server-sent events while it is generated.
     pub stream: Option<bool>,
     /// Options of the stream; ignored without `stream`.
@@ -145,24 +151,9 @@ pub struct StreamOptions {
     pub include_usage: Option<bool>,
 }
 
-/// Guidance of one request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, ToSchema)]
-#[serde(remote = "Self")]
-pub struct PadOptions {
-    /// Guidance strength; 0 gives the base model's own answer.
-    #[schema(minimum = 0, maximum = 4)]
-    pub beta: Option<f64>,
-    /// How many of the base model's best tokens are candidates at each step.
-    #[serde(default, deserialize_with = "whole::optional")]
-    pub top_k: Option<u64>,
-    /// Report every token's candidates, rewards and scores in `choices[].pad.trace`.
-    pub trace: Option<bool>,
-}
-
 objects! {
     ChatRequest: "an object with `messages`",
     StreamOptions: "an object with `include_usage`",
-    PadOptions: "an object with `beta`, `top_k` and `trace`",
 }
 
 #[cfg(test)]
@@ -220,14 +211,5 @@ mod tests {
         }));
         assert!(request.logit_bias.is_none() && request.logprobs.is_none() && request.top_k.is_none());
         assert!(request.stop.is_none() && request.preference.is_none() && request.pad.is_none() && request.n.is_none());
-    }
-
-    #[test]
-    fn guidance_is_read() {
-        let request = read(&json!({
-            "messages": [{"role": "user", "content": "hi"}], "preference": [1, -0.5], "pad": {"beta": 2, "top_k": 5, "trace": true}
-        }));
-        assert_eq!(request.preference, Some(Preference::Ordered(vec![1.0, -0.5])));
-        assert_eq!(request.pad, Some(PadOptions { beta: Some(2.0), top_k: Some(5), trace: Some(true) }));
     }
 }

@@ -34,8 +34,9 @@ pub struct CompletionRequest {
     #[schema(minimum = 1)]
     #[serde(default, deserialize_with = "whole::optional")]
     pub n: Option<u64>,
-    /// Generate this many choices for each prompt and keep the `n` whose tokens have the highest mean log-probability (of the
-    /// distribution that was sampled from). Not for streams, since sent text cannot be withdrawn; 0 is the same as absent.
+    /// Generate this many choices for each prompt and keep the `n` best by the measure `pad.best_of_by`: by default those whose tokens
+    /// have the highest mean log-probability (of the distribution that was sampled from). Not for streams, since sent text cannot be
+    /// withdrawn; 0 is the same as absent.
     #[schema(minimum = 0)]
     #[serde(default, deserialize_with = "whole::optional")]
     pub best_of: Option<u64>,

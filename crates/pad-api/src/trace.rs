@@ -16,6 +16,7 @@ pub struct ChoicePad {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({
     "token": 504, "text": "The", "base_rank": 0, "base_logprob": -0.51, "rewards": {"helpful": 0.25}, "reward": 0.25, "score": -0.26,
+    "strength": 1.0,
     "candidates": [
         {"token": 504, "base_logprob": -0.51, "rewards": {"helpful": 0.25}, "reward": 0.25, "score": -0.26},
         {"token": 57, "base_logprob": -0.92, "rewards": {"helpful": -0.11}, "reward": -0.11, "score": -1.03}
@@ -34,8 +35,11 @@ pub struct TokenTrace {
     pub rewards: BTreeMap<String, f32>,
     /// The weighted sum of the rewards.
     pub reward: f32,
-    /// `base_logprob + beta * reward`.
+    /// `base_logprob + strength * reward`, unless a guard holds it.
     pub score: f32,
+    /// The guidance strength at this token: `pad.beta`, or less where `pad.max_kl` or `pad.guide_tokens` shrinks it; 0 where nothing is
+    /// steered.
+    pub strength: f32,
     /// All candidates, in the base model's order after `logit_bias` and penalties.
     pub candidates: Vec<CandidateTrace>,
 }
@@ -51,6 +55,19 @@ pub struct CandidateTrace {
     pub rewards: BTreeMap<String, f32>,
     /// The weighted sum of the rewards.
     pub reward: f32,
-    /// `base_logprob + beta * reward`.
+    /// `base_logprob + strength * reward`, unless a guard holds it.
     pub score: f32,
+    /// The guard that holds it; absent where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<CandidateHold>,
+}
+
+/// Why a candidate's score is another than its reward would make it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CandidateHold {
+    /// `pad.plausibility`: it cannot be chosen, and its score is -9999.
+    Implausible,
+    /// `pad.loop_guard`: it would repeat a run of the answer, and its probability is the base model's.
+    Repetition,
 }

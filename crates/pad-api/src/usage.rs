@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::PreferenceSource;
+use crate::{BestOfBy, PreferenceSource};
 
 /// Tokens of a request.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -38,7 +38,7 @@ pub struct CompletionTokensDetails {
 }
 
 /// The effect of steering on a request.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PadUsage {
     /// Reward lanes run beside the base lane; 0 without steering.
     pub reward_lanes: u64,
@@ -48,4 +48,18 @@ pub struct PadUsage {
     pub mean_kl: f64,
     /// Where the preference came from.
     pub preference_source: PreferenceSource,
+    /// How the choices were selected, where `best_of` left some out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_of: Option<BestOfUsage>,
+}
+
+/// How the best of several choices were selected.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BestOfUsage {
+    /// What they were compared by.
+    pub by: BestOfBy,
+    /// The value of each choice of the answer, in their order.
+    pub values: Vec<f64>,
+    /// The values of those that were left out, best first, prompt by prompt.
+    pub left_out: Vec<f64>,
 }

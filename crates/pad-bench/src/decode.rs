@@ -155,6 +155,7 @@ fn request(case: Case, kind: &Kind, sequence: usize, tokens: usize, round: usize
         terms: (0..case.rewards).map(term).collect(),
         rule: pad_decode::Rule::default(),
         top_k: kind.candidates,
+        source: pad_decode::CandidateSource::Base,
         seed: 0,
         choices: 1,
         max_tokens: tokens,

@@ -1,5 +1,7 @@
 //! The candidates under penalties and biases, without reading the whole vocabulary.
 
+use std::cmp::Ordering;
+
 use crate::candidate::{Candidates, Readout};
 use crate::penalties::{Adjustment, History, Penalties};
 use crate::token_set::TokenSet;
@@ -79,7 +81,7 @@ impl Adjustments {
             .filter(|(token, _)| self.allows(**token) && !self.change(**token).is_some_and(Adjustment::excludes))
             .map(|(&token, &logit)| Ranked { token, logit, adjusted: self.adjusted(token, logit) })
             .collect();
-        ranked.sort_by(|a, b| b.adjusted.total_cmp(&a.adjusted).then(a.token.cmp(&b.token)));
+        ranked.sort_by(Ranked::order);
         ranked.truncate(k);
         let sum = among.or(read.log_sum_exp);
         let log_sum_exp = sum.map(|whole| self.log_sum_exp(whole, &tokens, &read.logits, &ranked));
@@ -89,6 +91,22 @@ impl Adjustments {
             base: Readout { logits: logits(|r| r.logit), log_sum_exp: read.log_sum_exp },
             adjusted: Some(Readout { logits: logits(|r| r.adjusted), log_sum_exp }),
         }
+    }
+
+    /// The same candidates with those that other lanes propose, in the base's order under the changes. `proposed` are tokens that
+    /// these changes leave to a lane, none of them a candidate yet, and `read` the base's logits at them. All of them come after the
+    /// base's own k best, which stay as they are.
+    pub fn extend(&self, candidates: Candidates, proposed: Vec<u32>, read: &Readout) -> Candidates {
+        let rank = |(token, &logit): (u32, &f32)| Ranked { token, logit, adjusted: self.adjusted(token, logit) };
+        let mut ranked: Vec<Ranked> = proposed.into_iter().zip(&read.logits).map(rank).collect();
+        ranked.sort_by(Ranked::order);
+        let Candidates { mut tokens, mut base, mut adjusted } = candidates;
+        tokens.extend(ranked.iter().map(|r| r.token));
+        base.logits.extend(ranked.iter().map(|r| r.logit));
+        if let Some(adjusted) = &mut adjusted {
+            adjusted.logits.extend(ranked.iter().map(|r| r.adjusted));
+        }
+        Candidates { tokens, base, adjusted }
     }
 
     fn allows(&self, token: u32) -> bool {
@@ -126,6 +144,13 @@ struct Ranked {
     token: u32,
     logit: f32,
     adjusted: f32,
+}
+
+impl Ranked {
+    /// Higher first; of equal ones the lower token.
+    fn order(&self, other: &Self) -> Ordering {
+        other.adjusted.total_cmp(&self.adjusted).then(self.token.cmp(&other.token))
+    }
 }
 
 #[cfg(test)]
@@ -223,6 +248,19 @@ mod tests {
         let plain = Adjustments::default().among(Some(allowed));
         let taken = plain.candidates(1, vec![1], read(&[ln(0.25)], Some(0.0)), Some(ln(0.5)));
         assert_eq!(taken.adjusted, Some(read(&[ln(0.25)], Some(ln(0.5)))));
+    }
+
+    /// The base's best are 4 and 2; a lane proposes 9, 3 and 7, of which a bias raises 7. Its order is by the base's changed logits.
+    #[test]
+    fn what_other_lanes_propose_comes_behind_in_the_bases_order() {
+        let own = |adjusted| Candidates { tokens: vec![4, 2], base: read(&[5.0, 4.0], None), adjusted };
+        let (proposed, logits) = (vec![9, 3, 7], read(&[-1.0, -2.0, -3.0], None));
+        let plain = Adjustments::default().extend(own(None), proposed.clone(), &logits);
+        assert_eq!((plain.tokens, plain.adjusted), (vec![4, 2, 9, 3, 7], None));
+        assert_eq!(plain.base.logits, [5.0, 4.0, -1.0, -2.0, -3.0]);
+        let raised = biased(&[(7, 1.5)], &[]).extend(own(Some(read(&[5.0, 4.0], Some(6.0)))), proposed, &logits);
+        assert_eq!((raised.tokens, raised.base.logits), (vec![4, 2, 9, 7, 3], vec![5.0, 4.0, -1.0, -3.0, -2.0]));
+        assert_eq!(raised.adjusted, Some(read(&[5.0, 4.0, -1.0, -1.5, -2.0], Some(6.0))));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The inputs of a decision: the base model's candidates and every lane's logits at them.
+//! The inputs of a decision: its candidates and every lane's logits at them.
 
 use std::ops::RangeInclusive;
 
@@ -9,7 +9,18 @@ use crate::rule::Normalisation;
 /// takes its limit from here.
 pub const CANDIDATES: RangeInclusive<usize> = 1..=100;
 
-/// One lane's logits at the k candidates.
+/// Whose best tokens are the candidates of a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CandidateSource {
+    /// The base model's k best (the paper).
+    #[default]
+    Base,
+    /// The base model's k best, and the k best of every reward readout, all of them under the same grammar, biases and penalties: a
+    /// token that only a reward lane proposes can be chosen.
+    Union,
+}
+
+/// One lane's logits at the candidates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Readout {
     /// The logits, one per candidate, in the base's order.
@@ -37,10 +48,10 @@ impl Readout {
     }
 }
 
-/// The base model's k best tokens, best first: the index of a token is its rank.
+/// The tokens that a step weighs, the base model's best first: the index of a token is its rank among them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Candidates {
-    /// Token ids, shape `[k]`, at least one.
+    /// Token ids, shape `[k]`, at least one; more than `top_k` where they come from several lanes.
     pub tokens: Vec<u32>,
     /// The base lane's own readout at these tokens: what rewards are measured against.
     pub base: Readout,

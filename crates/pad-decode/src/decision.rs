@@ -1,8 +1,10 @@
 //! One decision: candidates and rewards in, one token out, with everything that led to it.
 
 use crate::candidate::{Candidates, Readout};
+use crate::guards::{Hold, Steered, Steering};
 use crate::logprob;
 use crate::nucleus::Nucleus;
+use crate::progress::Progress;
 use crate::reward::{self, Term};
 use crate::rule::Rule;
 use crate::sampler::Sampler;
@@ -20,8 +22,12 @@ pub struct Decision {
     pub rewards: Vec<Vec<f32>>,
     /// `sum_i w_i phi_i`, shape `[k]`.
     pub reward: Vec<f32>,
-    /// `base_logprob + beta * reward`, shape `[k]`.
+    /// `base_logprob + strength * reward`, but for candidates that are held back; shape `[k]`.
     pub score: Vec<f32>,
+    /// The guidance strength of this step: beta, or less where a guard shrinks it; 0 where nothing is steered.
+    pub strength: f32,
+    /// Which candidates a guard holds back, shape `[k]`.
+    pub held: Vec<Option<Hold>>,
     /// KL(softmax(score) || softmax(base)) over the candidates, in nats: how far this step's
     /// distribution was moved, before temperature and top-p. Exactly 0 without steering.
     pub kl: f32,
@@ -33,9 +39,9 @@ impl Decision {
         self.tokens[self.chosen]
     }
 
-    /// Whether the token differs from the base model's best.
+    /// Whether rewards were weighed and the token is not the base model's best.
     pub fn steered(&self) -> bool {
-        self.chosen != 0
+        self.strength != 0.0 && self.chosen != 0
     }
 
     /// `log pi_PAD` of each candidate, shape `[k]` (equation 18): softmax(score) over the candidates, before temperature and
@@ -57,7 +63,8 @@ impl Decision {
 ///
 /// `readouts` are the reward lanes at the candidates; `terms` say how they count. Greedy ties go to
 /// the lowest rank. A greedy rule draws nothing from `sampler`, any other exactly one number. With
-/// beta 0 or no terms the scores are the base log-probabilities, bit for bit.
+/// beta 0 or no terms the scores are the base log-probabilities, bit for bit, whatever the guards.
+/// `progress` is the answer so far.
 ///
 /// # Panics
 ///
@@ -69,6 +76,7 @@ pub fn decide(
     candidates: Candidates,
     terms: &[Term],
     readouts: &[Readout],
+    progress: &Progress,
     sampler: &mut Sampler,
 ) -> Decision {
     let Candidates { tokens, base, adjusted } = candidates;
@@ -77,15 +85,16 @@ pub fn decide(
     let rewards = reward::features(terms, &reference, readouts, rule.normalisation);
     let base_logprob = adjusted.map_or(reference, |adjusted| adjusted.log_probs(rule.normalisation));
     let reward = reward::weighted(terms, &rewards, tokens.len());
-    let (score, kl) = if rule.steers(terms) {
-        let score: Vec<f32> = base_logprob.iter().zip(&reward).map(|(b, r)| b + rule.beta * r).collect();
-        let kl = logprob::kl(&score, &base_logprob);
-        (score, kl)
+    let guards = &rule.guards;
+    let strength = if rule.steers(terms) { rule.beta * progress.share(guards.guide_tokens) } else { 0.0 };
+    let Steered { score, held, strength, kl } = if strength == 0.0 {
+        Steered::not(&base_logprob)
     } else {
-        (base_logprob.clone(), 0.0)
+        let steering = Steering::new(guards, progress, &tokens, &base_logprob, &reward);
+        steering.within(strength, progress.allowance(guards.max_kl))
     };
     let chosen = if rule.is_greedy() { best(&score) } else { Nucleus::new(&score, rule).draw(sampler) };
-    Decision { chosen, tokens, base_logprob, rewards, reward, score, kl }
+    Decision { chosen, tokens, base_logprob, rewards, reward, score, strength, held, kl }
 }
 
 /// Index of the largest score, the first among equals.
@@ -103,7 +112,7 @@ fn best(score: &[f32]) -> usize {
 #[expect(clippy::float_cmp, reason = "these values are exact by construction")]
 mod tests {
     use super::*;
-    use crate::{Normalisation, Reference};
+    use crate::{Guards, Normalisation, Reference};
 
     fn readout(logits: &[f32]) -> Readout {
         Readout { logits: logits.to_vec(), log_sum_exp: None }
@@ -119,7 +128,7 @@ mod tests {
     }
 
     fn decide_once(rule: &Rule, logits: &[f32], terms: &[Term], readouts: &[Readout]) -> Decision {
-        decide(rule, candidates(logits), terms, readouts, &mut Sampler::new(0, 0))
+        decide(rule, candidates(logits), terms, readouts, &Progress::default(), &mut Sampler::new(0, 0))
     }
 
     /// Base probabilities 1/2, 1/4, 1/4; the lane's 1/4, 5/8, 1/8; w = 2, beta = 1/2:
@@ -184,12 +193,35 @@ mod tests {
     }
 
     #[test]
+    fn guards_leave_the_bases_own_answer_alone() {
+        let guards = Guards { plausibility: 1.0, loop_guard: 1, max_kl: 0.0, guide_tokens: 1 };
+        let mut begun = Progress::default();
+        begun.push(100, 0.5);
+        begun.push(101, 0.5);
+        let decided = |guards, weight| {
+            let rule = Rule { temperature: 1.0, guards, ..Rule::default() };
+            let lanes = [readout(&[-1.0, 5.0])];
+            let candidates = candidates(&[0.5, 0.4]);
+            decide(&rule, candidates, &[term(weight, 0)], &lanes, &begun, &mut Sampler::new(3, 0))
+        };
+        let base = decided(Guards::default(), 0.0);
+        assert_eq!(decided(guards, 0.0), base);
+        // Each of these alone takes the whole of the guidance away.
+        for guards in [Guards { max_kl: 0.0, ..Guards::default() }, Guards { guide_tokens: 1, ..Guards::default() }] {
+            let held = decided(guards, 2.0);
+            assert_eq!((&held.score, held.strength, held.kl), (&base.score, 0.0, 0.0), "{guards:?}");
+            assert_eq!((held.chosen, held.steered()), (base.chosen, false));
+        }
+        assert!(decided(Guards::default(), 2.0).strength > 0.0);
+    }
+
+    #[test]
     fn a_greedy_rule_draws_nothing_and_another_one_number() {
         let (mut used, mut fresh) = (Sampler::new(5, 0), Sampler::new(5, 0));
-        decide(&Rule::default(), candidates(&[1.0, 0.0]), &[], &[], &mut used);
+        decide(&Rule::default(), candidates(&[1.0, 0.0]), &[], &[], &Progress::default(), &mut used);
         assert_eq!(used.uniform(), fresh.uniform());
         let sampling = Rule { temperature: 0.7, ..Rule::default() };
-        decide(&sampling, candidates(&[1.0, 0.0]), &[], &[], &mut used);
+        decide(&sampling, candidates(&[1.0, 0.0]), &[], &[], &Progress::default(), &mut used);
         fresh.uniform();
         assert_eq!(used.uniform(), fresh.uniform());
     }
@@ -199,7 +231,7 @@ mod tests {
         let rule = Rule { normalisation: Normalisation::Vocabulary, ..Rule::default() };
         let base = Readout { logits: vec![2.0, 1.0], log_sum_exp: Some(5.0) };
         let candidates = Candidates { tokens: vec![1, 2], base, adjusted: None };
-        let decision = decide(&rule, candidates, &[], &[], &mut Sampler::new(0, 0));
+        let decision = decide(&rule, candidates, &[], &[], &Progress::default(), &mut Sampler::new(0, 0));
         assert_eq!(decision.base_logprob, [-3.0, -4.0]);
     }
 
@@ -211,7 +243,8 @@ mod tests {
         let candidates =
             Candidates { adjusted: Some(readout(&[0.75, 0.25].map(ln))), ..candidates(&[0.5, 0.5].map(ln)) };
         let lane = readout(&[0.2, 0.8].map(ln));
-        let decision = decide(&Rule::default(), candidates, &[term(1.0, 0)], &[lane], &mut Sampler::new(0, 0));
+        let (rule, start) = (Rule::default(), Progress::default());
+        let decision = decide(&rule, candidates, &[term(1.0, 0)], &[lane], &start, &mut Sampler::new(0, 0));
         let close = |a: &[f32], b: [f32; 2]| a.iter().zip(b.map(ln)).all(|(a, b)| (a - b).abs() < 1e-6);
         assert!(close(&decision.base_logprob, [0.75, 0.25]), "{decision:?}");
         assert!(close(&decision.reward, [0.4, 1.6]) && close(&decision.score, [0.3, 0.4]), "{decision:?}");

@@ -47,8 +47,8 @@ impl Nucleus {
             }
             left -= probability;
         }
-        // Rounding can leave a remainder of about 1e-16 after the last member.
-        self.members.last().map_or(0, |&(rank, _)| rank)
+        // Rounding can leave a remainder of about 1e-16 after the last member; those of probability 0 stay out all the same.
+        self.members.iter().rev().find(|(_, p)| *p > 0.0).map_or(0, |&(rank, _)| rank)
     }
 
     /// How many candidates are in it.

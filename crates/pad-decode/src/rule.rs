@@ -1,5 +1,6 @@
 //! The rule of a request: how strongly to steer, and how to choose.
 
+use crate::guards::Guards;
 use crate::penalties::Penalties;
 
 /// Over which tokens a log-softmax is taken.
@@ -25,6 +26,8 @@ pub struct Rule {
     pub min_tokens: usize,
     /// Guidance strength; 0 gives the base model's own choice.
     pub beta: f32,
+    /// What holds the guidance back.
+    pub guards: Guards,
     /// Divides the scores before sampling; 0 (or less) is greedy.
     pub temperature: f32,
     /// Sample from the candidates that have at least this share of the best one's probability; 0 keeps all.
@@ -51,6 +54,7 @@ impl Default for Rule {
             penalties: Penalties::default(),
             min_tokens: 0,
             beta: 1.0,
+            guards: Guards::default(),
             temperature: 0.0,
             min_p: 0.0,
             top_k: 0,

@@ -1,7 +1,7 @@
 //! Steps of the numpy reference and of the released checkpoint's layout: from the base's
 //! log-probabilities and the rewards, the scores and the choice must follow.
 
-use pad_decode::{Candidates, Normalisation, Readout, Reference, Rule, Sampler, Term, decide};
+use pad_decode::{Candidates, Normalisation, Progress, Readout, Reference, Rule, Sampler, Term, decide};
 
 /// The reference rounds to five decimals.
 const TOLERANCE: f32 = 5e-5;
@@ -40,7 +40,7 @@ fn check(step: &Step, weight: f32, normalisation: Normalisation) {
         Candidates { tokens: step.candidates.clone(), base: readout(step.base_logprob.clone()), adjusted: None };
     let rule = Rule { beta: step.beta, normalisation, ..Rule::default() };
     let term = Term { weight, readout: 0, reference: Reference::Base };
-    let decision = decide(&rule, candidates, &[term], &[readout(lane)], &mut Sampler::new(0, 0));
+    let decision = decide(&rule, candidates, &[term], &[readout(lane)], &Progress::default(), &mut Sampler::new(0, 0));
     assert_eq!(decision.token(), step.token);
     assert_close("base_logprob", &decision.base_logprob, &step.base_logprob);
     assert_close("reward", &decision.reward, &step.reward);

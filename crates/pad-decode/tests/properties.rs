@@ -1,6 +1,8 @@
 //! Laws of the decision rule, on random steps.
 
-use pad_decode::{Candidates, Decision, Normalisation, Readout, Reference, Rule, Sampler, Term, decide};
+use pad_decode::{
+    Candidates, Decision, Guards, Normalisation, Progress, Readout, Reference, Rule, Sampler, Term, decide,
+};
 use proptest::prelude::*;
 
 /// A random step: k base logits in falling order, and two reward lanes over the same tokens.
@@ -12,6 +14,10 @@ struct Step {
 
 impl Step {
     fn decide(&self, rule: &Rule, weights: &[f32], seed: u64) -> Decision {
+        self.decide_after(&Progress::default(), rule, weights, seed)
+    }
+
+    fn decide_after(&self, progress: &Progress, rule: &Rule, weights: &[f32], seed: u64) -> Decision {
         // The rest of the vocabulary adds some mass of its own to each lane.
         let readout = |logits: &[f32], extra: f32| {
             let sum: f32 = logits.iter().map(|x| x.exp()).sum();
@@ -22,7 +28,7 @@ impl Step {
         let readouts: Vec<Readout> = self.lanes.iter().map(|lane| readout(lane, 0.5)).collect();
         let terms: Vec<Term> =
             (0..).zip(weights).map(|(i, &weight)| Term { weight, readout: i, reference: Reference::Base }).collect();
-        decide(rule, candidates, &terms, &readouts, &mut Sampler::new(seed, 0))
+        decide(rule, candidates, &terms, &readouts, progress, &mut Sampler::new(seed, 0))
     }
 }
 
@@ -57,7 +63,35 @@ fn bits(values: &[f32]) -> Vec<u32> {
     values.iter().map(|v| v.to_bits()).collect()
 }
 
+prop_compose! {
+    fn guards()(
+        plausibility in prop_oneof![Just(0f32), 0f32..=1.0],
+        loop_guard in 0usize..4,
+        max_kl in prop_oneof![Just(0f64), Just(f64::INFINITY), 0f64..1.0],
+        guide_tokens in 0usize..12,
+    ) -> Guards {
+        Guards { plausibility, loop_guard, max_kl, guide_tokens }
+    }
+}
+
 proptest! {
+    /// Over an answer of some length: the mean stays within the bound, nothing implausible is chosen and nothing is not a number.
+    #[test]
+    fn guards_hold(steps in prop::collection::vec(step(), 1..20), rule in sampling(), guards in guards(), w in weights(), seed: u64) {
+        let rule = Rule { guards, ..rule };
+        let (mut progress, mut sum) = (Progress::default(), 0.0);
+        for (at, step) in steps.iter().enumerate() {
+            let decision = step.decide_after(&progress, &rule, &w, seed);
+            progress.push(decision.token(), decision.kl);
+            sum += f64::from(decision.kl);
+            prop_assert!(sum <= guards.max_kl * (at + 1) as f64 + 1e-9, "{sum} after {at}");
+            prop_assert!(decision.score.iter().all(|score| !score.is_nan()));
+            let share = (decision.base_logprob[decision.chosen] - decision.base_logprob[0]).exp();
+            prop_assert!(decision.strength == 0.0 || share >= guards.plausibility * 0.999, "{share}");
+            prop_assert!(decision.strength.abs() <= rule.beta);
+        }
+    }
+
     #[test]
     fn zero_weights_give_the_base(step in step(), rule in sampling(), seed: u64) {
         let base = step.decide(&rule, &[], seed);

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use pad_decode::{Adjustments, Decision, History, Normalisation, Rule, Sampler, Term, decide};
+use pad_decode::{
+    Adjustments, CandidateSource, Decision, History, Normalisation, Progress, Rule, Sampler, Term, decide,
+};
 use tokio::sync::mpsc::Sender;
 
 use crate::constraint::Constraint;
@@ -15,9 +17,12 @@ pub struct Generation {
     terms: Vec<Term>,
     rule: Rule,
     top_k: usize,
+    source: CandidateSource,
     sampler: Sampler,
     /// What penalties look back on: the base lane's tokens.
     history: History,
+    /// What guards look back on.
+    progress: Progress,
     /// Tokens to be chosen before an end token is a candidate.
     without_end: usize,
     /// Tokens that may still be chosen.
@@ -52,8 +57,10 @@ impl Generation {
             terms: request.terms.clone(),
             rule: request.rule.clone(),
             top_k: request.top_k,
+            source: request.source,
             sampler: Sampler::new(request.seed, choice as u64),
             history: History::new(&request.rule.penalties, prompt),
+            progress: Progress::default(),
             without_end: request.rule.min_tokens,
             remaining: request.max_tokens,
             end_tokens: Arc::clone(&request.end_tokens),
@@ -62,9 +69,14 @@ impl Generation {
         }
     }
 
-    /// Number of candidates of a step.
+    /// Number of candidates that a lane proposes.
     pub fn top_k(&self) -> usize {
         self.top_k
+    }
+
+    /// Which lanes propose candidates.
+    pub fn source(&self) -> CandidateSource {
+        self.source
     }
 
     /// Whether readouts carry the log-sum-exp over the vocabulary.
@@ -86,7 +98,7 @@ impl Generation {
 
     /// Decide a step by what was read in it.
     pub fn decide(&mut self, read: DecodeReadouts) -> Decision {
-        decide(&self.rule, read.candidates, &self.terms, &read.rewards, &mut self.sampler)
+        decide(&self.rule, read.candidates, &self.terms, &read.rewards, &self.progress, &mut self.sampler)
     }
 
     /// Take a decision's token into every lane and tell the client.
@@ -96,6 +108,7 @@ impl Generation {
         self.remaining -= 1;
         self.without_end = self.without_end.saturating_sub(1);
         self.history.push(id);
+        self.progress.push(id, decision.kl);
         lanes.iter_mut().for_each(|lane| lane.push(id));
         self.tell(Event::Token(Token { id, end, decision }));
         let full = self.remaining == 0 || lanes.iter().any(|lane| lane.len() >= context);

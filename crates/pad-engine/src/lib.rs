@@ -13,7 +13,7 @@
 //! The engine uses a model only through its [`Runner`]. This one proposes the number after the last token:
 //!
 //! ```
-//! use pad_decode::{Candidates, Readout, Rule};
+//! use pad_decode::{CandidateSource, Candidates, Readout, Rule};
 //! use pad_engine::{
 //!     DecodeReadouts, Engine, EngineConfig, Event, GenerateRequest, LaneSpec, Runner, StepError, StepPlan, StepReadouts,
 //!     Tenant,
@@ -48,6 +48,7 @@
 //!     terms: Vec::new(),
 //!     rule: Rule::default(),
 //!     top_k: 1,
+//!     source: CandidateSource::Base,
 //!     seed: 0,
 //!     choices: 1,
 //!     max_tokens: 10,
@@ -79,6 +80,7 @@ mod line;
 mod lockstep;
 mod pending_scores;
 mod places;
+mod proposals;
 mod queue_time;
 mod request;
 mod runner;

@@ -1,6 +1,6 @@
 //! The runner over real models: base and reward rows of the same weights in one batch, rewards read at the candidates only.
 
-use pad_decode::{Candidates, Readout, TokenSet};
+use pad_decode::{Candidates, Readout};
 use pad_model::{Hidden, KvCache, LaneChunk, Logits, Model, ModelError, RowWanted, ValueHead, Wanted};
 
 use crate::{
@@ -50,11 +50,25 @@ impl LockstepRunner {
 }
 
 /// Hidden states of one step: where each lane's last rows are found.
-struct StepHidden {
+pub(crate) struct StepHidden {
     /// By weights; none where no row was read.
     hidden: Vec<Option<Hidden>>,
     /// By rows of the plan: index of the first of its rows among those read of its weights.
     place: Vec<usize>,
+}
+
+/// What is read of one row of the plan.
+pub(crate) struct RowRead {
+    row: usize,
+    what: LaneReadout,
+    wanted: RowWanted,
+}
+
+impl RowRead {
+    /// Logits of a row, by index in the plan.
+    pub(crate) fn new(row: usize, what: LaneReadout, wanted: RowWanted) -> Self {
+        Self { row, what, wanted }
+    }
 }
 
 impl Runner for LockstepRunner {
@@ -63,7 +77,7 @@ impl Runner for LockstepRunner {
     }
 
     fn vocabulary(&self) -> usize {
-        self.weights.iter().map(|w| w.model.config().vocabulary).min().unwrap_or(0)
+        self.tokens()
     }
 
     fn kv_blocks(&self) -> Vec<usize> {
@@ -117,61 +131,7 @@ impl LockstepRunner {
         Ok(StepHidden { hidden, place })
     }
 
-    /// The k best tokens of every base row, under its sequence's adjustments.
-    fn candidates(&self, plan: &StepPlan, states: &StepHidden) -> Result<Vec<Candidates>, StepError> {
-        if plan.decodes.is_empty() {
-            return Ok(Vec::new());
-        }
-        let rows: Vec<usize> = plan.decodes.iter().map(|decode| decode.base).collect();
-        let first = |decode: &DecodeRows| best(decode, decode.adjustments.reach(decode.top_k));
-        let wanted: Vec<RowWanted> = plan.decodes.iter().map(first).collect();
-        let mut read = self.read(states, WeightsId::BASE, LaneReadout::Plain, &rows, &wanted)?;
-        let deeper = |decode: &DecodeRows, read: &[u32]| {
-            let count = decode.adjustments.deeper(decode.top_k, read)?;
-            Some(best(decode, count))
-        };
-        for (i, deeper) in self.read_again(plan, states, &read, deeper)? {
-            read[i] = deeper;
-        }
-        let vocabulary = self.weights[WeightsId::BASE.0].model.config().vocabulary;
-        let missing = |decode: &DecodeRows, best: &[u32]| {
-            let mut unread = decode.adjustments.unread(best, decode.log_sum_exp);
-            unread.retain(|token| (*token as usize) < vocabulary);
-            (!unread.is_empty()).then(|| Wanted::At(unread).alone())
-        };
-        for (i, more) in self.read_again(plan, states, &read, missing)? {
-            read[i].ranked.extend(more.ranked);
-        }
-        let candidates = |(logits, decode): (Logits, &DecodeRows)| {
-            decode.adjustments.candidates(decode.top_k, tokens(&logits), readout(&logits), logits.among)
-        };
-        Ok(read.into_iter().zip(&plan.decodes).map(candidates).collect())
-    }
-
-    /// Read the base rows again of sequences of which more is wanted than was read; with their indices.
-    fn read_again(
-        &self,
-        plan: &StepPlan,
-        states: &StepHidden,
-        read: &[Logits],
-        wanted: impl Fn(&DecodeRows, &[u32]) -> Option<RowWanted>,
-    ) -> Result<Vec<(usize, Logits)>, StepError> {
-        let adjusted = plan.decodes.iter().zip(read).enumerate().filter(|(_, (d, _))| !d.adjustments.is_empty());
-        let again = adjusted.filter_map(|(i, (decode, best))| Some((i, decode.base, wanted(decode, &tokens(best))?)));
-        let (mut which, mut rows, mut all) = (Vec::new(), Vec::new(), Vec::new());
-        for (i, row, wanted) in again {
-            which.push(i);
-            rows.push(row);
-            all.push(wanted);
-        }
-        if which.is_empty() {
-            return Ok(Vec::new());
-        }
-        let more = self.read(states, WeightsId::BASE, LaneReadout::Plain, &rows, &all)?;
-        Ok(which.into_iter().zip(more).collect())
-    }
-
-    /// Every reward readout at its sequence's candidates, in the plan's order; rows of the same weights and head together.
+    /// Every reward readout at its sequence's candidates, in the plan's order.
     fn rewards(
         &self,
         plan: &StepPlan,
@@ -181,24 +141,11 @@ impl LockstepRunner {
         let of_sequence = |(decode, candidates): (&'_ DecodeRows, &'_ Candidates)| {
             let logits = Wanted::At(candidates.tokens.clone());
             let wanted = RowWanted { logits, log_sum_exp: decode.log_sum_exp };
-            decode.rewards.iter().map(move |(row, what)| (*row, *what, wanted.clone())).collect::<Vec<_>>()
+            let read = move |(row, what): &(usize, LaneReadout)| RowRead::new(*row, *what, wanted.clone());
+            decode.rewards.iter().map(read).collect::<Vec<_>>()
         };
-        let all: Vec<(usize, LaneReadout, RowWanted)> =
-            plan.decodes.iter().zip(candidates).flat_map(of_sequence).collect();
-        let mut readouts: Vec<Option<Readout>> = vec![None; all.len()];
-        let mut left: Vec<usize> = (0..all.len()).collect();
-        while let Some(&first) = left.first() {
-            let kind = |i: &usize| (plan.rows[all[*i].0].weights, all[*i].1);
-            let (weights, what) = kind(&first);
-            let (group, rest): (Vec<usize>, Vec<usize>) = left.iter().partition(|i| kind(i) == (weights, what));
-            let rows: Vec<usize> = group.iter().map(|i| all[*i].0).collect();
-            let wanted: Vec<RowWanted> = group.iter().map(|i| all[*i].2.clone()).collect();
-            for (i, logits) in group.iter().zip(self.read(states, weights, what, &rows, &wanted)?) {
-                readouts[*i] = Some(readout(&logits));
-            }
-            left = rest;
-        }
-        Ok(readouts.into_iter().flatten().collect())
+        let all: Vec<RowRead> = plan.decodes.iter().zip(candidates).flat_map(of_sequence).collect();
+        Ok(self.read_rows(plan, states, &all)?.iter().map(readout).collect())
     }
 
     /// What was read of the answers' tokens.
@@ -226,17 +173,34 @@ impl LockstepRunner {
         Ok(all)
     }
 
-    /// Read logits of these rows of the plan, the first of each that is read.
-    fn read(
+    /// Read logits of rows of the plan, the first of each that is read. What is read of the same weights is read together, through
+    /// whatever heads: the unembedding is gone through once.
+    pub(crate) fn read_rows(
         &self,
+        plan: &StepPlan,
         states: &StepHidden,
-        weights: WeightsId,
-        what: LaneReadout,
-        rows: &[usize],
-        wanted: &[RowWanted],
+        reads: &[RowRead],
     ) -> Result<Vec<Logits>, StepError> {
-        let places: Vec<usize> = rows.iter().map(|row| states.place[*row]).collect();
-        self.read_places(states, weights, what, &places, wanted)
+        let mut logits: Vec<Option<Logits>> = vec![None; reads.len()];
+        for id in (0..self.weights.len()).map(WeightsId) {
+            let mut left: Vec<usize> = (0..reads.len()).filter(|i| plan.rows[reads[*i].row].weights == id).collect();
+            let (mut order, mut moved) = (Vec::with_capacity(left.len()), Vec::new());
+            while let Some(&first) = left.first() {
+                let what = reads[first].what;
+                let (group, rest): (Vec<usize>, Vec<usize>) = left.iter().partition(|i| reads[**i].what == what);
+                let places: Vec<usize> = group.iter().map(|i| states.place[reads[*i].row]).collect();
+                moved.push(self.moved(states, id, what, &places)?);
+                order.extend(group);
+                left = rest;
+            }
+            if order.is_empty() {
+                continue;
+            }
+            let wanted: Vec<RowWanted> = order.iter().map(|i| reads[*i].wanted.clone()).collect();
+            let read = self.weights[id.0].model.logits(&Hidden::join(&moved)?, &wanted)?;
+            order.into_iter().zip(read).for_each(|(i, read)| logits[i] = Some(read));
+        }
+        Ok(logits.into_iter().flatten().collect())
     }
 
     /// Read logits of these of the rows that were read of some weights.
@@ -248,17 +212,33 @@ impl LockstepRunner {
         places: &[usize],
         wanted: &[RowWanted],
     ) -> Result<Vec<Logits>, StepError> {
+        let moved = self.moved(states, weights, what, places)?;
+        Ok(self.weights[weights.0].model.logits(&moved, wanted)?)
+    }
+
+    /// What the unembedding reads of these of the rows that were read of some weights.
+    fn moved(
+        &self,
+        states: &StepHidden,
+        weights: WeightsId,
+        what: LaneReadout,
+        places: &[usize],
+    ) -> Result<Hidden, StepError> {
         let missing = || StepError::Runner(format!("nothing was read of weights {}", weights.0));
         let hidden = states.hidden.get(weights.0).and_then(Option::as_ref).ok_or_else(missing)?;
-        let loaded = &self.weights[weights.0];
-        let head = match what {
-            LaneReadout::Plain => None,
+        let rows = hidden.rows(places)?;
+        match what {
+            LaneReadout::Plain => Ok(rows),
             LaneReadout::Head(id) => {
                 let unknown = || StepError::Runner(format!("weights {} have no value head {}", weights.0, id.0));
-                Some(loaded.heads.get(id.0).ok_or_else(unknown)?)
+                Ok(rows.through(self.weights[weights.0].heads.get(id.0).ok_or_else(unknown)?)?)
             }
-        };
-        Ok(loaded.model.logits(&hidden.rows(places)?, head, wanted)?)
+        }
+    }
+
+    /// Tokens that all weights have.
+    pub(crate) fn tokens(&self) -> usize {
+        self.weights.iter().map(|w| w.model.config().vocabulary).min().unwrap_or(0)
     }
 }
 
@@ -275,23 +255,13 @@ fn embeds(plan: &StepPlan, states: &StepHidden) -> Result<Vec<Vec<Vec<f32>>>, St
     plan.embeds.iter().map(read).collect()
 }
 
-/// The `count` best tokens of those that a sequence allows.
-fn best(decode: &DecodeRows, count: usize) -> RowWanted {
-    let among = |allowed: &TokenSet| Wanted::BestAmong(count, allowed.clone());
-    let logits = decode.adjustments.allowed().map_or(Wanted::Best(count), among);
-    RowWanted { logits, log_sum_exp: decode.log_sum_exp }
-}
-
 /// What was read, as log-probabilities over the vocabulary.
 fn logprobs(logits: &Logits, log_sum_exp: Option<f32>) -> Vec<(u32, f32)> {
     let mass = log_sum_exp.unwrap_or(f32::NAN);
     logits.ranked.iter().map(|ranked| (ranked.token, ranked.logit - mass)).collect()
 }
 
-fn tokens(logits: &Logits) -> Vec<u32> {
-    logits.ranked.iter().map(|r| r.token).collect()
-}
-
-fn readout(logits: &Logits) -> Readout {
+/// What was read, for the rule.
+pub(crate) fn readout(logits: &Logits) -> Readout {
     Readout { logits: logits.ranked.iter().map(|r| r.logit).collect(), log_sum_exp: logits.log_sum_exp }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pad_decode::{CANDIDATES, Grammar, Reference, Rule, Term};
+use pad_decode::{CANDIDATES, CandidateSource, Grammar, Reference, Rule, Term};
 
 use crate::lane_spec::{check_lanes, reward_readouts};
 use crate::{LaneSpec, SubmitError, Tenant};
@@ -17,8 +17,10 @@ pub struct GenerateRequest {
     pub terms: Vec<Term>,
     /// Penalties, guidance strength, temperature, cuts, normalisation.
     pub rule: Rule,
-    /// Number of candidates per step, one of [`CANDIDATES`].
+    /// Candidates that a lane proposes per step, one of [`CANDIDATES`].
     pub top_k: usize,
+    /// Which lanes propose candidates.
+    pub source: CandidateSource,
     /// Seed of the draws; choice `i` uses stream `i` of it.
     pub seed: u64,
     /// How many independent choices to generate (OpenAI's `n`).

@@ -1,6 +1,6 @@
 //! The narrow trait between scheduler and model; the tests of the scheduler use a fake one.
 
-use pad_decode::{Adjustments, Candidates, Readout};
+use pad_decode::{Adjustments, CandidateSource, Candidates, Readout};
 
 use crate::{AdapterId, LaneReadout, StepError, WeightsId};
 
@@ -28,8 +28,10 @@ pub struct DecodeRows {
     pub base: usize,
     /// Every reward readout: rows and what to read there.
     pub rewards: Vec<(usize, LaneReadout)>,
-    /// Number of candidates.
+    /// Candidates that a lane proposes.
     pub top_k: usize,
+    /// Which lanes propose some.
+    pub source: CandidateSource,
     /// What is changed about the base's logits before the candidates are taken.
     pub adjustments: Adjustments,
     /// Whether readouts carry the log-sum-exp over the vocabulary.
@@ -74,7 +76,7 @@ pub struct StepPlan {
 /// What the rule needs to decide one token.
 #[derive(Clone, Debug)]
 pub struct DecodeReadouts {
-    /// The base lane's candidates.
+    /// The candidates.
     pub candidates: Candidates,
     /// One entry per entry of [`DecodeRows::rewards`]: logits at the candidates only.
     pub rewards: Vec<Readout>,

@@ -222,6 +222,7 @@ impl Scheduler {
                     base: first,
                     rewards: reward_readouts(lanes).map(|(lane, what)| (first + lane, what)).collect(),
                     top_k: generation.top_k(),
+                    source: generation.source(),
                     adjustments: generation.adjustments(),
                     log_sum_exp: generation.reads_log_sum_exp(),
                 });

@@ -39,7 +39,7 @@ fn ours(model: &Model, lanes: usize) -> (f64, f64) {
         let chunks: Vec<LaneChunk> =
             next.iter().zip(&blocks).map(|(tokens, blocks)| LaneChunk::new(tokens, start, blocks, 1)).collect();
         let hidden = model.forward(&chunks, &cache).expect("a forward");
-        let best = model.logits(&hidden, None, &vec![Wanted::Best(10).alone(); lanes]).expect("logits");
+        let best = model.logits(&hidden, &vec![Wanted::Best(10).alone(); lanes]).expect("logits");
         next = best.iter().map(|logits| vec![logits.ranked[0].token]).collect();
         let seconds = begun.elapsed().as_secs_f64();
         if step == 0 { times.0 = seconds } else { times.1 += seconds }

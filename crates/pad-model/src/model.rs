@@ -166,18 +166,12 @@ impl Model {
         Ok(Hidden(self.norm.forward(&x.index_select(&read, 0)?)?))
     }
 
-    /// Read logits of hidden states: one entry of `wanted` a row. Where `head` is given it is applied before the unembedding.
+    /// Read logits of hidden states: one entry of `wanted` a row.
     ///
     /// # Errors
     /// If the number of rows differs or a token does not exist.
-    pub fn logits(
-        &self,
-        hidden: &Hidden,
-        head: Option<&ValueHead>,
-        wanted: &[RowWanted],
-    ) -> Result<Vec<Logits>, ModelError> {
-        let Some(head) = head else { return Ok(self.unembedding.logits(&hidden.0, self.config.logit_cap, wanted)?) };
-        Ok(self.unembedding.logits(&head.forward(&hidden.0)?, self.config.logit_cap, wanted)?)
+    pub fn logits(&self, hidden: &Hidden, wanted: &[RowWanted]) -> Result<Vec<Logits>, ModelError> {
+        Ok(self.unembedding.logits(&hidden.0, self.config.logit_cap, wanted)?)
     }
 }
 
@@ -212,5 +206,24 @@ impl Hidden {
     /// If they cannot be copied from the device.
     pub fn values(&self) -> Result<Vec<Vec<f32>>, ModelError> {
         Ok(self.0.to_dtype(DType::F32)?.to_vec2()?)
+    }
+
+    /// What a value head makes of them, for the unembedding to read.
+    ///
+    /// # Errors
+    /// If the head is of another size.
+    pub fn through(&self, head: &ValueHead) -> Result<Self, ModelError> {
+        Ok(Self(head.forward(&self.0)?))
+    }
+
+    /// The rows of all of these, of which there is at least one.
+    ///
+    /// # Errors
+    /// If there is none, or they differ in size.
+    pub fn join(parts: &[Self]) -> Result<Self, ModelError> {
+        match parts {
+            [one] => Ok(one.clone()),
+            parts => Ok(Self(Tensor::cat(&parts.iter().map(|part| &part.0).collect::<Vec<_>>(), 0)?)),
+        }
     }
 }

@@ -64,7 +64,7 @@ fn logits(model: &Model, chunks: &[LaneChunk<'_>], cache: &KvCache) -> Vec<Vec<f
     let hidden = model.forward(chunks, cache).unwrap();
     let all = Wanted::At((0..model.config().vocabulary as u32).collect());
     let wanted = vec![all.alone(); chunks.iter().map(|chunk| chunk.read).sum()];
-    let read = model.logits(&hidden, None, &wanted).unwrap();
+    let read = model.logits(&hidden, &wanted).unwrap();
     read.into_iter().map(|row| row.ranked.iter().map(|r| r.logit).collect()).collect()
 }
 

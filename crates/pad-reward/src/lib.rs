@@ -47,7 +47,7 @@ pub use dimension::Dimension;
 pub use error::RewardError;
 pub use kind::{OwnModel, TrainedParts};
 pub use lane::{LaneHead, LaneKind, LanePlan, LaneSource, RewardLane, TermWeight};
-pub use manifest::{BasePrompt, Kind, Manifest, Normalisation, ReferencePolicy, TrainedOn};
+pub use manifest::{BasePrompt, CandidateSource, Kind, Manifest, Normalisation, ReferencePolicy, TrainedOn};
 pub use model::RewardModel;
 pub use preference::{Preference, PreferenceInput};
 pub use principle::{PrincipleTemplate, TEMPLATE};

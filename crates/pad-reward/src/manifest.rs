@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use pad_decode::CANDIDATES;
+use pad_decode::{CANDIDATES, GUIDE_TOKENS, Guards, LOOP_GUARD, PLAUSIBILITY};
 use serde::{Deserialize, Serialize};
 
 use crate::dimension::{self, Dimension};
@@ -74,6 +74,26 @@ impl From<Normalisation> for pad_decode::Normalisation {
     }
 }
 
+/// Whose best tokens are the candidates of a step; see [`pad_decode::CandidateSource`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CandidateSource {
+    /// The base model's.
+    #[default]
+    Base,
+    /// The base model's and every reward lane's.
+    Union,
+}
+
+impl From<CandidateSource> for pad_decode::CandidateSource {
+    fn from(source: CandidateSource) -> Self {
+        match source {
+            CandidateSource::Base => Self::Base,
+            CandidateSource::Union => Self::Union,
+        }
+    }
+}
+
 /// Everything that the server must know of a reward model besides its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,6 +124,21 @@ pub struct Manifest {
     /// Candidates per step of a request that gives no number, one of [`CANDIDATES`].
     #[serde(default = "default_top_k")]
     pub top_k: usize,
+    /// Whose candidates they are, where a request does not say.
+    #[serde(default)]
+    pub candidates: CandidateSource,
+    /// [`Guards::plausibility`] of a request that does not say; one of [`PLAUSIBILITY`].
+    #[serde(default)]
+    pub plausibility: f32,
+    /// [`Guards::loop_guard`] of a request that does not say; one of [`LOOP_GUARD`].
+    #[serde(default)]
+    pub loop_guard: usize,
+    /// [`Guards::max_kl`] of a request that does not say; at least 0, and infinity is no bound.
+    #[serde(default = "no_bound")]
+    pub max_kl: f64,
+    /// [`Guards::guide_tokens`] of a request that does not say; one of [`GUIDE_TOKENS`].
+    #[serde(default)]
+    pub guide_tokens: usize,
     /// Least and greatest weight that a request may give.
     #[serde(default = "default_weight_range")]
     pub weight_range: [f64; 2],
@@ -127,6 +162,10 @@ fn default_beta() -> f32 {
 
 fn default_top_k() -> usize {
     10
+}
+
+fn no_bound() -> f64 {
+    f64::INFINITY
 }
 
 fn default_weight_range() -> [f64; 2] {
@@ -169,8 +208,38 @@ impl Manifest {
             let allowed = format!("{} to {}", CANDIDATES.start(), CANDIDATES.end());
             return Err(RewardError::manifest("top_k", &self.top_k.to_string(), &allowed));
         }
+        self.check_guards()?;
         self.kind.check(self)?;
         PrincipleTemplate::new(&self.template)
+    }
+
+    /// What holds the guidance of a request back that says nothing of it.
+    pub fn guards(&self) -> Guards {
+        let Self { plausibility, loop_guard, max_kl, guide_tokens, .. } = *self;
+        Guards { plausibility, loop_guard, max_kl, guide_tokens }
+    }
+
+    fn check_guards(&self) -> Result<(), RewardError> {
+        let Guards { plausibility, loop_guard, max_kl, guide_tokens } = self.guards();
+        if !PLAUSIBILITY.contains(&f64::from(plausibility)) {
+            return Err(RewardError::manifest("plausibility", &plausibility.to_string(), "0 to 1"));
+        }
+        if max_kl.is_nan() || max_kl < 0.0 {
+            return Err(RewardError::manifest(
+                "max_kl",
+                &max_kl.to_string(),
+                "a number, at least 0, or inf for no bound",
+            ));
+        }
+        for (field, value, allowed) in
+            [("loop_guard", loop_guard, LOOP_GUARD), ("guide_tokens", guide_tokens, GUIDE_TOKENS)]
+        {
+            if !allowed.contains(&value) {
+                let allowed = format!("{} to {}", allowed.start(), allowed.end());
+                return Err(RewardError::manifest(field, &value.to_string(), &allowed));
+            }
+        }
+        Ok(())
     }
 
     /// Refuses a dimension without a principle, where lanes read principles.
@@ -224,6 +293,7 @@ mod tests {
         assert_eq!(manifest.template, TEMPLATE);
         assert_eq!((manifest.base_prompt, manifest.normalisation), (BasePrompt::Plain, Normalisation::Candidates));
         assert_eq!((manifest.beta.to_bits(), manifest.top_k), (1f32.to_bits(), 10));
+        assert_eq!((manifest.candidates, manifest.guards()), (CandidateSource::Base, Guards::default()));
         assert!(manifest.preference.is_empty());
         assert!(manifest.check().is_ok());
     }
@@ -253,6 +323,12 @@ mod tests {
         assert!(refused(|m| m.beta = -1.0).contains("beta is -1"));
         assert!(refused(|m| m.top_k = 0).contains("top_k is 0"));
         assert!(refused(|m| m.top_k = 101).contains("top_k is 101"));
+        assert!(refused(|m| m.plausibility = 1.5).contains("plausibility is 1.5"));
+        assert!(refused(|m| m.plausibility = f32::NAN).contains("plausibility is NaN"));
+        assert!(refused(|m| m.loop_guard = 65).contains("loop_guard is 65"));
+        assert!(refused(|m| m.max_kl = -0.5).contains("max_kl is -0.5"));
+        assert!(refused(|m| m.max_kl = f64::NAN).contains("max_kl is NaN"));
+        assert!(refused(|m| m.guide_tokens = usize::MAX).contains("guide_tokens is"));
         assert!(refused(|m| m.template = "{content}".into()).contains("template is without {principle}"));
         assert!(refused(|m| m.kind = Kind::Prompted).contains("source is set"));
         for range in [[1.0, 2.0], [0.0, 0.0], [f64::NAN, 1.0], [-1.0, f64::INFINITY], [-2.0, -1.0]] {

@@ -192,7 +192,7 @@ impl Drop for Grant {
 mod tests {
     use std::sync::Arc;
 
-    use pad_decode::Rule;
+    use pad_decode::{CandidateSource, Rule};
     use pad_engine::LaneSpec;
 
     use super::*;
@@ -203,6 +203,7 @@ mod tests {
             terms: Vec::new(),
             rule: Rule::default(),
             top_k: 1,
+            source: CandidateSource::Base,
             seed: 0,
             choices,
             max_tokens,

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
 use pad_api::{ChatRequest, CompletionRequest, ErrorBody, ItemOrder, PadOptions};
-use pad_decode::CANDIDATES;
+use pad_decode::{CANDIDATES, GUIDE_TOKENS, LOOP_GUARD};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{Object, Schema};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
@@ -54,11 +54,18 @@ pub fn openapi(limits: &RequestLimits) -> utoipa::openapi::OpenApi {
     let choices = limits.choices;
     limit(&mut document, &ChatRequest::name(), "n", |n| n.maximum = Some(choices.into()));
     limit(&mut document, &CompletionRequest::name(), "n", |n| n.maximum = Some(choices.into()));
+    limit(&mut document, &ChatRequest::name(), "best_of", |n| n.maximum = Some(choices.into()));
     limit(&mut document, &CompletionRequest::name(), "best_of", |n| n.maximum = Some(choices.into()));
     limit(&mut document, &PadOptions::name(), "top_k", |top_k| {
         top_k.minimum = Some((*CANDIDATES.start()).into());
         top_k.maximum = Some((*CANDIDATES.end()).into());
     });
+    for (name, allowed) in [("loop_guard", LOOP_GUARD), ("guide_tokens", GUIDE_TOKENS)] {
+        limit(&mut document, &PadOptions::name(), name, |tokens| {
+            tokens.minimum = Some((*allowed.start()).into());
+            tokens.maximum = Some((*allowed.end()).into());
+        });
+    }
     document
 }
 

@@ -9,7 +9,7 @@ use pad_api::{DimensionInfo, GuidanceDefaults, NumberRange, ObjectKind, Preferen
 use pad_decode::CANDIDATES;
 use pad_reward::Manifest;
 
-use crate::generation::guidance::BETA;
+use crate::generation::guidance::{BETA, Guidance};
 use crate::state::{AppState, Shared};
 
 /// List the dimensions of `preference`, with the ranges and defaults of guidance.
@@ -24,7 +24,7 @@ pub(crate) async fn list(State(shared): State<Arc<Shared>>) -> Json<PreferenceLi
 
 fn describe(state: &AppState) -> PreferenceList {
     let manifest = state.reward.as_ref().map(|reward| reward.model.manifest());
-    let (beta, top_k) = state.guidance();
+    let Guidance { beta, top_k, .. } = state.guidance();
     PreferenceList {
         object: ObjectKind::List,
         kind: manifest.map_or("none", |manifest| manifest.kind.name()).to_owned(),

@@ -9,6 +9,7 @@ use pad_reward::RewardModel;
 use pad_text::Chat;
 
 use crate::connection::ConnectionLimits;
+use crate::generation::guidance::Guidance;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
 use crate::responses::memory::ResponseMemory;
@@ -41,12 +42,9 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// Guidance strength and number of candidates of a request that names none.
-    pub(crate) fn guidance(&self) -> (f32, usize) {
-        self.reward.as_ref().map_or((1.0, 10), |reward| {
-            let manifest = reward.model.manifest();
-            (manifest.beta, manifest.top_k)
-        })
+    /// How a request that says nothing of it is steered.
+    pub(crate) fn guidance(&self) -> Guidance {
+        self.reward.as_ref().map_or_else(Guidance::default, |reward| reward.model.manifest().into())
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::Device;
-use pad_decode::{Decision, Reference, Rule, Term};
+use pad_decode::{CandidateSource, Decision, Reference, Rule, Term};
 use pad_engine::{
     Engine, EngineConfig, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec, LoadedWeights, LockstepRunner, Tenant,
     WeightsId,
@@ -64,6 +64,7 @@ fn request(case: &Case) -> GenerateRequest {
         terms: vec![Term { weight: 1.0, readout: 0, reference: Reference::Base }],
         rule: Rule { beta: case.beta, ..Rule::default() },
         top_k: case.top_k,
+        source: CandidateSource::Base,
         seed: 0,
         choices: 1,
         max_tokens: case.steps.len(),

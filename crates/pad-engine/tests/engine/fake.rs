@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use pad_decode::{Adjustments, Candidates, Readout, Reference, Rule, Term};
+use pad_decode::{Adjustments, CandidateSource, Candidates, Readout, Reference, Rule, Term};
 use pad_engine::{
     BLOCK, Choice, DecodeReadouts, Engine, EngineConfig, Event, Finish, GenerateRequest, LaneReadout, LaneRows,
     LaneSpec, Runner, ScoreReadouts, StepError, StepPlan, StepReadouts, Tenant, WeightsId,
@@ -163,6 +163,7 @@ pub fn request(prompt: &[u32], weights: &[f32], max_tokens: usize) -> GenerateRe
         terms: weights.iter().enumerate().map(term).collect(),
         rule: Rule::default(),
         top_k: 10,
+        source: CandidateSource::Base,
         seed: 0,
         choices: 1,
         max_tokens,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use pad_decode::{Decision, Reference, Rule, Term};
+use pad_decode::{CandidateSource, Decision, Reference, Rule, Term};
 use pad_engine::{
     Adaptation, AdapterId, Choice, Engine, EngineConfig, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec,
     LoadedWeights, LockstepRunner, ScoreRequest, Scores, Tenant, Trunk, WeightsId,
@@ -35,7 +35,7 @@ fn heads(pool: &Arc<Pool>) -> Vec<ValueHead> {
     ValueHead::open_each(folder.path(), &["a", "b"], 32, &Device::Cpu, pool).unwrap()
 }
 
-fn start(step_rows: usize, kv_blocks: usize) -> Engine {
+pub fn start(step_rows: usize, kv_blocks: usize) -> Engine {
     let pool = Arc::new(Pool::new(2));
     let options = ModelOptions { dtype: Dtype::Auto, device: Device::Cpu, pool: Arc::clone(&pool) };
     let mut model = Model::open(&family("llama"), &options).unwrap();
@@ -46,7 +46,7 @@ fn start(step_rows: usize, kv_blocks: usize) -> Engine {
     Engine::start(LockstepRunner::new(vec![weights]).unwrap(), config).unwrap()
 }
 
-const HEADS: [LaneReadout; 2] = [LaneReadout::Head(HeadId(0)), LaneReadout::Head(HeadId(1))];
+pub const HEADS: [LaneReadout; 2] = [LaneReadout::Head(HeadId(0)), LaneReadout::Head(HeadId(1))];
 
 /// The base lane of this prompt and a lane through the adapter, read by both heads.
 fn lanes(prompt: &[u32], trunk: Trunk) -> Vec<LaneSpec> {
@@ -63,6 +63,7 @@ fn request(lanes: Vec<LaneSpec>) -> GenerateRequest {
         terms: vec![term(0, 1.0), term(1, -0.5)],
         rule: Rule::default(),
         top_k: 10,
+        source: CandidateSource::Base,
         seed: 0,
         choices: 1,
         max_tokens: 20,
@@ -72,11 +73,11 @@ fn request(lanes: Vec<LaneSpec>) -> GenerateRequest {
     }
 }
 
-fn prompt(seed: u32, len: u32) -> Vec<u32> {
+pub fn prompt(seed: u32, len: u32) -> Vec<u32> {
     (0..len).map(|i| 3 + (i * 7 + seed * 13) % 90).collect()
 }
 
-fn decisions(mut choice: Choice) -> Vec<Decision> {
+pub fn decisions(mut choice: Choice) -> Vec<Decision> {
     let mut all = Vec::new();
     loop {
         match choice.blocking_next() {
@@ -87,7 +88,7 @@ fn decisions(mut choice: Choice) -> Vec<Decision> {
     }
 }
 
-fn generated(engine: &Engine, request: GenerateRequest) -> Vec<Decision> {
+pub fn generated(engine: &Engine, request: GenerateRequest) -> Vec<Decision> {
     decisions(engine.submit(request).unwrap().remove(0))
 }
 

@@ -10,3 +10,4 @@ mod life;
 mod scheduling;
 mod scoring;
 mod tenants;
+mod union;

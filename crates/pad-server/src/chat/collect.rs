@@ -6,22 +6,27 @@ use pad_api::{
 };
 
 use crate::ApiError;
+use crate::generation::best_of::Merit;
 use crate::generation::choices::Generation;
 use crate::generation::envelope::Envelope;
-use crate::generation::options::TokenDetails;
+use crate::generation::options::{GenerationOptions, TokenDetails};
 
-/// Read a generation to its end. Runs within the handler's future, so that a client that hangs up drops it.
+/// Read a generation to its end and keep the best choices. Runs within the handler's future, so that a client that hangs up drops it.
 ///
 /// # Errors
 /// 500 where a choice failed.
 pub(crate) async fn collect(
     mut generation: Generation,
     envelope: Envelope,
-    details: TokenDetails,
+    options: &GenerationOptions,
 ) -> Result<ChatCompletion, ApiError> {
-    let mut choices: Vec<ChatChoice> = (0..generation.choices()).map(|index| empty(index, details)).collect();
+    let draft = |index| (Merit::default(), empty(index, options.details));
+    let mut drafts: Vec<(Merit, ChatChoice)> = (0..generation.choices()).map(draft).collect();
     while let Some((index, part)) = generation.next().await? {
-        let choice = &mut choices[index];
+        let (merit, choice) = &mut drafts[index];
+        if let Some(token) = part.token {
+            merit.add(token);
+        }
         if let Some(content) = &mut choice.message.content {
             content.push_str(&part.text);
         }
@@ -36,11 +41,15 @@ pub(crate) async fn collect(
             choice.finish_reason = end.reason;
         }
     }
-    for AssistantMessage { content, tool_calls, .. } in choices.iter_mut().map(|choice| &mut choice.message) {
+    let (mut choices, best_of) = options.best_of.select(drafts);
+    for (index, choice) in choices.iter_mut().enumerate() {
+        choice.index = index;
+        let AssistantMessage { content, tool_calls, .. } = &mut choice.message;
         // An answer that only calls says nothing.
         content.take_if(|content| content.is_empty() && !tool_calls.is_empty());
     }
-    let (Envelope { id, created, model, system_fingerprint }, usage) = (envelope, generation.tally().usage());
+    let (Envelope { id, created, model, system_fingerprint }, mut usage) = (envelope, generation.tally().usage());
+    usage.pad.best_of = best_of;
     Ok(ChatCompletion { id, object: ObjectKind::ChatCompletion, created, model, system_fingerprint, choices, usage })
 }
 

@@ -38,5 +38,5 @@ pub(crate) async fn create(request: ApiRequest<ChatRequest>) -> Result<Response,
         let chunks = ChatChunks::new(generation.choices(), envelope, &options);
         return Ok(sse::respond(generation, chunks, shared.state.limits.keep_alive));
     }
-    Ok(Json(collect::collect(generation, envelope, options.details).await?).into_response())
+    Ok(Json(collect::collect(generation, envelope, &options).await?).into_response())
 }

@@ -38,6 +38,7 @@ pub(super) fn generation_request(mut request: ChatRequest) -> Result<GenerationR
     let (text, place) = constraints.form()?;
     Ok(GenerationRequest {
         choices: request.n,
+        best_of: request.best_of,
         max_tokens: newer.or(request.max_tokens),
         sampling: SamplingRequest {
             temperature: request.temperature,

@@ -5,6 +5,7 @@ use pad_api::{ChoicePad, Completion, CompletionChoice, FinishReason};
 use super::completion;
 use super::options::CompletionOptions;
 use crate::ApiError;
+use crate::generation::best_of::Merit;
 use crate::generation::choices::Generation;
 use crate::generation::envelope::Envelope;
 use crate::generation::reader::AnswerPart;
@@ -14,9 +15,7 @@ struct ChoiceDraft {
     choice: CompletionChoice,
     /// Where its next token begins, in characters.
     offset: usize,
-    /// Sum of its tokens' log-probabilities.
-    logprob: f64,
-    tokens: u32,
+    merit: Merit,
 }
 
 impl ChoiceDraft {
@@ -32,8 +31,7 @@ impl ChoiceDraft {
                 finish_reason: None,
                 pad: details.trace.then(ChoicePad::default),
             },
-            logprob: 0.0,
-            tokens: 0,
+            merit: Merit::default(),
         }
     }
 
@@ -48,17 +46,11 @@ impl ChoiceDraft {
             }
         }
         if let Some(token) = part.token {
-            self.logprob += f64::from(token.logprob);
-            self.tokens += 1;
+            self.merit.add(token);
         }
         if let Some(end) = part.end {
             self.choice.finish_reason = Some(end.reason);
         }
-    }
-
-    /// Mean log-probability of its tokens.
-    fn merit(&self) -> f64 {
-        self.logprob / f64::from(self.tokens.max(1))
     }
 }
 
@@ -77,24 +69,13 @@ pub(crate) async fn collect(
     while let Some((index, part)) = generation.next().await? {
         drafts[index].add(part);
     }
-    let mut choices: Vec<CompletionChoice> = Vec::new();
-    let mut of_prompt = drafts.into_iter();
-    while of_prompt.len() > 0 {
-        let drafts: Vec<ChoiceDraft> = of_prompt.by_ref().take(options.generation.choices).collect();
-        choices.extend(best(drafts, options.keep));
-    }
+    let drafts = drafts.into_iter().map(|draft| (draft.merit, draft.choice)).collect();
+    let (mut choices, best_of) = options.generation.best_of.select(drafts);
     for (index, choice) in choices.iter_mut().enumerate() {
         choice.index = index;
         choice.finish_reason.get_or_insert(FinishReason::Length);
     }
-    Ok(completion(envelope, choices, Some(generation.tally().usage())))
-}
-
-/// The best `keep` of them, best first; all of them as they came where none is left out.
-fn best(mut drafts: Vec<ChoiceDraft>, keep: usize) -> impl Iterator<Item = CompletionChoice> {
-    if drafts.len() > keep {
-        drafts.sort_by(|one, other| other.merit().total_cmp(&one.merit()));
-        drafts.truncate(keep);
-    }
-    drafts.into_iter().map(|draft| draft.choice)
+    let mut usage = generation.tally().usage();
+    usage.pad.best_of = best_of;
+    Ok(completion(envelope, choices, Some(usage)))
 }

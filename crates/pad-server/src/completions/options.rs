@@ -7,7 +7,6 @@ use pad_text::{Tokenizer, spell};
 use crate::ApiError;
 use crate::generation::form::{FormNames, FormRequest};
 use crate::generation::options::GenerationOptions;
-use crate::generation::range::within;
 use crate::generation::request::{FieldNames, GenerationRequest};
 use crate::generation::sampling::SamplingRequest;
 use crate::state::AppState;
@@ -21,10 +20,8 @@ const NAMES: FieldNames = FieldNames { prompt: "prompt", max_tokens: "max_tokens
 /// What a request asks for, defaults filled in.
 #[derive(Clone, Debug)]
 pub(crate) struct CompletionOptions {
-    /// What is generated; its `choices` are those of each prompt.
+    /// What is generated.
     pub(crate) generation: GenerationOptions,
-    /// The choices of each prompt that are kept.
-    pub(crate) keep: usize,
     /// The text that each prompt's choices begin with, where they do.
     pub(crate) echo: Option<Vec<String>>,
     /// The log-probabilities of each prompt's tokens, once they are read: with `echo` and `logprobs`.
@@ -43,17 +40,6 @@ impl CompletionOptions {
         }
         let echo = request.echo.unwrap_or(false);
         let prompts = prompts(request.prompt, state.chat.tokenizer(), "prompt")?;
-        let most = state.limits.choices as u64;
-        let keep = within("n", request.n.unwrap_or(1), &(1..=most))?;
-        let generated = best_of(request.best_of, keep, most, request.stream.unwrap_or(false))?;
-        let queue = state.engine.limits().queue;
-        if prompts.len().saturating_mul(generated as usize) > queue {
-            let message = format!(
-                "`prompt` has {} prompts of {generated} choices each; allowed: {queue} choices in all",
-                prompts.len()
-            );
-            return Err(ApiError::invalid("prompt", message));
-        }
         let echo = echo.then(|| prompts.iter().map(text).collect());
         let constraints = TextConstraints {
             response_format: request.response_format,
@@ -65,7 +51,8 @@ impl CompletionOptions {
         };
         let (text, place) = constraints.form()?;
         let request = GenerationRequest {
-            choices: Some(generated),
+            choices: request.n,
+            best_of: request.best_of,
             max_tokens: Some(request.max_tokens.unwrap_or(MAX_TOKENS)),
             sampling: SamplingRequest {
                 temperature: request.temperature,
@@ -99,30 +86,32 @@ impl CompletionOptions {
             ..GenerationRequest::new(NAMES, prompts)
         };
         let generation = GenerationOptions::check(request, state)?;
-        Ok(Self { generation, keep: keep as usize, echo, prompt_logprobs: Vec::new() })
+        check_queue(&generation, state)?;
+        Ok(Self { generation, echo, prompt_logprobs: Vec::new() })
     }
 
     /// The text that choice `index` of those that are generated begins with.
     pub(crate) fn beginning(&self, index: usize) -> &str {
-        let prompt = index / self.generation.choices;
+        let prompt = index / self.generation.best_of.generated;
         self.echo.as_ref().and_then(|texts| texts.get(prompt)).map_or("", String::as_str)
     }
 
     /// The log-probabilities that choice `index` of those that are generated begins with.
     pub(crate) fn prompt_logprobs(&self, index: usize) -> TextLogprobs {
-        self.prompt_logprobs.get(index / self.generation.choices).cloned().unwrap_or_default()
+        self.prompt_logprobs.get(index / self.generation.best_of.generated).cloned().unwrap_or_default()
     }
 }
 
-/// How many choices are generated for each prompt.
-fn best_of(given: Option<u64>, keep: u64, most: u64, stream: bool) -> Result<u64, ApiError> {
-    let Some(given) = given.filter(|given| *given > 0) else { return Ok(keep) };
-    let generated = within("best_of", given, &(keep..=most))?;
-    if stream && generated > keep {
-        let message = format!("`best_of` is {generated} in a stream of {keep}; allowed: `n`, or no stream");
-        return Err(ApiError::invalid("best_of", message));
+/// Refuse more choices than can ever wait together.
+fn check_queue(generation: &GenerationOptions, state: &AppState) -> Result<(), ApiError> {
+    let (prompts, choices) = (generation.prompts.len(), generation.best_of.generated);
+    let queue = state.engine.limits().queue;
+    if prompts.saturating_mul(choices) > queue {
+        let message =
+            format!("`prompt` has {prompts} prompts of {choices} choices each; allowed: {queue} choices in all");
+        return Err(ApiError::invalid("prompt", message));
     }
-    Ok(generated)
+    Ok(())
 }
 
 /// The prompts that a request's field gives, each of one token at least.

@@ -2,9 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use pad_api::{PadOptions, Preference};
-use pad_decode::CANDIDATES;
-use pad_reward::PreferenceInput;
+use pad_api::{CandidateLanes, PadOptions, Preference};
+use pad_decode::{CANDIDATES, CandidateSource, GUIDE_TOKENS, Guards, LOOP_GUARD, MAX_KL, PLAUSIBILITY};
+use pad_reward::{Manifest, PreferenceInput};
 
 use super::range::{number, within};
 use crate::ApiError;
@@ -18,8 +18,12 @@ pub(crate) const BETA: RangeInclusive<f64> = 0.0..=4.0;
 pub(crate) struct Guidance {
     /// Guidance strength.
     pub(crate) beta: f32,
-    /// Candidates at each step.
+    /// Candidates at each step, of each lane that proposes some.
     pub(crate) top_k: usize,
+    /// Which lanes do.
+    pub(crate) source: CandidateSource,
+    /// What holds it back.
+    pub(crate) guards: Guards,
 }
 
 impl Guidance {
@@ -28,13 +32,47 @@ impl Guidance {
     /// # Errors
     /// 400 naming the field that is wrong, its value and what is allowed.
     pub(super) fn check(pad: PadOptions, state: &AppState) -> Result<Self, ApiError> {
-        let (beta, top_k) = state.guidance();
+        let default = state.guidance();
         let top_k = match pad.top_k {
             Some(given) => within("pad.top_k", usize::try_from(given).unwrap_or(usize::MAX), &CANDIDATES)?,
-            None => top_k,
+            None => default.top_k,
         };
-        Ok(Self { beta: number("pad.beta", pad.beta, &BETA, beta)?, top_k })
+        let source = match pad.candidates {
+            None => default.source,
+            Some(CandidateLanes::Base) => CandidateSource::Base,
+            Some(CandidateLanes::Union) => CandidateSource::Union,
+        };
+        let guards = guards(&pad, default.guards)?;
+        Ok(Self { beta: number("pad.beta", pad.beta, &BETA, default.beta)?, top_k, source, guards })
     }
+}
+
+impl Default for Guidance {
+    /// The paper's.
+    fn default() -> Self {
+        Self { beta: 1.0, top_k: 10, source: CandidateSource::Base, guards: Guards::default() }
+    }
+}
+
+impl From<&Manifest> for Guidance {
+    /// A reward model's defaults.
+    fn from(manifest: &Manifest) -> Self {
+        let source = manifest.candidates.into();
+        Self { beta: manifest.beta, top_k: manifest.top_k, source, guards: manifest.guards() }
+    }
+}
+
+fn guards(pad: &PadOptions, default: Guards) -> Result<Guards, ApiError> {
+    let tokens = |param, given: Option<u64>, allowed: &RangeInclusive<usize>, default| {
+        let given = given.map(|given| usize::try_from(given).unwrap_or(usize::MAX));
+        given.map_or(Ok(default), |given| within(param, given, allowed))
+    };
+    Ok(Guards {
+        plausibility: number("pad.plausibility", pad.plausibility, &PLAUSIBILITY, default.plausibility)?,
+        loop_guard: tokens("pad.loop_guard", pad.loop_guard, &LOOP_GUARD, default.loop_guard)?,
+        max_kl: pad.max_kl.map_or(Ok(default.max_kl), |given| within("pad.max_kl", given, &MAX_KL))?,
+        guide_tokens: tokens("pad.guide_tokens", pad.guide_tokens, &GUIDE_TOKENS, default.guide_tokens)?,
+    })
 }
 
 /// A preference as the reward model takes it.

@@ -8,6 +8,7 @@
 //! answer      = collect it, or send it chunk by chunk
 //! ```
 
+pub(crate) mod best_of;
 mod calls;
 pub(crate) mod choices;
 pub(crate) mod envelope;
@@ -50,6 +51,7 @@ pub(crate) async fn start(
     let names = plans.first_mut().map(|plan| std::mem::take(&mut plan.dimensions)).unwrap_or_default();
     let requests = plans.into_iter().map(|plan| submission::request(&shared.state, options, plan));
     let mut requests = requests.collect::<Result<Vec<_>, _>>()?;
+    options.best_of.check_rewards(&requests)?;
     let grammar = options.form.grammar(shared).await?;
     let tenant = grant.tenant(options.cache_salt.as_deref());
     for request in &mut requests {

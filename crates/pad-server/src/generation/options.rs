@@ -6,6 +6,7 @@ use std::time::Instant;
 use pad_api::{MaxTokens, PreferenceSource, Stop};
 use pad_reward::{PreferenceInput, Prompt};
 
+use super::best_of::BestOf;
 use super::form::Form;
 use super::guidance::{Guidance, preference_input};
 use super::range::within;
@@ -34,8 +35,8 @@ pub(crate) struct GenerationOptions {
     pub(crate) sampling: Sampling,
     pub(crate) form: Form,
     pub(crate) seed: u64,
-    /// Choices of each prompt.
-    pub(crate) choices: usize,
+    /// Choices of each prompt, and which of them are kept.
+    pub(crate) best_of: BestOf,
     /// What the request asks for; none means the server's default.
     pub(crate) max_tokens: Option<MaxTokens>,
     /// The beginning of the answer.
@@ -73,7 +74,8 @@ impl GenerationOptions {
         let min_tokens = request.sampling.min_tokens.unwrap_or(0);
         check_min_tokens(min_tokens, max_tokens, names.max_tokens)?;
         let top = request.top_logprobs.map(|top| within(names.top_logprobs, top, &TOP_LOGPROBS)).transpose()?;
-        let choices = within("n", request.choices.unwrap_or(1), &(1..=state.limits.choices as u64))?;
+        let stream = request.stream.unwrap_or(false);
+        let best_of = BestOf::check(request.choices, request.best_of, pad.best_of_by, state.limits.choices, stream)?;
         Ok(Self {
             arrived: Instant::now(),
             names,
@@ -87,14 +89,14 @@ impl GenerationOptions {
                 .transpose()?
                 .unwrap_or_default(),
             seed: request.seed.map_or_else(rand::random, i64::cast_unsigned),
-            choices: choices as usize,
+            best_of,
             max_tokens,
             begun: request.begun,
             preference_source: request.preference_source,
             stop: stop_strings(request.stop)?,
             min_tokens: usize::try_from(min_tokens).unwrap_or(usize::MAX),
             include_usage: request.stream_options.and_then(|options| options.include_usage).unwrap_or(false),
-            stream: request.stream.unwrap_or(false),
+            stream,
             details: TokenDetails {
                 trace: pad.trace.unwrap_or(false),
                 logprobs: top.map(|top| top as usize),

@@ -37,6 +37,10 @@ pub(crate) struct TokenFacts {
     pub(crate) kl: f64,
     /// Its log-probability in the distribution that it was sampled from, before temperature and cuts.
     pub(crate) logprob: f32,
+    /// Its weighted reward.
+    pub(crate) reward: f32,
+    /// Its score.
+    pub(crate) score: f32,
 }
 
 /// How a choice ended.
@@ -151,8 +155,13 @@ impl ChoiceReader {
             self.held.push(trace::explain(token, text, names));
         }
         let decision = &token.decision;
-        let steered = decision.steered() && !decision.rewards.is_empty();
-        let facts = TokenFacts { steered, kl: f64::from(decision.kl), logprob: decision.logprobs()[decision.chosen] };
+        let facts = TokenFacts {
+            steered: decision.steered(),
+            kl: f64::from(decision.kl),
+            logprob: decision.logprobs()[decision.chosen],
+            reward: decision.reward[decision.chosen],
+            score: decision.score[decision.chosen],
+        };
         let end = stopped.hit.then_some(AnswerEnd { reason: FinishReason::Stop, cached_tokens: None });
         self.released.extend(logprobs.unwrap_or_default());
         self.part(stopped.emit, Some(facts), end)

@@ -15,6 +15,8 @@ pub(crate) struct GenerationRequest {
     pub(crate) prompts: Vec<Prompt>,
     /// Choices of each prompt (`n`).
     pub(crate) choices: Option<u64>,
+    /// Choices of each prompt that are generated, of which the best are kept.
+    pub(crate) best_of: Option<u64>,
     /// Tokens to generate at most.
     pub(crate) max_tokens: Option<MaxTokens>,
     /// How tokens are sampled.
@@ -52,6 +54,7 @@ impl GenerationRequest {
             names,
             prompts,
             choices: None,
+            best_of: None,
             max_tokens: None,
             sampling: SamplingRequest::default(),
             seed: None,

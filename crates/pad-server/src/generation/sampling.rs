@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use pad_decode::{Normalisation, Penalties, Rule};
 
+use super::guidance::Guidance;
 use super::range::{number, within};
 use crate::ApiError;
 use crate::state::AppState;
@@ -71,10 +72,12 @@ impl Sampling {
         })
     }
 
-    /// The rule of the request at this strength of guidance.
-    pub(crate) fn rule(&self, beta: f32, normalisation: Normalisation) -> Rule {
+    /// The rule of the request under this guidance.
+    pub(crate) fn rule(&self, guidance: Guidance, normalisation: Normalisation) -> Rule {
         let Self { temperature, min_p, top_k, top_p, min_tokens, .. } = *self;
-        Rule { penalties: self.penalties.clone(), min_tokens, beta, temperature, min_p, top_k, top_p, normalisation }
+        let Guidance { beta, guards, .. } = guidance;
+        let penalties = self.penalties.clone();
+        Rule { penalties, min_tokens, beta, guards, temperature, min_p, top_k, top_p, normalisation }
     }
 }
 

@@ -37,10 +37,11 @@ pub(crate) fn request(
     }
     Ok(GenerateRequest {
         terms: plan.terms,
-        rule: options.sampling.rule(options.guidance.beta, normalisation(state)),
+        rule: options.sampling.rule(options.guidance, normalisation(state)),
         top_k: options.guidance.top_k,
+        source: options.guidance.source,
         seed: options.seed,
-        choices: options.choices,
+        choices: options.best_of.generated,
         max_tokens,
         end_tokens: state.chat.end_tokens().into(),
         tenant: Tenant::default(),

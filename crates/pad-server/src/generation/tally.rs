@@ -75,6 +75,7 @@ impl Tally {
                 steered_tokens: self.steered,
                 mean_kl,
                 preference_source: self.source,
+                best_of: None,
             },
         }
     }
@@ -89,8 +90,10 @@ mod tests {
 
     #[test]
     fn all_choices_count_and_the_prompt_counts_once() {
-        let token =
-            |steered, kl| AnswerPart { token: Some(TokenFacts { steered, kl, logprob: 0.0 }), ..AnswerPart::default() };
+        let token = |steered, kl| AnswerPart {
+            token: Some(TokenFacts { steered, kl, logprob: 0.0, reward: 0.0, score: 0.0 }),
+            ..AnswerPart::default()
+        };
         let end = |cached| AnswerPart {
             end: Some(AnswerEnd { reason: FinishReason::Stop, cached_tokens: Some(cached) }),
             ..AnswerPart::default()

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use pad_api::{CandidateTrace, TokenTrace};
+use pad_api::{CandidateHold, CandidateTrace, TokenTrace};
+use pad_decode::Hold;
 use pad_engine::Token;
 
 /// Stands for a log-probability of minus infinity, which JSON cannot hold; OpenAI uses the same.
@@ -18,6 +19,7 @@ pub(crate) fn explain(token: &Token, text: String, names: &[String]) -> TokenTra
             rewards: rewards(names, &decision.rewards, rank),
             reward: finite(decision.reward[rank]),
             score: finite(decision.score[rank]),
+            held: decision.held[rank].map(hold),
         })
         .collect();
     let chosen = &candidates[decision.chosen];
@@ -29,7 +31,15 @@ pub(crate) fn explain(token: &Token, text: String, names: &[String]) -> TokenTra
         rewards: chosen.rewards.clone(),
         reward: chosen.reward,
         score: chosen.score,
+        strength: decision.strength,
         candidates,
+    }
+}
+
+fn hold(hold: Hold) -> CandidateHold {
+    match hold {
+        Hold::Implausible => CandidateHold::Implausible,
+        Hold::Repetition => CandidateHold::Repetition,
     }
 }
 
@@ -57,6 +67,8 @@ mod tests {
             rewards: vec![vec![0.0, 1.0], vec![0.5, -0.5]],
             reward: vec![0.25, 0.75],
             score: vec![-0.25, 0.0],
+            strength: 0.5,
+            held: vec![Some(Hold::Repetition), None],
             kl: 0.1,
         };
         let token = Token { id: 9, end: false, decision };
@@ -66,5 +78,7 @@ mod tests {
         assert_eq!(trace.candidates[0].rewards["brief"].to_bits(), 0.5_f32.to_bits());
         let json = serde_json::to_value(&trace).expect("it is JSON");
         assert_eq!(json["base_logprob"], -9999.0, "minus infinity stays a number");
+        assert_eq!((&json["strength"], &json["candidates"][0]["held"]), (&0.5.into(), &"repetition".into()));
+        assert!(json["candidates"][1].get("held").is_none());
     }
 }

@@ -88,7 +88,7 @@ pub(super) fn usage(prompt: usize, cached: usize, reward_lanes: usize) -> Usage 
 
 #[cfg(test)]
 mod tests {
-    use pad_decode::{Candidates, Readout, Reference, Rule, Sampler, decide};
+    use pad_decode::{Candidates, Progress, Readout, Reference, Rule, Sampler, decide};
 
     use super::*;
 
@@ -113,7 +113,8 @@ mod tests {
         let readout = |logits: [f32; 4]| Readout { logits: logits.to_vec(), log_sum_exp: Some(0.0) };
         let candidates = Candidates { tokens: vec![1, 2, 3, 4], base: readout(base), adjusted: None };
         let rule = Rule { normalisation: pad_decode::Normalisation::Vocabulary, ..Rule::default() };
-        let decision = decide(&rule, candidates, &terms, &lanes.map(readout), &mut Sampler::new(0, 0));
+        let decision =
+            decide(&rule, candidates, &terms, &lanes.map(readout), &Progress::default(), &mut Sampler::new(0, 0));
         assert_eq!(decision.rewards, features);
     }
 }

@@ -159,6 +159,10 @@ async fn the_best_of_several_is_kept() {
     let kept: Vec<f64> = best["choices"].as_array().expect("choices").iter().map(merit).collect();
     assert_eq!(kept.len(), 2);
     assert!((kept[0] - merits[0]).abs() < 1e-6 && (kept[1] - merits[1]).abs() < 1e-6, "{kept:?} of {merits:?}");
+    let told = &best["usage"]["pad"]["best_of"];
+    assert_eq!((&told["by"], told["left_out"].as_array().map(Vec::len)), (&json!("logprob"), Some(6)));
+    assert!((told["values"][0].as_f64().expect("a number") - merits[0]).abs() < 1e-6, "{told} of {merits:?}");
+    assert!(all["usage"]["pad"].get("best_of").is_none(), "nothing was left out");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The router as clients see it, over a real engine with a small made-up model.
 
+mod best_of;
 mod chat;
 pub(crate) mod client;
 mod client_habits;

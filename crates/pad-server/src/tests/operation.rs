@@ -106,7 +106,8 @@ async fn the_document_tells_the_limits_of_this_server() {
         property["maximum"].as_f64().expect("a limit")
     };
     assert_eq!([maximum("ChatRequest", "n"), maximum("CompletionRequest", "n")], [3.0, 3.0]);
-    assert_eq!(maximum("CompletionRequest", "best_of"), 3.0);
+    assert_eq!([maximum("ChatRequest", "best_of"), maximum("CompletionRequest", "best_of")], [3.0, 3.0]);
+    assert_eq!(maximum("PadOptions", "loop_guard"), *pad_decode::LOOP_GUARD.end() as f64);
     assert_eq!(maximum("PadOptions", "top_k"), *pad_decode::CANDIDATES.end() as f64);
 }
 
