@@ -125,7 +125,17 @@ fn what_is_not_there() {
     let other = client.chat(&with(ask("hi", 1), json!({"model": "gpt-9"})));
     check(&other, 404, "model", "model_not_found", "smollm2-135m-instruct");
     check(&client.get("/v1/models/gpt-9"), 404, "model", "model_not_found", "gpt-9");
-    for path in ["/", "/v1", "/v1/completion", "/v1/chat/completions/", "/v2/models", "/%00", "/v1/../etc/passwd"] {
+    for path in [
+        "/index.html",
+        "/page",
+        "/page/nothing.js",
+        "/v1",
+        "/v1/completion",
+        "/v1/chat/completions/",
+        "/v2/models",
+        "/%00",
+        "/v1/../etc/passwd",
+    ] {
         check(&client.get(path), 404, "", "route_not_found", "no route");
     }
     for (method, path, allowed) in [

@@ -1,6 +1,7 @@
 //! Black-box tests: the real binary with the real default model, over real sockets.
 //!
-//! They need `python3` with pip: the default model is a file of a Python package, and the SDK's tests run the SDK.
+//! They need `python3` with pip: the default model is a file of a Python package, and the SDK's tests run the SDK. The page's tests need
+//! Debian's `chromium`.
 //! Servers are shared between tests where the settings allow it; see [`server`].
 
 mod bench;
@@ -26,6 +27,7 @@ mod load;
 mod model;
 mod openapi;
 mod operation;
+mod page;
 mod pairs;
 mod poll;
 mod props;

@@ -18,8 +18,8 @@ pub struct ChoicePad {
     "token": 504, "text": "The", "base_rank": 0, "base_logprob": -0.51, "rewards": {"helpful": 0.25}, "reward": 0.25, "score": -0.26,
     "strength": 1.0,
     "candidates": [
-        {"token": 504, "base_logprob": -0.51, "rewards": {"helpful": 0.25}, "reward": 0.25, "score": -0.26},
-        {"token": 57, "base_logprob": -0.92, "rewards": {"helpful": -0.11}, "reward": -0.11, "score": -1.03}
+        {"token": 504, "text": "The", "base_logprob": -0.51, "rewards": {"helpful": 0.25}, "reward": 0.25, "score": -0.26},
+        {"token": 57, "text": "A", "base_logprob": -0.92, "rewards": {"helpful": -0.11}, "reward": -0.11, "score": -1.03}
     ]
 }))]
 pub struct TokenTrace {
@@ -49,6 +49,8 @@ pub struct TokenTrace {
 pub struct CandidateTrace {
     /// The token's id.
     pub token: u32,
+    /// The text that it would have completed; the name of a special token, such as `<|im_end|>`.
+    pub text: String,
     /// Its log-probability under the base model, in nats.
     pub base_logprob: f32,
     /// Its reward in every dimension, unweighted.

@@ -46,12 +46,14 @@ pub fn app(state: AppState) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(route_not_found)
         .layer(from_fn_with_state(Arc::clone(&shared), auth::require_key));
+    let page = if shared.state.page { pad_page::routes() } else { Router::new() };
     let for_everyone = Router::new()
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .route("/ping", get(health::ping))
         .route("/version", get(health::version))
         .route("/docs", get(docs::page))
+        .merge(page)
         .method_not_allowed_fallback(method_not_allowed);
     layered(for_key_holders.merge(for_everyone), shared)
 }

@@ -37,6 +37,8 @@ pub struct AppState {
     pub origins: Origins,
     /// Names that the server goes by.
     pub hosts: AllowedHosts,
+    /// Whether there is a page at `/`.
+    pub page: bool,
     /// Whether it serves, or ends.
     pub lifecycle: Lifecycle,
 }

@@ -45,6 +45,14 @@ impl Detokenizer {
         text
     }
 
+    /// The text that a token would complete if it came next; a special token's name.
+    pub fn spelled(&self, token: u32) -> String {
+        if self.tokenizer.is_special(token) {
+            return String::from_utf8_lossy(self.tokenizer.token_bytes(token)).into_owned();
+        }
+        self.clone().push(token)
+    }
+
     /// Whether the last token left a character incomplete.
     pub fn is_midway(&self) -> bool {
         !self.held.is_empty()
@@ -104,6 +112,19 @@ mod tests {
         let tokenizer = Arc::new(fixture::byte_level());
         let tokens = tokenizer.encode("the<|im_end|> end").unwrap();
         assert_eq!(texts(&tokenizer, &tokens).concat(), "the end");
+    }
+
+    #[test]
+    fn a_token_is_spelled_as_it_would_come_next() {
+        let tokenizer = Arc::new(fixture::byte_level());
+        let mut detokenizer = Detokenizer::new(Arc::clone(&tokenizer));
+        let tokens = byte_tokens(&tokenizer, "😀a".as_bytes());
+        tokens[..3].iter().for_each(|&id| assert_eq!(detokenizer.push(id), ""));
+        assert_eq!(detokenizer.spelled(tokens[3]), "😀");
+        assert_eq!(detokenizer.spelled(tokens[4]), "\u{fffd}a");
+        let end = tokenizer.encode("<|im_end|>").unwrap()[0];
+        assert_eq!(detokenizer.spelled(end), "<|im_end|>");
+        assert_eq!(detokenizer.push(tokens[3]), "😀", "nothing was pushed");
     }
 
     proptest! {

@@ -15,13 +15,14 @@ pub fn announcement(model: &str, dimensions: &[String], address: SocketAddr, set
         format!("preferences: {}", dimensions.join(", "))
     };
     let preference = example_dimension(dimensions).map(|name| format!(r#", "preference": {{"{name}": 1}}"#));
+    let page = if settings.page { format!(" In a browser: {base}/") } else { String::new() };
     let body = format!(
         r#"{{"messages": [{{"role": "user", "content": "Why is the sky blue?"}}]{}}}"#,
         preference.unwrap_or_default()
     );
     let key = if settings.open() { "" } else { " -H 'authorization: Bearer YOUR_KEY'" };
     format!(
-        "PAD Server {}: {model} at {base}/v1 ({steering}). \
+        "PAD Server {}: {model} at {base}/v1 ({steering}).{page} \
          Try: curl {base}/v1/chat/completions{key} -H 'content-type: application/json' -d '{body}'",
         env!("CARGO_PKG_VERSION")
     )
@@ -56,6 +57,7 @@ mod tests {
         let line = announcement("tiny", &dimensions, "127.0.0.1:8080".parse().unwrap(), &settings(&[]));
         assert!(line.contains("tiny at http://127.0.0.1:8080/v1 (preferences: humor, concise)"), "{line}");
         assert!(line.contains(r#""preference": {"concise": 1}}'"#), "{line}");
+        assert!(line.contains(" In a browser: http://127.0.0.1:8080/ Try: curl"), "{line}");
         assert!(!line.contains('\n') && !line.contains("Bearer"), "{line}");
         let json = line.split("-d '").nth(1).and_then(|rest| rest.strip_suffix('\'')).unwrap();
         assert!(serde_json::from_str::<serde_json::Value>(json).is_ok(), "{json}");

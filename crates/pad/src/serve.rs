@@ -183,6 +183,7 @@ pub fn app_state(settings: &Settings, environment: &Environment, keys: ApiKeys) 
         },
         origins: settings.server.origins().unwrap_or_default(),
         hosts: AllowedHosts::any(),
+        page: settings.server.page,
         lifecycle: Lifecycle::default(),
     };
     state.check_preferences().map_err(anyhow::Error::msg)?;

@@ -29,7 +29,7 @@ impl LogprobQueue {
         let logprobs: Vec<f32> = decision.logprobs().into_iter().map(finite).collect();
         let candidate = |rank: usize| {
             let id = decision.tokens[rank];
-            TopLogprob { token: self.spelled(id, before), logprob: logprobs[rank], bytes: self.bytes(id) }
+            TopLogprob { token: before.spelled(id), logprob: logprobs[rank], bytes: self.bytes(id) }
         };
         let top_logprobs = decision.best(self.top).into_iter().map(candidate).collect();
         let (logprob, bytes) = (logprobs[decision.chosen], self.bytes(token.id));
@@ -39,14 +39,6 @@ impl LogprobQueue {
     /// The entries that wait.
     pub(crate) fn waiting(&mut self) -> &mut WaitingLogprobs {
         &mut self.waiting
-    }
-
-    /// The text that a token would have added.
-    fn spelled(&self, id: u32, before: &Detokenizer) -> String {
-        if self.tokenizer.is_special(id) {
-            return String::from_utf8_lossy(self.tokenizer.token_bytes(id)).into_owned();
-        }
-        before.clone().push(id)
     }
 
     fn bytes(&self, id: u32) -> Option<Vec<u8>> {

@@ -144,6 +144,7 @@ impl ChoiceReader {
     }
 
     fn token(&mut self, token: &Token) -> AnswerPart {
+        let before = self.explain.is_some().then(|| self.detokenizer.clone());
         let text = if token.end { self.ending(token) } else { self.text(token) };
         self.read += 1;
         let stopped = if self.read < self.least { self.stop.pass(&text) } else { self.stop.push(&text) };
@@ -151,8 +152,8 @@ impl ChoiceReader {
         let queue = self.logprobs.as_mut();
         let waiting = queue.map(LogprobQueue::waiting);
         let logprobs = waiting.map(|all| if stopped.hit { all.cut(sent) } else { all.release(sent, midway) });
-        if let Some(names) = &self.explain {
-            self.held.push(trace::explain(token, text, names));
+        if let (Some(names), Some(before)) = (&self.explain, &before) {
+            self.held.push(trace::explain(token, text, names, |id| before.spelled(id)));
         }
         let decision = &token.decision;
         let facts = TokenFacts {

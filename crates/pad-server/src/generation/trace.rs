@@ -9,12 +9,14 @@ use pad_engine::Token;
 /// Stands for a log-probability of minus infinity, which JSON cannot hold; OpenAI uses the same.
 const NEVER: f32 = -9999.0;
 
-/// Why `token` was chosen; `names` are the dimensions of the decision's rewards, in order.
-pub(crate) fn explain(token: &Token, text: String, names: &[String]) -> TokenTrace {
+/// Why `token` was chosen; `names` are the dimensions of the decision's rewards, in order. `spelled` gives the text that a candidate
+/// would have completed.
+pub(crate) fn explain(token: &Token, text: String, names: &[String], spelled: impl Fn(u32) -> String) -> TokenTrace {
     let decision = &token.decision;
     let candidates: Vec<CandidateTrace> = (0..decision.tokens.len())
         .map(|rank| CandidateTrace {
             token: decision.tokens[rank],
+            text: spelled(decision.tokens[rank]),
             base_logprob: finite(decision.base_logprob[rank]),
             rewards: rewards(names, &decision.rewards, rank),
             reward: finite(decision.reward[rank]),
@@ -72,8 +74,10 @@ mod tests {
             kl: 0.1,
         };
         let token = Token { id: 9, end: false, decision };
-        let trace = explain(&token, "x".to_owned(), &["helpful".to_owned(), "brief".to_owned()]);
+        let trace =
+            explain(&token, "x".to_owned(), &["helpful".to_owned(), "brief".to_owned()], |id| format!("<{id}>"));
         assert_eq!((trace.token, trace.base_rank, trace.candidates.len()), (9, 1, 2));
+        assert_eq!(trace.candidates[0].text, "<7>");
         assert_eq!(trace.rewards, BTreeMap::from([("helpful".to_owned(), 1.0), ("brief".to_owned(), -0.5)]));
         assert_eq!(trace.candidates[0].rewards["brief"].to_bits(), 0.5_f32.to_bits());
         let json = serde_json::to_value(&trace).expect("it is JSON");

@@ -39,6 +39,7 @@ pub(crate) fn state(behaviour: Behaviour) -> AppState {
         limits: RequestLimits::default(),
         origins: Origins::default(),
         hosts: AllowedHosts::any(),
+        page: false,
         lifecycle: Lifecycle::default(),
     }
 }

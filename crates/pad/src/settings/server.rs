@@ -30,6 +30,8 @@ pub struct ServerSettings {
     pub cors_origins: Vec<String>,
     /// Names that the server goes by; where there are any, or where it is open and listens on a loopback address, no others.
     pub allowed_hosts: Vec<String>,
+    /// Whether there is a page at `/`.
+    pub page: bool,
     /// Certificate and key.
     pub tls: TlsSettings,
     /// Most connections at once; 0: as many as the limit of open files allows.
@@ -133,6 +135,7 @@ impl std::fmt::Debug for ServerSettings {
             .field("tokens_per_minute_per_key", &self.tokens_per_minute_per_key)
             .field("cors_origins", &self.cors_origins)
             .field("allowed_hosts", &self.allowed_hosts)
+            .field("page", &self.page)
             .field("tls", &self.tls)
             .field("max_connections", &self.max_connections)
             .field("body_limit", &self.body_limit)

@@ -1,0 +1,28 @@
+// The page: asks the server what it is, and shows everything.
+
+import { effect } from "@preact/signals";
+import { render } from "preact";
+import { html } from "./html.js";
+import { linked } from "./link.js";
+import { same, read, PLAIN } from "./preference.js";
+import { presets } from "./presets.js";
+import { returning, sides, view } from "./settings.js";
+import { load, offer, steers } from "./steering.js";
+import { draft } from "./view/composer.js";
+import { Page } from "./view/page.js";
+
+render(html`<${Page} />`, document.getElementById("app"));
+
+// Once the dimensions are known: what the link says, else what was chosen before, else something that shows a difference.
+const ready = effect(() => {
+  if (!offer.value) return;
+  const from = linked();
+  if (from) [draft.value, sides.value] = [from.prompt, from.sides];
+  else sides.value = [0, 1].map((side) => read(sides.peek()[side]));
+  const nothing = !from && !returning && same(sides.peek()[1], PLAIN);
+  if (nothing && presets.peek().length > 0) sides.value = [PLAIN, presets.peek()[0].preference];
+  if (!steers.peek() && view.peek() !== "one") view.value = "one";
+  queueMicrotask(() => ready());
+});
+
+load();

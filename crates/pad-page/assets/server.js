@@ -1,0 +1,37 @@
+// The server's API, as far as the page uses it. Paths are relative, so that the page works behind a prefix as well.
+
+import { events } from "./events.js";
+import { asking, key } from "./key.js";
+import { Trouble } from "./trouble.js";
+
+async function ask(path, options = {}) {
+  const headers = { ...options.headers };
+  if (key.value) headers.authorization = `Bearer ${key.value}`;
+  let response;
+  try {
+    response = await fetch(path, { ...options, headers });
+  } catch (error) {
+    throw error.name === "AbortError" ? error : Trouble.unreachable();
+  }
+  if (response.ok) return response;
+  const trouble = await Trouble.of(response);
+  if (trouble.kind === "key") asking.value = true;
+  throw trouble;
+}
+
+const post = (path, body, signal) =>
+  ask(path, { method: "POST", signal, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+
+/** The served model: `{id, max_model_len, ...}`. */
+export const model = async () => (await (await ask("v1/models")).json()).data[0];
+
+/** What may be preferred: kind, dimensions with ranges, defaults. */
+export const preferences = async () => (await ask("v1/preferences")).json();
+
+/** The chunks of a streamed chat completion. */
+export async function* chat(body, signal) {
+  yield* events(await post("v1/chat/completions", { ...body, stream: true, stream_options: { include_usage: true } }, signal));
+}
+
+/** How a given answer is rewarded, token by token. */
+export const rewards = async (body) => (await post("v1/rewards", body)).json();

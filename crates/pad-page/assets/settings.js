@@ -1,0 +1,71 @@
+// What the reader chose: how answers are made and how they are shown. Kept in the browser.
+
+import { effect, signal } from "@preact/signals";
+import { PLAIN } from "./preference.js";
+
+const NAME = "pad.settings";
+
+const DEFAULTS = {
+  /** "one", "compare" or "sweep". */
+  view: "compare",
+  /** What each pane prefers: left, right. */
+  sides: [PLAIN, PLAIN],
+  /** Which pane the preference panel changes. */
+  edited: 1,
+  temperature: 0.7,
+  seed: 1,
+  length: 200,
+  /** Guidance strength; null: the server's own. */
+  beta: null,
+  /** "rewards": tokens and their tint; "formatted": Markdown. */
+  text: "rewards",
+  /** What tokens are tinted by: "reward", or a dimension. */
+  tint: "reward",
+  differences: true,
+  /** "auto", "light" or "dark". */
+  theme: "auto",
+};
+
+function kept() {
+  try {
+    return JSON.parse(localStorage.getItem(NAME)) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+const before = kept();
+
+/** Whether the page was used before in this browser. */
+export const returning = Object.keys(before).length > 0;
+
+const setting = (name) => signal(typeof before[name] === typeof DEFAULTS[name] ? before[name] : DEFAULTS[name]);
+
+export const view = setting("view");
+export const sides = setting("sides");
+export const edited = setting("edited");
+export const temperature = setting("temperature");
+export const seed = setting("seed");
+export const length = setting("length");
+export const beta = signal(typeof before.beta === "number" ? before.beta : null);
+export const text = setting("text");
+export const tint = setting("tint");
+export const differences = setting("differences");
+export const theme = setting("theme");
+
+const all = { view, sides, edited, temperature, seed, length, beta, text, tint, differences, theme };
+
+effect(() => {
+  const now = Object.fromEntries(Object.entries(all).map(([name, one]) => [name, one.value]));
+  document.documentElement.dataset.theme = now.theme;
+  try {
+    localStorage.setItem(NAME, JSON.stringify(now));
+  } catch {
+    // A browser that keeps nothing.
+  }
+});
+
+/** Change what one pane prefers. */
+export function prefer(side, preference) {
+  sides.value = sides.value.map((old, at) => (at === side ? preference : old));
+}

@@ -1,0 +1,57 @@
+// Where the prompt is written.
+
+import { signal } from "@preact/signals";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { html } from "../html.js";
+import { ask, choices, running, stop } from "../asking.js";
+import { prefer, sides, view } from "../settings.js";
+import { narrow } from "../screen.js";
+import { presets } from "../presets.js";
+import { same } from "../preference.js";
+import { model } from "../steering.js";
+import * as sweep from "../sweep.js";
+import { Icon } from "./icon.js";
+
+/** What is written so far. */
+export const draft = signal("");
+
+/** Send a prompt to where it belongs in the view that is open. */
+export function send(prompt) {
+  const asked = prompt.trim();
+  if (!asked || running.value || !model.value) return;
+  if (view.value === "sweep") sweep.ask(asked, choices());
+  else ask(asked);
+  draft.value = "";
+}
+
+function typed(event) {
+  // Enter that completes a word of an input method sends nothing.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  send(draft.value);
+}
+
+const Chips = () => html`
+  <div class="chips row" role="group" aria-label="Preset">
+    ${presets.value.map(({ name, preference }) => html`
+      <button class="chip" aria-pressed=${same(preference, sides.value[1])} onClick=${() => prefer(1, preference)}>${name}</button>`)}
+  </div>`;
+
+export function Composer() {
+  const box = useRef();
+  useLayoutEffect(() => {
+    box.current.style.height = "auto";
+    box.current.style.height = `${Math.min(box.current.scrollHeight, 180)}px`;
+  }, [draft.value]);
+  return html`
+    <form class="composer" onSubmit=${(event) => { event.preventDefault(); send(draft.value); }}>
+      ${narrow.value && view.value !== "sweep" && html`<${Chips} />`}
+      <div class="field">
+        <textarea id="prompt" ref=${box} rows="1" aria-label="Prompt" placeholder=${narrow.value ? "Ask something" : "Ask something. Every pane answers the same prompt."}
+          value=${draft.value} onInput=${({ target }) => (draft.value = target.value)} onKeyDown=${typed} />
+        ${running.value
+          ? html`<button type="button" class="main" onClick=${stop}><${Icon} name="stop" />Stop</button>`
+          : html`<button class="main" disabled=${!draft.value.trim() || !model.value}>Ask<${Icon} name="send" /></button>`}
+      </div>
+    </form>`;
+}

@@ -1,0 +1,37 @@
+// One slider for each dimension of the reward model.
+
+import { html } from "../html.js";
+import { signed } from "../preference.js";
+import { prefer, sides } from "../settings.js";
+import { dimensions } from "../steering.js";
+
+const STEP = 0.1;
+
+/** Where zero and the weight lie, in parts of the slider's length. */
+function places({ minimum, maximum }, value) {
+  const at = (number) => Math.min(1, Math.max(0, (number - minimum) / (maximum - minimum)));
+  const [zero, here] = [at(0), at(value)];
+  return { "--from": Math.min(zero, here), "--to": Math.max(zero, here), "--zero": zero };
+}
+
+function Slider({ dimension: { name, description, weight }, value, onweigh }) {
+  return html`
+    <div class=${`slider ${value > 0 ? "more" : value < 0 ? "less" : ""}`}>
+      <label for=${`weight-${name}`}>${name}</label>
+      <output for=${`weight-${name}`}>${value ? signed(value) : "0"}</output>
+      <input id=${`weight-${name}`} type="range" min=${weight.minimum} max=${weight.maximum} step=${STEP} value=${value} style=${places(weight, value)}
+        aria-describedby=${description ? `about-${name}` : undefined} onInput=${({ target }) => onweigh(Number(target.value))}
+        onDblClick=${() => onweigh(0)} />
+      ${description && html`<small id=${`about-${name}`}>${description}</small>`}
+    </div>`;
+}
+
+export function WeightSliders({ side }) {
+  const weights = sides.value[side].weights ?? {};
+  const weigh = (name) => (value) => prefer(side, { weights: { ...weights, [name]: value } });
+  return html`
+    <div class="sliders">
+      ${dimensions.value.map((dimension) => html`
+        <${Slider} key=${dimension.name} dimension=${dimension} value=${weights[dimension.name] ?? 0} onweigh=${weigh(dimension.name)} />`)}
+    </div>`;
+}

@@ -1,0 +1,148 @@
+//! The routes: the page at `/`, and each of its files below `/page`.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::Router;
+use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::Response;
+use axum::routing::get;
+
+use crate::asset::{self, Asset};
+use crate::policy::policy;
+
+/// Where the page's files are.
+const FILES: &str = "/page";
+
+const INDEX: &str = "index.html";
+
+/// One route for each file, so that any other path stays the server's own.
+pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let mut router = Router::new();
+    for name in asset::names() {
+        let path = if name == INDEX { "/".to_owned() } else { format!("{FILES}/{name}") };
+        let file = File { name: name.into(), kept: Arc::default() };
+        router = router.route(&path, get(async move |headers: HeaderMap| file.respond(&headers)));
+    }
+    router
+}
+
+/// A file, prepared when it is first asked for.
+#[derive(Clone)]
+struct File {
+    name: Arc<str>,
+    kept: Arc<OnceLock<Asset>>,
+}
+
+impl File {
+    fn respond(&self, request: &HeaderMap) -> Response {
+        // A debug build reads the folder anew, since somebody works on the page.
+        if cfg!(debug_assertions) {
+            return answer(&self.name, &self.read(), request);
+        }
+        answer(&self.name, self.kept.get_or_init(|| self.read()), request)
+    }
+
+    fn read(&self) -> Asset {
+        Asset::read(&self.name).unwrap_or_default()
+    }
+}
+
+fn answer(name: &str, asset: &Asset, request: &HeaderMap) -> Response {
+    let mut response = asset.respond(request);
+    if name == INDEX {
+        let headers = response.headers_mut();
+        if let Ok(policy) = HeaderValue::from_str(&policy(asset.text())) {
+            headers.insert(CONTENT_SECURITY_POLICY, policy);
+        }
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG};
+    use axum::http::{Request, StatusCode};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn get(path: &str, headers: &[(&str, &str)]) -> (StatusCode, HeaderMap, Vec<u8>) {
+        let mut request = Request::get(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = routes().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        let (head, body) = response.into_parts();
+        (head.status, head.headers, to_bytes(body, usize::MAX).await.unwrap().to_vec())
+    }
+
+    #[tokio::test]
+    async fn the_page_comes_with_its_policy_and_each_file_with_its_kind() {
+        let (status, headers, page) = get("/", &[]).await;
+        assert_eq!(
+            (status, &headers[CONTENT_TYPE]),
+            (StatusCode::OK, &HeaderValue::from_static("text/html; charset=utf-8"))
+        );
+        let policy = headers[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; script-src 'self' 'sha256-"), "{policy}");
+        assert!(String::from_utf8(page).unwrap().contains("<script type=\"module\" src=\"page/app.js\">"));
+        for (path, kind) in [
+            ("/page/app.js", "text/javascript"),
+            ("/page/style.css", "text/css"),
+            ("/page/vendor/README.md", "text/plain"),
+        ] {
+            let (status, headers, _) = get(path, &[]).await;
+            assert!(status == StatusCode::OK && headers[CONTENT_TYPE].to_str().unwrap().starts_with(kind), "{path}");
+            assert!(!headers.contains_key(CONTENT_SECURITY_POLICY), "{path}");
+        }
+        for path in
+            ["/page", "/page/", "/page/index.html", "/page/none.js", "/page/../Cargo.toml", "/page/..%2fCargo.toml"]
+        {
+            assert_eq!(get(path, &[]).await.0, StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_browser_has_is_not_sent_again() {
+        let (_, plain, bytes) = get("/page/app.js", &[]).await;
+        let (_, zipped, fewer) = get("/page/app.js", &[("accept-encoding", "br, gzip")]).await;
+        assert!(
+            !plain.contains_key(CONTENT_ENCODING) && zipped[CONTENT_ENCODING] == "gzip" && fewer.len() < bytes.len()
+        );
+        assert_ne!(plain[ETAG], zipped[ETAG], "two representations");
+        let tag = zipped[ETAG].to_str().unwrap();
+        let (status, headers, body) = get("/page/app.js", &[("accept-encoding", "gzip"), ("if-none-match", tag)]).await;
+        assert_eq!((status, headers[ETAG].to_str().unwrap(), body.len()), (StatusCode::NOT_MODIFIED, tag, 0));
+        assert_eq!(get("/page/app.js", &[("if-none-match", tag)]).await.0, StatusCode::OK, "the other representation");
+    }
+
+    #[tokio::test]
+    async fn the_whole_page_is_small() {
+        let mut bytes = 0;
+        for name in asset::names() {
+            let path = if name == INDEX { "/".to_owned() } else { format!("{FILES}/{name}") };
+            let (_, headers, body) = get(&path, &[("accept-encoding", "gzip")]).await;
+            // Licences are there to be read, and not loaded.
+            bytes += if headers[CONTENT_TYPE].to_str().unwrap().starts_with("text/plain") { 0 } else { body.len() };
+        }
+        assert!((20_000..250_000).contains(&bytes), "{bytes} bytes");
+    }
+
+    #[test]
+    fn modules_name_their_files_and_load_nothing_from_elsewhere() {
+        for name in asset::names().filter(|name| !name.starts_with("vendor/")) {
+            let asset = Asset::read(&name).unwrap();
+            let text = asset.text();
+            assert!(text.lines().count() < 300, "{name} has {} lines", text.lines().count());
+            for elsewhere in
+                ["src=\"http", "href=\"http", "@import", "url(http", "fetch(\"http", "innerHTML =", "eval("]
+            {
+                assert!(!text.contains(elsewhere), "{name}: {elsewhere}");
+            }
+        }
+    }
+}

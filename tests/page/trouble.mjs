@@ -1,0 +1,53 @@
+// What a reader is told when something is wrong: node trouble.mjs URL KEY. The server has this key and one place. Prints `stop` to have
+// it stopped, reads a line when it is, and prints `ok` at its end.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { ask, limit, open, pane, settled, start, words } from "./browser.mjs";
+import { accessible } from "./looks.mjs";
+
+const [url, key] = process.argv.slice(2);
+const browser = await start();
+const { page, errors } = await open(browser, url);
+
+// Without the key, and with a wrong one.
+await page.getByRole("dialog").waitFor();
+await accessible(page, "the question for a key");
+await page.getByRole("textbox", { name: "API key" }).fill("wrong");
+await page.getByRole("button", { name: "Use it" }).click();
+await page.getByText("wants an API key that it knows").waitFor();
+await page.getByRole("textbox", { name: "API key" }).fill(key);
+await page.getByRole("button", { name: "Use it" }).click();
+await page.getByRole("button", { name: "Brief", exact: true }).waitFor();
+assert.equal(await page.evaluate(() => localStorage.getItem("pad.key")), null, "not kept beyond the tab");
+
+// One place for two panes: one of them is told so, and tries again.
+await limit(page, 16);
+await ask(page, "What is a volcano?");
+await settled(page);
+const full = page.locator(".answer").filter({ hasText: "The server is full" });
+assert.equal(await full.count(), 1);
+await full.getByRole("button", { name: /^Try again/ }).click();
+await settled(page);
+assert.equal(await full.count(), 0);
+for (const side of [0, 1]) assert.ok((await words(pane(page, side))).trim());
+
+// The server ends in the middle of an answer, and is gone after that.
+await page.getByLabel("One", { exact: true }).check();
+await limit(page, 4000);
+await ask(page, "Tell me a very long story.");
+await page.waitForFunction(() => document.querySelectorAll(".turn:last-of-type .t").length > 2);
+console.log("stop");
+await once(process.stdin, "data");
+process.stdin.pause();
+const last = page.locator(".turn").last();
+await last.getByText(/shutting down|connection was lost/).waitFor();
+assert.ok((await last.locator(".t").count()) > 2, "what came is kept");
+await last.getByRole("button", { name: /^Try again/ }).click();
+await last.getByText("The server cannot be reached").waitFor();
+await accessible(page, "a server that is gone");
+
+// The browser itself reports requests that failed, and nothing else is reported.
+assert.deepEqual(errors.filter((error) => !error.startsWith("Failed to load resource")), []);
+await browser.close();
+console.log("ok");
