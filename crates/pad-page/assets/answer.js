@@ -1,7 +1,7 @@
 // One answer: asked for, streamed, and kept with what is known about each of its tokens.
 
 import { signal } from "@preact/signals";
-import { wire } from "./preference.js";
+import { kept, wire } from "./preference.js";
 import * as server from "./server.js";
 import { model } from "./steering.js";
 import { Trace } from "./trace.js";
@@ -116,12 +116,14 @@ export class Answer {
 
   /** What `toJSON` made. Throws where it is something else. */
   static read(json) {
-    const answer = new Answer(json.preference, json.settings);
+    const { temperature, seed, length, beta } = json.settings;
+    const settings = { temperature: Number(temperature), seed: Number(seed), length: Number(length), beta: beta === null ? null : Number(beta) };
+    const answer = new Answer(kept(json.preference), settings);
     answer.trace = Trace.read(json.trace);
     answer.text = String(json.text);
     answer.model = String(json.model);
-    answer.usage = json.usage?.pad ? json.usage : null;
-    answer.finish = json.finish ?? null;
+    answer.usage = Number.isFinite(json.usage?.pad?.mean_kl) ? json.usage : null;
+    answer.finish = ["stop", "length"].includes(json.finish) ? json.finish : null;
     answer.timing = { first: Number(json.timing.first), rest: Number(json.timing.rest), tokens: Number(json.timing.tokens) };
     answer.state.value = ["done", "stopped", "failed"].includes(json.state) ? json.state : "stopped";
     if (json.trouble) answer.trouble.value = new Trouble(String(json.trouble), { retry: 0 });

@@ -13,12 +13,20 @@ import { Page } from "./view/page.js";
 
 render(html`<${Page} />`, document.getElementById("app"));
 
-// Once the dimensions are known: what the link says, else what was chosen before, else something that shows a difference.
-const ready = effect(() => {
-  if (!offer.value) return;
+/** Take over what the address holds, if it holds something. */
+function follow() {
   const from = linked();
   if (from) [draft.value, sides.value] = [from.prompt, from.sides];
-  else sides.value = [0, 1].map((side) => read(sides.peek()[side]));
+  return from;
+}
+
+addEventListener("hashchange", () => offer.peek() && follow());
+
+// Once the dimensions are known: what the address holds, else what was chosen before, else something that shows a difference.
+const ready = effect(() => {
+  if (!offer.value) return;
+  const from = follow();
+  if (!from) sides.value = [0, 1].map((side) => read(sides.peek()[side]));
   const nothing = !from && !returning && same(sides.peek()[1], PLAIN);
   if (nothing && presets.peek().length > 0) sides.value = [PLAIN, presets.peek()[0].preference];
   if (!steers.peek() && view.peek() !== "one") view.value = "one";

@@ -2,7 +2,6 @@
 
 import { signal } from "@preact/signals";
 import { Answer } from "./answer.js";
-import { PLAIN } from "./preference.js";
 
 const name = () => Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
@@ -38,7 +37,8 @@ export class Turn {
 
   static read(json) {
     const lane = ({ at, versions }) => new Lane(versions.map(Answer.read), Math.min(Math.max(0, Number(at) || 0), Math.max(0, versions.length - 1)));
-    return new Turn(String(json.prompt), json.lanes.slice(0, 2).map(lane));
+    const [left, right] = json.lanes;
+    return new Turn(String(json.prompt), [lane(left), lane(right)]);
   }
 }
 
@@ -80,11 +80,6 @@ export class Conversation {
 
   /** What `toJSON` made. Throws where it is something else. */
   static read(json) {
-    const turns = json.turns.map(Turn.read);
-    for (const answer of turns.flatMap((turn) => turn.lanes.flatMap((lane) => lane.versions.peek()))) {
-      const known = answer.preference?.words !== undefined || typeof answer.preference?.weights === "object";
-      if (!known) answer.preference = PLAIN;
-    }
-    return new Conversation(turns, String(json.id), Number(json.created) || Date.now());
+    return new Conversation(json.turns.map(Turn.read), String(json.id), Number(json.created) || Date.now());
   }
 }

@@ -39,6 +39,13 @@ export function wire(preference) {
 /** Whether the plain preference is what the server takes where a request gives none. */
 export const plainIsDefault = () => Object.values(offer.value?.default ?? {}).every((weight) => weight === 0);
 
+/** A preference as a file has it, whatever the server offers; plain where it is none. */
+export function kept(value) {
+  if (typeof value?.words === "string") return { words: value.words };
+  const weights = Object.entries(value?.weights ?? {}).filter(([, weight]) => Number.isFinite(weight));
+  return { weights: Object.fromEntries(weights) };
+}
+
 /** A preference from elsewhere (a file, a link), brought within what this server offers. */
 export function read(value) {
   if (typeof value?.words === "string") return readsWords.value ? { words: value.words.slice(0, 2000) } : PLAIN;

@@ -62,7 +62,10 @@ export class Trace {
   with(index, rank) {
     const { candidates } = this.tokens[index];
     const other = new Trace(this.dimensions);
-    other.tokens = [...this.tokens.slice(0, index), { ...candidates.at(rank), candidates, overruled: false, mine: true }];
+    const chosen = candidates.at(rank);
+    // A plain answer's candidates have no rewards.
+    const rewards = this.dimensions.map((_, at) => chosen.rewards[at] ?? 0);
+    other.tokens = [...this.tokens.slice(0, index), { ...chosen, rewards, candidates, overruled: false, mine: true }];
     return other;
   }
 

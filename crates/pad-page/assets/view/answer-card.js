@@ -3,6 +3,7 @@
 import { html } from "../html.js";
 import { isRunning } from "../answer.js";
 import { answerTurn, goOn, goOnFrom, retry } from "../asking.js";
+import { copy } from "../clipboard.js";
 import { isPlain, label } from "../preference.js";
 import { text } from "../settings.js";
 import { AnswerText } from "./answer-text.js";
@@ -42,7 +43,7 @@ export function AnswerCard({ conversation, turn, at, side, shared }) {
       <footer>
         <button class="quiet" disabled=${busy} title="Another answer, with the preference of this pane" onClick=${() => answerTurn(conversation, at, side)}><${Icon} name="again" />Again</button>
         ${cut && html`<button class="quiet" title="More of this answer" onClick=${() => goOn(conversation, at, side, answer)}><${Icon} name="more" />Continue</button>`}
-        ${!busy && answer.text && html`<button class="quiet" onClick=${() => navigator.clipboard.writeText(answer.text).catch(() => {})}><${Icon} name="copy" />Copy</button>`}
+        ${!busy && answer.text && html`<button class="quiet" onClick=${() => copy(answer.text, "The answer is")}><${Icon} name="copy" />Copy</button>`}
         <button class="quiet" title="The request, as curl, Python or JavaScript" onClick=${() => (shownRequest.value = { messages: conversation.messages(at, side), answer })}><${Icon} name="code" />Code</button>
       </footer>
     </section>`;

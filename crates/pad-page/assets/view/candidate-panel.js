@@ -14,7 +14,13 @@ const FEW = 8;
 const NEVER = -9000;
 
 /** A token's text with its blanks made visible. */
-export const spelled = (text) => (text === "" ? "(part of a character, or the end)" : text.replaceAll("\n", "⏎").replace(/^ /, "␣").replaceAll("\t", "⇥"));
+export const spelled = (text) => (text === "" ? "(no text)" : text.replaceAll("\n", "⏎").replace(/^ /, "␣").replaceAll("\t", "⇥"));
+
+/** Names of tokens that end an answer: nothing goes on from there. */
+const END = /^<(\|.*\||\/s|eos|end_of_turn)>$/;
+
+/** Whether an answer can go on from this text. A part of a character has none. */
+const goesOn = (text) => text !== "" && !END.test(text);
 
 const number = (value) => (value <= NEVER ? "never" : value.toFixed(2).replace("-", "−"));
 
@@ -32,7 +38,7 @@ function Row({ candidate, chosen, ongoon }) {
   const name = spelled(candidate.text);
   return html`
     <tr class=${chosen ? "chosen" : ""}>
-      <th scope="row">${ongoon && !chosen
+      <th scope="row">${ongoon && !chosen && goesOn(candidate.text)
         ? html`<button class="token" title="Go on from this word" onClick=${() => ongoon(candidate.rank)}>${name}</button>`
         : html`<span class="token">${name}</span>`}</th>
       <td>${candidate.rank + 1}</td>
@@ -78,7 +84,7 @@ export function CandidatePanel() {
     <section class="candidates" aria-label="Why this word">
       <div class="title"><h2>Why this word?</h2>
         ${now.pinned && html`<button class="quiet" aria-label="Close" onClick=${dismiss}><${Icon} name="close" /></button>`}</div>
-      <p class="context">${before ? `… ${before.trimStart()}` : ""}<mark class=${`w ${tintOf(token.reward)} ${token.overruled ? "over" : ""}`}>${spelled(token.text)}</mark></p>
+      <p class="context">${before ? `… ${before.trimStart()}` : ""}<mark class=${`w ${tintOf(token.reward)} ${token.overruled ? "over" : ""}`}>${token.text === "" && token.candidates ? spelled(token.candidates.texts[token.rank]) : spelled(token.text)}</mark></p>
       <p role="status">${verdict(token)}</p>
       <${Table} key=${`${now.answer.id}/${now.index}`} token=${token} ongoon=${free ? goOn : null} />
       ${free && html`<p class="hint">Choose another word to see how the answer would have gone on from it.</p>`}

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { html } from "../html.js";
-import { notice } from "../library.js";
+import { copy } from "../clipboard.js";
 import { LANGUAGES, snippet } from "../snippet.js";
 import { Choice } from "./choice.js";
 import { Icon } from "./icon.js";
@@ -12,11 +12,6 @@ import { Icon } from "./icon.js";
 export const shownRequest = signal(null);
 
 const language = signal("curl");
-
-async function copy(text) {
-  await navigator.clipboard.writeText(text).catch(() => {});
-  notice.value = "The code is in the clipboard.";
-}
 
 export function CodeDialog() {
   const dialog = useRef();
@@ -32,6 +27,6 @@ export function CodeDialog() {
         <button class="quiet" aria-label="Close" onClick=${() => (shownRequest.value = null)}><${Icon} name="close" /></button></div>
       <${Choice} label="Language" value=${language} options=${LANGUAGES} />
       <pre tabindex="0">${code}</pre>
-      <button class="main" onClick=${() => copy(code)}><${Icon} name="copy" />Copy</button>
+      <button class="main" onClick=${() => copy(code, "The code is")}><${Icon} name="copy" />Copy</button>
     </dialog>`;
 }

@@ -1,28 +1,23 @@
 // One prompt and its answers, side by side.
 
 import { useSignal } from "@preact/signals";
+import { useMemo } from "preact/hooks";
 import { html } from "../html.js";
 import { isRunning } from "../answer.js";
 import { answerTurn, branch, edit, panes, running } from "../asking.js";
+import { copy } from "../clipboard.js";
 import { common } from "../difference.js";
-import { notice } from "../library.js";
 import { link } from "../link.js";
 import { differences, text, view } from "../settings.js";
 import { AnswerCard } from "./answer-card.js";
 import { Icon } from "./icon.js";
 
 /** Words that both answers have, for each of them; nulls where that is not shown, and while they are still coming. */
-function sharedWords(answers) {
+function useSharedWords(answers) {
   const shown = view.value === "compare" && differences.value && text.value === "rewards";
-  if (!shown || answers.some((answer) => !answer || isRunning(answer))) return [null, null];
-  answers.forEach((answer) => answer.version.value);
-  const [left, right] = answers.map((answer) => answer.text);
-  return left.trim() === right.trim() ? [null, null] : common(left, right);
-}
-
-async function copyLink(turn) {
-  await navigator.clipboard.writeText(link(turn.prompt)).catch(() => {});
-  notice.value = "A link with the prompt and the preference is in the clipboard.";
+  const ready = shown && answers.every((answer) => answer && !isRunning(answer));
+  const [left, right] = ready ? answers.map((answer) => (answer.version.value, answer.text)) : ["", ""];
+  return useMemo(() => (left.trim() === right.trim() ? [null, null] : common(left, right)), [left, right]);
 }
 
 function Edit({ turn, onsave, oncancel }) {
@@ -41,7 +36,7 @@ function Edit({ turn, onsave, oncancel }) {
 export function TurnView({ conversation, turn, at }) {
   const editing = useSignal(false);
   const answers = turn.lanes.map((lane) => lane.shown);
-  const shared = sharedWords(answers);
+  const shared = useSharedWords(answers);
   const same = view.value === "compare" && answers.every((answer) => answer && !isRunning(answer)) && answers[0].text === answers[1].text;
   return html`
     <article class="turn">
@@ -52,7 +47,7 @@ export function TurnView({ conversation, turn, at }) {
         <div class="actions">
           <button class="quiet" title="Ask something else instead" disabled=${running.value} onClick=${() => (editing.value = true)}><${Icon} name="edit" />Edit</button>
           <button class="quiet" title="Go on from here in a new conversation" disabled=${running.value} onClick=${() => branch(conversation, at)}><${Icon} name="branch" />Branch</button>
-          <button class="quiet" title="Copy a link with this prompt and preference" onClick=${() => copyLink(turn)}><${Icon} name="link" />Link</button>
+          <button class="quiet" title="Copy a link with this prompt and preference" onClick=${() => copy(link(turn.prompt), "A link with the prompt and the preference is")}><${Icon} name="link" />Link</button>
         </div>
       </div>
       ${same && html`<p class="hint">Both answers are the same.</p>`}
