@@ -1,13 +1,23 @@
 // A browser as a reader has one, watched: what it asks for, what it reports.
 
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { delimiter, join } from "node:path";
 import { chromium } from "playwright-core";
 
 /** How long anything may take. Far more than is needed. */
 const PATIENCE = 60_000;
 
+/** The browser among the programs of this machine. */
+function browser() {
+  const folders = (process.env.PATH ?? "").split(delimiter);
+  const found = folders.map((folder) => join(folder, "chromium")).find((path) => existsSync(path));
+  assert.ok(found, "chromium is installed (Debian's package of that name)");
+  return found;
+}
+
 /** Start Chromium. Its sandbox is left out: tests may run as root in a container, where it does not start. */
-export const start = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? "chromium", args: ["--no-sandbox", "--disable-gpu"] });
+export const start = () => chromium.launch({ executablePath: browser(), args: ["--no-sandbox", "--disable-gpu"] });
 
 /** Open the page in a browser profile of its own. `errors` are those that it reported. */
 export async function open(browser, url, options = {}) {

@@ -22,7 +22,7 @@ export function CodeDialog() {
   }, [shown]);
   const code = shown ? snippet(language.value, shown.messages, shown.answer) : "";
   return html`
-    <dialog ref=${dialog} class="code" aria-labelledby="code-title" onClose=${() => (shownRequest.value = null)}>
+    <dialog ref=${dialog} class="code" aria-labelledby="code-title" onCancel=${() => (shownRequest.value = null)}>
       <div class="title"><h2 id="code-title">This answer as a request</h2>
         <button class="quiet" aria-label="Close" onClick=${() => (shownRequest.value = null)}><${Icon} name="close" /></button></div>
       <${Choice} label="Language" value=${language} options=${LANGUAGES} />

@@ -19,7 +19,7 @@ export function KeyDialog() {
     load();
   };
   return html`
-    <dialog ref=${dialog} aria-labelledby="key-title" onClose=${() => (asking.value = false)}>
+    <dialog ref=${dialog} aria-labelledby="key-title" onCancel=${() => (asking.value = false)}>
       <form onSubmit=${use}>
         <h2 id="key-title">API key</h2>
         <p>The page sends it to this server only.</p>
