@@ -17,6 +17,8 @@ class Candidates {
     const columns = [(one) => one.base_logprob, (one) => one.reward, (one) => one.score];
     columns.push(...dimensions.map((name) => (one) => one.rewards[name] ?? 0));
     this.columns = columns.map((column) => Float32Array.from(raw, column));
+    /** For each, the guard that holds its score, or null. */
+    this.held = raw.map((one) => one.held ?? null);
     /** Names of the dimensions that have columns. */
     this.dimensions = dimensions;
   }
@@ -28,7 +30,7 @@ class Candidates {
   /** One candidate, by its rank. */
   at(rank) {
     const [logprob, reward, score, ...rewards] = this.columns.map((column) => column[rank]);
-    return { rank, text: this.texts[rank], logprob, reward, score, rewards };
+    return { rank, text: this.texts[rank], held: this.held[rank], logprob, reward, score, rewards };
   }
 }
 

@@ -22,6 +22,12 @@ const END = /^<(\|.*\||\/s|eos|end_of_turn)>$/;
 /** Whether an answer can go on from this text. A part of a character has none. */
 const goesOn = (text) => text !== "" && !END.test(text);
 
+/** What a guard does to a candidate, by the guard's name. */
+const GUARDS = {
+  implausible: "Too improbable under the base model: it cannot be chosen",
+  repetition: "It would repeat what was said: its reward does not count",
+};
+
 const number = (value) => (value <= NEVER ? "never" : value.toFixed(2).replace("-", "−"));
 
 /** What happened, in a sentence. */
@@ -37,7 +43,7 @@ function verdict(token) {
 function Row({ candidate, chosen, ongoon }) {
   const name = spelled(candidate.text);
   return html`
-    <tr class=${chosen ? "chosen" : ""}>
+    <tr class=${[chosen && "chosen", candidate.held && "held"].filter(Boolean).join(" ")} title=${GUARDS[candidate.held]}>
       <th scope="row">${ongoon && !chosen && goesOn(candidate.text)
         ? html`<button class="token" title="Go on from this word" onClick=${() => ongoon(candidate.rank)}>${name}</button>`
         : html`<span class="token">${name}</span>`}</th>

@@ -80,8 +80,8 @@ async fn the_trace_explains_every_token() {
     for token in &trace {
         let candidates = token["candidates"].as_array().expect("candidates");
         assert_eq!(candidates.len(), 3);
-        assert!(token["text"] == "" || token["text"] == chosen["text"], "{token}");
         let chosen = &candidates[token["base_rank"].as_u64().expect("a rank") as usize];
+        assert!(token["text"] == "" || token["text"] == chosen["text"], "{token}");
         for key in ["token", "base_logprob", "rewards", "reward", "score"] {
             assert_eq!(token[key], chosen[key], "{key} of {token}");
         }
