@@ -36,7 +36,7 @@ const FIELDS: [&str; 29] = [
     "top_k",
     "role",
     "content",
-    "humor",
+    "humorous",
     "unheard_of",
 ];
 

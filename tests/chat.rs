@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::catalogue::CATALOGUE;
 use crate::client::{ask, text, tokens, with};
 use crate::server::Server;
 
@@ -90,7 +91,7 @@ fn choices_share_the_prompt_and_differ() {
 #[test]
 fn a_seed_makes_an_answer_repeatable() {
     let sample = |seed: i64| {
-        let fields = json!({"temperature": 1.3, "seed": seed, "preference": {"humor": 0.5}, "pad": {"trace": true}});
+        let fields = json!({"temperature": 1.3, "seed": seed, "preference": {"humorous": 0.5}, "pad": {"trace": true}});
         let body = with(ask("Invent a name for a dog.", 12), fields);
         tokens(&Server::reference().client().completion(&body)["choices"][0])
     };
@@ -149,7 +150,7 @@ fn the_server_tells_what_it_serves() {
     let preferences = client.get("/v1/preferences").json();
     let names: Vec<&str> =
         preferences["data"].as_array().expect("a list").iter().filter_map(|d| d["name"].as_str()).collect();
-    assert_eq!(names, ["helpful", "harmless", "humor", "concise", "expert"]);
+    assert_eq!(names, CATALOGUE);
     assert_eq!(client.get("/ready").json(), json!({"ready": true}));
     assert_eq!(client.get("/health").json()["status"], "ok");
     let page = client.get("/metrics");

@@ -112,7 +112,7 @@ fn two_hundred_schemas_are_answered_as_they_ask() {
         while let Some(number) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|number| *number < 2 * PAIRS) {
             let (body, schema) = pair(number / 2);
             let steered = number % 2 == 1;
-            let preference = if steered { json!({"preference": {"humor": 1.5}}) } else { json!({}) };
+            let preference = if steered { json!({"preference": {"humorous": 1.5}}) } else { json!({}) };
             let (text, reason) = answer(&client, &with(body, preference), (number / 2 + number) % 2 == 0);
             assert_eq!(reason, "stop", "{schema}: {text}");
             let value: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {schema}: {text}"));
@@ -164,8 +164,8 @@ fn biases_penalties_and_preferences_decide_among_what_is_allowed() {
     let token = steps[open]["token"].to_string();
     let banned = trace(json!({"logit_bias": {token: -100}}));
     assert_ne!(banned[open]["token"], steps[open]["token"], "a ban leaves the others");
-    let steered = trace(json!({"preference": {"humor": 2}}));
-    assert!(steered[open]["rewards"]["humor"].is_number(), "{steered}");
+    let steered = trace(json!({"preference": {"humorous": 2}}));
+    assert!(steered[open]["rewards"]["humorous"].is_number(), "{steered}");
     let seen = |step: &Value| -> Vec<Value> {
         let mut tokens: Vec<Value> =
             step["candidates"].as_array().expect("a list").iter().map(|c| c["token"].clone()).collect();

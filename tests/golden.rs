@@ -26,6 +26,9 @@ dimensions = [
 ]
 "#;
 
+/// The reward model of those cases: the paper's template and number of candidates.
+const PAPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/smollm2/paper.toml");
+
 /// Made by `tests/reference/heads.py`.
 const HEADS: &str = include_str!("data/smollm2/heads.jsonl");
 
@@ -115,7 +118,8 @@ fn check_all(client: &Client, cases: &[Value], lanes: usize, least: usize) {
 
 #[test]
 fn every_decision_is_the_references() {
-    check_all(&Server::reference().client(), &cases(PROMPTED), 1, 100);
+    let server = Server::start(&["--dtype", "f32", "--reward", PAPER], &[]);
+    check_all(&server.client(), &cases(PROMPTED), 1, 100);
 }
 
 /// The reward model that comes with the program has no adapter: its heads read the base lane.
@@ -189,7 +193,8 @@ fn divergence(ours: &Value, theirs: &Value) -> f64 {
 
 #[test]
 fn the_fast_arithmetic_stays_close() {
-    let client = Server::shared().client();
+    let server = Server::start(&["--reward", PAPER], &[]);
+    let client = server.client();
     let (mut same, mut compared, mut sum) = (0, 0, 0.0);
     for case in cases(PROMPTED) {
         let (trace, _) = trace_of(&client, &case);

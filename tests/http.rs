@@ -73,7 +73,7 @@ fn values_of_the_wrong_type_or_out_of_range() {
         ("stop", json!(["a", "b", "c", "d", "e"]), "allowed: up to 4"),
         ("stop", json!([""]), "empty string"),
         ("stream", json!("yes"), "boolean"),
-        ("extra_body", json!({"preference": {"humor": 1}}), "top level"),
+        ("extra_body", json!({"preference": {"humorous": 1}}), "top level"),
         ("pad", json!([1, 2]), "an object with"),
     ] {
         refuses(&client, json!({field: value}), field, says);
@@ -91,14 +91,14 @@ fn preferences_that_do_not_fit_the_reward_model() {
     let client = Server::shared().client();
     for (preference, says) in [
         (json!({"humour": 1}), "`humour`"),
-        (json!({"humour": 1}), "`humor`"),
-        (json!({"humor": 2.5}), "from -2 to 2"),
-        (json!({"humor": -2.5}), "from -2 to 2"),
-        (json!({"humor": "much"}), "number"),
-        (json!({"humor": null}), "number"),
-        (json!([1, 0]), "5 dimensions"),
-        (json!([0, 0, 0, 0, 0, 0]), "5 dimensions"),
-        (json!([0, 0, 0, 0, 9]), "from -2 to 2"),
+        (json!({"humour": 1}), "`humorous`"),
+        (json!({"humorous": 2.5}), "from -2 to 2"),
+        (json!({"humorous": -2.5}), "from -2 to 2"),
+        (json!({"humorous": "much"}), "number"),
+        (json!({"humorous": null}), "number"),
+        (json!([1, 0]), "13 dimensions"),
+        (json!(vec![0; 14]), "13 dimensions"),
+        (json!([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]), "from -2 to 2"),
         (json!([true, 0, 0, 0, 0]), "number"),
         (json!(""), "principle is empty"),
         (json!(3), "an object of dimension names"),
@@ -108,13 +108,16 @@ fn preferences_that_do_not_fit_the_reward_model() {
     let body = |preference: &str| {
         format!(r#"{{"messages": [{{"role": "user", "content": "hi"}}], "preference": {preference}}}"#)
     };
-    for preference in
-        [r#"{"humor": NaN}"#, "[Infinity, 0, 0, 0, 0]", r#"{"humor": 1e999}"#, r#"{"humor": 1, "humor": 2}"#]
-    {
+    for preference in [
+        r#"{"humorous": NaN}"#,
+        "[Infinity, 0, 0, 0, 0]",
+        r#"{"humorous": 1e999}"#,
+        r#"{"humorous": 1, "humorous": 2}"#,
+    ] {
         let answer = client.send("POST", "/v1/chat/completions", &body(preference));
         check(&answer, 400, "preference", "", "");
     }
-    let system = json!({"messages": [{"role": "system", "content": "Be kind."}], "preference": {"humor": 1}});
+    let system = json!({"messages": [{"role": "system", "content": "Be kind."}], "preference": {"humorous": 1}});
     refuses(&client, system, "messages", "`user`");
     still_answers(&client);
 }

@@ -99,7 +99,7 @@ fn a_key_learns_nothing_of_anothers_prompts() {
 fn prompts_do_not_stand_in_the_log() {
     let server = Server::start(&["--log", "trace"], &[]);
     let secret = "zanzibar";
-    server.client().completion(&with(ask(&format!("Spell {secret}."), 4), json!({"preference": {"humor": 1}})));
+    server.client().completion(&with(ask(&format!("Spell {secret}."), 4), json!({"preference": {"humorous": 1}})));
     server.client().chat(&with(ask(secret, 4), json!({"preference": {secret: 1}, secret: {"deep": secret}})));
     let log = server.log();
     assert!(log.len() > 500, "there is a log at this level: {log}");

@@ -5,6 +5,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
+use crate::catalogue::CATALOGUE;
 use crate::client::{Answer, ask, with};
 use crate::poll::until;
 use crate::server::Server;
@@ -28,7 +29,7 @@ fn at_once<T: Send>(count: usize, send: impl Fn(usize) -> T + Sync) -> Vec<T> {
 #[test]
 fn sixty_four_preferences_at_once_are_all_served() {
     let server = Server::shared();
-    let names = ["helpful", "harmless", "humor", "concise", "expert"];
+    let names = CATALOGUE;
     let answers = at_once(64, |i| {
         let weights: Vec<f64> = (0..names.len()).map(|d| ((i * 7 + d * 3) % 9) as f64 / 4.0 - 1.0).collect();
         let preference = match i % 4 {
@@ -70,7 +71,7 @@ fn more_than_the_queue_holds_is_refused_at_once() {
 #[test]
 fn a_small_cache_serves_one_after_the_other() {
     let server = Server::start(&[], &[("PAD_ENGINE__KV_POSITIONS", "512")]);
-    let steered = json!({"preference": {"humor": 1}});
+    let steered = json!({"preference": {"humorous": 1}});
     let big = server.client().completion(&with(ask("Tell a story.", 500), steered.clone()));
     let told = big["usage"]["completion_tokens"].as_u64().expect("a number");
     assert!(told < 256, "two lanes have half of the cache each, less their prompts: {told}");

@@ -7,6 +7,7 @@
 mod bench;
 mod bodies;
 mod calls;
+mod catalogue;
 mod chat;
 mod client;
 mod clients;

@@ -5,6 +5,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
+use crate::catalogue::principle;
 use crate::client::{ask, tokens, with};
 use crate::poll::until;
 use crate::server::Server;
@@ -26,10 +27,10 @@ fn nothing_asked_for_is_the_base_models_own_answer() {
     let plain = client.completion(&traced(json!({})));
     for fields in [
         json!({"preference": {}}),
-        json!({"preference": {"humor": 0, "expert": 0.0}}),
-        json!({"preference": [0, 0, 0, 0, 0]}),
-        json!({"preference": [0, 0, 0, 0, -0.0]}),
-        json!({"preference": {"humor": 2}, "pad": {"trace": true, "beta": 0}}),
+        json!({"preference": {"humorous": 0, "expert": 0.0}}),
+        json!({"preference": vec![0; 13]}),
+        json!({"preference": [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -0.0]}),
+        json!({"preference": {"humorous": 2}, "pad": {"trace": true, "beta": 0}}),
         json!({"preference": "like a pirate", "pad": {"trace": true, "beta": 0}}),
     ] {
         let answer = client.completion(&traced(fields.clone()));
@@ -46,7 +47,7 @@ fn nothing_asked_for_is_the_base_models_own_answer() {
 #[test]
 fn what_is_asked_for_is_counted_and_explained() {
     let client = Server::shared().client();
-    let answer = client.completion(&traced(json!({"preference": {"expert": 2.0, "concise": -1.0, "humor": 0}})));
+    let answer = client.completion(&traced(json!({"preference": {"expert": 2.0, "concise": -1.0, "humorous": 0}})));
     let usage = &answer["usage"]["pad"];
     assert_eq!(usage["reward_lanes"], 2, "a weight of 0 costs no lane");
     assert!(usage["mean_kl"].as_f64().is_some_and(|kl| kl > 0.0), "{usage}");
@@ -73,7 +74,7 @@ fn what_is_asked_for_is_counted_and_explained() {
 fn a_principle_in_plain_words_is_a_dimension_of_weight_one() {
     let client = Server::shared().client();
     let named = client.completion(&traced(json!({"preference": {"expert": 1}})));
-    let words = "expert level: technical vocabulary and precise detail";
+    let words = principle(&client, "expert");
     let free = client.completion(&traced(json!({"preference": words})));
     assert_eq!(tokens(&named["choices"][0]), tokens(&free["choices"][0]));
     assert_eq!(free["usage"]["pad"], named["usage"]["pad"]);
@@ -83,7 +84,7 @@ fn a_principle_in_plain_words_is_a_dimension_of_weight_one() {
 
 /// Sixteen requests at once, of which the first is `body`; the first's tokens.
 fn in_company(server: &Server, body: &Value) -> Vec<u64> {
-    let names = ["helpful", "harmless", "humor", "concise", "expert"];
+    let names = ["concise", "harmless", "humorous", "formal", "expert"];
     let others = (0..15_u32).map(|i| {
         let name = names[i as usize % names.len()];
         let weight = f64::from(i) / 5.0 - 1.0;

@@ -30,7 +30,8 @@ fn token(text: &str) -> String {
 fn a_bias_of_a_hundred_forces_a_token_and_one_of_minus_a_hundred_bans_it() {
     let forced = complete(json!({"logit_bias": {token(" Paris"): 100}, "max_tokens": 4}));
     assert_eq!(text(&forced, 0), " Paris".repeat(4));
-    let steered = complete(json!({"logit_bias": {token(" Paris"): 100}, "max_tokens": 4, "preference": {"humor": 2}}));
+    let steered =
+        complete(json!({"logit_bias": {token(" Paris"): 100}, "max_tokens": 4, "preference": {"humorous": 2}}));
     assert_eq!(text(&steered, 0), " Paris".repeat(4), "whatever the rewards say");
     let banned = complete(json!({"logit_bias": {token(" Paris"): -100}}));
     let said = text(&banned, 0);
@@ -116,7 +117,7 @@ fn log_probabilities_go_with_the_text() {
     for (content, fields) in [
         (QUESTION, json!({})),
         (QUESTION, json!({"stop": "ital of Fr"})),
-        (QUESTION, json!({"stop": ["is Parma", "nce is P"], "preference": {"humor": 0.1}})),
+        (QUESTION, json!({"stop": ["is Parma", "nce is P"], "preference": {"humorous": 0.1}})),
         (QUESTION, json!({"n": 3, "temperature": 1.5, "seed": 4, "preference": {"expert": 1}})),
         (smiles, json!({})),
         (smiles, json!({"max_tokens": 7})),

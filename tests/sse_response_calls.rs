@@ -52,7 +52,7 @@ fn calls_come_as_they_are_made() {
     let tool = json!({"type": "function", "name": "get_weather", "strict": true, "parameters": city});
     let body = json!({"input": "What is the weather in Oslo?", "max_output_tokens": 60, "temperature": 0,
         "tools": [tool], "tool_choice": "required", "parallel_tool_calls": false});
-    for fields in [json!({}), json!({"preference": {"humor": 1.5}})] {
+    for fields in [json!({}), json!({"preference": {"humorous": 1.5}})] {
         let body = with(body.clone(), fields);
         let whole = client.send("POST", "/v1/responses", &body.to_string()).json();
         let answer = client.send("POST", "/v1/responses", &with(body, json!({"stream": true})).to_string());

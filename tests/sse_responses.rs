@@ -96,7 +96,7 @@ fn respond(fields: Value) -> Value {
 #[test]
 fn responses_come_as_they_are_made() {
     let client = Server::reference().client();
-    for fields in [json!({}), json!({"max_output_tokens": 3}), json!({"preference": {"humor": 1.5}})] {
+    for fields in [json!({}), json!({"max_output_tokens": 3}), json!({"preference": {"humorous": 1.5}})] {
         let whole = client.send("POST", "/v1/responses", &respond(fields.clone()).to_string()).json();
         let body = with(respond(fields), json!({"stream": true}));
         let answer = client.send("POST", "/v1/responses", &body.to_string());

@@ -33,7 +33,7 @@ fn streams_say_what_whole_answers_say() {
     agree(&json!({}));
     agree(&json!({"preference": {"concise": 1.0}}));
     agree(&json!({"stop": [" is blue", "scatter"]}));
-    agree(&json!({"n": 3, "temperature": 1.2, "seed": 7, "preference": {"humor": 1}}));
+    agree(&json!({"n": 3, "temperature": 1.2, "seed": 7, "preference": {"humorous": 1}}));
     agree(&json!({"max_tokens": 0}));
     agree(&json!({"max_tokens": 1}));
 }

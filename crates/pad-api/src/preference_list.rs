@@ -11,9 +11,13 @@ use crate::ObjectKind;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({
     "object": "list", "kind": "prompted",
-    "data": [{"name": "concise", "description": null, "principle": "answer in one short sentence", "weight": {"minimum": -2.0, "maximum": 2.0}}],
+    "data": [{
+        "name": "concise", "description": "Says it briefly.", "principle": "Answer in one short sentence.",
+        "opposite": "Answer at length, with every detail.", "weight": {"minimum": -2.0, "maximum": 2.0},
+        "recommended": {"minimum": -2.0, "maximum": 1.5}, "strong": [{"minimum": 1.5, "maximum": 2.0}]
+    }],
     "default": {"concise": 0.0},
-    "beta": {"default": 1.0, "minimum": 0.0, "maximum": 4.0}, "top_k": {"default": 10, "minimum": 1, "maximum": 100}
+    "beta": {"default": 1.0, "minimum": 0.0, "maximum": 4.0}, "top_k": {"default": 40, "minimum": 1, "maximum": 100}
 }))]
 pub struct PreferenceList {
     /// Always `list`.
@@ -40,8 +44,17 @@ pub struct DimensionInfo {
     pub description: Option<String>,
     /// The principle that the reward model reads.
     pub principle: String,
+    /// The instruction for weights below 0; `null`: such weights steer away from the principle.
+    #[schema(required)]
+    pub opposite: Option<String>,
     /// The allowed weights.
     pub weight: NumberRange,
+    /// The range of weights in which answers stay on topic; `null` if it was not measured.
+    #[schema(required)]
+    pub recommended: Option<NumberRange>,
+    /// The allowed weights outside of it: the style is stronger, and answers lose content more often.
+    #[serde(default)]
+    pub strong: Vec<NumberRange>,
 }
 
 /// An inclusive range.
@@ -51,6 +64,16 @@ pub struct NumberRange {
     pub minimum: f64,
     /// The largest allowed value.
     pub maximum: f64,
+}
+
+impl NumberRange {
+    /// The parts of this range outside of another one.
+    #[must_use]
+    pub fn beyond(self, other: Self) -> Vec<Self> {
+        let below = Self { minimum: self.minimum, maximum: other.minimum };
+        let above = Self { minimum: other.maximum, maximum: self.maximum };
+        [below, above].into_iter().filter(|range| range.minimum < range.maximum).collect()
+    }
 }
 
 /// Guidance strength: the default and the allowed range.
@@ -73,4 +96,28 @@ pub struct TopKRange {
     pub minimum: u64,
     /// The largest allowed value.
     pub maximum: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(minimum: f64, maximum: f64) -> NumberRange {
+        NumberRange { minimum, maximum }
+    }
+
+    #[test]
+    fn what_lies_beyond_a_range_lies_on_both_sides() {
+        let all = range(-2.0, 2.0);
+        assert_eq!(all.beyond(range(-1.0, 1.5)), [range(-2.0, -1.0), range(1.5, 2.0)]);
+        assert_eq!(all.beyond(range(-2.0, 1.0)), [range(1.0, 2.0)]);
+        assert_eq!(all.beyond(all), []);
+    }
+
+    #[test]
+    fn what_is_not_told_is_not_there() {
+        let told = r#"{"name": "a", "description": null, "principle": "b", "weight": {"minimum": -1, "maximum": 1}}"#;
+        let info: DimensionInfo = serde_json::from_str(told).unwrap();
+        assert!(info.opposite.is_none() && info.recommended.is_none() && info.strong.is_empty());
+    }
 }

@@ -9,6 +9,9 @@ pub enum Reference {
     /// The base lane.
     #[default]
     Base,
+    /// The base lane, for a readout of the dimension's opposite: phi is `log pi_base - log pi_readout`, so that a positive reward means
+    /// more of the dimension here as well.
+    Opposing,
     /// Another reward readout of the step, by index.
     Readout(usize),
     /// Nothing: phi is the lane's own log-probability (an autoregressive reward model).
@@ -53,6 +56,7 @@ impl Term {
         let own = &readouts[self.readout];
         match self.reference {
             Reference::Base => ratio(own, base),
+            Reference::Opposing => ratio(base, own),
             Reference::Readout(index) => ratio(own, &readouts[index]),
             Reference::None => own.iter().copied().map(finite).collect(),
         }
@@ -118,6 +122,16 @@ mod tests {
         close(&phi[2], &[0.4f32.ln(), 0.6f32.ln()]);
     }
 
+    /// With a weight below 0 the lane of the opposite gains: -2 times ln 0.5 / 0.2 and ln 0.5 / 0.8.
+    #[test]
+    fn an_opposing_lane_is_followed_by_a_negative_weight() {
+        let base = [0.5f32.ln(), 0.5f32.ln()];
+        let terms = [term(-2.0, 0, Reference::Opposing)];
+        let phi = features(&terms, &base, &[lane(&[0.2, 0.8])], Normalisation::Candidates);
+        close(&phi[0], &[2.5f32.ln(), 0.625f32.ln()]);
+        close(&weighted(&terms, &phi, 2), &[2.0 * 0.4f32.ln(), 2.0 * 1.6f32.ln()]);
+    }
+
     #[test]
     fn the_weighted_sum_by_hand() {
         let terms = [term(2.0, 0, Reference::Base), term(-0.5, 1, Reference::Base)];
@@ -128,9 +142,9 @@ mod tests {
     #[test]
     fn a_token_that_is_ruled_out_has_no_reward() {
         let base = [0.0, f32::NEG_INFINITY];
-        let terms = [term(1.0, 0, Reference::Base)];
+        let terms = [term(1.0, 0, Reference::Base), term(1.0, 0, Reference::Opposing)];
         let phi = features(&terms, &base, &[lane(&[0.5, 0.5])], Normalisation::Candidates);
-        assert_eq!(phi[0][1], 0.0);
+        assert_eq!([phi[0][1], phi[1][1]], [0.0, 0.0]);
         let phi = features(&terms, &[0.5f32.ln(); 2], &[lane(&[1.0, 0.0])], Normalisation::Candidates);
         assert_eq!(phi[0][1], 0.0);
     }

@@ -109,7 +109,10 @@ mod tests {
         assert_eq!(asked("told:user", &more).unwrap(), in_user);
         assert_eq!(asked("told:user+pad", &[("concise", 2.0)]).unwrap(), in_user, "it has all weights");
         let less = asked("told:user+pad", &[("concise", -2.0)]).unwrap();
-        assert!(less[0].content.starts_with("Answer at length"), "the instruction follows the sign: {less:?}");
+        assert!(
+            less[0].content.starts_with("Give a long and thorough answer"),
+            "the instruction follows the sign: {less:?}"
+        );
         assert_eq!(asked("pad", &more).unwrap(), prompt().messages);
         let mut with_system = prompt();
         with_system.messages.insert(0, Message::system("You are Bob."));

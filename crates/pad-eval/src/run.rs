@@ -88,7 +88,7 @@ impl Run {
         self.recognise(server, methods, identity)?;
         for dimension in server.dimensions() {
             if !dimension.principle.trim().is_empty() {
-                self.scales.tell(&dimension.name, &dimension.principle);
+                self.scales.tell(&dimension.name, &dimension.principle, dimension.opposite.as_deref());
             }
         }
         let preferences = if methods.iter().any(|method| *method != Method::Base) {

@@ -119,11 +119,14 @@ impl Scales {
         self.of(dimension)?.scores.first()
     }
 
-    /// Sets what a dimension's prompted model is told where the scales say nothing.
-    pub fn tell(&mut self, dimension: &str, principle: &str) {
+    /// Sets what a dimension's prompted model is told for more and for less of it, where the scales say nothing.
+    pub fn tell(&mut self, dimension: &str, principle: &str, opposite: Option<&str>) {
         let empty = || Scale { scores: Vec::new(), told: None, opposite: None, examples: Vec::new() };
         let scale = self.0.entry(dimension.to_owned()).or_insert_with(empty);
-        scale.told.get_or_insert_with(|| principle.to_owned());
+        if scale.told.is_none() {
+            scale.told = Some(principle.to_owned());
+            scale.opposite = scale.opposite.take().or(opposite.map(str::to_owned));
+        }
     }
 }
 
@@ -151,11 +154,15 @@ mod tests {
         let mut scales = Scales::read(&path).unwrap();
         assert_eq!(scales.score("concise").unwrap().name, "chars");
         assert_eq!(scales.score("simple"), Scales::shipped().unwrap().score("simple"));
-        scales.tell("concise", "conciseness");
-        scales.tell("sailor", "like a sailor");
-        scales.tell("sailor", "another");
-        assert_eq!(scales.of("concise").unwrap().told.as_deref(), Some("conciseness"));
-        assert_eq!(scales.of("sailor").unwrap().told.as_deref(), Some("like a sailor"));
+        scales.tell("concise", "conciseness", None);
+        scales.tell("sailor", "like a sailor", Some("like a landlubber"));
+        scales.tell("sailor", "another", None);
+        let told = |dimension: &str| {
+            let scale = scales.of(dimension).unwrap();
+            (scale.told.as_deref(), scale.opposite.as_deref())
+        };
+        assert_eq!(told("concise"), (Some("conciseness"), None));
+        assert_eq!(told("sailor"), (Some("like a sailor"), Some("like a landlubber")));
         std::fs::write(&path, "[concise]\nscore = 1\n").unwrap();
         let error = Scales::read(&path).unwrap_err().to_string();
         assert!(error.contains("own.toml") && error.contains("score"), "{error}");

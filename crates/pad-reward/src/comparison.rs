@@ -15,7 +15,8 @@ const READ: f32 = 1.0;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
     /// The lanes of all preferences. A principle in plain words is a term of that name; a term's weight is that of the preference
-    /// which brought it, and stands in `weights` too.
+    /// which brought it, and stands in `weights` too. A dimension with weights of both signs, and with
+    /// different lanes for them, has a second term: "NAME (opposite)".
     pub plan: LanePlan,
     /// By preference: the terms that count for it.
     pub weights: Vec<Vec<TermWeight>>,
@@ -38,10 +39,17 @@ impl RewardModel {
             }
             Ok(plan.merge(added))
         };
-        // Dimensions with terms of their own are laid out once, in the manifest's order, whichever preferences weigh them.
+        // Dimensions with terms of their own are laid out once, in the manifest's order, whichever preferences weigh them: first those
+        // that are weighed for.
         let apart = self.manifest().kind.reads_dimensions_apart();
         if preferences.is_empty() || apart {
-            add(&mut plan, &self.all_weighed(preferences))?;
+            add(&mut plan, &self.all_weighed(preferences, Side::More))?;
+            let mut less = self.plan(chat, prompt, &self.all_weighed(preferences, Side::Less), READ)?;
+            less.base.clone_from(&plan.base);
+            for name in less.dimensions.iter_mut().filter(|name| plan.term_named(name).is_some()) {
+                *name = opposite_of(name);
+            }
+            plan.merge(less);
         }
         let mut weights = Vec::with_capacity(preferences.len());
         for preference in preferences {
@@ -57,18 +65,47 @@ impl RewardModel {
     fn terms_of(&self, plan: &LanePlan, preference: &Preference, weights: &[f32]) -> Vec<TermWeight> {
         let counting = weights.iter().enumerate().filter(|(dimension, _)| preference.weighs(*dimension));
         let term = |(dimension, weight): (usize, &f32)| {
-            Some(TermWeight { term: plan.term_named(&self.dimensions()[dimension].name)?, weight: *weight })
+            let name = &self.dimensions()[dimension].name;
+            let opposite = match self.side(dimension, *weight) {
+                Side::Less => plan.term_named(&opposite_of(name)),
+                Side::More => None,
+            };
+            Some(TermWeight { term: opposite.or_else(|| plan.term_named(name))?, weight: *weight })
         };
         counting.filter_map(term).collect()
     }
 
-    /// Weight 1 for every dimension that some preference weighs; for all where there is no preference.
-    fn all_weighed(&self, preferences: &[Preference]) -> Preference {
+    /// A weight of 1, or of -1, for every dimension that some preference weighs on this side; 1 for all where there is no preference.
+    fn all_weighed(&self, preferences: &[Preference], side: Side) -> Preference {
         let weighs = |dimension: usize| {
-            preferences.is_empty() || preferences.iter().any(|preference| preference.weighs(dimension))
+            preferences.iter().any(|preference| {
+                preference.weight(dimension).is_some_and(|weight| self.side(dimension, weight) == side)
+            })
         };
-        Preference::Weights(
-            (0..self.dimensions().len()).map(|dimension| f32::from(u8::from(weighs(dimension)))).collect(),
-        )
+        let weight = |dimension: usize| match side {
+            Side::More => f32::from(u8::from(preferences.is_empty() || weighs(dimension))),
+            Side::Less => -f32::from(u8::from(weighs(dimension))),
+        };
+        Preference::Weights((0..self.dimensions().len()).map(weight).collect())
     }
+
+    /// The lanes by which a dimension's reward is measured at this weight.
+    fn side(&self, dimension: usize, weight: f32) -> Side {
+        let two = self.manifest().kind.has_two_sides(&self.dimensions()[dimension], self.manifest());
+        if two && weight < 0.0 { Side::Less } else { Side::More }
+    }
+}
+
+/// The two sides of a dimension whose weights below 0 use another lane.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    /// Those of weights above 0, and of all weights where there are no others.
+    More,
+    /// Those of weights below 0.
+    Less,
+}
+
+/// The name of a dimension's second term, where both sides are weighed.
+fn opposite_of(name: &str) -> String {
+    format!("{name} (opposite)")
 }

@@ -5,17 +5,24 @@ use serde::{Deserialize, Serialize};
 use crate::error::RewardError;
 
 /// A preference dimension: the name that requests use, and the principle that a text-conditioned model reads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dimension {
     /// Name in requests, traces and metrics: ASCII letters, digits, `_` and `-`.
     pub name: String,
-    /// The words put before the instruction, such as "helpfulness"; may be empty where the dimension has a trained head.
+    /// The instruction for more of it, such as "Answer in one short sentence."; may be empty where the dimension has a trained
+    /// head.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub principle: String,
+    /// The instruction for less of it; used by the prompted kind only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opposite: Option<String>,
     /// What the dimension means, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// Smallest and largest weight at which answers stay on topic, as measured; weights outside are strong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recommended: Option<[f64; 2]>,
 }
 
 impl Dimension {
@@ -32,6 +39,18 @@ impl Dimension {
         Ok(())
     }
 
+    /// Refuses an opposite that says nothing, and a recommended range that is none.
+    pub(crate) fn check_values(&self) -> Result<(), RewardError> {
+        if self.opposite.as_ref().is_some_and(|words| words.trim().is_empty()) {
+            let field = format!("the opposite of dimension `{}`", self.name);
+            return Err(RewardError::manifest(&field, "empty", "some words, or no opposite"));
+        }
+        match self.recommended {
+            Some(range) => check_range(&format!("the recommended range of dimension `{}`", self.name), range),
+            None => Ok(()),
+        }
+    }
+
     /// Refuses an empty principle.
     pub(crate) fn check_principle(&self) -> Result<(), RewardError> {
         if self.principle.trim().is_empty() {
@@ -40,6 +59,20 @@ impl Dimension {
         }
         Ok(())
     }
+
+    /// The recommended weights among those that a request may give.
+    pub fn recommended_within(&self, [least, most]: [f64; 2]) -> Option<[f64; 2]> {
+        self.recommended.map(|[low, high]| [low.max(least), high.min(most)])
+    }
+}
+
+/// Refuses a range of weights that does not lie around 0.
+pub(crate) fn check_range(field: &str, [low, high]: [f64; 2]) -> Result<(), RewardError> {
+    // The comparisons are false for NaN.
+    if low.is_finite() && high.is_finite() && low <= 0.0 && high >= 0.0 && low < high {
+        return Ok(());
+    }
+    Err(RewardError::manifest(field, &format!("[{low}, {high}]"), "two finite numbers around 0, the lower first"))
 }
 
 /// The names in order, for messages: "`a`, `b`".

@@ -95,7 +95,7 @@ impl LanePlan {
 fn behind(readouts: usize, term: Term) -> Term {
     let reference = match term.reference {
         Reference::Readout(other) => Reference::Readout(other + readouts),
-        Reference::Base | Reference::None => term.reference,
+        Reference::Base | Reference::Opposing | Reference::None => term.reference,
     };
     Term { readout: term.readout + readouts, reference, ..term }
 }

@@ -9,9 +9,6 @@ use crate::preference::Preference;
 use crate::principle::PrincipleTemplate;
 use crate::prompt::Prompt;
 
-/// Stands between principles that share a prompt.
-pub const AND: &str = " and ";
-
 /// The name of the term that a principle in plain words makes.
 const PRINCIPLE: &str = "principle";
 
@@ -40,21 +37,46 @@ pub struct Request<'a> {
     pub beta: f32,
 }
 
-/// A reward lane to be that reads a principle.
-pub struct PrincipleLane {
-    /// Its term's name.
+/// A term whose lanes have a principle in their prompt.
+pub struct PrincipleTerm<'a> {
+    /// Its name.
     pub name: String,
-    /// Its term's weight.
+    /// Its weight.
     pub weight: f32,
-    /// What it reads beside the prompt.
-    pub principle: String,
+    /// Its lanes.
+    pub lanes: PrincipleLanes<'a>,
 }
 
-impl PrincipleLane {
-    /// The lane of a principle in plain words, of weight 1; none where that cannot count.
-    pub fn of_words(request: Request<'_>, words: &str) -> Option<Self> {
-        let (name, principle) = (PRINCIPLE.to_owned(), words.to_owned());
-        counts(request.beta, 1.0).then_some(Self { name, weight: 1.0, principle })
+/// The lanes of a principle's term.
+#[derive(Clone, Copy)]
+pub enum PrincipleLanes<'a> {
+    /// One with the principle, measured against the base lane.
+    Told(&'a str),
+    /// One with the principle's opposite, which the base lane is measured against.
+    Opposing(&'a str),
+    /// One with the principle, measured against one with its opposite.
+    Contrast {
+        /// The principle.
+        told: &'a str,
+        /// Its opposite.
+        opposite: &'a str,
+    },
+}
+
+impl<'a> PrincipleTerm<'a> {
+    /// The term of a principle in plain words, of weight 1; none where that cannot count.
+    pub fn of_words(request: Request<'_>, words: &'a str) -> Option<Self> {
+        let lanes = PrincipleLanes::Told(words);
+        counts(request.beta, 1.0).then(|| Self { name: PRINCIPLE.to_owned(), weight: 1.0, lanes })
+    }
+
+    /// The instruction that it steers towards or, without an opposite, away from.
+    fn followed(&self) -> &'a str {
+        match self.lanes {
+            PrincipleLanes::Contrast { opposite, .. } if self.weight < 0.0 => opposite,
+            PrincipleLanes::Told(words) | PrincipleLanes::Opposing(words) => words,
+            PrincipleLanes::Contrast { told, .. } => told,
+        }
     }
 }
 
@@ -64,23 +86,28 @@ impl Layout {
         request.manifest.kind.lay_out(request, preference)
     }
 
-    /// Lanes that each read one principle, all through the same weights.
-    pub fn of_principles(
-        request: Request<'_>,
-        lanes: Vec<PrincipleLane>,
-        kind: &LaneKind,
-    ) -> Result<Self, RewardError> {
-        let principles: Vec<&str> = lanes.iter().map(|lane| lane.principle.as_str()).collect();
-        let base = request.base(&principles)?;
-        let read = |principle: &&str| Ok((request.prompt.under(request.template, principle)?, kind.clone()));
-        let prompts = principles.iter().map(read).collect::<Result<Vec<_>, RewardError>>()?;
-        let term = |(readout, lane): (usize, &PrincipleLane)| Term {
-            weight: lane.weight,
-            readout,
-            reference: Reference::Base,
-        };
-        let terms = lanes.iter().enumerate().map(term).collect();
-        Ok(Self { base, lanes: prompts, dimensions: lanes.into_iter().map(|lane| lane.name).collect(), terms })
+    /// Terms whose lanes each have one principle in their prompt, all with the same weights. Equal principles share a lane.
+    pub fn of_principles(request: Request<'_>, of: Vec<PrincipleTerm>, kind: &LaneKind) -> Result<Self, RewardError> {
+        let base = request.base(&of.iter().map(PrincipleTerm::followed).collect::<Vec<_>>())?;
+        let mut read: Vec<&str> = Vec::new();
+        let mut terms = Vec::with_capacity(of.len());
+        for term in &of {
+            let mut readout = |words| {
+                read.iter().position(|known| *known == words).unwrap_or_else(|| {
+                    read.push(words);
+                    read.len() - 1
+                })
+            };
+            let (readout, reference) = match term.lanes {
+                PrincipleLanes::Told(words) => (readout(words), Reference::Base),
+                PrincipleLanes::Opposing(words) => (readout(words), Reference::Opposing),
+                PrincipleLanes::Contrast { told, opposite } => (readout(told), Reference::Readout(readout(opposite))),
+            };
+            terms.push(Term { weight: term.weight, readout, reference });
+        }
+        let lane = |principle: &&str| Ok((request.prompt.under(request.template, principle)?, kind.clone()));
+        let lanes = read.iter().map(lane).collect::<Result<Vec<_>, RewardError>>()?;
+        Ok(Self { base, lanes, dimensions: of.into_iter().map(|term| term.name).collect(), terms })
     }
 }
 
@@ -93,7 +120,9 @@ impl Request<'_> {
     /// What the base lane reads: the prompt as it came, or under these principles.
     pub fn base(self, principles: &[&str]) -> Result<Prompt, RewardError> {
         match self.manifest.base_prompt {
-            BasePrompt::Principled if !principles.is_empty() => self.prompt.under(self.template, &principles.join(AND)),
+            BasePrompt::Principled if !principles.is_empty() => {
+                self.prompt.under(self.template, &principles.join(self.manifest.kind.between_principles()))
+            }
             BasePrompt::Principled | BasePrompt::Plain => Ok(self.prompt.clone()),
         }
     }

@@ -5,7 +5,7 @@
 //! [`LanePlan`]: the base lane's prompt, the reward lanes' prompts, and the weighted terms.
 //!
 //! There are three kinds. A `prompted` model is the base model itself, once per dimension, with the
-//! dimension's principle in its prompt. A `checkpoint` is a separate language model with a value
+//! dimension's principle in its prompt, or its opposite for a weight below 0. A `checkpoint` is a separate language model with a value
 //! head, and has all principles in one prompt. A `heads` model is the base model with an adapter and
 //! one trained head per dimension; its prompt is the base model's.
 //!
@@ -50,5 +50,5 @@ pub use lane::{LaneHead, LaneKind, LanePlan, LaneSource, RewardLane, TermWeight}
 pub use manifest::{BasePrompt, CandidateSource, Kind, Manifest, Normalisation, ReferencePolicy, TrainedOn};
 pub use model::RewardModel;
 pub use preference::{Preference, PreferenceInput};
-pub use principle::{PrincipleTemplate, TEMPLATE};
+pub use principle::{PAPER_TEMPLATE, PrincipleTemplate, PrincipleTurn, TEMPLATE};
 pub use prompt::{Framed, Prompt};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::dimension::{self, Dimension};
 use crate::error::RewardError;
-use crate::principle::{PrincipleTemplate, TEMPLATE};
+use crate::principle::{PrincipleTemplate, PrincipleTurn};
 
 /// How a reward model turns a preference into lanes (method, section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,15 +22,29 @@ pub enum Kind {
     Heads,
 }
 
-/// What the rewards of trained heads are measured against.
+/// What rewards are measured against.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReferencePolicy {
     /// The base lane (the released code).
     #[default]
     Base,
-    /// The backbone without adapter and heads (the paper); the base lane again where backbone and prompt are the base's own.
+    /// For trained heads: the backbone without adapter and heads (the paper); the base lane again where backbone and prompt are the
+    /// base's own.
     Backbone,
+    /// For prompted dimensions: a second lane whose prompt contains the dimension's opposite; the base lane for a dimension without one.
+    Opposite,
+}
+
+impl ReferencePolicy {
+    /// Its name in manifests.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Backbone => "backbone",
+            Self::Opposite => "opposite",
+        }
+    }
 }
 
 /// The base model that a reward model was trained on.
@@ -103,16 +117,19 @@ pub struct Manifest {
     /// Where a checkpoint's weights are, or a backbone's that is not the base model: a path, or a source that the server can fetch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// The user turn of a reward lane, with `{principle}` and `{content}`.
-    #[serde(default = "default_template")]
+    /// The user turn of a reward lane, with `{principle}` and `{content}`. Empty: the kind's own, see [`Manifest::template`].
+    #[serde(default)]
     pub template: String,
+    /// The turn that contains the principle.
+    #[serde(default)]
+    pub turn: PrincipleTurn,
     /// What the base lane reads.
     #[serde(default)]
     pub base_prompt: BasePrompt,
     /// Over which tokens log-probabilities are normalised.
     #[serde(default)]
     pub normalisation: Normalisation,
-    /// What the rewards of heads are measured against.
+    /// What rewards are measured against.
     #[serde(default)]
     pub reference: ReferencePolicy,
     /// The base model that heads were trained on; a server with another one refuses them.
@@ -121,8 +138,8 @@ pub struct Manifest {
     /// Guidance strength of a request that gives none; at least 0.
     #[serde(default = "default_beta")]
     pub beta: f32,
-    /// Candidates per step of a request that gives no number, one of [`CANDIDATES`].
-    #[serde(default = "default_top_k")]
+    /// Candidates per step of a request that gives no number, one of [`CANDIDATES`]. 0: the kind's own, see [`Manifest::top_k`].
+    #[serde(default)]
     pub top_k: usize,
     /// Whose candidates they are, where a request does not say.
     #[serde(default)]
@@ -152,16 +169,8 @@ pub struct Manifest {
     pub training: toml::Table,
 }
 
-fn default_template() -> String {
-    TEMPLATE.to_owned()
-}
-
 fn default_beta() -> f32 {
     1.0
-}
-
-fn default_top_k() -> usize {
-    10
 }
 
 fn no_bound() -> f64 {
@@ -182,6 +191,16 @@ impl Manifest {
         Ok(toml::from_str(text)?)
     }
 
+    /// The user turn of a reward lane: the manifest's, or the default of its kind.
+    pub fn template(&self) -> &str {
+        if self.template.is_empty() { self.kind.template() } else { &self.template }
+    }
+
+    /// Default number of candidates per step: the manifest's, or that of its kind.
+    pub fn top_k(&self) -> usize {
+        if self.top_k == 0 { self.kind.top_k() } else { self.top_k }
+    }
+
     /// Checks every value but the default preference, which needs the rest to be right.
     pub(crate) fn check(&self) -> Result<PrincipleTemplate, RewardError> {
         if self.dimensions.is_empty() {
@@ -190,27 +209,23 @@ impl Manifest {
         let mut seen = HashSet::new();
         for dimension in &self.dimensions {
             dimension.check_name()?;
+            dimension.check_values()?;
             if !seen.insert(&dimension.name) {
                 let value = format!("`{}` twice", dimension.name);
                 return Err(RewardError::manifest("dimensions.name", &value, "each name once"));
             }
         }
-        let [low, high] = self.weight_range;
-        // The comparisons are false for NaN.
-        if !(low.is_finite() && high.is_finite() && low <= 0.0 && high >= 0.0 && low < high) {
-            let value = format!("[{low}, {high}]");
-            return Err(RewardError::manifest("weight_range", &value, "two finite numbers around 0, the lower first"));
-        }
+        dimension::check_range("weight_range", self.weight_range)?;
         if !(self.beta.is_finite() && self.beta >= 0.0) {
             return Err(RewardError::manifest("beta", &self.beta.to_string(), "a finite number, at least 0"));
         }
-        if !CANDIDATES.contains(&self.top_k) {
-            let allowed = format!("{} to {}", CANDIDATES.start(), CANDIDATES.end());
+        if !CANDIDATES.contains(&self.top_k()) {
+            let allowed = format!("{} to {}, or 0 for the kind's own", CANDIDATES.start(), CANDIDATES.end());
             return Err(RewardError::manifest("top_k", &self.top_k.to_string(), &allowed));
         }
         self.check_guards()?;
         self.kind.check(self)?;
-        PrincipleTemplate::new(&self.template)
+        PrincipleTemplate::new(self.template(), self.turn)
     }
 
     /// What holds the guidance of a request back that says nothing of it.
@@ -247,14 +262,14 @@ impl Manifest {
         self.dimensions.iter().try_for_each(Dimension::check_principle)
     }
 
-    /// Refuses a reference other than the base lane, where there is none.
-    pub(crate) fn check_base_reference(&self) -> Result<(), RewardError> {
-        match self.reference {
-            ReferencePolicy::Base => Ok(()),
-            ReferencePolicy::Backbone => {
-                Err(RewardError::manifest("reference", "`backbone`", "`base`, but for kind `heads`"))
-            }
+    /// Refuses a reference that is none of these.
+    pub(crate) fn check_reference(&self, allowed: &[ReferencePolicy]) -> Result<(), RewardError> {
+        if allowed.contains(&self.reference) {
+            return Ok(());
         }
+        let names: Vec<String> = allowed.iter().map(|reference| format!("`{}`", reference.name())).collect();
+        let allowed = format!("{} with kind `{}`", names.join(" or "), self.kind.name());
+        Err(RewardError::manifest("reference", &format!("`{}`", self.reference.name()), &allowed))
     }
 
     /// The names of the dimensions, for messages.
@@ -266,6 +281,7 @@ impl Manifest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::principle::{PAPER_TEMPLATE, TEMPLATE};
 
     const SHORT: &str = r#"
         kind = "checkpoint"
@@ -287,15 +303,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_has_the_papers_values() {
+    fn what_a_checkpoint_leaves_out_has_the_papers_values() {
         let manifest = manifest();
         assert_eq!(manifest.kind, Kind::Checkpoint);
-        assert_eq!(manifest.template, TEMPLATE);
+        assert_eq!(manifest.template(), PAPER_TEMPLATE);
         assert_eq!((manifest.base_prompt, manifest.normalisation), (BasePrompt::Plain, Normalisation::Candidates));
-        assert_eq!((manifest.beta.to_bits(), manifest.top_k), (1f32.to_bits(), 10));
+        assert_eq!((manifest.beta.to_bits(), manifest.top_k()), (1f32.to_bits(), 10));
         assert_eq!((manifest.candidates, manifest.guards()), (CandidateSource::Base, Guards::default()));
         assert!(manifest.preference.is_empty());
         assert!(manifest.check().is_ok());
+    }
+
+    #[test]
+    fn what_reads_plain_words_reads_them_behind_the_text_among_forty() {
+        for kind in [Kind::Prompted, Kind::Heads] {
+            let manifest = Manifest { kind, source: None, ..manifest() };
+            assert_eq!((manifest.template(), manifest.top_k(), manifest.turn), (TEMPLATE, 40, PrincipleTurn::User));
+            let own = Manifest { template: "{principle}: {content}".into(), top_k: 7, ..manifest };
+            assert_eq!((own.template(), own.top_k()), ("{principle}: {content}", 7));
+        }
     }
 
     #[test]
@@ -321,7 +347,6 @@ mod tests {
         assert!(refused(|m| m.dimensions[0].principle = " ".into()).contains("principle of dimension `humor`"));
         assert!(refused(|m| m.beta = f32::NAN).contains("beta is NaN"));
         assert!(refused(|m| m.beta = -1.0).contains("beta is -1"));
-        assert!(refused(|m| m.top_k = 0).contains("top_k is 0"));
         assert!(refused(|m| m.top_k = 101).contains("top_k is 101"));
         assert!(refused(|m| m.plausibility = 1.5).contains("plausibility is 1.5"));
         assert!(refused(|m| m.plausibility = f32::NAN).contains("plausibility is NaN"));
@@ -331,6 +356,13 @@ mod tests {
         assert!(refused(|m| m.guide_tokens = usize::MAX).contains("guide_tokens is"));
         assert!(refused(|m| m.template = "{content}".into()).contains("template is without {principle}"));
         assert!(refused(|m| m.kind = Kind::Prompted).contains("source is set"));
+        assert!(refused(|m| m.dimensions[0].opposite = Some(" ".into())).contains("opposite of dimension `humor`"));
+        assert!(
+            refused(|m| m.dimensions[0].recommended = Some([0.5, 1.0]))
+                .contains("recommended range of dimension `humor`")
+        );
+        let reference = refused(|m| m.reference = ReferencePolicy::Opposite);
+        assert!(reference.contains("reference is `opposite`; allowed: `base` with kind `checkpoint`"), "{reference}");
         for range in [[1.0, 2.0], [0.0, 0.0], [f64::NAN, 1.0], [-1.0, f64::INFINITY], [-2.0, -1.0]] {
             assert!(refused(|m| m.weight_range = range).contains("weight_range is ["), "{range:?}");
         }

@@ -31,9 +31,14 @@ pub enum Preference {
 impl Preference {
     /// Whether a dimension of the manifest counts in it.
     pub fn weighs(&self, dimension: usize) -> bool {
+        self.weight(dimension).is_some()
+    }
+
+    /// The weight of a dimension of the manifest that counts in it.
+    pub fn weight(&self, dimension: usize) -> Option<f32> {
         match self {
-            Self::Weights(weights) => weights.get(dimension).is_some_and(|weight| counts(1.0, *weight)),
-            Self::Principle(_) => false,
+            Self::Weights(weights) => weights.get(dimension).copied().filter(|weight| counts(1.0, *weight)),
+            Self::Principle(_) => None,
         }
     }
 

@@ -48,8 +48,8 @@ impl Framed {
 }
 
 impl Prompt {
-    /// The same under a principle: in a conversation the last user message is rewritten; around a text or tokens the
-    /// template is put as a whole, since there is no message to put it in.
+    /// The same under a principle: in a conversation one of its turns says it; around a text or tokens the template is put as a
+    /// whole, since there is no turn to put it in.
     pub(crate) fn under(&self, template: &PrincipleTemplate, principle: &str) -> Result<Self, RewardError> {
         Ok(match self {
             Self::Messages(messages) => Self::Messages(template.apply(messages, principle)?),
@@ -96,10 +96,11 @@ impl From<Vec<Message>> for Prompt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::principle::PrincipleTurn;
 
     #[test]
     fn a_principle_is_put_around_what_is_no_conversation() {
-        let template = PrincipleTemplate::new("<{principle}> {content}").unwrap();
+        let template = PrincipleTemplate::new("<{principle}> {content}", PrincipleTurn::User).unwrap();
         let tokens = Prompt::Tokens { ids: vec![1, 2], text: "once".to_owned() };
         for prompt in [Prompt::Text("once".to_owned()), tokens] {
             let framed = ["<", "humor", "> "].map(|words| Framed::Words(words.to_owned()));

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use pad_decode::Reference;
 use pad_reward::{
-    Comparison, LaneHead, LanePlan, LaneSource, Manifest, Preference, PreferenceInput, RewardModel, TEMPLATE,
+    Comparison, LaneHead, LanePlan, LaneSource, Manifest, PAPER_TEMPLATE, Preference, PreferenceInput, RewardModel,
+    TEMPLATE,
 };
 use pad_text::{Chat, Message};
 
@@ -37,8 +38,8 @@ fn prompt(content: &str) -> String {
     format!("<|im_start|>user: {content}<|im_end|><|im_start|>assistant: ")
 }
 
-fn principled(principle: &str) -> String {
-    prompt(&TEMPLATE.replace("{principle}", principle).replace("{content}", "Why?"))
+fn principled(template: &str, principle: &str) -> String {
+    prompt(&template.replace("{principle}", principle).replace("{content}", "Why?"))
 }
 
 #[test]
@@ -48,7 +49,7 @@ fn prompted_lanes_run_through_the_base_weights() {
     assert_eq!(text(&chat, &plan.base), prompt("Why?"));
     assert_eq!(plan.lanes.len(), 2);
     for (lane, principle) in plan.lanes.iter().zip(["brevity", "humor"]) {
-        assert_eq!(text(&chat, &lane.prompt), principled(principle));
+        assert_eq!(text(&chat, &lane.prompt), principled(TEMPLATE, principle));
         assert_eq!((lane.kind.source, &lane.kind.heads[..]), (LaneSource::Base, &[LaneHead::None][..]));
     }
     assert_eq!(plan.dimensions, ["brief", "humor"]);
@@ -63,7 +64,7 @@ fn a_checkpoint_lane_has_its_own_weights_and_head() {
     assert_eq!(plan.lanes.len(), 1);
     let kind = &plan.lanes[0].kind;
     assert_eq!((kind.source, &kind.heads[..]), (LaneSource::Reward, &[LaneHead::Value(0)][..]));
-    assert_eq!(text(&chat, &plan.lanes[0].prompt), principled("brevity and humor"));
+    assert_eq!(text(&chat, &plan.lanes[0].prompt), principled(PAPER_TEMPLATE, "brevity and humor"));
     assert_eq!(plan.base, plan.lanes[0].prompt);
 }
 
@@ -111,6 +112,54 @@ fn several_preferences_share_the_lanes_of_their_dimensions() {
         (none.plan.dimensions.len(), none.weights.len()),
         (2, 0),
         "every dimension is told where none is asked for"
+    );
+}
+
+#[test]
+fn a_dimension_weighed_for_and_against_has_a_term_for_each_side() {
+    let manifest = Manifest::from_toml(
+        r#"
+        kind = "prompted"
+        dimensions = [
+            { name = "brief", principle = "Be brief.", opposite = "Be wordy." },
+            { name = "humor", principle = "Be funny.", opposite = "Be serious." },
+            { name = "calm", principle = "Be calm." },
+        ]
+        "#,
+    );
+    let model = RewardModel::new(manifest.expect("a manifest")).expect("a reward model");
+    let (chat, prompt) = (chat(), vec![Message::new("user", "Why?")].into());
+    let compare = |all: &[[f32; 3]]| {
+        let all: Vec<Preference> = all.iter().map(|weights| Preference::Weights(weights.to_vec())).collect();
+        let Comparison { plan, weights } = model.compare(&chat, &prompt, &all).expect("a plan");
+        let read = plan.lanes.iter().map(|lane| text(&chat, &lane.prompt));
+        let principle = |read: String| read.split(['(', ')']).nth(1).expect("a principle").to_owned();
+        let terms: Vec<(String, Reference)> =
+            plan.dimensions.iter().cloned().zip(plan.terms.iter().map(|term| term.reference)).collect();
+        let weights: Vec<Vec<(usize, f32)>> =
+            weights.iter().map(|of| of.iter().map(|w| (w.term, w.weight)).collect()).collect();
+        (read.map(principle).collect::<Vec<_>>(), terms, weights)
+    };
+    let term = |name: &str, reference| (name.to_owned(), reference);
+    let (lanes, terms, weights) = compare(&[[1.0, -0.5, -1.0], [-2.0, -1.0, 1.0]]);
+    assert_eq!(lanes, ["Be brief.", "Be calm.", "Be wordy.", "Be serious."]);
+    let opposing = Reference::Opposing;
+    assert_eq!(
+        terms,
+        [
+            term("brief", Reference::Base),
+            term("calm", Reference::Base),
+            term("brief (opposite)", opposing),
+            term("humor", opposing)
+        ]
+    );
+    assert_eq!(weights, [vec![(0, 1.0), (3, -0.5), (1, -1.0)], vec![(2, -2.0), (3, -1.0), (1, 1.0)]]);
+    // Each preference is read as it steers.
+    let steers = model.plan(&chat, &prompt, &Preference::Weights(vec![-2.0, -1.0, 1.0]), 1.0).expect("a plan");
+    let references: Vec<Reference> = steers.terms.iter().map(|term| term.reference).collect();
+    assert_eq!(
+        (steers.dimensions.join(" "), references),
+        ("brief humor calm".into(), vec![opposing, opposing, Reference::Base])
     );
 }
 

@@ -40,12 +40,19 @@ fn describe(state: &AppState) -> PreferenceList {
 }
 
 fn dimensions(manifest: &Manifest) -> Vec<DimensionInfo> {
-    let [minimum, maximum] = manifest.weight_range;
-    let dimension = |dimension: &pad_reward::Dimension| DimensionInfo {
-        name: dimension.name.clone(),
-        description: dimension.description.clone(),
-        principle: dimension.principle.clone(),
-        weight: NumberRange { minimum, maximum },
+    let range = |[minimum, maximum]: [f64; 2]| NumberRange { minimum, maximum };
+    let weight = range(manifest.weight_range);
+    let dimension = |dimension: &pad_reward::Dimension| {
+        let recommended = dimension.recommended_within(manifest.weight_range).map(range);
+        DimensionInfo {
+            name: dimension.name.clone(),
+            description: dimension.description.clone(),
+            principle: dimension.principle.clone(),
+            opposite: dimension.opposite.clone(),
+            weight,
+            recommended,
+            strong: recommended.map(|recommended| weight.beyond(recommended)).unwrap_or_default(),
+        }
     };
     manifest.dimensions.iter().map(dimension).collect()
 }

@@ -4,13 +4,16 @@
 use crate::dimension::Dimension;
 use crate::error::RewardError;
 use crate::lane::{LaneHead, LaneKind, LaneSource};
-use crate::layout::{AND, Layout, PrincipleLane, Request};
-use crate::manifest::Manifest;
+use crate::layout::{Layout, PrincipleLanes, PrincipleTerm, Request};
+use crate::manifest::{Manifest, ReferencePolicy};
 use crate::preference::Preference;
+
+/// Stands between principles that share a prompt.
+pub const AND: &str = " and ";
 
 pub fn check(manifest: &Manifest) -> Result<(), RewardError> {
     manifest.check_principles()?;
-    manifest.check_base_reference()
+    manifest.check_reference(&[ReferencePolicy::Base])
 }
 
 pub fn check_preference(manifest: &Manifest, preference: &Preference) -> Result<(), RewardError> {
@@ -24,34 +27,39 @@ pub fn check_preference(manifest: &Manifest, preference: &Preference) -> Result<
 }
 
 pub fn lay_out(request: Request<'_>, preference: &Preference) -> Result<Layout, RewardError> {
-    let lane = match preference {
-        Preference::Weights(weights) => together(&weighed(request.manifest, &request.counting(weights)))?,
-        Preference::Principle(words) => PrincipleLane::of_words(request, words),
+    let words;
+    let term = match preference {
+        Preference::Weights(weights) => {
+            let weighed = weighed(request.manifest, &request.counting(weights));
+            words = joined(&weighed, |dimension| &dimension.principle, AND);
+            together(&weighed, &words)?
+        }
+        Preference::Principle(words) => PrincipleTerm::of_words(request, words),
     };
     let kind = LaneKind { source: LaneSource::Reward, adapted: true, heads: vec![LaneHead::Value(0)] };
-    Layout::of_principles(request, lane.into_iter().collect(), &kind)
+    Layout::of_principles(request, term.into_iter().collect(), &kind)
 }
 
 fn weighed<'a>(manifest: &'a Manifest, weights: &[(usize, f32)]) -> Vec<(&'a Dimension, f32)> {
     weights.iter().map(|(index, weight)| (&manifest.dimensions[*index], *weight)).collect()
 }
 
-/// All dimensions in one lane. It knows principles and no weights, so what remains of the weights is their mean.
-fn together(weighed: &[(&Dimension, f32)]) -> Result<Option<PrincipleLane>, RewardError> {
+/// All dimensions in one lane, which reads these words. It knows principles and no weights, so what remains of the weights is their
+/// mean.
+fn together<'a>(weighed: &[(&Dimension, f32)], words: &'a str) -> Result<Option<PrincipleTerm<'a>>, RewardError> {
     if weighed.is_empty() {
         return Ok(None);
     }
     one_sign(weighed)?;
-    let join = |part: fn(&Dimension) -> &str, between: &str| {
-        let parts: Vec<&str> = weighed.iter().map(|(dimension, _)| part(dimension)).collect();
-        parts.join(between)
-    };
     let sum: f32 = weighed.iter().map(|(_, weight)| weight).sum();
-    Ok(Some(PrincipleLane {
-        name: join(|dimension| &dimension.name, "+"),
-        weight: sum / weighed.len() as f32,
-        principle: join(|dimension| &dimension.principle, AND),
-    }))
+    let name = joined(weighed, |dimension| &dimension.name, "+");
+    Ok(Some(PrincipleTerm { name, weight: sum / weighed.len() as f32, lanes: PrincipleLanes::Told(words) }))
+}
+
+/// A part of every dimension, with this between them.
+fn joined(weighed: &[(&Dimension, f32)], part: fn(&Dimension) -> &str, between: &str) -> String {
+    let parts: Vec<&str> = weighed.iter().map(|(dimension, _)| part(dimension)).collect();
+    parts.join(between)
 }
 
 /// Refuses weights for one dimension and against another.

@@ -6,11 +6,12 @@ use pad_decode::{Reference, Term};
 use super::prompted;
 use crate::error::RewardError;
 use crate::lane::{LaneHead, LaneKind, LaneSource};
-use crate::layout::{Layout, PrincipleLane, Request};
+use crate::layout::{Layout, PrincipleTerm, Request};
 use crate::manifest::{BasePrompt, Manifest, ReferencePolicy};
 use crate::preference::Preference;
 
 pub fn check(manifest: &Manifest) -> Result<(), RewardError> {
+    manifest.check_reference(&[ReferencePolicy::Base, ReferencePolicy::Backbone])?;
     match manifest.base_prompt {
         BasePrompt::Plain => Ok(()),
         BasePrompt::Principled => manifest.check_principles(),
@@ -22,8 +23,8 @@ pub fn lay_out(request: Request<'_>, preference: &Preference) -> Result<Layout, 
         Preference::Weights(weights) => through_heads(request, weights),
         // Words have no head: the base model itself reads them.
         Preference::Principle(words) => {
-            let lane = PrincipleLane::of_words(request, words).into_iter().collect();
-            Layout::of_principles(request, lane, &prompted::through_the_base())
+            let term = PrincipleTerm::of_words(request, words).into_iter().collect();
+            Layout::of_principles(request, term, &prompted::through_the_base())
         }
     }
 }

@@ -6,10 +6,12 @@ mod checkpoint;
 mod heads;
 mod prompted;
 
+use crate::dimension::Dimension;
 use crate::error::RewardError;
 use crate::layout::{Layout, Request};
 use crate::manifest::{Kind, Manifest};
 use crate::preference::Preference;
+use crate::principle::{PAPER_TEMPLATE, TEMPLATE};
 
 /// A language model that a reward model brings beside the base model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +50,39 @@ impl Kind {
         match self {
             Self::Prompted | Self::Heads => true,
             Self::Checkpoint => false,
+        }
+    }
+
+    /// Whether weights below 0 of a dimension use another lane.
+    pub(crate) fn has_two_sides(self, dimension: &Dimension, manifest: &Manifest) -> bool {
+        match self {
+            Self::Prompted => prompted::has_two_sides(dimension, manifest.reference),
+            Self::Checkpoint | Self::Heads => false,
+        }
+    }
+
+    /// The default user turn of its lanes: released checkpoints were trained on the paper's.
+    pub(crate) fn template(self) -> &'static str {
+        match self {
+            Self::Prompted | Self::Heads => TEMPLATE,
+            Self::Checkpoint => PAPER_TEMPLATE,
+        }
+    }
+
+    /// The default number of candidates per step. The paper has 10; among so few, the token that ends a short answer, or begins one in
+    /// another style, is often missing.
+    pub(crate) fn top_k(self) -> usize {
+        match self {
+            Self::Prompted | Self::Heads => 40,
+            Self::Checkpoint => 10,
+        }
+    }
+
+    /// The separator of principles in one prompt: those of a checkpoint are words, others are sentences.
+    pub(crate) fn between_principles(self) -> &'static str {
+        match self {
+            Self::Prompted | Self::Heads => " ",
+            Self::Checkpoint => checkpoint::AND,
         }
     }
 

@@ -1,9 +1,10 @@
-//! Kind `prompted`: the base model itself, once for each dimension, with the dimension's principle in its prompt.
+//! Kind `prompted`: the base model itself, once for each dimension, with the dimension's principle or its opposite in its prompt.
 
+use crate::dimension::Dimension;
 use crate::error::RewardError;
 use crate::lane::{LaneHead, LaneKind, LaneSource};
-use crate::layout::{Layout, PrincipleLane, Request};
-use crate::manifest::Manifest;
+use crate::layout::{Layout, PrincipleLanes, PrincipleTerm, Request};
+use crate::manifest::{Manifest, ReferencePolicy};
 use crate::preference::Preference;
 
 pub fn check(manifest: &Manifest) -> Result<(), RewardError> {
@@ -12,21 +13,38 @@ pub fn check(manifest: &Manifest) -> Result<(), RewardError> {
         return Err(RewardError::manifest("source", "set", allowed));
     }
     manifest.check_principles()?;
-    manifest.check_base_reference()
+    manifest.check_reference(&[ReferencePolicy::Base, ReferencePolicy::Opposite])
 }
 
 pub fn lay_out(request: Request<'_>, preference: &Preference) -> Result<Layout, RewardError> {
-    let lanes = match preference {
+    let terms = match preference {
         Preference::Weights(weights) => {
-            let lane = |(index, weight): (usize, f32)| {
+            let term = |(index, weight): (usize, f32)| {
                 let dimension = &request.manifest.dimensions[index];
-                PrincipleLane { name: dimension.name.clone(), weight, principle: dimension.principle.clone() }
+                let lanes = lanes(dimension, request.manifest.reference, weight);
+                PrincipleTerm { name: dimension.name.clone(), weight, lanes }
             };
-            request.counting(weights).into_iter().map(lane).collect()
+            request.counting(weights).into_iter().map(term).collect()
         }
-        Preference::Principle(words) => PrincipleLane::of_words(request, words).into_iter().collect(),
+        Preference::Principle(words) => PrincipleTerm::of_words(request, words).into_iter().collect(),
     };
-    Layout::of_principles(request, lanes, &through_the_base())
+    Layout::of_principles(request, terms, &through_the_base())
+}
+
+/// The lanes of a dimension. With the base as reference, a weight below 0 uses the opposite if there is one: a lane prompted with what
+/// is wanted says what to write, a lane prompted with the contrary only what to avoid.
+fn lanes(dimension: &Dimension, reference: ReferencePolicy, weight: f32) -> PrincipleLanes<'_> {
+    let told = dimension.principle.as_str();
+    match (dimension.opposite.as_deref(), reference) {
+        (Some(opposite), ReferencePolicy::Opposite) => PrincipleLanes::Contrast { told, opposite },
+        (Some(opposite), _) if weight < 0.0 => PrincipleLanes::Opposing(opposite),
+        _ => PrincipleLanes::Told(told),
+    }
+}
+
+/// Whether weights below 0 use another lane.
+pub fn has_two_sides(dimension: &Dimension, reference: ReferencePolicy) -> bool {
+    matches!(lanes(dimension, reference, -1.0), PrincipleLanes::Opposing(_))
 }
 
 /// A lane through the base model's weights, read as the language model has it.

@@ -28,7 +28,7 @@ fn lay_out(kind: Kind, base_prompt: BasePrompt, preference: &Preference) -> Resu
 }
 
 fn lay_out_with(manifest: &Manifest, prompt: &Prompt, preference: &Preference) -> Result<Layout, RewardError> {
-    let template = PrincipleTemplate::new(&manifest.template)?;
+    let template = PrincipleTemplate::new(manifest.template(), manifest.turn)?;
     Layout::new(Request { manifest, template: &template, prompt, beta: 1.0 }, preference)
 }
 
@@ -63,6 +63,72 @@ fn prompted_has_a_lane_for_each_weight() {
     assert_eq!(terms(&layout), [(0, 0.5), (1, -1.0)]);
     assert_eq!(said(&layout.base)[1], "hi");
     assert_eq!(said(&layout.lanes[0].0)[0], "s");
+}
+
+/// A prompted manifest of dimensions with opposites, and one without.
+fn two_sided(reference: ReferencePolicy) -> Manifest {
+    let text = r#"
+        kind = "prompted"
+        template = "<{principle}> {content}"
+        dimensions = [
+            { name = "concise", principle = "short", opposite = "long" },
+            { name = "detailed", principle = "long", opposite = "short" },
+            { name = "humor", principle = "humor" },
+        ]
+    "#;
+    Manifest { reference, ..Manifest::from_toml(text).unwrap() }
+}
+
+/// What the lanes of these dimensions read, and each term's weight, readout and reference.
+fn sides(reference: ReferencePolicy, given: [f32; 3]) -> (Vec<String>, Vec<(f32, usize, Reference)>) {
+    let layout =
+        lay_out_with(&two_sided(reference), &vec![Message::new("user", "hi")].into(), &weights(given)).unwrap();
+    let Layout { lanes, terms, .. } = layout;
+    let read = lanes.into_iter().map(|(prompt, _)| match prompt {
+        Prompt::Messages(messages) => messages[0].content.clone(),
+        other => panic!("no conversation: {other:?}"),
+    });
+    (read.collect(), terms.into_iter().map(|term| (term.weight, term.readout, term.reference)).collect())
+}
+
+#[test]
+fn a_weight_below_zero_follows_the_opposite_where_there_is_one() {
+    let (lanes, terms) = sides(ReferencePolicy::Base, [-2.0, 0.0, -1.0]);
+    assert_eq!(lanes, ["<long> hi", "<humor> hi"]);
+    assert_eq!(terms, [(-2.0, 0, Reference::Opposing), (-1.0, 1, Reference::Base)]);
+    let (lanes, terms) = sides(ReferencePolicy::Base, [1.0, 0.0, 0.5]);
+    assert_eq!(lanes, ["<short> hi", "<humor> hi"]);
+    assert_eq!(terms, [(1.0, 0, Reference::Base), (0.5, 1, Reference::Base)]);
+}
+
+#[test]
+fn the_same_words_are_one_lane() {
+    let (lanes, terms) = sides(ReferencePolicy::Base, [-2.0, 1.0, 0.0]);
+    assert_eq!(lanes, ["<long> hi"]);
+    assert_eq!(terms, [(-2.0, 0, Reference::Opposing), (1.0, 0, Reference::Base)]);
+    let (lanes, terms) = sides(ReferencePolicy::Opposite, [1.0, 1.0, 0.0]);
+    assert_eq!(lanes, ["<short> hi", "<long> hi"]);
+    assert_eq!(terms, [(1.0, 0, Reference::Readout(1)), (1.0, 1, Reference::Readout(0))]);
+}
+
+#[test]
+fn a_contrast_reads_the_principle_and_its_opposite_at_any_weight() {
+    for weight in [1.0, -1.0] {
+        let (lanes, terms) = sides(ReferencePolicy::Opposite, [weight, 0.0, weight]);
+        assert_eq!(lanes, ["<short> hi", "<long> hi", "<humor> hi"]);
+        // A dimension without an opposite has nothing to be set against but the base.
+        assert_eq!(terms, [(weight, 0, Reference::Readout(1)), (weight, 2, Reference::Base)]);
+    }
+}
+
+#[test]
+fn a_principled_base_reads_what_is_followed() {
+    for reference in [ReferencePolicy::Base, ReferencePolicy::Opposite] {
+        let manifest = Manifest { base_prompt: BasePrompt::Principled, ..two_sided(reference) };
+        let prompt = vec![Message::new("system", "s"), Message::new("user", "hi")].into();
+        let layout = lay_out_with(&manifest, &prompt, &weights([-1.0, 0.0, 1.0])).unwrap();
+        assert_eq!(said(&layout.base)[1], "<long humor> hi");
+    }
 }
 
 #[test]
@@ -111,8 +177,9 @@ fn a_principled_base_reads_all_principles() {
     let checkpoint = lay_out(Kind::Checkpoint, BasePrompt::Principled, &both).unwrap();
     assert_eq!(said(&checkpoint.base)[1], "<harmless and helpfulness> hi");
     assert_eq!(said(&checkpoint.base)[1], said(&checkpoint.lanes[0].0)[1]);
+    // A prompted dimension's principle is a sentence, which needs no "and".
     let prompted = lay_out(Kind::Prompted, BasePrompt::Principled, &both).unwrap();
-    assert_eq!(said(&prompted.base)[1], "<harmless and helpfulness> hi");
+    assert_eq!(said(&prompted.base)[1], "<harmless helpfulness> hi");
     assert_eq!(lanes(&prompted), ["<harmless> hi", "<helpfulness> hi"]);
 }
 

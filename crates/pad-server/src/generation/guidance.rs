@@ -58,7 +58,7 @@ impl From<&Manifest> for Guidance {
     /// A reward model's defaults.
     fn from(manifest: &Manifest) -> Self {
         let source = manifest.candidates.into();
-        Self { beta: manifest.beta, top_k: manifest.top_k, source, guards: manifest.guards() }
+        Self { beta: manifest.beta, top_k: manifest.top_k(), source, guards: manifest.guards() }
     }
 }
 

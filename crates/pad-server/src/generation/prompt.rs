@@ -35,15 +35,14 @@ pub(crate) async fn plan(shared: &Arc<Shared>, options: &GenerationOptions) -> R
 
 async fn conversations(shared: &Arc<Shared>, options: &GenerationOptions) -> Result<Vec<LanePlan>, ApiError> {
     let GenerationOptions { names, guidance, preference_source, .. } = *options;
-    let dimensions = shared.state.reward.as_ref().map(|reward| reward.model.dimensions().len());
-    if dimensions.is_none() {
+    if shared.state.reward.is_none() {
         refuse_preference(&options.preference)?;
     }
     let refused = |error: RewardError| match (error.param(), preference_source.param()) {
         (Some("preference"), place) if place != "preference" => ApiError::invalid(place, format!("`{place}`: {error}")),
         _ => refusal::reward(&error, names.prompt),
     };
-    let lanes = 1 + dimensions.unwrap_or(0);
+    let lanes = 1 + reward_lanes(&shared.state, &options.preference);
     let bytes: usize = options.prompts.iter().map(Prompt::bytes).sum();
     let tools = Arc::clone(&options.form.tools);
     if tools.is_empty() && bytes.saturating_mul(lanes) <= INLINE_BYTES {
@@ -55,6 +54,17 @@ async fn conversations(shared: &Arc<Shared>, options: &GenerationOptions) -> Res
     // Where the client goes away meanwhile, only this computation runs on; nothing was submitted yet.
     let planned = tokio::task::spawn_blocking(move || lay_out(&shared.state, &chat, &prompts, &preference, guidance));
     planned.await.map_err(|_| ApiError::internal("the request could not be prepared"))?.map_err(refused)
+}
+
+/// How many reward lanes a preference asks for at most, but for a contrast's second ones.
+fn reward_lanes(state: &AppState, preference: &PreferenceInput) -> usize {
+    let Some(reward) = &state.reward else { return 0 };
+    match preference {
+        PreferenceInput::Absent => reward.model.manifest().preference.len(),
+        PreferenceInput::Named(weights) => weights.len(),
+        PreferenceInput::Ordered(weights) => weights.iter().filter(|weight| **weight != 0.0).count(),
+        PreferenceInput::Principle(_) => 1,
+    }
 }
 
 fn lay_out(

@@ -196,13 +196,19 @@ async fn what_can_be_preferred_is_listed() {
     assert_eq!(
         body["data"],
         json!([
-            {"name": "loud", "description": "Louder.", "principle": "speak in capitals", "weight": weight},
-            {"name": "kind", "description": null, "principle": "be kind", "weight": weight},
+            {
+                "name": "loud", "description": "Louder.", "principle": "speak in capitals", "opposite": "whisper", "weight": weight,
+                "recommended": {"minimum": -2.0, "maximum": 1.0}, "strong": [{"minimum": 1.0, "maximum": 2.0}]
+            },
+            {
+                "name": "kind", "description": null, "principle": "be kind", "opposite": null, "weight": weight,
+                "recommended": null, "strong": []
+            },
         ])
     );
     assert_eq!(body["default"], json!({"loud": 0.0, "kind": 0.0}));
     assert_eq!(body["beta"], json!({"default": 1.0, "minimum": 0.0, "maximum": 4.0}));
-    assert_eq!(body["top_k"], json!({"default": 10, "minimum": 1, "maximum": 100}));
+    assert_eq!(body["top_k"], json!({"default": 40, "minimum": 1, "maximum": 100}));
 }
 
 #[tokio::test]

@@ -125,7 +125,7 @@ fn steering(
     ensure!(reward.model.manifest().kind == Kind::Heads, "--reward: a reward model of kind `heads` is measured");
     let weights = reward.load(&pull::hub(settings, environment)?, base, options)?;
     ensure!(weights.model.is_none(), "--reward: heads on the base model itself are measured");
-    Ok((Steering::Heads { adapter: weights.adapter }, weights.heads, reward.model.manifest().top_k))
+    Ok((Steering::Heads { adapter: weights.adapter }, weights.heads, reward.model.manifest().top_k()))
 }
 
 /// The figures of each case by rounds.

@@ -62,19 +62,14 @@ fn the_embedded_file_has_the_documented_defaults() {
 }
 
 #[test]
-fn the_embedded_reward_model_is_the_reference_one() {
+fn the_embedded_reward_model_is_the_catalogue() {
     let RewardSettings::Auto(manifest) = load(&[]).unwrap().reward else { panic!("a choice") };
     assert_eq!(load(&[("PAD_REWARD", "prompted")]).unwrap().reward, RewardSettings::Manifest(manifest.clone()));
-    assert_eq!(manifest.template, pad_reward::TEMPLATE);
-    let dimensions: Vec<_> = manifest.dimensions.iter().map(|d| (d.name.as_str(), d.principle.as_str())).collect();
-    let expected = [
-        ("helpful", "helpfulness"),
-        ("harmless", "harmlessness"),
-        ("humor", "humor"),
-        ("concise", "conciseness: answer in one short sentence"),
-        ("expert", "expert level: technical vocabulary and precise detail"),
-    ];
-    assert_eq!(dimensions, expected);
+    assert_eq!((manifest.template(), manifest.top_k()), (pad_reward::TEMPLATE, 40));
+    assert_eq!(manifest.dimensions.len(), 13);
+    for dimension in &manifest.dimensions {
+        assert!(dimension.opposite.is_some() && dimension.description.is_some() && dimension.recommended.is_some());
+    }
     // All else is what a manifest has that says nothing of it.
     let short = "kind = \"prompted\"\ndimensions = []";
     let plain = pad_reward::Manifest { dimensions: manifest.dimensions.clone(), ..toml(short) };
@@ -152,14 +147,35 @@ fn the_reward_model_may_be_named_or_changed_in_part() {
     assert_eq!(reward("reward = \"my/persrm\""), RewardSettings::Path("my/persrm".into()));
     let RewardSettings::Manifest(manifest) = reward("[reward]\nbeta = 0.5") else { panic!("a table") };
     assert!((manifest.beta - 0.5).abs() < f32::EPSILON);
-    assert_eq!(manifest.dimensions.len(), 5);
+    assert_eq!(manifest.dimensions.len(), 13);
     let one = "[reward]\ndimensions = [{ name = \"short\", principle = \"brevity\" }]";
     let RewardSettings::Manifest(manifest) = reward(one) else { panic!("a table") };
     assert_eq!(manifest.dimensions.len(), 1);
     let RewardSettings::Manifest(manifest) = load(&[("PAD_REWARD__TOP_K", "20")]).unwrap().reward else {
         panic!("a table")
     };
-    assert_eq!((manifest.top_k, manifest.dimensions.len()), (20, 5));
+    assert_eq!((manifest.top_k, manifest.dimensions.len()), (20, 13));
+}
+
+/// What steering is compared with is the same instruction.
+#[test]
+fn evaluations_tell_what_the_catalogue_tells() {
+    let RewardSettings::Auto(manifest) = load(&[]).unwrap().reward else { panic!("a choice") };
+    let scales = pad_eval::Scales::shipped().unwrap();
+    for dimension in manifest.dimensions {
+        let scale = scales.of(&dimension.name).unwrap_or_else(|| panic!("no scale of {}", dimension.name));
+        assert_eq!((scale.told.as_ref(), &scale.opposite), (Some(&dimension.principle), &dimension.opposite));
+    }
+}
+
+/// A table that changes the kind alone does not keep what the default kind reads.
+#[test]
+fn a_checkpoint_reads_what_it_was_trained_on() {
+    let file = File::new("[reward]\nkind = \"checkpoint\"\nsource = \"weights\"");
+    let RewardSettings::Manifest(manifest) = file.load(&[], Layer::default()).unwrap().reward else {
+        panic!("a table")
+    };
+    assert_eq!((manifest.template(), manifest.top_k()), (pad_reward::PAPER_TEMPLATE, 10));
 }
 
 #[test]
