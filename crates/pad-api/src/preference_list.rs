@@ -54,6 +54,7 @@ pub struct DimensionInfo {
     pub recommended: Option<NumberRange>,
     /// The allowed weights outside of it: the style is stronger, and answers lose content more often.
     #[serde(default)]
+    #[schema(required)]
     pub strong: Vec<NumberRange>,
 }
 
