@@ -69,14 +69,14 @@ def with_logprobs():
 
 
 def steered():
-    named = create(extra_body={"preference": {"humor": 1.5}, "pad": {"trace": True}})
+    named = create(extra_body={"preference": {"humorous": 1.5}, "pad": {"trace": True}})
     ordered = create(extra_body={"preference": [0, 0, 1.5, 0, 0], "pad": {"trace": True}})
     assert named.choices[0].message.content == ordered.choices[0].message.content, (named, ordered)
     for completion in (named, ordered):
         assert completion.usage.pad["reward_lanes"] == 1, completion.usage
         trace = completion.choices[0].pad["trace"]
         assert len(trace) == completion.usage.completion_tokens, trace
-        assert "humor" in trace[0]["rewards"], trace[0]
+        assert "humorous" in trace[0]["rewards"], trace[0]
     text, usage = streamed(extra_body={"preference": [0, 0, 1.5, 0, 0]})
     assert text == named.choices[0].message.content and usage.pad["reward_lanes"] == 1, (text, usage)
 
@@ -97,7 +97,7 @@ class City(pydantic.BaseModel):
 
 
 def of_a_schema():
-    for fields in [{}, {"extra_body": {"preference": {"humor": 1.5}}}]:
+    for fields in [{}, {"extra_body": {"preference": {"humorous": 1.5}}}]:
         content = create(response_format=FORMAT, max_tokens=80, **fields).choices[0].message.content
         City.model_validate_json(content, strict=True)
         assert streamed(response_format=FORMAT, max_tokens=80, **fields)[0] == content, content

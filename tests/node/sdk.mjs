@@ -98,12 +98,12 @@ async function ofASchema() {
 }
 
 async function steered() {
-  const fields = { preference: { humor: 1.5 }, pad: { trace: true } };
+  const fields = { preference: { humorous: 1.5 }, pad: { trace: true } };
   const completion = await client.chat.completions.create({ ...request, ...fields });
   assert.equal(completion.usage.pad.reward_lanes, 1);
   const { trace } = completion.choices[0].pad;
   assert.equal(trace.length, completion.usage.completion_tokens);
-  assert.ok("humor" in trace[0].rewards);
+  assert.ok("humorous" in trace[0].rewards);
   const said = await streamed({ preference: [0, 0, 1.5, 0, 0] });
   assert.equal(said.text, completion.choices[0].message.content);
   assert.equal(said.usages[0].pad.reward_lanes, 1);
