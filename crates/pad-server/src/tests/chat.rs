@@ -197,7 +197,7 @@ async fn what_can_be_preferred_is_listed() {
         body["data"],
         json!([
             {
-                "name": "loud", "description": "Louder.", "principle": "speak in capitals", "opposite": "whisper", "weight": weight,
+                "name": "loud", "description": "Louder.", "principle": "speak in capitals", "opposite": null, "weight": weight,
                 "recommended": {"minimum": -2.0, "maximum": 1.0}, "strong": [{"minimum": 1.0, "maximum": 2.0}]
             },
             {

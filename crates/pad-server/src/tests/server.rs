@@ -14,7 +14,7 @@ use crate::{AllowedHosts, ApiKeys, AppState, Defaults, Lifecycle, ModelCard, Ori
 const MANIFEST: &str = r#"
     kind = "prompted"
     dimensions = [
-        { name = "loud", principle = "speak in capitals", opposite = "whisper", description = "Louder.", recommended = [-3, 1] },
+        { name = "loud", principle = "speak in capitals", description = "Louder.", recommended = [-3, 1] },
         { name = "kind", principle = "be kind" },
     ]
 "#;
