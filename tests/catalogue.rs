@@ -44,7 +44,7 @@ fn number(value: &Value) -> f64 {
 }
 
 /// The answer under a preference, with its trace.
-fn steered(client: &Client, preference: Value) -> Value {
+fn steered(client: &Client, preference: &Value) -> Value {
     let question = ask("How does a bicycle stay upright?", 12);
     client.completion(&with(question, json!({"preference": preference, "temperature": 0, "pad": {"trace": true}})))
 }
@@ -82,8 +82,8 @@ fn each_dimension_says_what_it_does_and_how_far_it_goes() {
 #[test]
 fn a_weight_below_zero_is_the_opposites_own_lane() {
     let client = Server::shared().client();
-    let less = steered(&client, json!({"formal": -1}));
-    let opposite = steered(&client, dimension(&client, "formal")["opposite"].clone());
+    let less = steered(&client, &json!({"formal": -1}));
+    let opposite = steered(&client, &dimension(&client, "formal")["opposite"]);
     assert_eq!(tokens(&less["choices"][0]), tokens(&opposite["choices"][0]));
     assert_eq!(less["usage"]["pad"], opposite["usage"]["pad"]);
     assert_eq!(less["usage"]["pad"]["reward_lanes"], 1);
@@ -97,8 +97,8 @@ fn a_weight_below_zero_is_the_opposites_own_lane() {
 fn dimensions_that_follow_the_same_words_share_a_lane() {
     let client = Server::shared().client();
     assert_eq!(dimension(&client, "concise")["opposite"], principle(&client, "detailed"));
-    let both = steered(&client, json!({"concise": -0.5, "detailed": 0.5}));
-    let one = steered(&client, json!({"detailed": 1}));
+    let both = steered(&client, &json!({"concise": -0.5, "detailed": 0.5}));
+    let one = steered(&client, &json!({"detailed": 1}));
     assert_eq!((&both["usage"]["pad"]["reward_lanes"], &one["usage"]["pad"]["reward_lanes"]), (&json!(1), &json!(1)));
     assert_eq!(tokens(&both["choices"][0]), tokens(&one["choices"][0]));
 }
@@ -133,10 +133,10 @@ fn a_contrast_is_what_is_told_less_what_its_opposite_is_told() {
     fs::write(&manifest, format!("kind = \"prompted\"\nreference = \"opposite\"\n{dimension}\n")).expect("written");
     let server = Server::start(&["--dtype", "f32", "--reward", manifest.to_str().expect("a path")], &[]);
     let client = server.client();
-    let [told, opposite] = [told, opposite].map(|words| rewards(&steered(&client, json!(words)), "principle"));
+    let [told, opposite] = [told, opposite].map(|words| rewards(&steered(&client, &json!(words)), "principle"));
     let difference: Vec<f64> = told.iter().zip(&opposite).map(|(told, opposite)| told - opposite).collect();
     for weight in [0.75, -0.75] {
-        let answer = steered(&client, json!({"brief": weight}));
+        let answer = steered(&client, &json!({"brief": weight}));
         assert_eq!(answer["usage"]["pad"]["reward_lanes"], 2);
         close(&rewards(&answer, "brief"), &difference);
         for candidate in answer["choices"][0]["pad"]["trace"][0]["candidates"].as_array().expect("candidates") {
