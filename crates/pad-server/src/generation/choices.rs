@@ -91,7 +91,8 @@ impl Generation {
     /// The next part of any choice; none once all have ended.
     ///
     /// # Errors
-    /// 400 where a choice's form went beyond its bounds, 500 where the engine failed, 503 where the server ends before it does. The request is then over as a whole.
+    /// 400 where a choice's form went beyond its bounds, 500 where the engine failed, 503 where the server
+    /// ends before it does. The request is then over as a whole.
     pub(crate) async fn next(&mut self) -> Result<Option<(usize, AnswerPart)>, ApiError> {
         let part = tokio::select! {
             biased;
