@@ -44,7 +44,8 @@ fn node(folder: &Path, script: &str, address: &str) -> Command {
 fn a_reader_sees_what_a_preference_does() {
     let folder = scripts();
     let pictures = folder.join("pictures");
-    let output = run(node(folder, "seeing.mjs", Server::shipped().address()).arg(&pictures));
+    let reads_words = format!("http://{}/", Server::shared().address());
+    let output = run(node(folder, "seeing.mjs", Server::shipped().address()).arg(&pictures).arg(reads_words));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "ok\n");
     for name in ["first", "desktop", "sweep", "phone", "phone-word", "dark"] {
         assert!(pictures.join(name).with_extension("png").is_file(), "{name}");

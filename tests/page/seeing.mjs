@@ -1,10 +1,11 @@
-// What a reader sees and does: node seeing.mjs URL FOLDER. Pictures go to the folder. Prints `ok` at its end.
+// What a reader sees and does: node seeing.mjs URL FOLDER URL. Pictures go to the folder. The second server has a reward model that reads
+// words. Prints `ok` at its end.
 
 import assert from "node:assert/strict";
 import { answerWith, ask, limit, open, pane, settled, start, words } from "./browser.mjs";
 import { accessible, fits, picture } from "./looks.mjs";
 
-const [url, folder] = process.argv.slice(2);
+const [url, folder, readsWords] = process.argv.slice(2);
 const browser = await start();
 
 async function compare({ page }) {
@@ -184,6 +185,20 @@ async function hostile() {
   await seen.context.close();
 }
 
+async function principle() {
+  const seen = await open(browser, readsWords);
+  const { page } = seen;
+  await page.getByRole("button", { name: "Like a pirate", exact: true }).click();
+  assert.equal(await page.getByLabel("Or in your own words").inputValue(), "Answer like a pirate.");
+  await limit(page, 16);
+  await ask(page, "Why is the sky blue?");
+  await settled(page);
+  assert.equal(await pane(page, 1).getByRole("strong").innerText(), "Like a pirate");
+  for (const side of [0, 1]) await pane(page, side).getByText(/^principle [+−]/).waitFor();
+  seen.quiet();
+  await seen.context.close();
+}
+
 async function phone() {
   const seen = await open(browser, url, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 });
   const { page } = seen;
@@ -231,6 +246,7 @@ await share(seen);
 seen.quiet();
 await seen.context.close();
 await hostile();
+await principle();
 await phone();
 await dark();
 await browser.close();

@@ -15,7 +15,7 @@ await page.getByRole("dialog").waitFor();
 await accessible(page, "the question for a key");
 await page.getByRole("textbox", { name: "API key" }).fill("wrong");
 await page.getByRole("button", { name: "Use it" }).click();
-await page.getByText("wants an API key that it knows").waitFor();
+await page.getByText("requires a valid API key").waitFor();
 await page.getByRole("textbox", { name: "API key" }).fill(key);
 await page.getByRole("button", { name: "Use it" }).click();
 await page.getByRole("button", { name: "Brief", exact: true }).waitFor();

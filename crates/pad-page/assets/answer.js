@@ -90,13 +90,16 @@ export class Answer {
     this.control?.abort();
   }
 
-  /** Have it scored by what another answer prefers, so that the two can be compared. Weights only; it stays as it is where that fails. */
-  async score(messages, { weights }) {
+  /** Have it scored by what another answer prefers, so that the two can be compared. It stays as it is where that fails. */
+  async score(messages, preference) {
     const complete = this.finish === "stop";
-    const body = { model: this.model, messages: [...messages, { role: "assistant", content: this.text }], preference: weights, complete, per_token: true };
-    const scored = await server.rewards(body).catch(() => null);
+    const asked = [...messages, { role: "assistant", content: this.text }];
+    const scored = await server.rewards({ model: this.model, messages: asked, preference: wire(preference), complete, per_token: true }).catch(() => null);
     if (!scored) return;
-    this.trace = this.trace.rewarded(scored.per_token, weights);
+    // Words are a dimension of their own, whose name here is that of traces.
+    const byWords = preference.words !== undefined;
+    const tokens = byWords ? scored.per_token.map(({ text, rewards }) => ({ text, rewards: { principle: Object.values(rewards)[0] } })) : scored.per_token;
+    this.trace = this.trace.rewarded(tokens, byWords ? { principle: 1 } : wire(preference));
     this.show();
   }
 

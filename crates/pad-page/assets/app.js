@@ -11,7 +11,9 @@ import { load, offer, steers } from "./steering.js";
 import { draft } from "./view/composer.js";
 import { Page } from "./view/page.js";
 
-render(html`<${Page} />`, document.getElementById("app"));
+const root = document.getElementById("app");
+root.replaceChildren();
+render(html`<${Page} />`, root);
 
 /** Take over what the address holds, if it holds something. */
 function follow() {

@@ -35,7 +35,7 @@ async function compare(conversation, at) {
   const answers = conversation.turns.value[at].lanes.map((lane) => lane.shown);
   const side = answers.findIndex((answer) => answer && isPlain(answer.preference));
   const [plain, other] = [answers[side], answers[1 - side]];
-  const ready = side >= 0 && other?.preference.weights && !isPlain(other.preference) && plain.state.value === "done" && other.state.value === "done";
+  const ready = side >= 0 && other && !isPlain(other.preference) && plain.state.value === "done" && other.state.value === "done";
   if (ready && plain.text) await plain.score(conversation.messages(at, side), other.preference);
 }
 

@@ -1,4 +1,4 @@
-// The API key that the reader entered, if the server wants one. It is kept until the tab is closed, or longer if the reader says so.
+// The API key that the reader entered, if the server requires one. It is kept until the tab is closed, or longer if the reader says so.
 
 import { signal } from "@preact/signals";
 

@@ -29,7 +29,7 @@ export class Trouble extends Error {
     const said = error.message ?? `status ${status}`;
     switch (error.code) {
       case "invalid_api_key":
-        return new Trouble("The server wants an API key that it knows.", { kind: "key" });
+        return new Trouble("This server requires a valid API key.", { kind: "key" });
       case "queue_full":
         return new Trouble("The server is full: all places are taken.", { kind: "overload", retry: seconds });
       case "rate_limit_exceeded":

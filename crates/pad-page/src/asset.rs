@@ -50,6 +50,12 @@ impl Asset {
         std::str::from_utf8(&self.plain).unwrap_or_default()
     }
 
+    /// Whether it is a module of the page.
+    #[cfg(test)]
+    pub(crate) fn is_script(&self) -> bool {
+        self.kind.starts_with("text/javascript")
+    }
+
     /// Answer a request for it: 304 where the client has this version, else the bytes, compressed where the client reads gzip.
     pub(crate) fn respond(&self, request: &HeaderMap) -> Response {
         let zipped = self.gzip.as_ref().filter(|_| accepts_gzip(request));

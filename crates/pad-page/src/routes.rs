@@ -120,6 +120,18 @@ mod tests {
         assert_eq!(get("/page/app.js", &[("if-none-match", tag)]).await.0, StatusCode::OK, "the other representation");
     }
 
+    #[test]
+    fn the_page_asks_for_all_modules_at_once() {
+        let page = Asset::read(INDEX).unwrap();
+        let mut modules = 0;
+        for name in asset::names().filter(|name| Asset::read(name).unwrap().is_script()) {
+            let link = format!("<link rel=\"modulepreload\" href=\"page/{name}\">");
+            assert!(page.text().contains(&link), "{link}");
+            modules += 1;
+        }
+        assert_eq!(page.text().matches("modulepreload").count(), modules);
+    }
+
     #[tokio::test]
     async fn the_whole_page_is_small() {
         let mut bytes = 0;

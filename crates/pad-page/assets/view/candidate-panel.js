@@ -1,6 +1,7 @@
 // Why a word is there: the candidates of one decision, and a way to go on from another one.
 
 import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import { html } from "../html.js";
 import { isRunning } from "../answer.js";
 import { dismiss, inspected } from "../inspected.js";
@@ -74,7 +75,12 @@ function Table({ token, ongoon }) {
 }
 
 export function CandidatePanel() {
+  const section = useRef();
   const now = inspected.value;
+  // One that is pinned was asked for: it may not stay below the edge of the screen.
+  useEffect(() => {
+    if (now?.pinned) section.current?.scrollIntoView({ block: "nearest" });
+  }, [now]);
   const token = now?.answer.trace.tokens[now.index];
   if (!token) {
     return html`<section class="candidates empty"><h2>Why this word?</h2><p class="hint">Point at a word of an answer to see what it was chosen from. Click it to keep it here.</p></section>`;
@@ -87,7 +93,7 @@ export function CandidatePanel() {
     now.goOn(now.index, rank);
   };
   return html`
-    <section class="candidates" aria-label="Why this word">
+    <section class="candidates" ref=${section} aria-label="Why this word">
       <div class="title"><h2>Why this word?</h2>
         ${now.pinned && html`<button class="quiet" aria-label="Close" onClick=${dismiss}><${Icon} name="close" /></button>`}</div>
       <p class="context">${before ? `… ${before.trimStart()}` : ""}<mark class=${`w ${tintOf(token.reward)} ${token.overruled ? "over" : ""}`}>${token.text === "" && token.candidates ? spelled(token.candidates.texts[token.rank]) : spelled(token.text)}</mark></p>

@@ -1,4 +1,4 @@
-// Asks for the API key, where the server wants one.
+// Asks for the API key, if the server requires one.
 
 import { useEffect, useRef } from "preact/hooks";
 import { html } from "../html.js";
