@@ -8,10 +8,10 @@ const KNOWN = [
   { name: "Brief", about: "Comes to the point", weights: [{ concise: 1 }], words: "Answer in one short sentence." },
   { name: "Warm", about: "Friendly and glad to help", weights: [{ cheerful: 1 }], words: "Be warm, friendly and encouraging." },
   { name: "For a ten-year-old", about: "Easy words, short sentences", weights: [{ simple: 1 }], words: "Explain it to a ten-year-old, in easy words." },
-  { name: "Careful", about: "Declines what does harm", weights: [{ harmless: 1.5 }], words: "Avoid harm, and say where caution is needed." },
+  { name: "Careful", about: "Declines what does harm", weights: [{ harmless: 1 }], words: "Avoid harm, and say where caution is needed." },
   { name: "Brief and warm", about: "Two at once", weights: [{ concise: 1, cheerful: 1 }], words: null },
-  { name: "Funny", about: "Makes one smile", weights: [{ humor: 1.5 }], words: "Be funny." },
-  { name: "For an expert", about: "Technical and precise", weights: [{ expert: 1.5 }, { simple: -1.2 }], words: "Speak to an expert, in precise technical terms." },
+  { name: "Funny", about: "Makes one smile", weights: [{ humorous: 1 }, { humor: 1.5 }], words: "Be funny." },
+  { name: "For an expert", about: "Technical and precise", weights: [{ expert: 1 }, { simple: -1.2 }], words: "Speak to an expert, in precise technical terms." },
   { name: "Like a pirate", about: "A principle in words", weights: [], words: "Answer like a pirate." },
 ];
 

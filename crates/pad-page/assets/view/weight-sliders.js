@@ -1,11 +1,15 @@
 // One slider for each dimension of the reward model.
 
+import { useSignal } from "@preact/signals";
 import { html } from "../html.js";
 import { signed } from "../preference.js";
 import { prefer, sides } from "../settings.js";
 import { dimensions } from "../steering.js";
 
 const STEP = 0.1;
+
+/** Sliders that are shown at first, beside those that are set. */
+const FEW = 6;
 
 /** Where zero and the weight lie, in parts of the slider's length. */
 function places({ minimum, maximum }, value) {
@@ -14,7 +18,8 @@ function places({ minimum, maximum }, value) {
   return { "--from": Math.min(zero, here), "--to": Math.max(zero, here), "--zero": zero };
 }
 
-function Slider({ dimension: { name, description, weight }, value, onweigh }) {
+function Slider({ dimension: { name, description, weight, strong = [] }, value, onweigh }) {
+  const isStrong = value !== 0 && strong.some(({ minimum, maximum }) => value > 0 ? value > minimum && value <= maximum : value >= minimum && value < maximum);
   return html`
     <div class=${`slider ${value > 0 ? "more" : value < 0 ? "less" : ""}`}>
       <label for=${`weight-${name}`}>${name}</label>
@@ -23,15 +28,20 @@ function Slider({ dimension: { name, description, weight }, value, onweigh }) {
         aria-describedby=${description ? `about-${name}` : undefined} onInput=${({ target }) => onweigh(Number(target.value))}
         onDblClick=${() => onweigh(0)} />
       ${description && html`<small id=${`about-${name}`}>${description}</small>`}
+      ${isStrong && html`<small class="strong">Strong: the style shows more, and the answer may lose content.</small>`}
     </div>`;
 }
 
 export function WeightSliders({ side }) {
   const weights = sides.value[side].weights ?? {};
   const weigh = (name) => (value) => prefer(side, { weights: { ...weights, [name]: value } });
+  const all = useSignal(false);
+  const shown = dimensions.value.filter(({ name }, at) => all.value || at < FEW || name in weights);
+  const rest = dimensions.value.length - shown.length;
   return html`
     <div class="sliders">
-      ${dimensions.value.map((dimension) => html`
+      ${shown.map((dimension) => html`
         <${Slider} key=${dimension.name} dimension=${dimension} value=${weights[dimension.name] ?? 0} onweigh=${weigh(dimension.name)} />`)}
+      ${rest > 0 && html`<button class="quiet" onClick=${() => (all.value = true)}>${rest} more dimensions</button>`}
     </div>`;
 }
