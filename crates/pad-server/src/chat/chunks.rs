@@ -6,9 +6,10 @@ use pad_api::{
 
 use crate::generation::envelope::Envelope;
 use crate::generation::frames::{Frame, StreamShape};
-use crate::generation::options::{GenerationOptions, TokenDetails};
+use crate::generation::options::GenerationOptions;
 use crate::generation::reader::AnswerPart;
 use crate::generation::tally::Tally;
+use crate::generation::token_details::TokenDetails;
 
 /// The shape of a chat completion's stream.
 pub(crate) struct ChatChunks {

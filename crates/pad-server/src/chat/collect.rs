@@ -9,7 +9,8 @@ use crate::ApiError;
 use crate::generation::best_of::Merit;
 use crate::generation::choices::Generation;
 use crate::generation::envelope::Envelope;
-use crate::generation::options::{GenerationOptions, TokenDetails};
+use crate::generation::options::GenerationOptions;
+use crate::generation::token_details::TokenDetails;
 
 /// Read a generation to its end and keep the best choices. Runs within the handler's future, so that a client that hangs up drops it.
 ///

@@ -6,9 +6,9 @@ use super::completion;
 use super::options::CompletionOptions;
 use crate::generation::envelope::Envelope;
 use crate::generation::frames::{Frame, StreamShape};
-use crate::generation::options::TokenDetails;
 use crate::generation::reader::AnswerPart;
 use crate::generation::tally::Tally;
+use crate::generation::token_details::TokenDetails;
 
 /// The shape of a completion's stream.
 pub(crate) struct CompletionChunks {

@@ -8,7 +8,6 @@ use pad_reward::{Manifest, PreferenceInput};
 
 use super::range::{number, within};
 use crate::ApiError;
-use crate::state::AppState;
 
 /// Guidance strengths that a request may ask for.
 pub(crate) const BETA: RangeInclusive<f64> = 0.0..=4.0;
@@ -27,12 +26,11 @@ pub(crate) struct Guidance {
 }
 
 impl Guidance {
-    /// Check what a request asks for; the reward model has the defaults.
+    /// Check what a request asks for; the rest is as the reward model has it.
     ///
     /// # Errors
     /// 400 naming the field that is wrong, its value and what is allowed.
-    pub(super) fn check(pad: PadOptions, state: &AppState) -> Result<Self, ApiError> {
-        let default = state.guidance();
+    pub(super) fn check(pad: PadOptions, default: Self) -> Result<Self, ApiError> {
         let top_k = match pad.top_k {
             Some(given) => within("pad.top_k", usize::try_from(given).unwrap_or(usize::MAX), &CANDIDATES)?,
             None => default.top_k,

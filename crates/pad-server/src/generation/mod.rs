@@ -26,6 +26,7 @@ pub(crate) mod sse;
 mod submission;
 pub(crate) mod tally;
 mod timing;
+pub(crate) mod token_details;
 pub(crate) mod trace;
 pub(crate) mod waiting;
 

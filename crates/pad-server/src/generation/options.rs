@@ -12,6 +12,7 @@ use super::guidance::{Guidance, preference_input};
 use super::range::within;
 use super::request::{FieldNames, GenerationRequest};
 use super::sampling::Sampling;
+use super::token_details::TokenDetails;
 use crate::ApiError;
 use crate::state::AppState;
 
@@ -52,17 +53,6 @@ pub(crate) struct GenerationOptions {
     pub(crate) cache_salt: Option<String>,
 }
 
-/// What is reported of each token beside its text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct TokenDetails {
-    /// Why it was chosen.
-    pub(crate) trace: bool,
-    /// Its log-probability, with those of so many candidates.
-    pub(crate) logprobs: Option<usize>,
-    /// Report the log-probabilities of end tokens as well.
-    pub(crate) end_logprobs: bool,
-}
-
 impl GenerationOptions {
     /// Check a request's values; names of dimensions are left to the reward model.
     ///
@@ -81,7 +71,7 @@ impl GenerationOptions {
             names,
             prompts,
             preference: preference_input(request.preference),
-            guidance: Guidance::check(pad, state)?,
+            guidance: Guidance::check(pad, state.guidance())?,
             sampling: Sampling::check(&request.sampling, state)?,
             form: request
                 .form

@@ -8,7 +8,7 @@ use pad_text::{Detokenizer, StopStrings, Tokenizer};
 
 use super::calls::{CallReader, CallText};
 use super::logprobs::LogprobQueue;
-use super::options::TokenDetails;
+use super::token_details::TokenDetails;
 use super::trace;
 
 /// What one event of a choice adds to the answer.

@@ -6,8 +6,8 @@ use pad_api::{
 };
 use serde_json::Value;
 
-use crate::generation::options::TokenDetails;
 use crate::generation::reader::AnswerPart;
+use crate::generation::token_details::TokenDetails;
 use crate::generation::waiting::WaitingLogprobs;
 
 /// The items so far; the last one may be open.
