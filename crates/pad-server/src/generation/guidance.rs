@@ -46,9 +46,10 @@ impl Guidance {
 }
 
 impl Default for Guidance {
-    /// The paper's.
+    /// What holds without a reward model: the strength does not matter, and an answer is sampled from as many candidates as under a
+    /// prompted one without a preference.
     fn default() -> Self {
-        Self { beta: 1.0, top_k: 10, source: CandidateSource::Base, guards: Guards::default() }
+        Self { beta: 1.0, top_k: 40, source: CandidateSource::Base, guards: Guards::default() }
     }
 }
 
