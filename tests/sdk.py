@@ -70,14 +70,14 @@ def with_logprobs():
 
 def steered():
     named = create(extra_body={"preference": {"humorous": 1.5}, "pad": {"trace": True}})
-    ordered = create(extra_body={"preference": [0, 0, 1.5, 0, 0], "pad": {"trace": True}})
+    ordered = create(extra_body={"preference": [0] * 8 + [1.5] + [0] * 4, "pad": {"trace": True}})
     assert named.choices[0].message.content == ordered.choices[0].message.content, (named, ordered)
     for completion in (named, ordered):
         assert completion.usage.pad["reward_lanes"] == 1, completion.usage
         trace = completion.choices[0].pad["trace"]
         assert len(trace) == completion.usage.completion_tokens, trace
         assert "humorous" in trace[0]["rewards"], trace[0]
-    text, usage = streamed(extra_body={"preference": [0, 0, 1.5, 0, 0]})
+    text, usage = streamed(extra_body={"preference": [0] * 8 + [1.5] + [0] * 4})
     assert text == named.choices[0].message.content and usage.pad["reward_lanes"] == 1, (text, usage)
 
 

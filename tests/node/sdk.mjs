@@ -104,7 +104,7 @@ async function steered() {
   const { trace } = completion.choices[0].pad;
   assert.equal(trace.length, completion.usage.completion_tokens);
   assert.ok("humorous" in trace[0].rewards);
-  const said = await streamed({ preference: [0, 0, 1.5, 0, 0] });
+  const said = await streamed({ preference: [0, 0, 0, 0, 0, 0, 0, 0, 1.5, 0, 0, 0, 0] });
   assert.equal(said.text, completion.choices[0].message.content);
   assert.equal(said.usages[0].pad.reward_lanes, 1);
 }
