@@ -3,7 +3,9 @@
 //! Each module has a `check` that takes bytes: `src/bin` passes it to libFuzzer, which searches for bytes that break it (`.ci/fuzz`), and
 //! the tests run it on the seeds in `seeds/`, to which every input that once broke something is added.
 
+#[cfg(feature = "files")]
 pub mod checkpoints;
+#[cfg(feature = "files")]
 pub mod descriptions;
 pub mod detokenizer;
 pub mod requests;
@@ -34,6 +36,7 @@ mod tests {
     }
 
     /// Files are large and slow to write: cut at some places.
+    #[cfg(feature = "files")]
     #[test]
     fn files_break_nothing() {
         for (target, check) in
