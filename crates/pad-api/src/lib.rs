@@ -88,7 +88,9 @@ pub use stop::Stop;
 pub use structured_outputs::{GuidedJson, StructuredOutputs};
 pub use text_logprobs::TextLogprobs;
 pub use tokens::{Detokenization, DetokenizeRequest, Tokenization, TokenizeRequest};
-pub use tool::{FunctionCall, FunctionCallDelta, FunctionTool, Tool, ToolCall, ToolCallDelta, ToolKind};
+pub use tool::{
+    FunctionCall, FunctionCallDelta, FunctionTool, LONGEST_NAME, Tool, ToolCall, ToolCallDelta, ToolKind, fits_name,
+};
 pub use tool_choice::{AllowedMode, AllowedTools, NamedFunction, NamedTool, ToolChoice, ToolMode};
 pub use trace::{CandidateHold, CandidateTrace, ChoicePad, TokenTrace};
 pub use usage::{BestOfUsage, CompletionTokensDetails, PadUsage, PromptTokensDetails, Usage};

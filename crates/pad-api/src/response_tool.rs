@@ -10,7 +10,7 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::object::{self, objects};
-use crate::{FunctionTool, Tool, ToolKind};
+use crate::{FunctionTool, Tool, ToolKind, fits_name};
 
 /// Between a namespace and a name, unless the namespace ends with it.
 const SEPARATOR: &str = "__";
@@ -130,9 +130,8 @@ impl<'de> Deserialize<'de> for Element {
 
 /// Functions are checked under their qualified names; a namespace without functions has only its own.
 fn check_namespace<E: Error>(name: &str) -> Result<(), E> {
-    let fits = name.len() <= 64 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte));
     let expected = "letters, digits, `_`, `-` and `.`, 64 at most";
-    if fits { Ok(()) } else { Err(E::invalid_value(Unexpected::Str(name), &expected)) }
+    if fits_name(name) { Ok(()) } else { Err(E::invalid_value(Unexpected::Str(name), &expected)) }
 }
 
 fn function<E: Error>(tool: AnyTool, namespace: Option<String>) -> Result<ResponseTool, E> {

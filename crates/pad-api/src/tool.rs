@@ -30,6 +30,14 @@ pub enum ToolKind {
     Function,
 }
 
+/// Characters of a function's name at most.
+pub const LONGEST_NAME: usize = 64;
+
+/// Whether a text has only characters that names of functions and namespaces may have, and not too many of them.
+pub fn fits_name(text: &str) -> bool {
+    text.len() <= LONGEST_NAME && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+}
+
 /// A function as described to the model.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, ToSchema)]
 #[serde(remote = "Self")]

@@ -49,6 +49,13 @@ pub struct Status {
     pub queue_times: QueueTimes,
 }
 
+impl Status {
+    /// The share of the KV blocks that sequences hold, 0 to 1.
+    pub fn kv_usage(&self) -> f64 {
+        self.kv_blocks_used as f64 / self.kv_blocks_total.max(1) as f64
+    }
+}
+
 /// What a request has to fit into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

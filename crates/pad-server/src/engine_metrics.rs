@@ -64,7 +64,7 @@ impl EngineMetrics {
         self.running.set(status.running.cast_signed());
         self.waiting.set(status.waiting.cast_signed());
         self.kv_blocks_cached.set(status.kv_blocks_cached.cast_signed());
-        self.kv_usage.set(status.kv_blocks_used as f64 / status.kv_blocks_total.max(1) as f64);
+        self.kv_usage.set(status.kv_usage());
         self.lanes_running.set(status.lanes_running.cast_signed());
         self.queue_times.set(status.queue_times);
         let labels = [BLOCK.to_string(), status.kv_blocks_total.to_string()];

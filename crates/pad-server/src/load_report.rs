@@ -29,7 +29,7 @@ pub(crate) async fn report(State(shared): State<Arc<Shared>>, request: Request, 
 }
 
 fn written(format: &str, status: &Status) -> Option<String> {
-    let (usage, waiting) = (status.kv_blocks_used as f64 / status.kv_blocks_total.max(1) as f64, status.waiting);
+    let (usage, waiting) = (status.kv_usage(), status.waiting);
     match format.to_ascii_uppercase().as_str() {
         "TEXT" => Some(format!(
             "TEXT named_metrics.kv_cache_usage_perc={usage}, named_metrics.num_requests_waiting={waiting}"

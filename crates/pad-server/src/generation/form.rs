@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pad_api::{AllowedMode, AllowedTools, FunctionTool, Tool, ToolChoice, ToolKind, ToolMode};
+use pad_api::{AllowedMode, AllowedTools, FunctionTool, LONGEST_NAME, Tool, ToolChoice, ToolKind, ToolMode, fits_name};
 use pad_decode::Grammar;
 use pad_grammar::{Calls, Choices, Content, Grammars, Lark, Regex, Schema, Shape, ShapeError, ShapePart};
 use serde_json::{Map, Value, json};
@@ -12,8 +12,6 @@ use crate::state::Shared;
 
 /// Tools of one request.
 const MOST_TOOLS: usize = 128;
-/// Characters of a tool's name.
-const LONGEST_NAME: usize = 64;
 
 /// What a request says of its answer's form, before it is checked.
 #[derive(Clone, Debug)]
@@ -193,13 +191,9 @@ fn check_functions(functions: &[FunctionTool], names: FormNames) -> Result<(), A
         let message = format!("`tools` has {} tools; allowed: {MOST_TOOLS} at most", functions.len());
         return Err(ApiError::invalid("tools", message));
     }
-    let good = |name: &str| {
-        let known = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
-        (1..=LONGEST_NAME).contains(&name.len()) && name.chars().all(known)
-    };
     for (place, FunctionTool { name, .. }) in functions.iter().enumerate() {
         let param = names.of_function(place, "name");
-        if !good(name) {
+        if name.is_empty() || !fits_name(name) {
             let message = format!(
                 "`{param}` is `{name}`; allowed: letters, digits, `_`, `-` and `.`, 1 to {LONGEST_NAME} of them"
             );
