@@ -135,7 +135,7 @@ fn cut_off(server: &Server, end: impl FnOnce()) {
     let whole = whole.join().expect("an answer");
     assert_eq!((whole.status, whole.error()["code"].as_str()), (503, Some("interrupted")));
     assert_eq!(until("the process ends", || server.exit_status()).code(), Some(3), "{}", server.log());
-    assert!(server.log().contains("broken off"), "{}", server.log());
+    assert!(server.log().contains("interrupted"), "{}", server.log());
 }
 
 #[test]

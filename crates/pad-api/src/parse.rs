@@ -84,7 +84,7 @@ fn explain(error: &serde_json::Error, path: &str) -> ParseError {
     };
     let message = match (error.classify(), &param) {
         (Category::Data, Some(param)) => format!("`{param}`: {reason}"),
-        (Category::Data, None) => format!("the body is wrong: {reason}"),
+        (Category::Data, None) => format!("invalid request body: {reason}"),
         (Category::Syntax | Category::Eof | Category::Io, _) => {
             format!("the body is not valid JSON: {reason} at line {} column {}", error.line(), error.column())
         }

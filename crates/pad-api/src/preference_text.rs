@@ -19,7 +19,7 @@ impl Preference {
         let wrong = |error: serde_json::Error| {
             let error = error.to_string();
             let reason = error.split(" at line ").next().unwrap_or(&error);
-            format!("the text begins as JSON, but is no object of weights and no array of weights: {reason}")
+            format!("the text starts as JSON but is not an object or an array of weights: {reason}")
         };
         // Through the typed reader: a dimension that is given twice is seen there only.
         let mut json = serde_json::Deserializer::from_str(trimmed);
@@ -94,7 +94,7 @@ mod tests {
         for wrong in [r#"{"concise": 2"#, r#"{"concise": "much"}"#, "[true]", r#"{"a": 1, "a": 2}"#, "{} {}"] {
             let error = body(wrong).expect_err("refused");
             assert_eq!(error.param.as_deref(), Some("preference"), "{}", error.message);
-            assert!(error.message.contains("begins as JSON"), "{}", error.message);
+            assert!(error.message.contains("starts as JSON"), "{}", error.message);
         }
     }
 

@@ -109,13 +109,13 @@ impl<'de> Visitor<'de> for ElementVisitor {
     }
 
     fn visit_u64<E: Error>(self, token: u64) -> Result<Element, E> {
-        let token = u32::try_from(token).map_err(|_| E::custom(format_args!("{token} is no token id")))?;
+        let token = u32::try_from(token).map_err(|_| E::custom(format_args!("{token} is not a token id")))?;
         Ok(Element::Token(token))
     }
 
     fn visit_f64<E: Error>(self, token: f64) -> Result<Element, E> {
         let whole = whole::of_float(token, &self)?;
-        let token = u32::try_from(whole).map_err(|_| E::custom(format_args!("{token} is no token id")))?;
+        let token = u32::try_from(whole).map_err(|_| E::custom(format_args!("{token} is not a token id")))?;
         Ok(Element::Token(token))
     }
 

@@ -77,7 +77,7 @@ pub enum ResponseStatus {
     Completed,
     /// It is over, by its length.
     Incomplete,
-    /// It broke off.
+    /// It failed.
     Failed,
 }
 

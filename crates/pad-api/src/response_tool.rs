@@ -181,7 +181,7 @@ impl PartialSchema for ResponseTools {
         let function = || Ref::from_schema_name(ResponseTool::name());
         let kind = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^(?!(function|namespace)$)"));
         let other = ObjectBuilder::new().property("type", kind).required("type");
-        let other = other.description(Some("A tool that OpenAI runs; it is dropped, which the log notes.")).build();
+        let other = other.description(Some("A tool that OpenAI runs; it is ignored, with a note in the log.")).build();
         let word = |word: &str| ObjectBuilder::new().schema_type(Type::String).enum_values(Some([word]));
         let namespace = ObjectBuilder::new()
             .property("type", word("namespace"))
@@ -197,7 +197,7 @@ impl PartialSchema for ResponseTools {
             .max_items(Some(128))
             .description(Some(
                 "Functions that the model may call, and namespaces of them. Tools that OpenAI runs, such as `web_search`, are \
-                 dropped, which the log notes.",
+                 ignored, with a note in the log.",
             ))
             .into()
     }

@@ -49,7 +49,7 @@ impl<'de> Deserialize<'de> for GuidedJson {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = match Value::deserialize(deserializer)? {
             Value::String(text) => serde_json::from_str(&text)
-                .map_err(|error| D::Error::custom(format_args!("the string holds no JSON schema: {error}")))?,
+                .map_err(|error| D::Error::custom(format_args!("the string is not a JSON schema: {error}")))?,
             other => other,
         };
         match value {

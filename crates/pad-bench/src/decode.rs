@@ -34,7 +34,7 @@ pub struct Case {
     pub rewards: usize,
     /// Tokens in each lane's prompt.
     pub prompt: usize,
-    /// Whether answers are held to a JSON schema.
+    /// Whether answers are constrained by a JSON schema.
     pub form: bool,
 }
 
@@ -92,7 +92,7 @@ pub fn measure(engine: &Engine, case: Case, kind: &Kind, tokens: usize, round: u
 
     let mut choices = submitted(engine, case, kind, tokens, round)?;
     next(&mut choices)?;
-    // Every sequence chooses one token per step: when all have told their first, all decode.
+    // Every sequence chooses one token per step: once each has sent its first, all decode.
     let begun = Instant::now();
     for _ in 1..tokens {
         next(&mut choices)?;
@@ -102,7 +102,7 @@ pub fn measure(engine: &Engine, case: Case, kind: &Kind, tokens: usize, round: u
 
     let after = engine.status();
     if after.preempted != before.preempted {
-        let problem = "a sequence was preempted: the figures would be of something else";
+        let problem = "a sequence was preempted, so the measurement is invalid: use fewer or shorter sequences, or more KV memory";
         return Err(BenchError::Engine(problem.to_owned()));
     }
     let scheduler = (after.scheduler_micros - before.scheduler_micros) as f64;
@@ -122,7 +122,7 @@ fn next(choices: &mut [Choice]) -> Result<(), BenchError> {
     for choice in choices {
         match choice.blocking_next() {
             Some(Event::Token(_)) => {}
-            other => return Err(BenchError::Engine(format!("a token was expected, not {other:?}"))),
+            other => return Err(BenchError::Engine(format!("expected a token, got {other:?}"))),
         }
     }
     Ok(())

@@ -17,7 +17,7 @@ pub enum BenchError {
     #[error(transparent)]
     Server(#[from] pad_client::ClientError),
     /// The server's list of models is empty.
-    #[error("{url}: the list of models is empty; --model names the one to ask for")]
+    #[error("{url}: the list of models is empty; name one with --model")]
     NoModel {
         /// The list's URL.
         url: String,

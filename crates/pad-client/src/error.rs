@@ -36,7 +36,7 @@ pub enum ClientError {
         /// What is wrong with the reply.
         problem: String,
     },
-    /// A stream broke off, or holds an error.
+    /// A stream ended early, or contains an error.
     #[error("{0}")]
     Stream(String),
 }

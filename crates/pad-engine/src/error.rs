@@ -15,7 +15,7 @@ pub enum SubmitError {
     },
     /// One owner would hold more of the queue than leaves room for others.
     #[error(
-        "the queue has {limit} places for everybody; {held} are held by this API key, and {asked} more would leave too few for others"
+        "the queue has {limit} places in all; this API key holds {held}, and {asked} more would leave too few for others"
     )]
     ShareFull {
         /// Places that the owner holds.

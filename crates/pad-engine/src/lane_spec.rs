@@ -121,16 +121,16 @@ pub(crate) fn check_lanes(lanes: &[LaneSpec], weights: usize) -> Result<(), Subm
     let invalid = |message: String| Err(SubmitError::Invalid(message));
     let Some(base) = lanes.first() else { return invalid("a request needs a base lane".to_owned()) };
     if base.weights != WeightsId::BASE || base.adapter.is_some() || base.readouts.first() != Some(&LaneReadout::Plain) {
-        return invalid("the base lane runs the base weights and is read plainly".to_owned());
+        return invalid("the base lane must use the base weights and a plain readout".to_owned());
     }
     if lanes.iter().any(|lane| lane.prompt.is_empty()) {
         return invalid("every lane needs a prompt of at least one token".to_owned());
     }
     if lanes.iter().any(|lane| lane.branches() && (lane.weights != WeightsId::BASE || lane.prompt != base.prompt)) {
-        return invalid("a lane that branches off has the base lane's weights and prompt".to_owned());
+        return invalid("a lane that branches off must have the base lane's weights and prompt".to_owned());
     }
     if let Some(lane) = lanes.iter().find(|lane| lane.weights.0 >= weights) {
-        return invalid(format!("there are {weights} sets of weights, not number {}", lane.weights.0));
+        return invalid(format!("weights {} do not exist; there are {weights} sets of weights", lane.weights.0));
     }
     Ok(())
 }

@@ -224,7 +224,7 @@ impl LockstepRunner {
         what: LaneReadout,
         places: &[usize],
     ) -> Result<Hidden, StepError> {
-        let missing = || StepError::Runner(format!("nothing was read of weights {}", weights.0));
+        let missing = || StepError::Runner(format!("no hidden states of weights {}", weights.0));
         let hidden = states.hidden.get(weights.0).and_then(Option::as_ref).ok_or_else(missing)?;
         let rows = hidden.rows(places)?;
         match what {

@@ -29,7 +29,7 @@ pub struct Worker<R> {
 impl<R: Runner> Worker<R> {
     /// Run until every handle is dropped and nothing is left to do.
     ///
-    /// A panic outside the runner leaves the scheduler in an unknown state: every sequence is failed, and the scheduler begins anew.
+    /// A panic outside the runner leaves the scheduler in an unknown state: all sequences fail, and the scheduler starts over.
     /// Where that happens again soon it would go on happening, and the worker ends.
     pub fn run(mut self) {
         let _end = End { status: Arc::clone(&self.status), life: self.life.clone() };
@@ -50,13 +50,13 @@ impl<R: Runner> Worker<R> {
         }
     }
 
-    /// Begin anew after a panic; false if the worker has to end.
+    /// Start over after a panic; false if the worker has to end.
     fn recover(&mut self, now: Instant) -> bool {
         let again = self.panicked.replace(now).is_some_and(|last| now.duration_since(last) < RELAPSE);
-        let fail = || self.scheduler.rebuild("the engine met a fault of its own and began anew");
+        let fail = || self.scheduler.rebuild("an internal error made the engine start over");
         let rebuilt = catch_unwind(AssertUnwindSafe(fail)).is_ok();
         let goes_on = rebuilt && !again;
-        tracing::error!(goes_on, "planning or committing a step panicked; every sequence is failed");
+        tracing::error!(goes_on, "planning or committing a step panicked; all sequences failed");
         if rebuilt {
             self.publish(now, None);
         }
@@ -75,7 +75,7 @@ impl<R: Runner> Worker<R> {
         match outcome {
             Ok(readouts) => self.scheduler.commit(readouts),
             Err(error) => {
-                tracing::error!(%error, rows = plan.rows.len(), "a step failed; its sequences are failed");
+                tracing::error!(%error, rows = plan.rows.len(), "a step failed, and with it all its sequences");
                 self.scheduler.abort(&error.to_string());
             }
         }
@@ -135,7 +135,7 @@ fn guarded(runner: &mut impl Runner, plan: &StepPlan) -> Result<StepReadouts, St
     if decodes && scores {
         Ok(outcome)
     } else {
-        Err(StepError::Runner("the runner read something else than was planned".to_owned()))
+        Err(StepError::Runner("the runner's readouts do not match the plan".to_owned()))
     }
 }
 

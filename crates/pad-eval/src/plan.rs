@@ -101,7 +101,7 @@ impl Plan {
             let names: Vec<&str> = names().collect();
             let kind = server.kind();
             return Err(EvalError::Nothing(format!(
-                "the reward model (kind `{kind}`) has the dimensions [{}], and none of them is asked for or has a score",
+                "the reward model (kind `{kind}`) has the dimensions [{}], and none of them is both requested and scored",
                 names.join(", ")
             )));
         }
@@ -154,7 +154,7 @@ impl Plan {
         let refuse =
             |what, given: String, problem: &str| Err(EvalError::Value { what, given, problem: problem.to_owned() });
         if self.decodings.is_empty() {
-            return Err(EvalError::Nothing("neither seeds nor greedy answers are asked for".to_owned()));
+            return Err(EvalError::Nothing("neither seeds nor greedy answers are requested".to_owned()));
         }
         if self.terms.max_tokens == 0 {
             return refuse("the number of tokens", "0".to_owned(), "at least 1 is allowed");

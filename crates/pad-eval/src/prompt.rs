@@ -71,12 +71,12 @@ pub fn read(path: &Path) -> Result<Vec<Prompt>, EvalError> {
         let prompt = prompt(entry, || format!("p{number:0width$}"))
             .map_err(|problem| EvalError::file(path, format!("prompt {}: {problem}", number + 1)))?;
         if !seen.insert(prompt.id.clone()) {
-            return Err(EvalError::file(path, format!("prompt {}: the id `{}` comes twice", number + 1, prompt.id)));
+            return Err(EvalError::file(path, format!("prompt {}: the id `{}` is used twice", number + 1, prompt.id)));
         }
         prompts.push(prompt);
     }
     if prompts.is_empty() {
-        return Err(EvalError::file(path, "it holds no prompt"));
+        return Err(EvalError::file(path, "it contains no prompts"));
     }
     Ok(prompts)
 }
@@ -148,7 +148,7 @@ mod tests {
             "{}",
             said("\"a\"\n{\"text\": 1}")
         );
-        assert!(said("[\"a\", {\"id\": \"p00\", \"prompt\": \"b\"}]").contains("prompt 2: the id `p00` comes twice"));
+        assert!(said("[\"a\", {\"id\": \"p00\", \"prompt\": \"b\"}]").contains("prompt 2: the id `p00` is used twice"));
         assert!(said(r#"{"messages": [{"role": "assistant", "content": "x"}]}"#).contains("not a user's"));
         assert!(said("").contains("no prompt"));
         assert!(read(Path::new("no/such")).unwrap_err().to_string().contains("cannot read no/such"));

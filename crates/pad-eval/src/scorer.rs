@@ -79,7 +79,7 @@ impl Scorer {
         let mut found = HashMap::new();
         for (number, line) in self.exchange(answers)?.iter().enumerate() {
             let (id, scores) = self.read(line).map_err(|problem| {
-                self.failed(format!("wrote a line {} that is no score ({problem}): {}", number + 1, excerpt(line)))
+                self.failed(format!("wrote no valid score in line {} ({problem}): {}", number + 1, excerpt(line)))
             })?;
             found.insert(id, scores);
         }
@@ -100,7 +100,7 @@ impl Scorer {
             input.push(b'\n');
         }
         let output = self.run(&input)?;
-        let text = String::from_utf8(output.stdout).map_err(|_| self.failed("wrote something else than UTF-8"))?;
+        let text = String::from_utf8(output.stdout).map_err(|_| self.failed("wrote output that is not UTF-8"))?;
         Ok(text.lines().filter(|line| !line.trim().is_empty()).map(str::to_owned).collect())
     }
 
@@ -137,7 +137,7 @@ impl Scorer {
             return Ok(output);
         }
         let said = String::from_utf8_lossy(&output.stderr);
-        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it wrote no error message");
         Err(self.failed(format!("failed ({}): {}", output.status, excerpt(last))))
     }
 
@@ -183,7 +183,7 @@ mod tests {
     #[test]
     fn nonsense_and_gaps_are_named() {
         let said = score("echo '{\"id\": \"a\", \"score\": 1}'; echo hello").unwrap_err().to_string();
-        assert!(said.contains("wrote a line 2 that is no score") && said.ends_with("hello"), "{said}");
+        assert!(said.contains("wrote no valid score in line 2") && said.ends_with("hello"), "{said}");
         let said = score("echo '{\"id\": \"a\", \"score\": 1}'").unwrap_err().to_string();
         assert!(said.contains("gave 1 of 2 scores; `b` is missing"), "{said}");
         let said = score("echo '{\"id\": \"a\"}'").unwrap_err().to_string();

@@ -105,7 +105,7 @@ impl Server {
         let reply = self.client.chat(&body)?;
         let seconds = sent.elapsed().as_secs_f64();
         let answer = reply.answers.into_iter().next();
-        let answer = answer.ok_or_else(|| self.unexpected("/chat/completions", "it has no choice"))?;
+        let answer = answer.ok_or_else(|| self.unexpected("/chat/completions", "it has no choices"))?;
         let usage = reply.usage.unwrap_or_default();
         let pad = usage.pad.unwrap_or_default();
         Ok(Reply {

@@ -319,12 +319,7 @@ fn check_cycles(root: &Value, walk: &Walk) -> Result<(), ShapeError> {
     for (place, target) in &walk.refs {
         let mut path = Vec::new();
         follow(root, target, &mut path, &mut done).map_err(|()| {
-            beyond(
-                "`$ref`",
-                place,
-                target,
-                "a schema that does not lead back to itself without a property or an item between",
-            )
+            beyond("`$ref`", place, target, "a schema that refers to itself only through a property or an item")
         })?;
     }
     Ok(())

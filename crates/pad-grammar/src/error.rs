@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-/// Why an answer cannot be held to a shape. All but [`ShapeError::Busy`] are about what the request asks for.
+/// Why a shape cannot be enforced on an answer. All but [`ShapeError::Busy`] are about what the request asks for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShapeError {
     /// The schema is not an object.
-    #[error("a schema is a JSON object")]
+    #[error("a schema must be a JSON object")]
     NotAnObject,
     /// The schema is larger than is read.
     #[error("the schema has {bytes} bytes; allowed: {allowed} at most")]
@@ -42,7 +42,7 @@ pub enum ShapeError {
     #[error("{0}")]
     Unsupported(String),
     /// The grammar takes more memory than allowed.
-    #[error("its grammar takes {mib} MiB; allowed: {allowed} MiB (`grammar.memory`)")]
+    #[error("its grammar needs {mib} MiB; allowed: {allowed} MiB (`grammar.memory`)")]
     TooLarge {
         /// What it takes.
         mib: usize,
@@ -50,13 +50,13 @@ pub enum ShapeError {
         allowed: usize,
     },
     /// The grammar took longer than allowed.
-    #[error("its grammar is not compiled after {} s, the most that is allowed (`grammar.seconds`)", allowed.as_secs_f32())]
+    #[error("its grammar did not compile within {} s, the time limit (`grammar.seconds`)", allowed.as_secs_f32())]
     TooSlow {
         /// How long it may take.
         allowed: Duration,
     },
     /// All threads that compile are busy: the request may be sent again.
-    #[error("too many grammars are compiled at once")]
+    #[error("too many grammars are being compiled")]
     Busy,
 }
 

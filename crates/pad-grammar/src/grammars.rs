@@ -33,7 +33,7 @@ struct Maker {
     memory: usize,
 }
 
-/// The part of a shape that no answer can be held to.
+/// The part of a shape that cannot be enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ShapePart {
     /// What may be said.
@@ -49,7 +49,7 @@ pub enum ShapePart {
 pub struct Fitted {
     /// The grammar; none if the shape allows everything.
     pub grammar: Option<Box<dyn Grammar>>,
-    /// Lenient tools whose schemas were passed over, and why: their arguments are any object.
+    /// Lenient tools whose schemas were ignored, and why: their arguments are any object.
     pub passed_over: Vec<(usize, ShapeError)>,
 }
 
@@ -75,7 +75,7 @@ impl Grammars {
         Ok(Some(Box::new(grammar)))
     }
 
-    /// The same, where a lenient tool's schema that no answer can be held to is passed over.
+    /// The same, but a lenient tool's schema that cannot be enforced is ignored.
     ///
     /// # Errors
     /// As [`Grammars::compile`], with the part that is at fault.
@@ -124,7 +124,7 @@ impl Maker {
         // The first step is tried here: later ones fail a sequence, this one is the request's fault.
         let allowed = grammar.allowed().map_err(|error| ShapeError::Unsupported(error.0))?;
         if allowed.tokens.is_empty() && !allowed.end {
-            return Err(ShapeError::Unsupported("no answer is of this shape".to_owned()));
+            return Err(ShapeError::Unsupported("no answer can have this form".to_owned()));
         }
         if grammar.bytes() > self.memory {
             return Err(ShapeError::TooLarge { mib: grammar.bytes() >> 20, allowed: self.memory >> 20 });
@@ -143,7 +143,7 @@ fn factory(tokenizer: &Arc<Tokenizer>) -> Result<ParserFactory, String> {
     let environment: TokEnv = Arc::new(Vocabulary::new(Arc::clone(tokenizer)));
     let slices = SlicedBiasComputer::general_slices();
     let mut factory = ParserFactory::new(&environment, InferenceCapabilities::default(), &slices)
-        .map_err(|error| format!("the model's vocabulary cannot be held to a grammar: {error}"))?;
+        .map_err(|error| format!("the model's vocabulary cannot be used with grammars: {error}"))?;
     factory.quiet();
     *factory.limits_mut() = budget::limits();
     Ok(factory)
@@ -152,16 +152,16 @@ fn factory(tokenizer: &Arc<Tokenizer>) -> Result<ParserFactory, String> {
 /// The compiler's words without what is only said to programmers.
 fn plain(error: &str) -> String {
     if error.contains("panic") {
-        return "the compiler of grammars failed on it".to_owned();
+        return "the grammar compiler failed".to_owned();
     }
     if error.contains("oneOf constraints are not supported") {
-        return "the alternatives of a `oneOf` have to exclude each other visibly; `anyOf` takes any".to_owned();
+        return "the alternatives of a `oneOf` must differ in their types or constants, so that only one can match; use `anyOf` instead".to_owned();
     }
     let mut lines = error.lines().map(str::trim).filter(|line| !line.is_empty());
     if error.contains("regex parse error") {
         // The pattern, a caret below it, and only then what is wrong with it.
-        let why = lines.find_map(|line| line.strip_prefix("error: ")).unwrap_or("it cannot be read");
-        return format!("the pattern is wrong: {why}");
+        let why = lines.find_map(|line| line.strip_prefix("error: ")).unwrap_or("it cannot be parsed");
+        return format!("the pattern is invalid: {why}");
     }
     let first = lines.next().unwrap_or("it cannot be compiled");
     let keys = first.strip_prefix("Unimplemented keys: ");

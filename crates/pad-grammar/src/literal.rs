@@ -85,7 +85,7 @@ impl Lark {
             }
             Some(*level)
         });
-        check_number("the number of brackets in each other", "#", nested.max().unwrap_or(0), 0, 100)?;
+        check_number("the nesting depth of brackets", "#", nested.max().unwrap_or(0), 0, 100)?;
         for counted in grammar.split(['{', '~']).skip(1) {
             for number in counted
                 .split(|c: char| !(c.is_ascii_digit() || c == ' ' || c == ','))

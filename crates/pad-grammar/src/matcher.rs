@@ -40,7 +40,7 @@ impl ShapeGrammar {
         BASE_BYTES + self.parser.parser.lexer_stats().num_bytes * UNCOUNTED
     }
 
-    /// The same grammar, come as far. What it has learnt is copied, not shared: what goes wrong in one sequence is no other's business.
+    /// The same grammar, come as far. Its caches are copied, not shared, so that an error in one sequence affects no other.
     pub(crate) fn copy(&self) -> Self {
         let repeats = self.repeats.clone();
         Self { parser: self.parser.deep_clone(), repeats, memory: self.memory, broken: self.broken.clone() }
@@ -58,13 +58,13 @@ impl ShapeGrammar {
         let done = panic_utils::catch_unwind(AssertUnwindSafe(|| Ok(act(parser).map_err(|error| error.to_string()))));
         let done = match done {
             Ok(Ok(value)) => Ok(value),
-            // What went wrong is told without a word of the answer or of the schema: it goes to the log.
+            // The message goes to the log, so it must hold nothing of the answer or of the schema.
             Ok(Err(_)) | Err(_) => Err(self.complaint()),
         };
         let bytes = if done.is_ok() { self.bytes() } else { 0 };
         let done = if bytes > self.memory {
             let allowed = self.memory >> 20;
-            Err(GrammarError(format!("the form takes {} MiB here; allowed: {allowed} MiB", bytes >> 20)))
+            Err(GrammarError(format!("the form needs {} MiB at this point; allowed: {allowed} MiB", bytes >> 20)))
         } else {
             done
         };
@@ -78,7 +78,7 @@ impl ShapeGrammar {
                 "a pattern, a number or a name in the form is too complex for one step".to_owned()
             }
             StopReason::ParserTooComplex => "the form has too many alternatives for one step".to_owned(),
-            other => format!("it stopped with {other}"),
+            other => format!("the parser stopped: {other}"),
         })
     }
 }

@@ -19,7 +19,7 @@ const TIME: &str = r"^[^.]*(\.[0-9]{1,9}[zZ+-][0-9:]*)?$";
 /// Keywords whose values are not schemas.
 const VALUES: [&str; 4] = ["const", "enum", "default", "examples"];
 
-/// A schema that a JSON value is held to.
+/// A schema that constrains a JSON value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schema {
     keywords: Value,
@@ -27,7 +27,7 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Take a schema. What it cannot be held to is refused when it is compiled; if `lenient`, such keywords are passed over instead, and
+    /// Take a schema. What cannot be enforced is rejected when it is compiled; if `lenient`, such keywords are ignored instead, and
     /// of `oneOf` any alternative will do.
     ///
     /// # Errors
@@ -57,7 +57,7 @@ impl Schema {
         Self { keywords: Value::Object(keywords), lenient }
     }
 
-    /// Whether keywords that cannot be held to are passed over.
+    /// Whether keywords that cannot be enforced are ignored.
     pub(crate) fn is_lenient(&self) -> bool {
         self.lenient
     }

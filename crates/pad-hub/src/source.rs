@@ -81,7 +81,7 @@ fn hugging_face(rest: &str) -> Result<Source, &'static str> {
     };
     let (owner, name) = repository.split_once('/').ok_or("a repository is `org/name`")?;
     if !is_name(owner) || !is_name(name) {
-        return Err("a repository is `org/name` of letters, digits, `.`, `_` and `-`");
+        return Err("a repository is `org/name`, in letters, digits, `.`, `_` and `-`");
     }
     if !revision.is_none_or(|revision| revision.split('/').all(is_name)) {
         return Err("a revision is a branch, a tag or a commit");
@@ -93,10 +93,10 @@ fn pypi(rest: &str) -> Result<Source, &'static str> {
     let (requirement, member) = rest.split_once('!').ok_or("the file in the wheel is missing")?;
     let (name, version) = requirement.split_once("==").ok_or("the version is missing")?;
     if !is_name(name) {
-        return Err("a package's name is of letters, digits, `.`, `_` and `-`");
+        return Err("a package's name consists of letters, digits, `.`, `_` and `-`");
     }
     if !is_name(&version.replace('+', ".")) {
-        return Err("a version is of letters, digits, `.`, `+`, `_` and `-`");
+        return Err("a version consists of letters, digits, `.`, `+`, `_` and `-`");
     }
     Ok(Source::PyPi { name: name.to_owned(), version: version.to_owned(), member: gguf_path(member)? })
 }
@@ -175,8 +175,8 @@ mod tests {
             ("hf:org/name!model.bin", ".gguf"),
             ("pypi:name==1.0", "file in the wheel"),
             ("pypi:name!m.gguf", "version is missing"),
-            ("pypi:--index-url==1!m.gguf", "name is of"),
-            ("pypi:name==!m.gguf", "version is of"),
+            ("pypi:--index-url==1!m.gguf", "name consists of"),
+            ("pypi:name==!m.gguf", "version consists of"),
             ("pypi:name==1!../m.gguf", "without `..`"),
         ] {
             let error = text.parse::<Source>().unwrap_err().to_string();

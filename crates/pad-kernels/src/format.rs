@@ -126,7 +126,7 @@ macro_rules! known {
             ($value:expr, $k:ident => $call:expr) => {
                 match $value {
                     $($crate::format::Format::$format => { type $k = $crate::format::known::$format; $call })+
-                    $crate::format::Format::F32 => unreachable!("single precision is no quantised format"),
+                    $crate::format::Format::F32 => unreachable!("single precision is not a quantised format"),
                 }
             };
         }

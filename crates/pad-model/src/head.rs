@@ -120,7 +120,7 @@ fn from_pickle(path: &Path, hidden: usize) -> Result<(Vec<f32>, Vec<f32>), Model
     if !path.exists() {
         let directory = path.parent().map_or_else(PathBuf::new, Path::to_path_buf);
         let message =
-            "a reward model of kind \"checkpoint\" needs value_head.safetensors or value_head.bin, and neither is here";
+            "a reward model of kind \"checkpoint\" needs value_head.safetensors or value_head.bin; neither was found";
         return Err(ModelError::weights(directory, message));
     }
     let fail = |name: &str, message: String| ModelError::weights(path, format!("tensor {name}: {message}"));

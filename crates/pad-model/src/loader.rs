@@ -127,8 +127,7 @@ impl<'a> Loader<'a> {
         match self.weights.unread() {
             None => Ok(()),
             Some(name) => {
-                let message =
-                    format!("tensor {name}: a model of this kind has none such; what it is for is not supported");
+                let message = format!("tensor {name}: not a part of this kind of model; its use is not supported");
                 Err(ModelError::weights(self.weights.path(), message))
             }
         }

@@ -27,7 +27,7 @@ impl Matrix {
     pub fn new(bytes: TensorBytes, encoding: Encoding, outputs: usize, inputs: usize) -> Result<Self, ModelError> {
         let Some(row_bytes) = encoding.row_bytes(inputs) else {
             let (len, _) = encoding.block();
-            return Err(bytes.error(format!("rows of {inputs} values are no whole blocks of {len}")));
+            return Err(bytes.error(format!("rows of {inputs} values do not divide into blocks of {len}")));
         };
         bytes.check((row_bytes as u64).saturating_mul(outputs as u64))?;
         Ok(Self { outputs, inputs, encoding, bytes, row_bytes, interleaved: None })
@@ -102,7 +102,7 @@ pub fn check_finite(values: &[f32]) -> Result<(), String> {
 }
 
 fn refusal(at: usize, value: f32) -> String {
-    format!("value {at} is {value}; a weight is a finite number of at most {:e}", Unit::LARGEST)
+    format!("value {at} is {value}; a weight must be finite and at most {:e} in size", Unit::LARGEST)
 }
 
 #[cfg(test)]
@@ -147,7 +147,7 @@ pub mod tests {
     #[test]
     fn bytes_that_do_not_fit_are_refused() {
         let refused = |encoding, inputs, bytes| matrix(encoding, 2, inputs, &vec![0; bytes]).unwrap_err().to_string();
-        assert!(refused(Encoding::Q4K, 128, 144).contains("rows of 128 values are no whole blocks of 256"));
+        assert!(refused(Encoding::Q4K, 128, 144).contains("rows of 128 values do not divide into blocks of 256"));
         assert!(refused(Encoding::F32, 3, 20).contains("it takes 24 bytes from 0 on, but the file has 20 there"));
     }
 }

@@ -137,7 +137,10 @@ impl Model {
                 return Err(ModelError::Batch(message));
             }
             if let Some(block) = chunk.blocks.iter().find(|block| **block as usize >= cache.blocks()) {
-                return Err(ModelError::Batch(format!("KV block {block} of a cache of {}", cache.blocks())));
+                return Err(ModelError::Batch(format!(
+                    "KV block {block} is outside a cache of {} blocks",
+                    cache.blocks()
+                )));
             }
         }
         let batch = Batch::new(chunks, &self.ropes, |adapter| self.adapters.get(adapter).map(Adapter::first_layer))?;

@@ -25,7 +25,9 @@ pub enum PairsError {
         problem: String,
     },
     /// The pairs that are there already are none.
-    #[error("{path} line {line} is no pair: {problem}; it is continued, not replaced")]
+    #[error(
+        "{path} line {line} is not a pair: {problem}; pairs are appended to an existing file, which must hold pairs only"
+    )]
     Output {
         /// The file.
         path: PathBuf,
@@ -35,7 +37,7 @@ pub enum PairsError {
         problem: String,
     },
     /// The questions that are there already are none.
-    #[error("{path} line {line} is no question: {problem}")]
+    #[error("{path} line {line} is not a question: {problem}")]
     Questions {
         /// The file.
         path: PathBuf,

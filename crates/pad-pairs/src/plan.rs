@@ -76,8 +76,8 @@ impl Plan {
         } else if !(ratio >= 1.0 && ratio.is_finite()) {
             refuse("the ratio of lengths", ratio.to_string(), "1 or more")
         } else if self.is_best_of() && (self.scorer.is_none() || self.samples < 2) {
-            let value = format!("told nothing else than the other, with {} samples", self.samples);
-            refuse("the worse side", value, "told something else, or judged by a scorer among two samples or more")
+            let value = format!("the same instruction as the better one, with {} samples", self.samples);
+            refuse("the worse side", value, "another instruction, or a scorer and at least two samples")
         } else {
             Ok(())
         }

@@ -108,17 +108,17 @@ impl Scorer {
         if !output.status.success() {
             return Err(self.failed(format!("ended with {}", output.status)));
         }
-        String::from_utf8(output.stdout).map_err(|_| self.failed("wrote something that is not UTF-8".to_owned()))
+        String::from_utf8(output.stdout).map_err(|_| self.failed("wrote output that is not UTF-8".to_owned()))
     }
 
     fn parse(&self, line: &str) -> Result<(String, Option<f64>), String> {
         let line: Line = serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))?;
         let score = match (&self.name, line.score) {
-            (Some(name), _) => line.scores.get(name).copied().ok_or_else(|| format!("there is no score `{name}`"))?,
+            (Some(name), _) => line.scores.get(name).copied().ok_or_else(|| format!("it has no score `{name}`"))?,
             (None, Single::Given(score)) => score,
             (None, Single::Absent) => match line.scores.into_values().collect::<Vec<_>>()[..] {
                 [score] => score,
-                _ => return Err("there is no `score`; say which of `scores` to take".to_owned()),
+                _ => return Err("it has no `score`; name one of `scores`".to_owned()),
             },
         };
         Ok((line.id, score))
@@ -163,8 +163,8 @@ mod tests {
             ("cat > /dev/null", None, "wrote no score for `i0`"),
             ("echo; echo 7", None, "line 2 of its output"),
             (r#"echo '{"id": "i0", "score": "high"}'"#, None, "line 1 of its output"),
-            (r#"echo '{"id": "i0", "scores": {"a": 1, "b": 2}}'"#, None, "say which of `scores`"),
-            (r#"echo '{"id": "i0", "score": 1}'"#, Some("c"), "there is no score `c`"),
+            (r#"echo '{"id": "i0", "scores": {"a": 1, "b": 2}}'"#, None, "name one of `scores`"),
+            (r#"echo '{"id": "i0", "score": 1}'"#, Some("c"), "it has no score `c`"),
         ] {
             let message = scored(command, name, 1).unwrap_err().to_string();
             assert!(message.contains(expected) && message.contains(command), "{message}");

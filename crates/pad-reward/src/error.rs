@@ -56,7 +56,7 @@ pub enum RewardError {
     /// A text-conditioned model got weights of different signs.
     #[error(
         "preference: {positive} and {negative} have weights of opposite sign; this reward model reads all \
-         principles in one prompt and cannot weigh for one and against another: use weights of one sign"
+         principles in one prompt and cannot give them weights of opposite sign: use weights of one sign"
     )]
     OppositeSigns {
         /// Names with a weight above 0.

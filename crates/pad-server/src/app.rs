@@ -101,7 +101,7 @@ async fn interruptible(State(shared): State<Arc<Shared>>, request: Request, next
 /// What a panic says may quote the request: it goes to the client no more than to the log.
 fn panicked(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("a handler panicked");
-    ApiError::internal("the server met a fault of its own").into_response()
+    ApiError::internal("internal error").into_response()
 }
 
 #[cfg(test)]

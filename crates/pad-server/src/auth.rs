@@ -63,7 +63,7 @@ fn caller(keys: &ApiKeys, headers: &HeaderMap) -> Result<Caller, ApiError> {
     }
     let secret =
         bearer(headers).ok_or_else(|| ApiError::unauthorized("send an API key as `Authorization: Bearer KEY`"))?;
-    let key = keys.find(secret).ok_or_else(|| ApiError::unauthorized("this API key is not known"))?;
+    let key = keys.find(secret).ok_or_else(|| ApiError::unauthorized("unknown API key"))?;
     Ok(Caller { key: Some(key.clone()), keys: keys.clone() })
 }
 

@@ -41,16 +41,16 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, INVALID, Some(code), message)
     }
 
-    /// 400: the form that the answer is held to went beyond what one may cost, in the middle of the answer.
+    /// 400: in the middle of the answer, its grammar exceeded the limits of what one may cost.
     pub fn form_too_complex(why: &str) -> Self {
         let message = format!(
-            "the answer's form cannot be followed to its end: {why}; ask for a simpler schema, pattern or grammar \
+            "the answer cannot be completed in the requested form: {why}; ask for a simpler schema, pattern or grammar \
              (`grammar.memory` in the server's settings bounds what one may take)"
         );
         Self::invalid_code("form_too_complex", message)
     }
 
-    /// 400: what came is no request.
+    /// 400: not an HTTP request.
     pub fn no_request(message: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, INVALID, Some("bad_request"), message)
     }
@@ -69,8 +69,8 @@ impl ApiError {
     /// 403: the server does not go by this name.
     pub fn host_not_allowed(name: &str) -> Self {
         let message = format!(
-            "the host `{name}` is not allowed: a server without API keys is asked as `localhost`, by the address that it listens on, \
-             or by a name of `server.allowed_hosts`"
+            "the host `{name}` is not allowed: a server without API keys accepts `localhost`, the address that it listens on, \
+             and the names in `server.allowed_hosts`"
         );
         Self::new(StatusCode::FORBIDDEN, INVALID, Some("host_not_allowed"), message)
     }
@@ -83,13 +83,15 @@ impl ApiError {
 
     /// 404: no model has this name.
     pub fn model_not_found(name: &str, served: &str) -> Self {
-        let message = format!("the model `{name}` does not exist here; `{served}` is served");
+        let message = format!("the model `{name}` does not exist; available: `{served}`");
         Self::new(StatusCode::NOT_FOUND, INVALID, Some("model_not_found"), message).about("model")
     }
 
     /// 404: no response of this id is remembered.
     pub fn response_not_found(id: &str) -> Self {
-        let message = format!("the response `{id}` is not remembered: it was not stored, or so many others came since");
+        let message = format!(
+            "the response `{id}` is not stored: it had `store` false, was deleted, or newer responses took its place"
+        );
         Self::new(StatusCode::NOT_FOUND, INVALID, Some("response_not_found"), message)
     }
 
@@ -104,19 +106,19 @@ impl ApiError {
 
     /// 405: the route has other methods; axum adds `allow`.
     pub fn method_not_allowed(method: &str, path: &str) -> Self {
-        let message = format!("`{path}` does not take {method}; see the `allow` header");
+        let message = format!("`{path}` does not allow {method}; see the `allow` header");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, INVALID, Some("method_not_allowed"), message)
     }
 
     /// 408: the head did not come in time.
     pub fn head_too_slow(seconds: u64) -> Self {
-        let message = format!("the head of the request did not come within {seconds} seconds");
+        let message = format!("the head of the request did not arrive within {seconds} seconds");
         Self::new(StatusCode::REQUEST_TIMEOUT, INVALID, Some("head_timeout"), message)
     }
 
     /// 408: the body did not come in time.
     pub fn body_too_slow(seconds: u64) -> Self {
-        let message = format!("the body did not come within {seconds} seconds");
+        let message = format!("the body did not arrive within {seconds} seconds");
         Self::new(StatusCode::REQUEST_TIMEOUT, INVALID, Some("body_timeout"), message)
     }
 
@@ -158,7 +160,7 @@ impl ApiError {
     /// 415: the body is compressed.
     pub fn unsupported_content_encoding(found: &str) -> Self {
         let message =
-            format!("the content encoding is `{found}`; bodies are taken as they are, without `Content-Encoding`");
+            format!("the content encoding is `{found}`; allowed: an uncompressed body without `Content-Encoding`");
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, INVALID, Some("unsupported_content_encoding"), message)
             .with_header(header::ACCEPT_ENCODING, "identity")
     }

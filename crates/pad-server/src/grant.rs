@@ -164,7 +164,7 @@ impl Grant {
         let Some(bucket) = self.bucket() else { return Ok(None) };
         let taken = bucket.reserve(least, most, Instant::now()).map_err(|wait| {
             let message = format!(
-                "the request takes {least} tokens at least, its lanes together; this API key has {} a minute, of which {} are left",
+                "the request needs at least {least} tokens over all its lanes; this API key has {} a minute, of which {} are left",
                 bucket.per_minute(),
                 bucket.remaining(Instant::now()),
             );

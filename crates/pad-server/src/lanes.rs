@@ -9,7 +9,7 @@ use crate::state::Reward;
 /// The base lane of this prompt, and the reward lanes.
 ///
 /// # Errors
-/// 500 where a lane needs a value head or weights that the reward model was not loaded with.
+/// 500 where a lane needs a value head or weights that the reward model is not loaded with.
 pub(crate) fn specs(
     reward: Option<&Reward>,
     base: Vec<u32>,
@@ -24,7 +24,7 @@ fn loaded(reward: Option<&Reward>, lane: pad_reward::RewardLane) -> Result<Rewar
     let weights = match (kind.source, reward) {
         (LaneSource::Base, _) => WeightsId::BASE,
         (LaneSource::Reward, Some(reward)) => reward.weights,
-        (LaneSource::Reward, None) => return Err(ApiError::internal("the reward model was not loaded")),
+        (LaneSource::Reward, None) => return Err(ApiError::internal("the reward model is not loaded")),
     };
     let readouts = kind.heads.iter().map(|head| readout(reward, *head)).collect::<Result<_, _>>()?;
     let adapter = reward.and_then(|reward| reward.adapter).filter(|_| kind.adapted);

@@ -1,4 +1,4 @@
-//! ORCA load reports: a request that has the header `endpoint-load-metrics-format` is told the server's load with its answer, so that
+//! ORCA load reports: a request that has the header `endpoint-load-metrics-format` gets the server's load with its answer, so that
 //! a router needs no other way to learn it. The names are vLLM's.
 
 use std::sync::Arc;

@@ -80,11 +80,11 @@ impl Metrics {
             prompt_tokens: counter("vllm:prompt_tokens_total", "Tokens of base prompts.")?,
             generation_tokens: counter("vllm:generation_tokens_total", "Tokens generated.")?,
             success,
-            disconnected: counter("pad_requests_disconnected_total", "Generations whose client went away.")?,
+            disconnected: counter("pad_requests_disconnected_total", "Generations whose client disconnected.")?,
             requests: labelled("pad_http_responses_total", "Answers by HTTP status.", "status")?,
             grammars: labelled(
                 "pad_grammars_total",
-                "Grammars asked for by requests: compiled (or found compiled), or refused.",
+                "Grammars requested: compiled (or found in the cache), or rejected.",
                 "outcome",
             )?,
             steered_tokens: counter("pad_steered_tokens_total", "Tokens sent that were not the base model's first.")?,

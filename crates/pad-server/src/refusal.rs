@@ -89,9 +89,9 @@ impl From<TextError> for ApiError {
     }
 }
 
-/// A fault that no request can have caused: told to the log, and to the client only that it happened.
+/// An internal error, which no request can have caused: the log has the details, the client only learns that it happened.
 fn fault(error: &dyn std::error::Error) -> ApiError {
-    tracing::error!(%error, "a request met a fault of the server");
+    tracing::error!(%error, "a request failed with an internal error");
     ApiError::internal("the server could not prepare the request")
 }
 

@@ -28,7 +28,7 @@ pub enum Ended {
 /// while the running ones are answered. Once the engine is idle the listener and all connections are closed that have no answer to
 /// wait for, and the function returns when the others have got their last bytes.
 ///
-/// Where that is not done within `limits.drain`, or once `at_once` resolves, what is not answered is broken off: streams get an error
+/// Where that is not done within `limits.drain`, or once `at_once` resolves, unfinished requests are interrupted: streams get an error
 /// event and their end, other requests a 503.
 pub async fn run(
     listener: TcpListener,
@@ -53,7 +53,7 @@ pub(crate) async fn serve<S: Source>(
     let service = Service { tls, app: crate::app(state), limits };
     let leave = async {
         shutdown.await;
-        tracing::info!("shutting down: running requests are answered");
+        tracing::info!("shutting down: finishing running requests");
         // Not even for a moment where there is no such time.
         if !limits.lame_duck.is_zero() {
             lifecycle.enter(Phase::Leaving);
@@ -82,7 +82,7 @@ pub(crate) async fn serve<S: Source>(
     if complete || running == 0 {
         return Ended::Complete;
     }
-    tracing::warn!(running, "answers are broken off: the time to complete them is over");
+    tracing::warn!(running, "interrupting unfinished answers: their time is over");
     lifecycle.enter(Phase::Interrupting);
     places.close();
     // A client that does not read is not waited for.

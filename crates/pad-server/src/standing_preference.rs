@@ -35,7 +35,7 @@ impl Standing {
             None => None,
             Some(value) => {
                 let text = std::str::from_utf8(value.as_bytes());
-                let text = text.map_err(|_| ApiError::invalid(HEADER, format!("`{HEADER}` is no UTF-8")))?;
+                let text = text.map_err(|_| ApiError::invalid(HEADER, format!("`{HEADER}` is not UTF-8")))?;
                 Some(read(PreferenceSource::Header, Preference::from_text(text))?)
             }
         };

@@ -35,7 +35,7 @@ pub struct AppState {
     pub limits: RequestLimits,
     /// Web pages that may use the server from a browser.
     pub origins: Origins,
-    /// Names that the server goes by.
+    /// Host names of the server.
     pub hosts: AllowedHosts,
     /// Whether there is a page at `/`.
     pub page: bool,

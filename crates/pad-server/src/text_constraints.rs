@@ -19,10 +19,10 @@ pub(crate) struct TextConstraints {
 }
 
 impl TextConstraints {
-    /// What the text may be, and the field that says so. A constraint is kept or refused, never passed over.
+    /// What the text may be, and the field that says so. A constraint is enforced or rejected, never ignored.
     ///
     /// # Errors
-    /// 400 where there is more than one, or one that an answer cannot be held to.
+    /// 400 where there is more than one, or one that cannot be enforced.
     pub(crate) fn form(self) -> Result<(TextForm, &'static str), ApiError> {
         let given = self.given();
         if given.len() > 1 {
@@ -43,7 +43,7 @@ impl TextConstraints {
         let form = schema.or(object).or(choice).or(regex).or(grammar);
         let allowed = "a schema, a list of texts, a regular expression, or a grammar";
         let refused = || {
-            let message = format!("`{place}` is given, which no answer can be held to here; allowed: {allowed}");
+            let message = format!("`{place}` is given, which cannot be enforced here; allowed: {allowed}");
             ApiError::invalid(place, message)
         };
         Ok((form.ok_or_else(refused)?, place))

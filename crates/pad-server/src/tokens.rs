@@ -35,7 +35,7 @@ pub(crate) async fn tokenize(
     let chat = Arc::clone(&shared.state.chat);
     // A long text takes a while, in which other requests of the same thread would wait.
     let read = tokio::task::spawn_blocking(move || source.tokens(&chat)).await;
-    let tokens = read.map_err(|_| ApiError::internal("the text could not be read"))??;
+    let tokens = read.map_err(|_| ApiError::internal("the text could not be tokenized"))??;
     grant.charge_done(tokens.len() as u64);
     let max_model_len = shared.state.engine.limits().context as u64;
     Ok(Json(Tokenization { count: tokens.len() as u64, max_model_len, tokens }))
@@ -79,13 +79,12 @@ impl Source {
         match (request.messages, request.prompt, request.content) {
             (Some(messages), None, None) => Ok(Self::Messages(conversation(messages)?)),
             (None, Some(text), None) | (None, None, Some(text)) => Ok(Self::Text(text)),
-            (None, None, None) => Err(ApiError::invalid(
-                "prompt",
-                "there is nothing to read; allowed: one of `messages`, `prompt` and `content`",
-            )),
+            (None, None, None) => {
+                Err(ApiError::invalid("prompt", "no text is given; allowed: one of `messages`, `prompt` and `content`"))
+            }
             _ => Err(ApiError::invalid(
                 "prompt",
-                "there is too much to read; allowed: one of `messages`, `prompt` and `content`",
+                "more than one text is given; allowed: one of `messages`, `prompt` and `content`",
             )),
         }
     }

@@ -58,7 +58,7 @@ pub enum TextError {
         known: String,
     },
     /// A vocabulary, its merges or its `tokenizer.json` do not make a tokenizer.
-    #[error("the vocabulary in {origin} does not make a tokenizer: {problem}")]
+    #[error("the vocabulary in {origin} cannot be used as a tokenizer: {problem}")]
     Vocabulary {
         /// The file, or `GGUF metadata`.
         origin: String,
@@ -79,7 +79,7 @@ pub enum TextError {
     #[error("the chat template does not compile: {0}")]
     TemplateSyntax(String),
     /// The chat template called `raise_exception`: these messages are not for this model.
-    #[error("the model's chat template refuses these messages: {0}")]
+    #[error("the model's chat template rejects these messages: {0}")]
     TemplateRefused(String),
     /// The chat template failed on these messages.
     #[error("the model's chat template failed on these messages: {0}")]

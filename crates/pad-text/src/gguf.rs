@@ -229,6 +229,6 @@ mod tests {
         check("tokenizer.ggml.tokens", text("x"), "must be an array of strings");
         check("tokenizer.ggml.token_type", Some(Value::Array(vec![Value::I32(1)])), "has 1 entries for");
         let merge = Value::String("nothing here".into());
-        check("tokenizer.ggml.merges", Some(Value::Array(vec![merge])), "does not make a tokenizer");
+        check("tokenizer.ggml.merges", Some(Value::Array(vec![merge])), "cannot be used as a tokenizer");
     }
 }

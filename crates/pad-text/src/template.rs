@@ -104,7 +104,7 @@ impl ChatTemplate {
         rendered.map_err(|error| match refusal(&error) {
             Some(message) => TextError::TemplateRefused(message.to_owned()),
             None if error.kind() == ErrorKind::OutOfFuel => TextError::TemplateRender(format!(
-                "it is not done after {fuel} steps, the most for {} messages and {} tools",
+                "it did not finish within {fuel} steps, the limit for {} messages and {} tools",
                 messages.len(),
                 tools.len()
             )),

@@ -46,7 +46,7 @@ impl Backbone {
         let config = weights.config().clone();
         if let Some(part) = without_gradient(&config) {
             let path = weights.path().display();
-            return Err(TrainError::setting("model", format!("{path}: training does not support {part} so far")));
+            return Err(TrainError::setting("model", format!("{path}: training does not support {part} yet")));
         }
         let norm = |weights: &mut dyn Weights, part| -> Result<Norm, TrainError> {
             let weight = weights.norm(part)?.into();
@@ -87,7 +87,7 @@ impl Backbone {
             Arc::clone(&embedding)
         };
         if let Some(name) = weights.unread() {
-            let message = format!("tensor {name}: what it is for is not supported");
+            let message = format!("tensor {name}: its use is not supported");
             return Err(ModelError::Weights { path: weights.path().to_owned(), message }.into());
         }
         let ropes = config.ropes.iter().map(RopeConfig::rope).collect();
@@ -119,7 +119,7 @@ impl Backbone {
         for token in tokens {
             let at = *token as usize * hidden;
             let Some(row) = self.embedding.weight.get(at..at + hidden) else {
-                return Err(TrainError::setting("model", format!("token {token} is not in its vocabulary")));
+                return Err(TrainError::setting("model", format!("token {token} is outside its vocabulary")));
             };
             rows.extend(row.iter().map(|value| self.config.embedding_scale * value));
         }

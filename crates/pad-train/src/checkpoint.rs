@@ -109,10 +109,10 @@ pub fn read(folder: &Path, trainer: &Trainer) -> Result<(Position, Saved), Train
     let read: Header = serde_json::from_str(&text).map_err(|error| fail(format!("{STATE}: {error}")))?;
     let ours = header(trainer, read.position);
     if read.settings != ours.settings {
-        return Err(fail("it was made with other settings".to_owned()));
+        return Err(fail("it was made with different settings".to_owned()));
     }
     if read != ours {
-        return Err(fail("it was made from other pairs".to_owned()));
+        return Err(fail("it was made from different pairs".to_owned()));
     }
     let tensors = candle_core::safetensors::load(folder.join(TENSORS), &Device::Cpu)?;
     let saved = Saved { tensors, folder: folder.to_owned() };

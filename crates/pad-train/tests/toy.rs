@@ -137,7 +137,7 @@ fn another_trainings_checkpoint_is_refused() {
     assert_eq!(run(&first, &checkpoint, false, &exists), Ending::Stopped);
     let other = trainer(&backbone, Settings { lr: 1e-3, ..settings() });
     let error = other.run(&checkpoint, true, &|| false).unwrap_err().to_string();
-    assert!(error.contains("other settings"), "{error}");
+    assert!(error.contains("different settings"), "{error}");
     let state = checkpoint.join("state.json");
     std::fs::write(&state, "{").unwrap();
     let error = other.run(&checkpoint, true, &|| false).unwrap_err().to_string();

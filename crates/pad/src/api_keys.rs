@@ -33,7 +33,7 @@ pub fn keys(settings: &ServerSettings) -> anyhow::Result<ApiKeys> {
             keys.push(of_line(line, general).with_context(|| format!("{}, line {number}", name()))?);
         }
         // An empty file must not open the server to everyone.
-        ensure!(keys.len() > before, "{}: it has no key", name());
+        ensure!(keys.len() > before, "{}: no keys found", name());
     }
     Ok(ApiKeys::new(keys))
 }
@@ -51,9 +51,9 @@ struct Share {
 impl Share {
     fn key(self, text: &str) -> anyhow::Result<ApiKey> {
         // Others could not be sent in a header as they are.
-        ensure!(text.bytes().all(|byte| byte.is_ascii_graphic()), "a key consists of visible ASCII characters");
+        ensure!(text.bytes().all(|byte| byte.is_ascii_graphic()), "a key must consist of visible ASCII characters");
         ensure!(!text.eq_ignore_ascii_case(DIGEST_OF_NOTHING), "this is the digest of an empty key");
-        let mut key = ApiKey::parse(text).context("`sha256:` is followed by 64 hexadecimal digits")?;
+        let mut key = ApiKey::parse(text).context("`sha256:` must be followed by 64 hexadecimal digits")?;
         if self.requests > 0 {
             key = key.limited(self.requests);
         }
@@ -72,12 +72,12 @@ fn of_line(line: &str, general: Share) -> anyhow::Result<ApiKey> {
     let mut share = general;
     for word in words {
         match word.split_once('=') {
-            Some(("requests", number)) => share.requests = number.parse().context("`requests` is a number")?,
+            Some(("requests", number)) => share.requests = number.parse().context("`requests` must be a number")?,
             Some(("tokens_per_minute", number)) => {
-                share.tokens = number.parse().context("`tokens_per_minute` is a number")?;
+                share.tokens = number.parse().context("`tokens_per_minute` must be a number")?;
             }
             Some(("preference", text)) => preference = Some(text),
-            _ => bail!("a key is followed by `requests=N`, `tokens_per_minute=N` and `preference=TEXT`, or by nothing"),
+            _ => bail!("only `requests=N`, `tokens_per_minute=N` and `preference=TEXT` may follow a key"),
         }
     }
     let key = share.key(text)?;
@@ -121,11 +121,11 @@ mod tests {
     fn what_is_wrong_is_named_by_its_line_and_not_quoted() {
         for (file, says) in [
             ("ok\nsecret speed=3", "line 2"),
-            ("secret requests=many", "`requests` is a number"),
+            ("secret requests=many", "`requests` must be a number"),
             ("sha256:secret", "64 hexadecimal digits"),
-            ("# secret", "it has no key"),
-            ("", "it has no key"),
-            (" \n\t\r\n", "it has no key"),
+            ("# secret", "no keys found"),
+            ("", "no keys found"),
+            (" \n\t\r\n", "no keys found"),
             ("ok\nsecr\u{e9}t", "visible ASCII"),
             (DIGEST_OF_NOTHING, "digest of an empty key"),
         ] {

@@ -131,7 +131,7 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
         "warn".clone_into(&mut settings.log.level);
     }
     logging::start(&settings.log)?;
-    ensure!(args.concurrency >= 1, "--concurrency is at least 1");
+    ensure!(args.concurrency >= 1, "--concurrency must be at least 1");
     let mut scales = Scales::shipped()?;
     if let Some(path) = &args.scales {
         scales = Scales::read(path)?;
@@ -198,8 +198,9 @@ impl EvalArgs {
         }
         let named = self.front.iter().filter(|front| *front != "none");
         let pair = |front: &String| {
-            let (one, other) =
-                front.split_once('+').with_context(|| format!("--front is `{front}`, but names two: ONE+OTHER"))?;
+            let (one, other) = front
+                .split_once('+')
+                .with_context(|| format!("--front is `{front}`; allowed: two dimensions, ONE+OTHER"))?;
             Ok((one.to_owned(), other.to_owned()))
         };
         named.map(pair).collect::<anyhow::Result<_>>().map(Some)
@@ -242,7 +243,7 @@ fn ask_server(run: &mut Run, args: &EvalArgs, url: &str, methods: &[Method], pai
     if let Some(other) =
         methods.iter().find(|method| method.steering().is_some_and(|steering| steering.reward.is_some()))
     {
-        anyhow::bail!("`{other}` cannot be had from --server, which has a reward model of its own; ask for `pad`");
+        anyhow::bail!("`{other}` is not available with --server, which uses the server's own reward model; use `pad`");
     }
     ask(run, &server, methods, &identity(&server, None), pairs)
 }

@@ -31,7 +31,10 @@ pub struct HealthArgs {
 ///
 /// When nothing answers within two seconds, or the server does not take requests.
 pub fn run(args: &HealthArgs, settings: &Settings) -> anyhow::Result<()> {
-    ensure!(!settings.server.tls.on(), "`pad health` asks without TLS, and server.tls is set: ask `/ready` over HTTPS");
+    ensure!(
+        !settings.server.tls.on(),
+        "`pad health` does not support TLS, but server.tls is set: request `/ready` over HTTPS instead"
+    );
     let port = args.port.unwrap_or(settings.server.port);
     let answer = ask(port).with_context(|| format!("no answer on port {port}"))?;
     let status = answer.split(' ').nth(1).unwrap_or_default();

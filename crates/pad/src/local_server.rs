@@ -29,7 +29,7 @@ impl LocalServer {
         let state = serve::app_state(settings, environment, ApiKeys::default())?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-        let listener = listener.context("no port of 127.0.0.1 can be listened on")?;
+        let listener = listener.context("cannot listen on any port of 127.0.0.1")?;
         let url = format!("http://{}", listener.local_addr()?);
         runtime.spawn(pad_server::run(listener, None, state, std::future::pending(), std::future::pending()));
         Ok(Self { url, runtime: Some(runtime) })

@@ -12,7 +12,7 @@ use crate::settings::{LogFormat, LogSettings};
 ///
 /// When a log was set up already, or the level is none.
 pub fn start(settings: &LogSettings) -> anyhow::Result<()> {
-    let filter = settings.filter().context("log.level is no level")?;
+    let filter = settings.filter().context("log.level is not a valid level")?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match settings.format {
         LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// What `pad serve` ends with where it broke answers off.
+/// What `pad serve` ends with if it interrupted answers.
 const INTERRUPTED: u8 = 3;
 
 fn main() -> ExitCode {

@@ -189,9 +189,12 @@ impl PairsArgs {
         let all = prompts.len();
         prompts.retain(|prompt| !prompt.messages.iter().any(|message| runs.meet(&message.content)));
         if prompts.len() < all {
-            eprintln!("{} of {all} prompts are near a prompt that is to be avoided", all - prompts.len());
+            eprintln!(
+                "{} of {all} prompts dropped: they share {OVERLAP} consecutive words with a prompt to avoid",
+                all - prompts.len()
+            );
         }
-        ensure!(!prompts.is_empty(), "there is no prompt");
+        ensure!(!prompts.is_empty(), "there are no prompts");
         Ok(prompts)
     }
 }

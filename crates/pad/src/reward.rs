@@ -72,7 +72,7 @@ impl RewardSource {
         if let Some(trained_on) = &manifest.base
             && let Err(reason) = base.check_trained_on(trained_on)
         {
-            tracing::info!(%reason, "the reward model that comes with the program does not fit; the prompted one serves");
+            tracing::info!(%reason, "the built-in reward model was trained on another base model; using the prompted one");
             return Ok(None);
         }
         let folder = shipped::unpack(home).with_context(|| format!("cannot write into {}", home.display()))?;
@@ -99,7 +99,8 @@ impl RewardSource {
         match manifest.kind.trained_parts() {
             TrainedParts::None => {}
             TrainedParts::ValueHead => {
-                let (model, folder) = own.as_ref().context("a value head belongs to a language model")?;
+                let (model, folder) =
+                    own.as_ref().context("a reward model with a value head needs the weights of a language model")?;
                 loaded.heads = vec![ValueHead::open(folder, model.config().hidden, &options.device, &options.pool)?];
             }
             TrainedParts::HeadsAndAdapter => {

@@ -24,7 +24,7 @@ use crate::{api_keys, home, logging, open_files, pull};
 
 /// The server ended before all requests were answered.
 #[derive(Debug, thiserror::Error)]
-#[error("some answers were broken off when the server ended")]
+#[error("some answers were interrupted when the server stopped")]
 pub struct Interrupted;
 
 /// How long tasks may take to end once serving is over.
@@ -38,7 +38,7 @@ const LAST_TASKS: Duration = Duration::from_secs(1);
 pub fn run(settings: &Settings, environment: &Environment) -> anyhow::Result<()> {
     logging::start(&settings.log)?;
     for variable in environment.ignored() {
-        tracing::warn!(variable, "this environment variable is no setting; a setting is PAD_SECTION__KEY");
+        tracing::warn!(variable, "ignored an unknown environment variable; settings are named PAD_SECTION__KEY");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(serve(settings, environment));
@@ -81,10 +81,7 @@ async fn serve(settings: &Settings, environment: &Environment) -> anyhow::Result
     };
     let ended = pad_server::run(listener, tls, state, shutdown, signals.stop_twice(stop)).await;
     // A supervisor starts the process again.
-    ensure!(
-        engine.status().ready,
-        "the engine's worker has stopped after a fault that it could not mend; the log says which"
-    );
+    ensure!(engine.status().ready, "the engine's worker stopped after repeated internal errors; see the log");
     match ended {
         Ended::Complete => Ok(()),
         Ended::Interrupted => Err(Interrupted.into()),
@@ -123,7 +120,7 @@ async fn assemble(settings: Settings, environment: Environment, keys: ApiKeys) -
     tokio::task::spawn_blocking(move || app_state(&settings, &environment, keys)).await?
 }
 
-/// Loads the models and starts the engine: all that the server's app needs. It goes by any name.
+/// Loads the models and starts the engine: all that the server's app needs.
 ///
 /// # Errors
 ///

@@ -32,7 +32,7 @@ impl Signals {
     pub async fn stop_twice(&mut self, stop: oneshot::Sender<()>) {
         // Awaited outside of the log's macros, which evaluate nothing when their level is off.
         let signal = self.next().await;
-        tracing::info!(signal, "finishing what runs; once more stops at once");
+        tracing::info!(signal, "finishing running requests; a second signal stops at once");
         // The other end is gone only if serving is over already.
         let _ = stop.send(());
         let signal = self.next().await;

@@ -81,7 +81,7 @@ impl Stopwatch {
         if self.ended {
             return Ok(self.answer);
         }
-        Err(ClientError::Stream(format!("the stream broke off after {} chunks with words", self.answer.chunks)))
+        Err(ClientError::Stream(format!("the stream ended early, after {} chunks with text", self.answer.chunks)))
     }
 }
 
@@ -131,6 +131,6 @@ mod tests {
         let now = Instant::now();
         let mut watch = Stopwatch::new(now);
         watch.record(ChatEvent::parse(&words("one")).unwrap(), now);
-        assert_eq!(watch.finish().unwrap_err().to_string(), "the stream broke off after 1 chunks with words");
+        assert_eq!(watch.finish().unwrap_err().to_string(), "the stream ended early, after 1 chunks with text");
     }
 }

@@ -59,7 +59,7 @@ async fn a_panic_outside_the_runner_costs_what_runs_and_a_second_one_the_worker(
         while let Some(event) = choice.next().await {
             last = Some(event);
         }
-        assert!(matches!(&last, Some(Event::Failed(why)) if why.contains("began anew")), "{last:?}");
+        assert!(matches!(&last, Some(Event::Failed(why)) if why.contains("start over")), "{last:?}");
     }
     (0..100).for_each(|_| gate.send(()).unwrap());
     let good = request(&[1, 2], &[1.0], 5);

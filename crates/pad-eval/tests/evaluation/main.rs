@@ -180,7 +180,7 @@ fn a_scorer_that_fails_ends_the_evaluation_and_is_named() {
     let (folder, server) = (tempfile::tempdir().unwrap(), FakeServer::start());
     let mut run = open(folder.path(), plan(&["concise"])).unwrap();
     run.ask(&Server::connect(server.url(), None, 4).unwrap(), &arms(), "heads").unwrap();
-    for (command, said) in [("cat >&2; exit 1", "failed (exit status: 1)"), ("cat", "that is no score")] {
+    for (command, said) in [("cat >&2; exit 1", "failed (exit status: 1)"), ("cat", "no valid score")] {
         let error = Sheet::score(&run, &[Scorer::new(command)]).unwrap_err().to_string();
         assert!(error.contains(&format!("the scorer `{command}`")) && error.contains(said), "{error}");
     }

@@ -67,7 +67,7 @@ impl Reader<'_> {
         let values = header.count("attention.value_length")?.unwrap_or(head_dim);
         if values != head_dim {
             return header
-                .refuse(format!("values of {values} and keys of {head_dim} numbers; equal ones are supported"));
+                .refuse(format!("values of {values} and keys of {head_dim} numbers; only equal sizes are supported"));
         }
         let vocabulary = match header.dims("token_embd.weight") {
             Some(dims) => dims.first().copied().unwrap_or(0),

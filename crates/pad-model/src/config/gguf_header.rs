@@ -22,7 +22,7 @@ impl<'a> Header<'a> {
         let key = "general.architecture";
         let architecture = content.metadata.get(key).and_then(|value| value.to_string().ok());
         let architecture =
-            architecture.ok_or_else(|| ModelError::config(path, format!("{key} is missing or no text")))?;
+            architecture.ok_or_else(|| ModelError::config(path, format!("{key} is missing or not a string")))?;
         Ok(Self { path, content, architecture })
     }
 

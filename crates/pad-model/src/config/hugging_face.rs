@@ -247,7 +247,8 @@ impl Json {
         }
         if self.decoder_sparse_step.is_some_and(|step| step != 1) || !self.mlp_only_layers.is_empty() {
             return Err(
-                "decoder_sparse_step or mlp_only_layers: supported is a mixture of experts in every layer".to_owned()
+                "decoder_sparse_step or mlp_only_layers is set; only a mixture of experts in every layer is supported"
+                    .to_owned(),
             );
         }
         let need = |name: &str, value: Option<usize>| value.ok_or_else(|| format!("{name} is missing"));

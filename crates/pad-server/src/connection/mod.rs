@@ -72,7 +72,7 @@ impl Service {
                 };
                 match secured {
                     Ok(Ok(io)) => self.speak(io, place).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "no secure connection"),
+                    Ok(Err(error)) => tracing::debug!(%error, "the TLS handshake failed"),
                     Err(_) => tracing::debug!("a client did not finish its handshake"),
                 }
             }
@@ -126,7 +126,7 @@ async fn answer(app: Router, place: Arc<Place>, request: Request<Incoming>) -> R
         let answering = place.answer();
         answer_body::hold(app.oneshot(request.map(Body::new)).await?, answering)
     } else {
-        let message = "all connections are taken by requests that are being answered";
+        let message = "all connections are in use";
         let mut response = ApiError::unavailable("too_many_connections", message).into_response();
         request_id::name(&mut response);
         response

@@ -33,10 +33,10 @@ pub(super) fn error(status: StatusCode, heard: &[u8], head_limit: usize) -> ApiE
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => ApiError::head_too_large(head_limit, MOST_HEADERS),
         StatusCode::URI_TOO_LONG => ApiError::target_too_long(LONGEST_TARGET),
         _ if heard.starts_with(TLS_HANDSHAKE) => {
-            ApiError::no_request("this port speaks plain HTTP and was spoken to with TLS: use `http://`")
+            ApiError::no_request("this port serves plain HTTP, but the client used TLS: use `http://`")
         }
         _ => ApiError::no_request(
-            "this is not a request of HTTP/1.1: its first line, a header, or the length of its body cannot be read",
+            "this is not a valid HTTP/1.1 request: its first line, a header or the length of its body cannot be parsed",
         ),
     }
 }

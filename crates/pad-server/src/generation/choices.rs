@@ -118,7 +118,7 @@ impl Generation {
                         ApiError::internal(format!("the generation failed: {why}"))
                     }
                     ChoiceError::Form(why) => {
-                        self.span.in_scope(|| tracing::info!(choice = index, why, "a form went beyond its bounds"));
+                        self.span.in_scope(|| tracing::info!(choice = index, why, "a form exceeded its limits"));
                         ApiError::form_too_complex(&why)
                     }
                 })

@@ -31,7 +31,7 @@ pub(crate) struct FormRequest {
 /// The names of fields that differ between dialects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FormNames {
-    /// What the answer's text is held to.
+    /// The constraint on the answer's text.
     pub(crate) text: &'static str,
     /// The function of a tool, within the tool: `.function`, or nothing where a tool's fields are the function's.
     pub(crate) function: &'static str,
@@ -69,7 +69,7 @@ pub(crate) struct Form {
     pub(crate) tools: Arc<[Value]>,
 }
 
-/// What an answer is held to.
+/// The constraint on an answer.
 #[derive(Clone, Debug)]
 struct Constraint {
     shape: Shape,
@@ -99,8 +99,10 @@ impl Form {
             Some(ToolChoice::Allowed(allowed)) => allowed_places(allowed, &functions)?,
         };
         if matches!(content, Content::Lark(_)) {
-            let message =
-                format!("`{0}` is a grammar beside tools that may be called; allowed: one of them", names.text);
+            let message = format!(
+                "`{0}` is a grammar, given together with tools that may be called; allowed: one of the two",
+                names.text
+            );
             return Err(ApiError::invalid(names.text, message));
         }
         let optional = match &tool_choice {
@@ -136,7 +138,7 @@ impl Form {
     /// The grammar of this form, if it has one. Compiled on a thread that may block.
     ///
     /// # Errors
-    /// 400 naming the schema that no answer can be held to, and why.
+    /// 400 naming the schema that cannot be enforced, and why.
     pub(crate) async fn grammar(&self, shared: &Arc<Shared>) -> Result<Option<Box<dyn Grammar>>, ApiError> {
         let Some(constraint) = self.constraint.clone() else { return Ok(None) };
         let of_task = Arc::clone(shared);
@@ -157,7 +159,7 @@ impl Constraint {
             ShapePart::Content | ShapePart::Whole => unsupported(self.names.text, &error),
         })?;
         for (tool, error) in &fitted.passed_over {
-            tracing::info!(tool, kind = error.kind(), "the parameters of a tool cannot be held to and are passed over");
+            tracing::info!(tool, kind = error.kind(), "the parameters of a tool cannot be enforced and are ignored");
         }
         Ok(fitted.grammar)
     }
@@ -200,7 +202,10 @@ fn check_functions(functions: &[FunctionTool], names: FormNames) -> Result<(), A
             return Err(ApiError::invalid(&param, message));
         }
         if functions[..place].iter().any(|other| other.name == *name) {
-            return Err(ApiError::invalid(&param, format!("`{param}` is `{name}`, as another tool's is")));
+            return Err(ApiError::invalid(
+                &param,
+                format!("`{param}` is `{name}`, the name of another tool; allowed: a different name"),
+            ));
         }
     }
     Ok(())
@@ -223,7 +228,7 @@ fn callable(function: &FunctionTool, param: &str) -> Result<pad_grammar::Tool, A
     let lenient = !strict.unwrap_or(false);
     let parameters = match Schema::new(&schema, lenient) {
         Err(error @ ShapeError::Beyond { .. }) if lenient => {
-            tracing::info!(kind = error.kind(), "the parameters of a tool cannot be held to and are passed over");
+            tracing::info!(kind = error.kind(), "the parameters of a tool cannot be enforced and are ignored");
             Schema::any_object()
         }
         schema => schema.map_err(|error| unsupported(param, &error))?,
@@ -243,5 +248,5 @@ fn unsupported(param: &str, error: &ShapeError) -> ApiError {
     if *error == ShapeError::Busy {
         return ApiError::unavailable("grammars_busy", format!("{error}; try again"));
     }
-    ApiError::invalid(param, format!("`{param}` cannot be held to: {error}"))
+    ApiError::invalid(param, format!("`{param}` cannot be enforced: {error}"))
 }

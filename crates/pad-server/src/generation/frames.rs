@@ -13,7 +13,7 @@ use crate::ApiError;
 /// One message of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Frame {
-    /// More of the answer, or why it broke off.
+    /// More of the answer, or why it failed.
     Data {
         /// The event's name, where the shape has names.
         event: Option<&'static str>,
@@ -35,7 +35,7 @@ impl Frame {
         Self::Data { event: Some(event), json: json(message) }
     }
 
-    /// The error of an answer that broke off.
+    /// The error of an answer that failed.
     pub(crate) fn error(body: &ErrorBody) -> Self {
         Self::data(body)
     }
@@ -61,7 +61,7 @@ pub(crate) trait StreamShape: Send + 'static {
     /// All choices have ended.
     fn end(&mut self, tally: &Tally) -> Vec<Frame>;
 
-    /// The generation broke off.
+    /// The generation failed.
     fn broken(&mut self, error: &ApiError) -> Vec<Frame> {
         vec![Frame::error(&error.body()), Frame::Done]
     }

@@ -112,7 +112,7 @@ pub(crate) fn cache_salt(given: Option<String>) -> Result<Option<String>, ApiErr
 fn check_min_tokens(min_tokens: u64, max_tokens: Option<MaxTokens>, name: &str) -> Result<(), ApiError> {
     match max_tokens {
         Some(MaxTokens::Most(most)) if min_tokens > most => {
-            let message = format!("`min_tokens` is {min_tokens}; allowed: `{name}`, which is {most}, at most");
+            let message = format!("`min_tokens` is {min_tokens}; allowed: at most `{name}`, which is {most}");
             Err(ApiError::invalid("min_tokens", message))
         }
         _ => Ok(()),

@@ -56,7 +56,7 @@ pub(crate) struct AnswerEnd {
 pub(crate) enum ChoiceError {
     /// The engine failed.
     Engine(String),
-    /// The form that the answer is held to went beyond its bounds.
+    /// The answer's grammar exceeded its limits.
     Form(String),
 }
 

@@ -12,7 +12,7 @@ use crate::{ApiError, lanes, refusal};
 /// What the engine is to do.
 ///
 /// # Errors
-/// 400 where prompt and answer do not fit the context; 500 where the plan needs a value head that the reward model was not loaded with.
+/// 400 where prompt and answer do not fit the context; 500 where the plan needs a value head that the reward model is not loaded with.
 pub(crate) fn request(
     state: &AppState,
     options: &GenerationOptions,

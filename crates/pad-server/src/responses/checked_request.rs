@@ -83,7 +83,7 @@ impl CheckedResponseRequest {
         let ResponseTools { functions: tools, skipped } = request.tools.unwrap_or_default();
         for kind in skipped {
             let kind: String = kind.chars().take(LONGEST_KIND).collect();
-            tracing::info!(kind = ?kind, "left out a tool that this server does not run");
+            tracing::info!(kind = ?kind, "ignored a tool that this server does not run");
         }
         let tool_choice = request.tool_choice;
         let top = request.top_logprobs.unwrap_or(0);
@@ -132,7 +132,7 @@ impl CheckedResponseRequest {
 fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), ApiError> {
     let long = |(name, note): (&String, &String)| name.len().max(note.len()) > LONGEST_NOTE;
     if metadata.len() > MOST_NOTES || metadata.iter().any(long) {
-        let message = format!("`metadata` is too large; allowed: {MOST_NOTES} notes of {LONGEST_NOTE} bytes");
+        let message = format!("`metadata` is too large; allowed: {MOST_NOTES} entries of {LONGEST_NOTE} bytes");
         return Err(ApiError::invalid("metadata", message));
     }
     Ok(())
@@ -140,8 +140,8 @@ fn check_metadata(metadata: &BTreeMap<String, String>) -> Result<(), ApiError> {
 
 fn refuse_stored(request: &ResponseRequest) -> Result<(), ApiError> {
     let stored = [
-        ("conversation", request.conversation.is_some(), "conversations are followed by `previous_response_id`"),
-        ("prompt", request.prompt.is_some(), "no prompts are stored here; allowed: `instructions`"),
+        ("conversation", request.conversation.is_some(), "use `previous_response_id` to continue a conversation"),
+        ("prompt", request.prompt.is_some(), "stored prompts are not supported; use `instructions`"),
     ];
     match stored.into_iter().find(|(_, given, _)| *given) {
         Some((name, _, instead)) => Err(ApiError::invalid(name, format!("`{name}` is given: {instead}"))),

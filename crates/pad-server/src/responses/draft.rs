@@ -120,7 +120,7 @@ impl ResponseDraft {
         assistant_message(text, calls)
     }
 
-    /// The response that broke off.
+    /// The response that failed.
     pub(super) fn broken(&mut self, error: &ApiError) -> Response {
         self.response.status = ResponseStatus::Failed;
         let message = error.body().error.message;

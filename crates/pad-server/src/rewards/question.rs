@@ -36,12 +36,12 @@ impl Question {
             _ => {
                 return Err(ApiError::invalid(
                     "messages",
-                    "the last message has to be the assistant's, which is scored",
+                    "the last message must be the assistant's answer that is to be scored",
                 ));
             }
         };
         if request.messages.is_empty() {
-            let message = "`messages` has only the answer; allowed: what is answered, then the answer";
+            let message = "`messages` has only the answer; allowed: a conversation that ends with the answer";
             return Err(ApiError::invalid("messages", message));
         }
         let prompt = Prompt::from(conversation(request.messages)?);
@@ -50,7 +50,7 @@ impl Question {
         if tokens.is_empty() {
             return Err(ApiError::invalid(
                 "messages",
-                "the answer is empty, and it is not complete: there is nothing to score",
+                "the answer is empty and not complete, so there is nothing to score",
             ));
         }
         let Some(reward) = &state.reward else {

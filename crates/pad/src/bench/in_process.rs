@@ -53,8 +53,8 @@ impl InProcess<'_> {
     /// When the model cannot be loaded, or a case fits neither context nor memory.
     pub fn run(&self) -> anyhow::Result<String> {
         let tokens = self.tokens.unwrap_or(TOKENS);
-        ensure!(tokens >= 2, "--tokens is at least 2: the first one belongs to reading the prompt");
-        ensure!(!self.sequences.contains(&0), "--sequences is at least 1");
+        ensure!(tokens >= 2, "--tokens must be at least 2: the first token is part of reading the prompt");
+        ensure!(!self.sequences.contains(&0), "--sequences must be at least 1");
         let environment = Environment::of_process();
         let file = self.flags.file.path(&environment);
         let settings = Settings::load(file.as_deref(), &environment, self.flags.layer())?;
@@ -121,10 +121,13 @@ fn steering(
     options: &ModelOptions,
 ) -> anyhow::Result<(Steering, Vec<ValueHead>, usize)> {
     let RewardSettings::Path(_) = &settings.reward else { return Ok((Steering::Prompted, Vec::new(), CANDIDATES)) };
-    let reward = RewardSource::resolve(&settings.reward)?.context("a path names a reward model")?;
-    ensure!(reward.model.manifest().kind == Kind::Heads, "--reward: a reward model of kind `heads` is measured");
+    let reward = RewardSource::resolve(&settings.reward)?.context("`--reward` names no reward model")?;
+    ensure!(
+        reward.model.manifest().kind == Kind::Heads,
+        "--reward: only a reward model of kind `heads` can be measured"
+    );
     let weights = reward.load(&pull::hub(settings, environment)?, base, options)?;
-    ensure!(weights.model.is_none(), "--reward: heads on the base model itself are measured");
+    ensure!(weights.model.is_none(), "--reward: only heads on the base model itself can be measured");
     Ok((Steering::Heads { adapter: weights.adapter }, weights.heads, reward.model.manifest().top_k()))
 }
 

@@ -100,10 +100,10 @@ impl LoadArgs {
 /// When a server does not answer a first request. Requests that fail later are counted.
 pub fn run(asked: &Asked<'_>) -> anyhow::Result<String> {
     let args = asked.load;
-    ensure!(!args.concurrency.contains(&0), "--concurrency is at least 1");
-    ensure!(args.requests != Some(0), "--requests is at least 1");
-    ensure!(asked.tokens != Some(0), "--tokens is at least 1");
-    ensure!(args.timeout >= 1, "--timeout is at least 1 second");
+    ensure!(!args.concurrency.contains(&0), "--concurrency must be at least 1");
+    ensure!(args.requests != Some(0), "--requests must be at least 1");
+    ensure!(asked.tokens != Some(0), "--tokens must be at least 1");
+    ensure!(args.timeout >= 1, "--timeout must be at least 1 second");
     let plan = args.plan(asked.tokens.unwrap_or(TOKENS));
     let prompts = if asked.prompts.is_empty() { &[PROMPT] } else { asked.prompts };
     let levels: Vec<Level> = prompts

@@ -66,8 +66,8 @@ impl BenchArgs {
 ///
 /// When the model cannot be loaded, a case fits neither context nor memory, or a server does not answer.
 pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
-    ensure!(args.rounds >= 1, "--rounds is at least 1");
-    ensure!(!args.prompt.contains(&0), "--prompt is at least 1");
+    ensure!(args.rounds >= 1, "--rounds must be at least 1");
+    ensure!(!args.prompt.contains(&0), "--prompt must be at least 1");
     let BenchArgs { load, flags, prompt, tokens, rounds, json, .. } = args;
     let report = if load.is_wanted() {
         let (model, key, prompts) = (flags.model(), flags.api_key(), prompt.as_slice());

@@ -28,7 +28,7 @@ pub struct ServerSettings {
     pub tokens_per_minute_per_key: u32,
     /// Origins of web pages that may use the server.
     pub cors_origins: Vec<String>,
-    /// Names that the server goes by; where there are any, or where it is open and listens on a loopback address, no others.
+    /// Host names that requests may use; if there are any, or if the server is open and listens on a loopback address, no others.
     pub allowed_hosts: Vec<String>,
     /// Whether there is a page at `/`.
     pub page: bool,
@@ -58,9 +58,9 @@ pub struct ServerSettings {
     pub responses_memory: ByteSize,
     /// Silence after which a stream gets a comment.
     pub keep_alive_seconds: u64,
-    /// How long requests are still taken once the server is told to stop.
+    /// How long requests are still taken after the signal to stop.
     pub lame_duck_seconds: u64,
-    /// How long running requests may take to finish once the server is told to stop.
+    /// How long running requests may take to finish after the signal to stop.
     pub drain_seconds: u64,
 }
 

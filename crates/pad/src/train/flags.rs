@@ -166,7 +166,7 @@ impl TrainArgs {
         if let Some(names) = &self.targets {
             let target = |name: &String| {
                 Target::named(name).with_context(|| {
-                    format!("--targets: {name:?} is none of {}", Target::ALL.map(Target::name).join(", "))
+                    format!("--targets: {name:?} is not one of {}", Target::ALL.map(Target::name).join(", "))
                 })
             };
             training.targets = names.iter().map(target).collect::<anyhow::Result<_>>()?;

@@ -44,7 +44,7 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
     let checkpoint = args.out.join("checkpoint");
     ensure!(
         args.resume || !checkpoint.exists() || args.plan,
-        "{} exists: --resume goes on from it; remove it to start anew",
+        "{} exists: --resume continues from it; remove it to start over",
         checkpoint.display()
     );
     eprintln!("{threads} threads; {}", Plan::measure(&trainer)?);
@@ -57,7 +57,7 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
     let stop = || stopped.load(Ordering::Relaxed);
     if trainer.run(&checkpoint, args.resume, &stop)? == Ending::Stopped {
         if checkpoint.exists() {
-            bail!("stopped; --resume goes on from {}", checkpoint.display());
+            bail!("stopped; --resume continues from {}", checkpoint.display());
         }
         bail!("stopped before the first step");
     }
@@ -126,7 +126,7 @@ fn watch(stop: Arc<AtomicBool>) -> anyhow::Result<()> {
             };
             let _ = ready.send(Ok(()));
             let signal = signals.next().await;
-            eprintln!("{signal}: saving after this step; once more ends at once");
+            eprintln!("{signal}: saving after this step; a second signal exits at once");
             stop.store(true, Ordering::Relaxed);
             signals.next().await;
             std::process::exit(130);
