@@ -18,7 +18,7 @@ fn health_tells_whether_requests_are_taken() {
     assert_eq!(health(port), (true, "ready\n".to_owned()));
     drop(server);
     let (well, text) = health(port);
-    assert!(!well && text.contains(&format!("no answer on port {port}")), "{text}");
+    assert!(!well && text.contains(&format!("no server on port {port}")), "{text}");
 }
 
 #[test]

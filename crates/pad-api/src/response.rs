@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    CompletionTokensDetails, ObjectKind, OutputItem, PadUsage, PromptTokensDetails, ResponseTool, ResponseToolChoice,
-    TextOptions, Usage,
+    CompletionTokensDetails, ObjectKind, OutputItem, PadUsage, PromptTokensDetails, ResponseStatus, ResponseTool,
+    ResponseToolChoice, TextOptions, Usage,
 };
 
 /// A response, complete or in progress.
@@ -65,20 +65,6 @@ pub struct Response {
     pub usage: Option<ResponseUsage>,
     /// The request's.
     pub metadata: BTreeMap<String, String>,
-}
-
-/// The status of a response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ResponseStatus {
-    /// It is being generated.
-    InProgress,
-    /// It is over, by its own end.
-    Completed,
-    /// It is over, by its length.
-    Incomplete,
-    /// It failed.
-    Failed,
 }
 
 /// Why a response failed.

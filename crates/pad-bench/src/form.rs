@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pad_decode::Grammar;
-use pad_grammar::{Budget, Content, Grammars, Schema, Shape};
+use pad_grammar::{Budget, Content, Grammars, Requester, Schema, Shape};
 use pad_text::Chat;
 use serde_json::json;
 
@@ -23,6 +23,7 @@ pub fn people(chat: &Chat) -> Result<Box<dyn Grammar>, BenchError> {
     });
     let schema = Schema::new(&json!({"type": "array", "minItems": 10_000, "items": person}), false)?;
     let shape = Shape { content: Some(Content::Json(schema)), calls: None };
-    let grammar = Grammars::new(Arc::clone(chat.tokenizer()), Budget::default()).compile(&shape)?;
+    let grammar =
+        Grammars::new(Arc::clone(chat.tokenizer()), Budget::default()).compile(&shape, &Requester::default())?;
     grammar.ok_or_else(|| BenchError::Engine("a schema has a grammar".to_owned()))
 }

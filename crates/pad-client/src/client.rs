@@ -70,6 +70,16 @@ impl Client {
         &self.base
     }
 
+    /// Asks PAD Server whether it accepts requests.
+    ///
+    /// # Errors
+    ///
+    /// When the server does not reply; [`ClientError::Status`] when it is draining or its engine has stopped.
+    pub fn ready(&self) -> Result<(), ClientError> {
+        let root = self.base.rsplit_once('/').map_or(self.base.as_str(), |(root, _version)| root);
+        self.send(&format!("{root}/ready"), None::<&Value>).map(drop)
+    }
+
     /// The names of the served models.
     ///
     /// # Errors
@@ -104,7 +114,7 @@ impl Client {
     ///
     /// When the server does not reply, or refuses.
     pub fn chat_stream(&self, body: &ChatBody) -> Result<ChatStream, ClientError> {
-        let response = self.send("/chat/completions", Some(&StreamingBody::of(body)))?;
+        let response = self.send(&self.url("/chat/completions"), Some(&StreamingBody::of(body)))?;
         Ok(ChatStream::new(Box::new(response.into_body().into_reader())))
     }
 
@@ -123,18 +133,17 @@ impl Client {
     }
 
     fn get<T: DeserializeOwned>(&self, route: &str) -> Result<T, ClientError> {
-        self.read(route, self.send(route, None::<&Value>)?)
+        self.read(route, self.send(&self.url(route), None::<&Value>)?)
     }
 
     fn post<T: DeserializeOwned>(&self, route: &str, body: &impl Serialize) -> Result<T, ClientError> {
-        self.read(route, self.send(route, Some(body))?)
+        self.read(route, self.send(&self.url(route), Some(body))?)
     }
 
     /// Sends a request: GET without a body, POST with one.
-    fn send(&self, route: &str, body: Option<&impl Serialize>) -> Result<Response<Body>, ClientError> {
-        let url = self.url(route);
-        let failed = |problem: String| ClientError::Connection { url: url.clone(), problem };
-        let mut request = Request::builder().method(if body.is_some() { "POST" } else { "GET" }).uri(&url);
+    fn send(&self, url: &str, body: Option<&impl Serialize>) -> Result<Response<Body>, ClientError> {
+        let failed = |problem: String| ClientError::Connection { url: url.to_owned(), problem };
+        let mut request = Request::builder().method(if body.is_some() { "POST" } else { "GET" }).uri(url);
         if let Some(key) = &self.key {
             request = request.header("authorization", format!("Bearer {key}"));
         }
@@ -152,7 +161,7 @@ impl Client {
             return Ok(response);
         }
         let text = response.into_body().read_to_string().unwrap_or_default();
-        Err(ClientError::Status { url, status, message: message(&text) })
+        Err(ClientError::Status { url: url.to_owned(), status, message: message(&text) })
     }
 
     fn read<T: DeserializeOwned>(&self, route: &str, response: Response<Body>) -> Result<T, ClientError> {

@@ -2,13 +2,9 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 use crate::lane_spec::check_lanes;
+use crate::pending::ResultSender;
 use crate::{LaneSpec, ScoreError, SubmitError, Tenant};
-
-/// The engine's end.
-pub type EmbeddingSender = oneshot::Sender<Result<Vec<f32>, ScoreError>>;
 
 /// A request for the embedding of one text. Nothing is generated.
 #[derive(Clone, Debug)]
@@ -37,12 +33,12 @@ pub struct Embedding {
     /// The sum of the hidden states so far. It grows row by row, so that it does not depend on how the text is cut into chunks.
     sum: Vec<f64>,
     /// Used up by the last word.
-    client: Option<EmbeddingSender>,
+    client: Option<ResultSender<Vec<f32>>>,
 }
 
 impl Embedding {
     /// A text of which nothing was read yet.
-    pub fn new(client: EmbeddingSender) -> Self {
+    pub fn new(client: ResultSender<Vec<f32>>) -> Self {
         Self { sum: Vec::new(), client: Some(client) }
     }
 
@@ -61,7 +57,7 @@ impl Embedding {
 
     /// Whether the client has gone.
     pub fn is_cancelled(&self) -> bool {
-        self.client.as_ref().is_none_or(EmbeddingSender::is_closed)
+        self.client.as_ref().is_none_or(ResultSender::is_closed)
     }
 
     /// The last word. The mean has the direction of the sum, and its length is made 1 in any case.
@@ -82,33 +78,5 @@ impl Embedding {
         if let Some(client) = self.client.take() {
             let _ = client.send(last);
         }
-    }
-}
-
-/// An embedding being computed. Dropping it cancels that.
-#[derive(Debug)]
-pub struct PendingEmbedding {
-    receiver: oneshot::Receiver<Result<Vec<f32>, ScoreError>>,
-}
-
-impl PendingEmbedding {
-    pub(crate) fn new(receiver: oneshot::Receiver<Result<Vec<f32>, ScoreError>>) -> Self {
-        Self { receiver }
-    }
-
-    /// The embedding, `[hidden]`, of length 1, once all of the text is read.
-    ///
-    /// # Errors
-    /// If a step failed, or the worker ended.
-    pub async fn embedding(self) -> Result<Vec<f32>, ScoreError> {
-        self.receiver.await.unwrap_or(Err(ScoreError::Dead))
-    }
-
-    /// The same, waiting on this thread. Not for use inside an async runtime.
-    ///
-    /// # Errors
-    /// As for [`Self::embedding`].
-    pub fn blocking_embedding(self) -> Result<Vec<f32>, ScoreError> {
-        self.receiver.blocking_recv().unwrap_or(Err(ScoreError::Dead))
     }
 }

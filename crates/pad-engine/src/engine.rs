@@ -4,17 +4,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::{self, Sender};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use crate::choice::Choice;
 use crate::constraint::Constraint;
-use crate::pending_scores::PendingScores;
+use crate::pending::Pending;
 use crate::places::{Place, Places};
 use crate::scheduler::{Scheduler, StepBounds};
 use crate::sequence::Sequence;
 use crate::worker::Worker;
 use crate::{
-    EmbedRequest, GenerateRequest, LaneSpec, Limits, Owner, PendingEmbedding, Runner, ScoreRequest, Status, SubmitError,
+    EmbedRequest, GenerateRequest, LaneSpec, Limits, Owner, Runner, ScoreRequest, Scored, Status, SubmitError,
 };
 
 /// How the engine is run.
@@ -126,30 +126,30 @@ impl Engine {
     ///
     /// # Errors
     /// If the request cannot be taken, now or ever; see [`SubmitError`].
-    pub fn score(&self, request: &ScoreRequest) -> Result<PendingScores, SubmitError> {
+    pub fn score(&self, request: &ScoreRequest) -> Result<Pending<Scored>, SubmitError> {
         self.check_open()?;
         request.check(self.shared.kv_blocks.len())?;
         self.check_room(&request.lanes, request.answer.len())?;
         let place = self.places(request.tenant.owner, 1)?.pop().ok_or(SubmitError::Dead)?;
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let (client, receiver) = oneshot::channel();
+        let (client, pending) = Pending::channel();
         self.inbox.try_send(Sequence::scoring(id, request, client, place)).map_err(|_| SubmitError::Dead)?;
-        Ok(PendingScores::new(receiver))
+        Ok(pending)
     }
 
-    /// Queue a text to be embedded. Never blocks.
+    /// Queue a text to be embedded: its embedding is `[hidden]`, of length 1. Never blocks.
     ///
     /// # Errors
     /// If the request cannot be taken, now or ever; see [`SubmitError`].
-    pub fn embed(&self, request: &EmbedRequest) -> Result<PendingEmbedding, SubmitError> {
+    pub fn embed(&self, request: &EmbedRequest) -> Result<Pending<Vec<f32>>, SubmitError> {
         self.check_open()?;
         request.check(self.shared.kv_blocks.len())?;
         self.check_room(&[request.lane()], 0)?;
         let place = self.places(request.tenant.owner, 1)?.pop().ok_or(SubmitError::Dead)?;
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let (client, receiver) = oneshot::channel();
+        let (client, pending) = Pending::channel();
         self.inbox.try_send(Sequence::embedding(id, request, client, place)).map_err(|_| SubmitError::Dead)?;
-        Ok(PendingEmbedding::new(receiver))
+        Ok(pending)
     }
 
     fn check_open(&self) -> Result<(), SubmitError> {

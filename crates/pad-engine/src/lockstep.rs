@@ -21,7 +21,7 @@ impl LoadedWeights {
     /// # Errors
     /// If the device has not that much memory.
     pub fn new(model: Model, heads: Vec<ValueHead>, kv_blocks: usize) -> Result<Self, ModelError> {
-        let cache = KvCache::new(&model, kv_blocks)?;
+        let cache = model.kv_cache(kv_blocks)?;
         Ok(Self { model, cache, heads })
     }
 }

@@ -5,8 +5,17 @@ use std::sync::Arc;
 use pad_decode::CANDIDATES;
 
 use crate::lane_spec::check_lanes;
-use crate::pending_scores::{Scored, ScoresSender};
+use crate::pending::ResultSender;
 use crate::{LaneReadout, LaneSpec, ScoreError, ScoreReadouts, Scores, SubmitError, Tenant};
+
+/// An answer that was scored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scored {
+    /// The log-probabilities of its tokens.
+    pub scores: Scores,
+    /// Prompt tokens of the base lane that were found in the KV cache rather than computed.
+    pub cached_tokens: usize,
+}
 
 /// Tokens that may be told in each one's place.
 const MOST_TOP: usize = *CANDIDATES.end();
@@ -54,12 +63,12 @@ pub struct Scoring {
     /// The base lane's best tokens so far.
     best: Vec<Vec<(u32, f32)>>,
     /// Used up by the last word.
-    client: Option<ScoresSender>,
+    client: Option<ResultSender<Scored>>,
 }
 
 impl Scoring {
     /// An answer of which nothing was read yet.
-    pub fn new(request: &ScoreRequest, client: ScoresSender) -> Self {
+    pub fn new(request: &ScoreRequest, client: ResultSender<Scored>) -> Self {
         let lane = |lane: &LaneSpec| (lane.readouts.clone(), vec![Vec::new(); lane.readouts.len()]);
         let lanes = request.lanes.iter().map(lane).collect();
         Self { answer: Arc::clone(&request.answer), lanes, top: request.top, best: Vec::new(), client: Some(client) }
@@ -99,7 +108,7 @@ impl Scoring {
 
     /// Whether the client has disconnected.
     pub fn is_cancelled(&self) -> bool {
-        self.client.as_ref().is_none_or(ScoresSender::is_closed)
+        self.client.as_ref().is_none_or(ResultSender::is_closed)
     }
 
     /// The last word: everything that was read.

@@ -6,13 +6,13 @@ use tokio::sync::mpsc::Sender;
 
 use crate::block_pool::BlockPool;
 use crate::constraint::Constraint;
-use crate::embedding::{Embedding, EmbeddingSender};
+use crate::embedding::Embedding;
 use crate::generation::Generation;
 use crate::lane::Lane;
-use crate::pending_scores::ScoresSender;
+use crate::pending::ResultSender;
 use crate::places::Place;
 use crate::scoring::Scoring;
-use crate::{EmbedRequest, Event, GenerateRequest, Owner, ScoreRequest};
+use crate::{EmbedRequest, Event, GenerateRequest, Owner, ScoreRequest, Scored};
 
 /// What a sequence is there for, with the end of the client that waits for it.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Sequence {
     }
 
     /// An answer to be scored.
-    pub fn scoring(id: u64, request: &ScoreRequest, client: ScoresSender, place: Place) -> Self {
+    pub fn scoring(id: u64, request: &ScoreRequest, client: ResultSender<Scored>, place: Place) -> Self {
         let lanes = request.lanes.iter().map(|lane| Lane::new(lane.clone(), request.fed(), request.tenant.cache));
         Self {
             id,
@@ -103,7 +103,7 @@ impl Sequence {
     }
 
     /// A text to be embedded.
-    pub fn embedding(id: u64, request: &EmbedRequest, client: EmbeddingSender, place: Place) -> Self {
+    pub fn embedding(id: u64, request: &EmbedRequest, client: ResultSender<Vec<f32>>, place: Place) -> Self {
         Self {
             id,
             leader: None,

@@ -11,12 +11,12 @@ use llguidance::{ParserFactory, panic_utils};
 use pad_decode::Grammar;
 use pad_text::Tokenizer;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, CacheKey};
 use crate::compiler::Compiler;
 use crate::matcher::ShapeGrammar;
 use crate::repeats::{Marks, Repeats};
 use crate::vocabulary::Vocabulary;
-use crate::{Budget, Calls, Schema, Shape, ShapeError, budget};
+use crate::{Budget, Calls, Requester, Schema, Shape, ShapeError, budget};
 
 /// Makes grammars. The vocabulary is prepared for it when the first is asked for.
 pub struct Grammars {
@@ -64,14 +64,15 @@ impl Grammars {
     ///
     /// # Errors
     /// Any but [`ShapeError::NotAnObject`] and [`ShapeError::TooLong`].
-    pub fn compile(&self, shape: &Shape) -> Result<Option<Box<dyn Grammar>>, ShapeError> {
+    pub fn compile(&self, shape: &Shape, requester: &Requester) -> Result<Option<Box<dyn Grammar>>, ShapeError> {
         let Some(notation) = shape.notation() else { return Ok(None) };
-        if let Some(grammar) = self.cache.find(&notation) {
+        let key = CacheKey { scope: requester.scope, notation };
+        if let Some(grammar) = self.cache.find(&key) {
             return Ok(Some(Box::new(grammar)));
         }
-        let (maker, text, shape) = (Arc::clone(&self.maker), notation.clone(), shape.clone());
-        let grammar = self.compiler.run(move || maker.make(&text, &shape))?;
-        self.cache.keep(&notation, &grammar);
+        let (maker, notation, shape) = (Arc::clone(&self.maker), key.notation.clone(), shape.clone());
+        let grammar = self.compiler.run(requester, move || maker.make(&notation, &shape))?;
+        self.cache.keep(key, &grammar);
         Ok(Some(Box::new(grammar)))
     }
 
@@ -79,21 +80,21 @@ impl Grammars {
     ///
     /// # Errors
     /// As [`Grammars::compile`], with the part that is at fault.
-    pub fn fit(&self, shape: &Shape) -> Result<Fitted, (ShapePart, ShapeError)> {
-        let whole = match self.compile(shape) {
+    pub fn fit(&self, shape: &Shape, requester: &Requester) -> Result<Fitted, (ShapePart, ShapeError)> {
+        let whole = match self.compile(shape, requester) {
             Ok(grammar) => return Ok(Fitted { grammar, passed_over: Vec::new() }),
             Err(error @ (ShapeError::Busy | ShapeError::TooSlow { .. })) => return Err((ShapePart::Whole, error)),
             Err(error) => error,
         };
         let content = Shape { content: shape.content.clone(), calls: None };
         if content.content.is_some() {
-            self.compile(&content).map_err(|error| (ShapePart::Content, error))?;
+            self.compile(&content, requester).map_err(|error| (ShapePart::Content, error))?;
         }
         let mut fitting = shape.clone();
         let mut passed_over = Vec::new();
         for (place, tool) in fitting.calls.iter_mut().flat_map(|calls| &mut calls.tools).enumerate() {
             let calls = Calls { tools: vec![tool.clone()], parallel: false };
-            match self.compile(&Shape { content: None, calls: Some(calls) }) {
+            match self.compile(&Shape { content: None, calls: Some(calls) }, requester) {
                 Ok(_) => {}
                 Err(error) if tool.parameters.is_lenient() && !matches!(error, ShapeError::Busy) => {
                     tool.parameters = Schema::any_object();
@@ -105,7 +106,7 @@ impl Grammars {
         if passed_over.is_empty() {
             return Err((ShapePart::Whole, whole));
         }
-        let grammar = self.compile(&fitting).map_err(|error| (ShapePart::Whole, error))?;
+        let grammar = self.compile(&fitting, requester).map_err(|error| (ShapePart::Whole, error))?;
         Ok(Fitted { grammar, passed_over })
     }
 }

@@ -1,10 +1,10 @@
 //! The form of an answer: JSON, JSON that follows a schema, tool calls.
 //!
 //! ```text
-//! shape    = Shape { content, calls }          what a request asks for
-//! grammar  = grammars.compile(&shape)?         once per request, on a thread that may block
-//! allowed  = grammar.allowed()?                a set of tokens, before each choice
-//! grammar.accept(token)?                       the choice
+//! shape    = Shape { content, calls }                 what a request asks for
+//! grammar  = grammars.compile(&shape, &requester)?    once per request, on a thread that may block
+//! allowed  = grammar.allowed()?                       a set of tokens, before each choice
+//! grammar.accept(token)?                              the choice
 //! ```
 //!
 //! The work is done by the `llguidance` crate, which parses bytes: a token is allowed if its bytes continue some text of the language.
@@ -21,11 +21,13 @@ mod compiler;
 mod error;
 mod grammars;
 mod kind;
+mod lark;
 mod literal;
 mod matcher;
 mod number;
 mod pattern;
 mod repeats;
+mod requester;
 mod schema;
 mod shape;
 mod vocabulary;
@@ -34,6 +36,8 @@ mod writing;
 pub use budget::Budget;
 pub use error::ShapeError;
 pub use grammars::{Fitted, Grammars, ShapePart};
-pub use literal::{Choices, Lark, Regex};
+pub use lark::Lark;
+pub use literal::{Choices, Regex};
+pub use requester::Requester;
 pub use schema::{MOST_BYTES, Schema};
 pub use shape::{Calls, Content, Shape, Tool};

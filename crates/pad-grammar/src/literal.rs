@@ -1,4 +1,4 @@
-//! Contents other than JSON: one of several texts, a regular expression, a grammar.
+//! Contents other than JSON: one of several texts, a regular expression.
 
 use llguidance::regex_to_lark;
 use serde_json::Value;
@@ -8,8 +8,6 @@ use crate::{MOST_BYTES, ShapeError};
 
 /// Most texts to choose from.
 const MOST_CHOICES: usize = 1000;
-/// Most repetitions that a grammar counts.
-const MOST_REPEATS: u64 = 1000;
 
 /// Texts to choose from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,55 +53,9 @@ impl Regex {
     }
 }
 
-/// A grammar in Lark's notation. Its first rule is `start`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lark(String);
-
-impl Lark {
-    /// Take a grammar.
-    ///
-    /// # Errors
-    /// [`ShapeError::TooLong`], [`ShapeError::Beyond`] if it counts too many repetitions, [`ShapeError::Unsupported`] for another notation
-    /// and for directives: a schema in a grammar would be compiled unchecked.
-    pub fn new(grammar: &str) -> Result<Self, ShapeError> {
-        within(grammar.len())?;
-        if grammar.contains("::=") {
-            return Err(ShapeError::Unsupported(
-                "a grammar is in Lark's notation: `start: ...`, not `root ::= ...`".to_owned(),
-            ));
-        }
-        let names = grammar.split('%').skip(1).filter_map(|rest| rest.split(|c: char| !c.is_alphabetic()).next());
-        let refused = ["json", "llguidance", "regex", "lark", "import", "override", "extend"];
-        if let Some(name) = names.into_iter().find(|name| refused.contains(name)) {
-            return Err(ShapeError::Unsupported(format!("the directive `%{name}` is not supported in a grammar")));
-        }
-        let nested = grammar.bytes().scan(0_u64, |level, byte| {
-            match byte {
-                b'(' | b'[' => *level += 1,
-                b')' | b']' => *level = level.saturating_sub(1),
-                _ => {}
-            }
-            Some(*level)
-        });
-        check_number("the nesting depth of brackets", "#", nested.max().unwrap_or(0), 0, 100)?;
-        for counted in grammar.split(['{', '~']).skip(1) {
-            for number in counted
-                .split(|c: char| !(c.is_ascii_digit() || c == ' ' || c == ','))
-                .take(1)
-                .flat_map(|list| list.split(','))
-            {
-                check_number("a repetition", "#", number.trim().parse().unwrap_or(0), 0, MOST_REPEATS)?;
-            }
-        }
-        Ok(Self(grammar.to_owned()))
-    }
-
-    pub(crate) fn notation(&self) -> &str {
-        &self.0
-    }
-}
-
-fn within(bytes: usize) -> Result<(), ShapeError> {
+/// # Errors
+/// [`ShapeError::TooLong`] beyond the bytes that a schema or another content may have.
+pub(crate) fn within(bytes: usize) -> Result<(), ShapeError> {
     if bytes > MOST_BYTES { Err(ShapeError::TooLong { bytes, allowed: MOST_BYTES }) } else { Ok(()) }
 }
 

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use pad_text::call;
 use serde_json::Value;
 
-use crate::literal::{Choices, Lark, Regex, quoted};
+use crate::lark::Lark;
+use crate::literal::{Choices, Regex, quoted};
 use crate::schema::Schema;
 
 /// What an answer may be: content, or calls of tools, or either.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use pad_decode::Grammar;
-use pad_grammar::{Budget, Calls, Content, Grammars, Schema, Shape, Tool};
+use pad_grammar::{Budget, Calls, Content, Grammars, Requester, Schema, Shape, Tool};
 use pad_text::Tokenizer;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -20,7 +20,7 @@ fn tokenizer() -> Arc<Tokenizer> {
 fn grammar(shape: &Shape) -> Box<dyn Grammar> {
     static GRAMMARS: OnceLock<Grammars> = OnceLock::new();
     let grammars = GRAMMARS.get_or_init(|| Grammars::new(tokenizer(), Budget::default()));
-    grammars.compile(shape).unwrap().expect("the shape narrows something down")
+    grammars.compile(shape, &Requester::default()).unwrap().expect("the shape narrows something down")
 }
 
 fn json_of(schema: &Value) -> Box<dyn Grammar> {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use pad_decode::Grammar;
-use pad_grammar::{Budget, Calls, Content, Grammars, Schema, Shape, ShapeError, Tool};
+use pad_grammar::{Budget, Calls, Content, Grammars, Requester, Schema, Shape, ShapeError, Tool};
 use pad_text::Tokenizer;
 use rand::RngExt;
 use rand::SeedableRng;
@@ -23,7 +23,7 @@ fn grammars() -> &'static Grammars {
 }
 
 fn grammar(shape: &Shape) -> Box<dyn Grammar> {
-    grammars().compile(shape).unwrap().expect("the shape narrows something down")
+    grammars().compile(shape, &Requester::default()).unwrap().expect("the shape narrows something down")
 }
 
 fn schema(schema: &Value) -> Shape {
@@ -32,7 +32,7 @@ fn schema(schema: &Value) -> Shape {
 
 fn refused(schema: &Value) -> String {
     let shape = Schema::new(schema, false).map(Shape::json);
-    shape.and_then(|shape| grammars().compile(&shape)).unwrap_err().to_string()
+    shape.and_then(|shape| grammars().compile(&shape, &Requester::default())).unwrap_err().to_string()
 }
 
 /// Whether the grammar takes the whole text, and whether it may then end.
@@ -205,11 +205,11 @@ fn what_cannot_be_held_to_is_refused_with_the_reason() {
         assert!(why.contains(says) && !why.contains("x-guidance"), "{wrong}: {why}");
     }
     let lenient = Schema::new(&json!({"type": "array", "uniqueItems": true}), true).map(Shape::json);
-    assert!(lenient.is_ok_and(|shape| grammars().compile(&shape).is_ok()));
+    assert!(lenient.is_ok_and(|shape| grammars().compile(&shape, &Requester::default()).is_ok()));
     let deep = (0..60).fold(json!({"type": "null"}), |inner, _| json!({"type": "array", "items": inner}));
-    assert!(grammars().compile(&schema(&deep)).is_ok());
+    assert!(grammars().compile(&schema(&deep), &Requester::default()).is_ok());
     let wide = json!({"type": "string", "pattern": "(a|b|c){1,60}x{1,3000}(d|e){4,900}"});
-    let wide = grammars().compile(&schema(&wide));
+    let wide = grammars().compile(&schema(&wide), &Requester::default());
     assert!(matches!(&wide, Ok(_) | Err(ShapeError::Unsupported(_))), "{wide:?}");
 }
 
@@ -260,7 +260,12 @@ fn where_a_call_may_come_text_is_free_until_it_does() {
     for text in ["<tool_call>", "Hm. <tool_call> what?", &format!("{OSLO} It rains."), &format!("x{}", &NOW[..20])] {
         assert!(!takes(start.another(), text), "{text}");
     }
-    assert!(grammars().compile(&Shape { content: Some(Content::Text), calls: None }).unwrap().is_none());
+    assert!(
+        grammars()
+            .compile(&Shape { content: Some(Content::Text), calls: None }, &Requester::default())
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[test]

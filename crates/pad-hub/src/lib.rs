@@ -13,7 +13,9 @@ mod error;
 mod hub;
 mod huggingface;
 mod local;
+mod model_files;
 mod progress;
+mod pull;
 mod pypi;
 mod record;
 mod slot;
@@ -26,5 +28,6 @@ mod fake;
 
 pub use checksum::sha256_of_file;
 pub use error::HubError;
-pub use hub::{Hub, ModelFiles};
+pub use hub::Hub;
+pub use model_files::ModelFiles;
 pub use source::Source;

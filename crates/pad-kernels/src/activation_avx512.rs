@@ -6,8 +6,8 @@ use std::arch::x86_64::{
     _mm512_mul_ps, _mm512_reduce_add_epi32, _mm512_reduce_max_epu32, _mm512_set1_ps,
 };
 
-use crate::activation::{HALF, QuantisedBlock};
 use crate::format::BLOCK_LEN;
+use crate::quantised_block::{HALF, QuantisedBlock};
 
 /// Quantise a row, block by block; a remainder of `values` that fills no block is left out.
 pub fn quantise(values: &[f32], out: &mut [QuantisedBlock]) {

@@ -4,10 +4,11 @@ use candle_core::{CpuStorage, CustomOp2, D, Device, Layout, Result, Shape, Tenso
 
 use crate::cell::Cell;
 use crate::dispatch::for_each_isa;
-use crate::head_group::{Past, attend};
+use crate::head_group::attend;
 use crate::kv::{self, BLOCK, BatchView, KvLayout};
-use crate::product::rows_of;
+use crate::past::Past;
 use crate::rope::rotate;
+use crate::row_argument::rows_of;
 use crate::shared::SharedSlice;
 use crate::{AttentionRule, Pool};
 

@@ -10,9 +10,11 @@ use crate::dispatch::for_each_isa;
 use crate::format::{BLOCK_LEN, TILE};
 use crate::linear::add_all;
 use crate::packed::PackedWeights;
-use crate::product::{Product, rows_of};
+use crate::product::Product;
+use crate::row_argument::rows_of;
+use crate::row_group::ROWS;
 use crate::shared::SharedSlice;
-use crate::tile::{ROWS, for_each_group};
+use crate::tile::for_each_group;
 use crate::{Gate, Input, Isa, Linear, LowRankStack, Pool};
 
 /// Rows of the batch whose projections an adapter changes.

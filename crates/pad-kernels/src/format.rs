@@ -116,8 +116,8 @@ macro_rules! known {
         /// A type for each quantised format.
         pub mod known {
             $(pub struct $format;
-            impl super::Known for $format {
-                const FORMAT: super::Format = super::Format::$format;
+            impl $crate::format::Known for $format {
+                const FORMAT: $crate::format::Format = $crate::format::Format::$format;
             })+
         }
 

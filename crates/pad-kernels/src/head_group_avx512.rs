@@ -8,8 +8,8 @@ use std::arch::x86_64::{
 };
 
 use crate::cell::Cell;
-use crate::head_group::{CHAINS, Past, weigh};
 use crate::kv::BLOCK;
+use crate::past::{CHAINS, Past, weigh};
 
 /// Floats in a vector.
 const LANES: usize = 16;

@@ -2,7 +2,7 @@
 
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor, bail};
 
-use crate::product::rows_of;
+use crate::row_argument::rows_of;
 use crate::shared::SharedSlice;
 use crate::{KvLayout, Pool, RmsNorm};
 

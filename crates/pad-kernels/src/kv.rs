@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, Tensor, bail};
 
 use crate::cell::Cell;
-use crate::product::rows_of;
 use crate::rope::rotate;
+use crate::row_argument::rows_of;
 use crate::shared::SharedSlice;
 use crate::{AttentionRule, Pool, Rope};
 

@@ -8,17 +8,9 @@ use crate::activation::Activations;
 use crate::dispatch::for_each_isa;
 use crate::format::TILE;
 use crate::packed::PackedWeights;
-use crate::product::{Place, Product, rows_of};
-use crate::{Isa, Pool, RmsNorm};
-
-/// What is done to a row before it meets the weights.
-#[derive(Clone, Copy, Debug)]
-pub enum Input<'a> {
-    /// Nothing.
-    Plain,
-    /// Normalised.
-    Norm(&'a RmsNorm),
-}
+use crate::product::{Place, Product};
+use crate::row_argument::rows_of;
+use crate::{Input, Isa, Pool};
 
 /// A weight matrix `[outputs, inputs]` with an optional bias.
 #[derive(Clone, Debug)]
@@ -94,22 +86,6 @@ impl Linear {
         match self {
             Self::Packed { weights, .. } => weights.bytes(),
             Self::Dense { weight, .. } => weight.elem_count() * weight.dtype().size_in_bytes(),
-        }
-    }
-}
-
-impl Input<'_> {
-    pub(crate) fn twin(self, x: &Tensor) -> Result<Tensor> {
-        match self {
-            Self::Plain => Ok(x.clone()),
-            Self::Norm(norm) => norm.twin(x),
-        }
-    }
-
-    pub(crate) fn row(self, isa: Isa, x: &[f32], out: &mut [f32]) {
-        match self {
-            Self::Plain => out.copy_from_slice(x),
-            Self::Norm(norm) => norm.row(isa, x, out),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, Tensor, bail};
 
 use crate::dispatch::{for_each_isa, mul_add};
-use crate::product::rows_of;
+use crate::row_argument::rows_of;
 use crate::shared::SharedSlice;
 use crate::{Input, Isa, Pool};
 

@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, D, Layout, Result, Shape, Tensor, bail};
 
 use crate::dispatch::{for_each_isa, mul_add};
-use crate::product::rows_of;
+use crate::row_argument::rows_of;
 use crate::shared::SharedSlice;
 use crate::{Isa, Pool};
 

@@ -2,8 +2,6 @@
 
 use std::mem::MaybeUninit;
 
-use candle_core::{CpuStorage, Layout, Result, bail};
-
 use crate::activation::Activations;
 use crate::format::TILE;
 use crate::packed::PackedWeights;
@@ -78,15 +76,4 @@ impl Product<'_> {
         // SAFETY: the groups of tiles cover all outputs and the groups of rows all rows; `store` writes each, as promised.
         unsafe { filled(rows * width, fill) }
     }
-}
-
-/// The values of a contiguous single-precision `[rows, width]` argument.
-pub fn rows_of<'s>(name: &str, storage: &'s CpuStorage, layout: &Layout, width: usize) -> Result<(usize, &'s [f32])> {
-    let (Some((start, end)), [rows, columns]) = (layout.contiguous_offsets(), layout.dims()) else {
-        bail!("{name}: a contiguous matrix is expected, not {layout:?}")
-    };
-    if *columns != width {
-        bail!("{name}: rows of {width} values are expected, not {columns}")
-    }
-    Ok((*rows, &storage.as_slice::<f32>()?[start..end]))
 }

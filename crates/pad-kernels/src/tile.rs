@@ -8,14 +8,13 @@ use std::ops::Range;
 use half::f16;
 
 use crate::Isa;
-use crate::activation::{Activations, HALF, QuantisedBlock};
+use crate::activation::Activations;
 use crate::dispatch::{for_each_isa, mul_add};
 use crate::format::{BLOCK_LEN, Format, TILE};
 use crate::packed::PackedWeights;
+use crate::quantised_block::{HALF, QuantisedBlock};
+use crate::row_group::{ROWS, together};
 use crate::tile_rows::groups;
-
-/// Rows computed together while the tile streams by, at most.
-pub const ROWS: usize = 16;
 
 /// Sums of up to [`ROWS`] rows with a tile's 16 outputs.
 pub type Sums = [[f32; TILE]; ROWS];
@@ -44,15 +43,6 @@ pub fn for_each_group<const T: usize>(
             store(group, row, sums.each_ref().map(|sums| &sums[..count]));
             row += count;
         }
-    }
-}
-
-/// How many of `left` rows are computed at once.
-pub fn together(left: usize) -> usize {
-    match left {
-        ROWS.. => ROWS,
-        8.. => 8,
-        few => few,
     }
 }
 
@@ -92,19 +82,7 @@ fn quantised_rows(isa: Isa, format: Format, tile: &[u8], x: &[QuantisedBlock], s
     }
 }
 
-/// That `tile` and `x` have one block of weights for each block of a row of inputs, for at most [`ROWS`] rows of sums.
-pub fn assert_lengths(format: Format, tile: &[u8], x: &[QuantisedBlock], sums: &[[f32; TILE]]) {
-    let rows = sums.len();
-    assert!((1..=ROWS).contains(&rows) && x.len().is_multiple_of(rows), "rows of one length");
-    let blocks = x.len() / rows;
-    assert!(
-        blocks.is_multiple_of(format.unit_blocks())
-            && tile.len() == blocks / format.unit_blocks() * format.unit_bytes(),
-        "one weight block for each block of a row"
-    );
-}
-
-/// The same in single precision, `x` being `[rows, inputs]`; up to eight rows at once, whose sums stay in registers.
+/// Sums of as many rows as `sums` has in single precision, `x` being `[rows, inputs]`; up to eight rows at once, whose sums stay in registers.
 fn single(isa: Isa, tile: &[u8], x: &[f32], sums: &mut [[f32; TILE]]) {
     let inputs = x.len() / sums.len();
     let mut row = 0;

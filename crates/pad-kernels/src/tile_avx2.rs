@@ -17,10 +17,9 @@ use std::arch::x86_64::{
 };
 use std::mem::MaybeUninit;
 
-use crate::activation::{HALF, QuantisedBlock};
 use crate::format::{Format, Known, TILE, for_format};
-use crate::tile::{ROWS, assert_lengths};
-use crate::tile_vnni::AHEAD;
+use crate::quantised_block::{HALF, QuantisedBlock};
+use crate::row_group::{AHEAD, ROWS, assert_lengths};
 
 /// Outputs in a vector.
 const LANES: usize = 8;

@@ -13,9 +13,9 @@ use std::arch::aarch64::{
 use std::arch::asm;
 use std::mem::MaybeUninit;
 
-use crate::activation::{HALF, QuantisedBlock};
 use crate::format::{Format, Known, TILE, for_format};
-use crate::tile::{ROWS, assert_lengths};
+use crate::quantised_block::{HALF, QuantisedBlock};
+use crate::row_group::{ROWS, assert_lengths};
 
 /// Outputs in a vector.
 const LANES: usize = 4;

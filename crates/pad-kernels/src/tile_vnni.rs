@@ -12,15 +12,11 @@ use std::arch::x86_64::{
     _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_slli_epi16, _mm512_srli_epi16, _mm512_storeu_ps,
 };
 
-use crate::activation::QuantisedBlock;
 use crate::format::{Format, Known, TILE, for_format};
-use crate::tile::assert_lengths;
+use crate::quantised_block::QuantisedBlock;
+use crate::row_group::{AHEAD, assert_lengths};
 
-/// Bytes ahead of the present block to ask for, into the second-level cache: far enough to hide the memory's latency, and the
-/// first level's few outstanding misses are left to what is needed next.
-pub const AHEAD: usize = 8192;
-
-/// As many rows as `sums` has, a number that [`crate::tile::together`] gives; `x` is `[rows, blocks]`. The number is known to the
+/// As many rows as `sums` has, a number that [`crate::row_group::together`] gives; `x` is `[rows, blocks]`. The number is known to the
 /// compiler, which is worth 10 to 15 % from 8 rows on.
 pub fn product(format: Format, tile: &[u8], x: &[QuantisedBlock], sums: &mut [[f32; TILE]]) {
     assert_lengths(format, tile, x, sums);

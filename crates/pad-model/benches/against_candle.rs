@@ -13,7 +13,7 @@ use std::time::Instant;
 use candle_core::quantized::gguf_file::Content;
 use candle_core::{Device, Tensor};
 use candle_transformers::models::quantized_llama::ModelWeights;
-use pad_model::{BLOCK, Dtype, KvCache, LaneChunk, Model, ModelOptions, Pool, Wanted};
+use pad_model::{BLOCK, Dtype, LaneChunk, Model, ModelOptions, Pool, Wanted};
 
 const PROMPT: usize = 64;
 const TOKENS: usize = 64;
@@ -27,7 +27,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 /// Seconds for the prompt, and for `TOKENS` tokens after it, `lanes` lanes side by side.
 fn ours(model: &Model, lanes: usize) -> (f64, f64) {
     let per_lane = (PROMPT + TOKENS).div_ceil(BLOCK) as u32;
-    let cache = KvCache::new(model, lanes * per_lane as usize).expect("a cache");
+    let cache = model.kv_cache(lanes * per_lane as usize).expect("a cache");
     let blocks: Vec<Vec<u32>> =
         (0..lanes as u32).map(|lane| (lane * per_lane..(lane + 1) * per_lane).collect()).collect();
     let mut next: Vec<Vec<u32>> =

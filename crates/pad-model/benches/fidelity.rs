@@ -32,7 +32,7 @@ impl Side {
         let options = ModelOptions { dtype, device: Device::Cpu, pool: Arc::clone(pool) };
         let model = Model::open(path, &options).expect("the model");
         let per_lane = positions.div_ceil(BLOCK) as u32;
-        let cache = KvCache::new(&model, TOGETHER * per_lane as usize).expect("a cache");
+        let cache = model.kv_cache(TOGETHER * per_lane as usize).expect("a cache");
         let blocks = (0..TOGETHER as u32).map(|lane| (lane * per_lane..(lane + 1) * per_lane).collect()).collect();
         Self { model, cache, blocks }
     }

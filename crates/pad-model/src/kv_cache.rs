@@ -1,11 +1,11 @@
 //! The memory of keys and values.
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use half::f16;
 use half::vec::HalfBitsVecExt;
 use pad_kernels::BLOCK;
 
-use crate::{Model, ModelError};
+use crate::{ModelConfig, ModelError};
 
 /// Blocks of keys and values for every layer of one set of weights. Which lane owns which block is the engine's business.
 #[derive(Debug)]
@@ -15,20 +15,16 @@ pub struct KvCache {
 }
 
 impl KvCache {
-    /// Memory for `blocks` blocks of [`BLOCK`] positions of `model`.
-    ///
-    /// # Errors
-    /// If the device has not that much memory.
-    pub fn new(model: &Model, blocks: usize) -> Result<Self, ModelError> {
-        let config = model.config();
+    /// Memory for `blocks` blocks of [`BLOCK`] positions; see [`crate::Model::kv_cache`].
+    pub(crate) fn new(config: &ModelConfig, dtype: DType, device: &Device, blocks: usize) -> Result<Self, ModelError> {
         let shape = (blocks, config.kv_layout().block_len());
-        let layer = |_| match model.kv_dtype() {
+        let layer = |_| match dtype {
             // Zeros that the system hands out page by page when they are first written: what is not used takes no memory.
             DType::F16 => {
                 let zeros: Vec<f16> = vec![0_u16; shape.0 * shape.1].reinterpret_into();
-                Tensor::from_vec(zeros, shape, model.device())
+                Tensor::from_vec(zeros, shape, device)
             }
-            dtype => Tensor::zeros(shape, dtype, model.device()),
+            dtype => Tensor::zeros(shape, dtype, device),
         };
         Ok(Self { layers: (0..config.layers).map(layer).collect::<candle_core::Result<_>>()?, blocks })
     }

@@ -11,18 +11,9 @@ use crate::config::RopeConfig;
 use crate::embedding::Embedding;
 use crate::layer::Layer;
 use crate::loader::Loader;
-use crate::{Adapter, Batch, Dtype, KvCache, LaneChunk, ModelConfig, ModelError, Part, ValueHead, Weights};
-
-/// How a model is loaded.
-#[derive(Clone, Debug)]
-pub struct ModelOptions {
-    /// How weights are kept.
-    pub dtype: Dtype,
-    /// Where it runs.
-    pub device: Device,
-    /// The threads that compute on the CPU.
-    pub pool: Arc<Pool>,
-}
+use crate::{
+    Adapter, Batch, Dtype, KvCache, LaneChunk, ModelConfig, ModelError, ModelOptions, Part, ValueHead, Weights,
+};
 
 /// A loaded model.
 #[derive(Debug)]
@@ -102,8 +93,16 @@ impl Model {
         &self.device
     }
 
+    /// A KV cache of `blocks` blocks for this model.
+    ///
+    /// # Errors
+    /// If the device has not that much memory.
+    pub fn kv_cache(&self, blocks: usize) -> Result<KvCache, ModelError> {
+        KvCache::new(&self.config, self.kv_dtype(), &self.device, blocks)
+    }
+
     /// How numbers are kept in its KV cache: half precision where weights are quantised too, else single.
-    pub(crate) fn kv_dtype(&self) -> DType {
+    fn kv_dtype(&self) -> DType {
         if self.device.is_cpu() && self.dtype == Dtype::Auto { DType::F16 } else { DType::F32 }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::{GgufWeights, Matrix, ModelConfig, ModelError, Part, SafetensorsWeights};
+use crate::{Matrix, ModelConfig, ModelError, Part};
 
 /// A checkpoint that is open for reading.
 pub trait Weights {
@@ -39,12 +39,4 @@ pub trait Weights {
     /// A tensor of a layer that no part was read from: the model does something that the configuration does not say. Meaningful once
     /// everything is read.
     fn unread(&self) -> Option<String>;
-}
-
-/// Open a `.gguf` file or a directory in Hugging Face layout.
-///
-/// # Errors
-/// If it cannot be read, or its architecture is not supported.
-pub fn open(path: &Path) -> Result<Box<dyn Weights>, ModelError> {
-    if path.is_dir() { Ok(Box::new(SafetensorsWeights::open(path)?)) } else { Ok(Box::new(GgufWeights::open(path)?)) }
 }

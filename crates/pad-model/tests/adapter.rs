@@ -58,7 +58,7 @@ fn logits_as_in_peft_beside_rows_of_the_base() {
     let adapter = model.add_adapter(adapter);
     let (base, adapted) = (golden("llama"), golden("llama-lora"));
     for (prompt, (plain, want)) in base.prompts.iter().zip(base.logits.iter().zip(&adapted.logits)) {
-        let cache = KvCache::new(&model, 6).unwrap();
+        let cache = model.kv_cache(6).unwrap();
         let own = |blocks, trunk| LaneChunk {
             adapter: Some(adapter),
             trunk,
@@ -86,14 +86,14 @@ fn rows_that_branch_off_have_the_bits_of_rows_that_do_not() {
         let adapter = model.add_adapter(adapter);
         let prompt = &golden("llama").prompts[0];
         let alone = {
-            let cache = KvCache::new(&model, 2).unwrap();
+            let cache = model.kv_cache(2).unwrap();
             let chunk = LaneChunk { adapter: Some(adapter), ..LaneChunk::new(prompt, 0, &[0, 1], 1) };
             logits(&model, &[chunk], &cache)
         };
-        let plain = logits(&model, &[LaneChunk::new(prompt, 0, &[0, 1], 1)], &KvCache::new(&model, 2).unwrap());
+        let plain = logits(&model, &[LaneChunk::new(prompt, 0, &[0, 1], 1)], &model.kv_cache(2).unwrap());
         assert_ne!(alone, plain);
         // In two chunks, beside the base lane and another one.
-        let cache = KvCache::new(&model, 6).unwrap();
+        let cache = model.kv_cache(6).unwrap();
         let (first, second) = prompt.split_at(5);
         for (tokens, start) in [(first, 0), (second, first.len())] {
             let chunks = [
@@ -136,7 +136,7 @@ fn what_does_not_fit_is_refused() {
     }
     std::fs::write(&path, text).unwrap();
     let adapter = model.add_adapter(Adapter::open(folder.path(), &config).unwrap());
-    let cache = KvCache::new(&model, 2).unwrap();
+    let cache = model.kv_cache(2).unwrap();
     let base = LaneChunk::new(&[5, 6], 0, &[0], 1);
     let branch = |tokens, adapter, trunk| LaneChunk { adapter, trunk, ..LaneChunk::new(tokens, 0, &[1], 1) };
     for chunk in [

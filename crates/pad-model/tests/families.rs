@@ -80,7 +80,7 @@ fn close(got: &[f32], want: &[f32], what: &str) {
 
 /// Every position's logits of a prompt, given in chunks of `size` tokens.
 fn in_chunks(model: &Model, prompt: &[u32], size: usize) -> Vec<Vec<f32>> {
-    let cache = KvCache::new(model, 4).unwrap();
+    let cache = model.kv_cache(4).unwrap();
     let chunks = prompt.chunks(size).enumerate();
     chunks
         .flat_map(|(i, tokens)| logits(model, &[LaneChunk::new(tokens, i * size, &[3, 0, 2], tokens.len())], &cache))
@@ -145,7 +145,7 @@ fn ragged_batches_give_the_same_bits() {
     for dtype in [Dtype::F32, Dtype::Auto] {
         for name in FAMILIES {
             let (model, golden) = load(name, dtype);
-            let cache = || KvCache::new(&model, 9).unwrap();
+            let cache = || model.kv_cache(9).unwrap();
             let blocks = [[4, 0, 6], [3, 5, 7], [1, 2, 8]];
             let last = |prompt: &[u32], blocks: &[u32], cache: &KvCache| {
                 logits(&model, &[LaneChunk::new(prompt, 0, blocks, 1)], cache).remove(0)
@@ -214,7 +214,7 @@ fn an_adapter_is_the_weights_with_it_merged() {
         let adapter = model.add_adapter(adapter);
         let prompt = &golden(name).prompts[0];
         let want = in_chunks(&open(merged.path(), Dtype::F32), prompt, prompt.len());
-        let cache = KvCache::new(&model, 6).unwrap();
+        let cache = model.kv_cache(6).unwrap();
         let plain = LaneChunk::new(prompt, 0, &[0, 1, 2], prompt.len());
         let adapted = LaneChunk { adapter: Some(adapter), ..LaneChunk::new(prompt, 0, &[5, 4, 3], prompt.len()) };
         let both = logits(&model, &[plain, adapted], &cache);
@@ -252,7 +252,7 @@ fn a_tensor_that_nothing_is_read_from_is_refused() {
 #[test]
 fn equal_lengths_in_one_batch() {
     let (model, golden) = load("llama", Dtype::F32);
-    let cache = KvCache::new(&model, 4).unwrap();
+    let cache = model.kv_cache(4).unwrap();
     let prompt = &golden.prompts[1];
     let blocks: Vec<[u32; 1]> = (0..4).map(|block| [block]).collect();
     let chunks: Vec<LaneChunk> = blocks.iter().map(|blocks| LaneChunk::new(prompt, 0, blocks, 1)).collect();
@@ -291,7 +291,7 @@ fn the_oracle_agrees_beyond_a_block() {
     let mut state = Cache::new(true, candle_core::DType::F32, &config, &Device::Cpu).unwrap();
     let input = candle_core::Tensor::new(tokens.as_slice(), &Device::Cpu).unwrap().unsqueeze(0).unwrap();
     let want: Vec<f32> = oracle.forward(&input, 0, &mut state).unwrap().squeeze(0).unwrap().to_vec1().unwrap();
-    let cache = KvCache::new(&model, 8).unwrap();
+    let cache = model.kv_cache(8).unwrap();
     let chunk = LaneChunk::new(&tokens, 0, &[7, 2, 5, 0, 1, 3], 1);
     close(&logits(&model, &[chunk], &cache)[0], &want, "oracle");
 }
@@ -299,7 +299,7 @@ fn the_oracle_agrees_beyond_a_block() {
 #[test]
 fn bad_input_is_refused() {
     let (model, _) = load("llama", Dtype::F32);
-    let cache = KvCache::new(&model, 2).unwrap();
+    let cache = model.kv_cache(2).unwrap();
     let chunk = |tokens, start, blocks| LaneChunk::new(tokens, start, blocks, 1);
     for chunk in [
         chunk(&[96][..], 0, &[0][..]),

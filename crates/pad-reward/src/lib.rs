@@ -33,6 +33,7 @@
 mod comparison;
 mod dimension;
 mod error;
+mod framed;
 mod kind;
 mod lane;
 mod layout;

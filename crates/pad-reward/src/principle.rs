@@ -4,7 +4,7 @@ use pad_text::Message;
 use serde::{Deserialize, Serialize};
 
 use crate::error::RewardError;
-use crate::prompt::Framed;
+use crate::framed::Framed;
 
 /// The user turn with an instruction in plain words.
 pub const TEMPLATE: &str = "{content}\n\n({principle})";

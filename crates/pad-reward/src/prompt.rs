@@ -3,6 +3,7 @@
 use pad_text::{Chat, Message, Piece};
 
 use crate::error::RewardError;
+use crate::framed::Framed;
 use crate::principle::PrincipleTemplate;
 
 /// What a lane reads, before it becomes tokens.
@@ -21,30 +22,6 @@ pub enum Prompt {
         /// What they spell: what a principle is put around.
         text: String,
     },
-}
-
-/// A part of a framed text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Framed {
-    /// What is framed: the caller's own template, whose control tokens are read as such.
-    Inner(String),
-    /// Words of the frame, a principle's among them: they are text.
-    Words(String),
-}
-
-impl Framed {
-    /// The text of this part.
-    fn text(&self) -> &str {
-        let (Self::Inner(text) | Self::Words(text)) = self;
-        text
-    }
-
-    fn piece(&self) -> Piece<'_> {
-        match self {
-            Self::Inner(text) => Piece::Template(text),
-            Self::Words(text) => Piece::Text(text),
-        }
-    }
 }
 
 impl Prompt {

@@ -14,7 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::lifecycle::Phase;
 use crate::state::{AppState, Shared};
 use crate::{
-    ApiError, auth, chat, completions, docs, embeddings, error_shape, head, health, hosts, load_report, models,
+    ApiError, auth, chat, completions, docs, embeddings, error_shape, head, health, host_check, load_report, models,
     openapi, preferences, request_id, responses, rewards, server_info, tokens,
 };
 
@@ -63,7 +63,7 @@ fn layered(routes: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router {
     let origins = shared.state.origins.layer();
     routes
         .layer(from_fn_with_state(Arc::clone(&shared), interruptible))
-        .layer(from_fn_with_state(Arc::clone(&shared), hosts::check))
+        .layer(from_fn_with_state(Arc::clone(&shared), host_check::check))
         .layer(from_fn_with_state(Arc::clone(&shared), head::check))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(error_shape::shape))

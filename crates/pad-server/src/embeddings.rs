@@ -15,6 +15,7 @@ use crate::api_request::ApiRequest;
 use crate::completions::prompts;
 use crate::failures::Failures;
 use crate::generation::options::cache_salt;
+use crate::preparation::prepare;
 use crate::{ApiError, refusal};
 
 /// Texts of one request: OpenAI's limit.
@@ -45,7 +46,6 @@ pub(crate) async fn create(request: ApiRequest<EmbeddingsRequest>) -> Result<Jso
     }
     let (salt, format) = (cache_salt(body.cache_salt)?, body.encoding_format.unwrap_or_default());
     let mut grant = caller.acquire()?;
-    // Tokenizers take a while over long texts, in which other requests of the same thread would wait.
     let (asked, input) = (Arc::clone(&shared), body.input);
     let read = move || -> Result<Vec<Arc<[u32]>>, ApiError> {
         let texts = prompts(input, asked.state.chat.tokenizer(), INPUT)?;
@@ -56,8 +56,7 @@ pub(crate) async fn create(request: ApiRequest<EmbeddingsRequest>) -> Result<Jso
         let encode = |text: &pad_reward::Prompt| text.encode(&asked.state.chat).map(Arc::from);
         texts.iter().map(encode).collect::<Result<_, _>>().map_err(|error| refusal::reward(&error, INPUT))
     };
-    let texts = tokio::task::spawn_blocking(read).await;
-    let texts = texts.map_err(|_| ApiError::internal("the request could not be prepared"))??;
+    let texts = prepare(read).await?;
     let tokens = texts.iter().map(|tokens| tokens.len() as u64).sum();
     grant.take_places(texts.len().min(AT_ONCE))?;
     grant.charge(tokens)?;
@@ -68,7 +67,7 @@ pub(crate) async fn create(request: ApiRequest<EmbeddingsRequest>) -> Result<Jso
         let pending = some.iter().map(ask).collect::<Result<Vec<_>, _>>();
         let pending = pending.map_err(|error| refusal::submit(&error, INPUT))?;
         // Within the handler's future, so that a client that hangs up drops them.
-        for vector in try_join_all(pending.into_iter().map(pad_engine::PendingEmbedding::embedding)).await? {
+        for vector in try_join_all(pending.into_iter().map(pad_engine::Pending::result)).await? {
             let embedding = written(vector, format);
             data.push(Embedding { object: ObjectKind::Embedding, index: data.len() as u64, embedding });
         }

@@ -7,8 +7,10 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use crate::ApiError;
-use crate::connection::MOST_HEADERS;
 use crate::state::Shared;
+
+/// Header lines of a request; more are answered with 431.
+pub(crate) const MOST_HEADERS: usize = 100;
 
 /// Refuse a request whose head is larger than the limit.
 pub(crate) async fn check(

@@ -5,15 +5,11 @@
 //! page's name, in `Origin` and in `Host`.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Version, header};
-use axum::middleware::Next;
-use axum::response::Response;
 
-use crate::state::Shared;
 use crate::{ApiError, Origins};
 
 /// The names that the `Host` of a request may have: any, or those of the loopback interface and some others.
@@ -48,7 +44,10 @@ impl AllowedHosts {
     }
 
     /// Check where a request is sent to and which page sends it.
-    fn check(&self, request: &Request, origins: &Origins) -> Result<(), ApiError> {
+    ///
+    /// # Errors
+    /// 400 for another number of hosts than one; 403 for a name, or a page, that is not allowed.
+    pub(crate) fn check(&self, request: &Request, origins: &Origins) -> Result<(), ApiError> {
         let host = one_host(request)?;
         if self.0.is_none() {
             return Ok(());
@@ -120,16 +119,6 @@ fn is_same(origin: &HeaderValue, host: Option<&Host>) -> bool {
         matches!(scheme, "http" | "https").then(|| Host::parse(authority.as_bytes()))?
     });
     origin.is_some() && origin.as_ref() == host
-}
-
-/// Refuse requests with another number of hosts than one, and those that are sent to a name, or by a page, that is not allowed.
-pub(crate) async fn check(
-    State(shared): State<Arc<Shared>>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    shared.state.hosts.check(&request, &shared.state.origins)?;
-    Ok(next.run(request).await)
 }
 
 #[cfg(test)]

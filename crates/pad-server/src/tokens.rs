@@ -11,6 +11,7 @@ use crate::ApiError;
 use crate::auth::Caller;
 use crate::body::JsonBody;
 use crate::conversation::conversation;
+use crate::preparation::prepare;
 use crate::state::Shared;
 
 /// Turn a text or a conversation into tokens.
@@ -33,9 +34,7 @@ pub(crate) async fn tokenize(
     let source = Source::of(request)?;
     let grant = caller.acquire()?;
     let chat = Arc::clone(&shared.state.chat);
-    // A long text takes a while, in which other requests of the same thread would wait.
-    let read = tokio::task::spawn_blocking(move || source.tokens(&chat)).await;
-    let tokens = read.map_err(|_| ApiError::internal("the text could not be tokenized"))??;
+    let tokens = prepare(move || source.tokens(&chat)).await?;
     grant.charge_done(tokens.len() as u64);
     let max_model_len = shared.state.engine.limits().context as u64;
     Ok(Json(Tokenization { count: tokens.len() as u64, max_model_len, tokens }))

@@ -9,10 +9,10 @@ use tokenizers::normalizers::unicode::NFC;
 use tokenizers::{AddedToken, Tokenizer};
 
 use crate::TextError;
-use crate::chat::END_OF_TURN;
 use crate::pretokenizer::PreTokenizer;
 use crate::sentencepiece::SentencePiece;
 use crate::spelling::Spelling;
+use crate::template::END_OF_TURN;
 
 /// The kinds of token in `tokenizer.ggml.token_type` that matter here.
 const NORMAL: i64 = 1;

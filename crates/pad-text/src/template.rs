@@ -27,6 +27,10 @@ pub(crate) const GEMMA: &str = "{{ bos_token }}{% set said = namespace(system=''
     {{ message['content'] | trim + '<end_of_turn>\\n' }}{% endif %}{% endfor %}\
     {% if add_generation_prompt %}{{ '<start_of_turn>model\\n' }}{% endif %}";
 
+/// Tokens that end a turn in a known chat format. A model that has one of them ends its answers
+/// with it, whatever else its files name as the end of a text.
+pub(crate) const END_OF_TURN: [&str; 4] = ["<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>"];
+
 /// The one template of an environment.
 const NAME: &str = "chat";
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use candle_core::Device;
 use pad_engine::{BLOCK, EmbedRequest, Engine, EngineConfig, LoadedWeights, LockstepRunner, Tenant};
-use pad_model::{Dtype, KvCache, LaneChunk, Model, ModelOptions, Pool};
+use pad_model::{Dtype, LaneChunk, Model, ModelOptions, Pool};
 
 use super::fake::{Fake, alone, collect, engine, request, settled};
 
 fn embedded(engine: &Engine, tokens: &[u32]) -> Vec<f32> {
     let request = EmbedRequest { tokens: tokens.into(), tenant: Tenant::default() };
-    engine.embed(&request).unwrap().blocking_embedding().unwrap()
+    engine.embed(&request).unwrap().blocking_result().unwrap()
 }
 
 fn model() -> Model {
@@ -23,7 +23,7 @@ fn model() -> Model {
 fn an_embedding_is_the_normalised_mean_of_the_last_hidden_states() {
     let tokens: Vec<u32> = (0..50).map(|i| 3 + (i * 7) % 60).collect();
     let plain = model();
-    let (cache, blocks): (_, Vec<u32>) = (KvCache::new(&plain, 8).unwrap(), (0..8).collect());
+    let (cache, blocks): (_, Vec<u32>) = (plain.kv_cache(8).unwrap(), (0..8).collect());
     assert!(tokens.len() <= 8 * BLOCK);
     let chunk =
         LaneChunk { tokens: &tokens, start: 0, blocks: &blocks, read: tokens.len(), adapter: None, trunk: None };
@@ -59,8 +59,8 @@ fn it_depends_on_neither_company_nor_chunks_nor_preemption() {
         let choice = engine.submit(generate.clone()).unwrap().remove(0);
         let request = EmbedRequest { tokens: tokens.as_slice().into(), tenant: Tenant::default() };
         let (one, other) = (engine.embed(&request).unwrap(), engine.embed(&request).unwrap());
-        assert_eq!(one.blocking_embedding().unwrap(), want, "{step_rows} rows a step");
-        assert_eq!(other.blocking_embedding().unwrap(), want);
+        assert_eq!(one.blocking_result().unwrap(), want, "{step_rows} rows a step");
+        assert_eq!(other.blocking_result().unwrap(), want);
         assert_eq!(collect(choice).0, alone(&generate));
         while engine.status().finished < 3 {
             std::thread::yield_now();

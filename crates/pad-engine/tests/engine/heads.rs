@@ -145,7 +145,7 @@ fn heads_on_the_base_lane_are_read_as_in_a_lane_of_their_own() {
 
 fn scored(engine: &Engine, lanes: Vec<LaneSpec>, answer: &[u32]) -> Scores {
     let request = ScoreRequest { lanes, answer: answer.into(), top: 3, tenant: Tenant::default() };
-    engine.score(&request).unwrap().blocking_scored().unwrap().scores
+    engine.score(&request).unwrap().blocking_result().unwrap().scores
 }
 
 #[test]

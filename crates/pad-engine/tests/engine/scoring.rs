@@ -1,6 +1,6 @@
 //! Scoring given answers with the fake runner: beside sequences that decode, in chunks, from the cache.
 
-use pad_engine::{EngineConfig, LaneSpec, PendingScores, ScoreRequest, Scores, Tenant};
+use pad_engine::{EngineConfig, LaneSpec, Pending, ScoreRequest, Scored, Scores, Tenant};
 
 use super::fake::{Fake, alone, collect, engine, request, settled};
 
@@ -9,8 +9,8 @@ fn score(prompt: &[u32], answer: &[u32]) -> ScoreRequest {
     ScoreRequest { lanes, answer: answer.into(), top: 2, tenant: Tenant::default() }
 }
 
-fn scores(pending: PendingScores) -> Scores {
-    pending.blocking_scored().expect("scores").scores
+fn scores(pending: Pending<Scored>) -> Scores {
+    pending.blocking_result().expect("scores").scores
 }
 
 #[test]

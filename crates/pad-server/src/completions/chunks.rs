@@ -2,7 +2,7 @@
 
 use pad_api::{ChoicePad, CompletionChoice, FinishReason, TextLogprobs};
 
-use super::completion;
+use super::answer::completion;
 use super::options::CompletionOptions;
 use crate::generation::envelope::Envelope;
 use crate::generation::frames::{Frame, StreamShape};

@@ -2,7 +2,7 @@
 
 use pad_api::{ChoicePad, Completion, CompletionChoice, FinishReason};
 
-use super::completion;
+use super::answer::completion;
 use super::options::CompletionOptions;
 use crate::ApiError;
 use crate::generation::best_of::Merit;

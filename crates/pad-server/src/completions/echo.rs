@@ -10,6 +10,7 @@ use super::options::CompletionOptions;
 use crate::ApiError;
 use crate::generation::trace::finite;
 use crate::grant::Grant;
+use crate::preparation::prepare;
 use crate::refusal;
 use crate::state::Shared;
 
@@ -24,10 +25,8 @@ pub(super) async fn read(
 ) -> Result<Vec<TextLogprobs>, ApiError> {
     let (asked, prompts) = (Arc::clone(shared), options.generation.prompts.clone());
     let encode = move || prompts.iter().map(|prompt| prompt.encode(&asked.state.chat)).collect::<Result<Vec<_>, _>>();
-    let tokens = tokio::task::spawn_blocking(encode).await;
-    let tokens = tokens.map_err(|_| ApiError::internal("the request could not be prepared"))?;
     let field = options.generation.names.prompt;
-    let tokens = tokens.map_err(|error| refusal::reward(&error, field))?;
+    let tokens = prepare(move || encode().map_err(|error| refusal::reward(&error, field))).await?;
     let top = options.generation.details.logprobs.unwrap_or(0);
     grant.take_places(tokens.len())?;
     grant.charge(tokens.iter().map(|tokens| tokens.len() as u64).sum())?;
@@ -40,7 +39,7 @@ pub(super) async fn read(
     let mut logprobs = Vec::with_capacity(tokens.len());
     for ((tokens, pending), text) in tokens.iter().zip(taken).zip(options.echo.iter().flatten()) {
         let scores = match pending {
-            Some(pending) => Some(pending.scored().await?.scores),
+            Some(pending) => Some(pending.result().await?.scores),
             None => None,
         };
         logprobs.push(text_logprobs(shared.state.chat.tokenizer(), text, tokens, scores.as_ref()));

@@ -1,5 +1,6 @@
 //! `POST /v1/completions`: prompts continued as they stand, over the same generation as a chat.
 
+mod answer;
 mod chunks;
 mod collect;
 mod echo;
@@ -7,7 +8,7 @@ mod options;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
-use pad_api::{Completion, CompletionChoice, CompletionRequest, ObjectKind, Usage};
+use pad_api::{Completion, CompletionRequest};
 
 use crate::ApiError;
 use crate::api_request::ApiRequest;
@@ -49,10 +50,4 @@ pub(crate) async fn create(request: ApiRequest<CompletionRequest>) -> Result<Res
         return Ok(sse::respond(generation, chunks, shared.state.limits.keep_alive));
     }
     Ok(Json(collect::collect(generation, envelope, &options).await?).into_response())
-}
-
-/// A completion, or a part of one.
-fn completion(envelope: Envelope, choices: Vec<CompletionChoice>, usage: Option<Usage>) -> Completion {
-    let Envelope { id, created, model, system_fingerprint } = envelope;
-    Completion { id, object: ObjectKind::TextCompletion, created, model, system_fingerprint, choices, usage }
 }

@@ -21,6 +21,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tower::ServiceExt;
 
+use crate::head::MOST_HEADERS;
 use crate::state::RequestLimits;
 use crate::tls::Tls;
 use crate::{ApiError, request_id};
@@ -30,9 +31,6 @@ pub(crate) use places::Places;
 use places::{Ask, Place};
 pub(crate) use source::Source;
 use transport::Transport;
-
-/// Header lines of a request; more are answered with 431.
-pub(crate) const MOST_HEADERS: usize = 100;
 
 /// The least that the protocol's reader takes.
 const SMALLEST_BUFFER: usize = 8 << 10;

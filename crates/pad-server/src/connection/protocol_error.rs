@@ -3,8 +3,8 @@
 use axum::body::Bytes;
 use axum::http::StatusCode;
 
-use super::MOST_HEADERS;
 use crate::ApiError;
+use crate::head::MOST_HEADERS;
 
 /// The longest target of a request that hyper reads.
 const LONGEST_TARGET: usize = 65_534;

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use pad_api::{AllowedMode, AllowedTools, FunctionTool, LONGEST_NAME, Tool, ToolChoice, ToolKind, ToolMode, fits_name};
 use pad_decode::Grammar;
-use pad_grammar::{Calls, Choices, Content, Grammars, Lark, Regex, Schema, Shape, ShapeError, ShapePart};
+use pad_engine::Tenant;
+use pad_grammar::{Calls, Choices, Content, Grammars, Lark, Regex, Requester, Schema, Shape, ShapeError, ShapePart};
 use serde_json::{Map, Value, json};
 
 use crate::ApiError;
+use crate::preparation::prepare;
 use crate::state::Shared;
 
 /// Tools of one request.
@@ -139,18 +141,23 @@ impl Form {
     ///
     /// # Errors
     /// 400 naming the schema that cannot be enforced, and why.
-    pub(crate) async fn grammar(&self, shared: &Arc<Shared>) -> Result<Option<Box<dyn Grammar>>, ApiError> {
+    pub(crate) async fn grammar(
+        &self,
+        shared: &Arc<Shared>,
+        tenant: Tenant,
+    ) -> Result<Option<Box<dyn Grammar>>, ApiError> {
         let Some(constraint) = self.constraint.clone() else { return Ok(None) };
         let of_task = Arc::clone(shared);
-        let compiled = tokio::task::spawn_blocking(move || constraint.compile(&of_task.grammars)).await;
-        shared.metrics.grammar(matches!(compiled, Ok(Ok(_))));
-        compiled.unwrap_or_else(|_| Err(ApiError::internal("the answer's form could not be prepared")))
+        let requester = Requester { owner: tenant.owner.map(|owner| owner.0), scope: tenant.cache.0 };
+        let compiled = prepare(move || constraint.compile(&of_task.grammars, &requester)).await;
+        shared.metrics.grammar(compiled.is_ok());
+        compiled
     }
 }
 
 impl Constraint {
-    fn compile(&self, grammars: &Grammars) -> Result<Option<Box<dyn Grammar>>, ApiError> {
-        let fitted = grammars.fit(&self.shape).map_err(|(part, error)| match part {
+    fn compile(&self, grammars: &Grammars, requester: &Requester) -> Result<Option<Box<dyn Grammar>>, ApiError> {
+        let fitted = grammars.fit(&self.shape, requester).map_err(|(part, error)| match part {
             ShapePart::Tool(tool) => {
                 let place = self.places.get(tool).copied().unwrap_or(tool);
                 unsupported(&self.names.of_function(place, "parameters"), &error)

@@ -53,8 +53,8 @@ pub(crate) async fn start(
     let requests = plans.into_iter().map(|plan| submission::request(&shared.state, options, plan));
     let mut requests = requests.collect::<Result<Vec<_>, _>>()?;
     options.best_of.check_rewards(&requests)?;
-    let grammar = options.form.grammar(shared).await?;
     let tenant = grant.tenant(options.cache_salt.as_deref());
+    let grammar = options.form.grammar(shared, tenant).await?;
     for request in &mut requests {
         request.grammar.clone_from(&grammar);
         request.tenant = tenant;

@@ -7,6 +7,7 @@ use pad_text::Chat;
 
 use super::guidance::Guidance;
 use super::options::GenerationOptions;
+use crate::preparation::prepare;
 use crate::state::{AppState, Shared};
 use crate::{ApiError, refusal};
 
@@ -38,7 +39,7 @@ async fn conversations(shared: &Arc<Shared>, options: &GenerationOptions) -> Res
     if shared.state.reward.is_none() {
         refuse_preference(&options.preference)?;
     }
-    let refused = |error: RewardError| match (error.param(), preference_source.param()) {
+    let refused = move |error: RewardError| match (error.param(), preference_source.param()) {
         (Some("preference"), place) if place != "preference" => ApiError::invalid(place, format!("`{place}`: {error}")),
         _ => refusal::reward(&error, names.prompt),
     };
@@ -51,9 +52,8 @@ async fn conversations(shared: &Arc<Shared>, options: &GenerationOptions) -> Res
     }
     let (shared, prompts, preference) = (Arc::clone(shared), options.prompts.clone(), options.preference.clone());
     let chat = shared.state.chat.with_tools(tools);
-    // Where the client goes away meanwhile, only this computation runs on; nothing was submitted yet.
-    let planned = tokio::task::spawn_blocking(move || lay_out(&shared.state, &chat, &prompts, &preference, guidance));
-    planned.await.map_err(|_| ApiError::internal("the request could not be prepared"))?.map_err(refused)
+    let lay_out = move || lay_out(&shared.state, &chat, &prompts, &preference, guidance).map_err(refused);
+    prepare(lay_out).await
 }
 
 /// How many reward lanes a preference asks for at most, but for a contrast's second ones.

@@ -12,6 +12,7 @@ use pad_engine::{ScoreRequest, Scored};
 use crate::api_request::ApiRequest;
 use crate::failures::Failures;
 use crate::generation::options::cache_salt;
+use crate::preparation::prepare;
 use crate::{ApiError, lanes};
 use question::Question;
 use worth::Worth;
@@ -32,11 +33,8 @@ pub(crate) async fn create(request: ApiRequest<RewardsRequest>) -> Result<Json<R
     let cache_salt = cache_salt(body.cache_salt.take())?;
     let per_token = body.per_token.unwrap_or(false);
     let mut grant = caller.acquire()?;
-    // Templates and tokenizers take a while over long conversations, in which other requests of the same thread would wait.
     let asked = Arc::clone(&shared);
-    let prepared = tokio::task::spawn_blocking(move || Question::read(body, &asked.state)).await;
-    let Question { plan, answer, preferences } =
-        prepared.map_err(|_| ApiError::internal("the request could not be prepared"))??;
+    let Question { plan, answer, preferences } = prepare(move || Question::read(body, &asked.state)).await?;
     let lanes = lanes::specs(shared.state.reward.as_ref(), plan.base, plan.lanes)?;
     let reward_lanes = lanes.len() - 1;
     let prompt = lanes.first().map_or(0, |base| base.prompt.len()) + answer.len();
@@ -44,7 +42,7 @@ pub(crate) async fn create(request: ApiRequest<RewardsRequest>) -> Result<Json<R
     let request =
         ScoreRequest { lanes, answer: Arc::clone(&answer), top: 0, tenant: grant.tenant(cache_salt.as_deref()) };
     // Within the handler's future, so that a client that hangs up drops it.
-    let Scored { scores, cached_tokens } = shared.state.engine.score(&request)?.scored().await?;
+    let Scored { scores, cached_tokens } = shared.state.engine.score(&request)?.result().await?;
     shared.metrics.admitted(prompt);
     let worth = Worth { scores, answer, terms: plan.terms, names: plan.dimensions };
     Ok(Json(worth.told(&shared.state, preferences, per_token, worth::usage(prompt, cached_tokens, reward_lanes))))

@@ -13,12 +13,8 @@ use crate::control::{Marker, strings_of, texts_of};
 use crate::directory::Directory;
 #[cfg(feature = "gguf")]
 use crate::gguf::Header;
-use crate::template::{CHATML, ChatTemplate, GEMMA};
+use crate::template::{CHATML, ChatTemplate, END_OF_TURN, GEMMA};
 use crate::{Message, Piece, TextError, Tokenizer, tool_text};
-
-/// Tokens that end a turn in a known chat format. A model that has one of them ends its answers
-/// with it, whatever else its files name as the end of a text.
-pub(crate) const END_OF_TURN: [&str; 4] = ["<|im_end|>", "<|eot_id|>", "<end_of_turn>", "<|end|>"];
 
 /// All that is needed to talk with one model.
 #[derive(Clone, Debug)]

@@ -1,0 +1,19 @@
+//! How a model is loaded.
+
+use std::sync::Arc;
+
+use candle_core::Device;
+use pad_kernels::Pool;
+
+use crate::Dtype;
+
+/// How a model is loaded.
+#[derive(Clone, Debug)]
+pub struct ModelOptions {
+    /// How weights are kept.
+    pub dtype: Dtype,
+    /// Where it runs.
+    pub device: Device,
+    /// The threads that compute on the CPU.
+    pub pool: Arc<Pool>,
+}
