@@ -1,13 +1,13 @@
 //! The bounds of a schema, checked before anything is compiled: the compiler calls itself for each level, and its work on numbers and
 //! repetitions has no bound of its own.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
 use crate::number::{self, Side};
-use crate::{ShapeError, kind, pattern};
+use crate::{ShapeError, kind, meeting, pattern};
 
 /// Levels of schemas in each other.
 const MOST_LEVELS: usize = 80;
@@ -17,19 +17,15 @@ const MOST_SCHEMAS: usize = 8000;
 const MOST_PROPERTIES: usize = 500;
 /// Alternatives of one `anyOf` or `oneOf`.
 const MOST_ALTERNATIVES: usize = 500;
-/// Alternatives that the parts of all `allOf` make together.
-const MOST_COMBINATIONS: usize = 256;
 /// Values of one `enum`.
 const MOST_VALUES: usize = 2000;
 /// Characters of a string, and items of an array, that are counted.
 const MOST_COUNTED: u64 = 10_000;
-/// States of numbers, and sizes of patterns, that may meet in one value.
-const MOST_TOGETHER: f64 = 1e6;
 
 /// Keywords with named schemas, lists of schemas, and one schema.
-const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
+pub(crate) const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
 const LISTS: [&str; 5] = ["anyOf", "oneOf", "allOf", "prefixItems", "items"];
-const SINGLE: [&str; 11] = [
+pub(crate) const SINGLE: [&str; 11] = [
     "items",
     "additionalProperties",
     "additionalItems",
@@ -62,28 +58,10 @@ pub(crate) fn hold(schema: &mut Value) -> Result<(), ShapeError> {
         }
     }
     check_cycles(schema, &walk)?;
-    if walk.meets && walk.states > MOST_TOGETHER {
-        let allowed = "1000000 where schemas are combined";
-        return Err(beyond(
-            "the product of `multipleOf` and of the sizes of patterns",
-            "#",
-            &format!("{:e}", walk.states),
-            allowed,
-        ));
-    }
-    if walk.combinations > MOST_COMBINATIONS {
-        let allowed = format!("{MOST_COMBINATIONS} at most");
-        return Err(beyond(
-            "the number of combinations of `allOf` with alternatives",
-            "#",
-            &walk.combinations.to_string(),
-            &allowed,
-        ));
-    }
-    Ok(())
+    meeting::check(schema, &walk.breadths)
 }
 
-fn beyond(what: &str, place: &str, found: &str, allowed: &str) -> ShapeError {
+pub(crate) fn beyond(what: &str, place: &str, found: &str, allowed: &str) -> ShapeError {
     let shorten = |text: &str| match text.char_indices().nth(120) {
         Some((at, _)) => format!("{}...", &text[..at]),
         None => text.to_owned(),
@@ -97,23 +75,15 @@ fn beyond(what: &str, place: &str, found: &str, allowed: &str) -> ShapeError {
 }
 
 /// What is known of a schema.
+#[derive(Default)]
 struct Walk {
     schemas: usize,
     /// Where schemas stand.
     places: HashSet<String>,
     /// Where `$ref`s stand, and where they point.
     refs: Vec<(String, String)>,
-    /// Whether a value may be of several schemas at once.
-    meets: bool,
-    /// The product of states that may then meet.
-    states: f64,
-    combinations: usize,
-}
-
-impl Default for Walk {
-    fn default() -> Self {
-        Self { schemas: 0, places: HashSet::new(), refs: Vec::new(), meets: false, states: 1.0, combinations: 1 }
-    }
+    /// How broad each pattern of a value is.
+    breadths: HashMap<String, u64>,
 }
 
 impl Walk {
@@ -133,8 +103,8 @@ impl Walk {
         }
         let Value::Object(keywords) = schema else { return Ok(()) };
         kind::check(keywords, place)?;
-        self.counts(keywords, place)?;
-        self.numbers(keywords, place)?;
+        counts(keywords, place)?;
+        numbers(keywords, place)?;
         self.patterns(keywords, place)?;
         for (name, value) in keywords.iter_mut() {
             let outer = place.len();
@@ -169,109 +139,90 @@ impl Walk {
         Ok(())
     }
 
-    fn counts(&mut self, keywords: &mut Map<String, Value>, place: &str) -> Result<(), ShapeError> {
-        let length = |name: &str| match keywords.get(name) {
-            Some(Value::Array(values)) => values.len(),
-            Some(Value::Object(values)) => values.len(),
-            _ => 0,
-        };
-        for (name, most) in [
-            ("properties", MOST_PROPERTIES),
-            ("required", MOST_PROPERTIES),
-            ("patternProperties", MOST_PROPERTIES / 10),
-            ("anyOf", MOST_ALTERNATIVES),
-            ("oneOf", MOST_ALTERNATIVES),
-            ("allOf", MOST_ALTERNATIVES),
-            ("enum", MOST_VALUES),
-            ("prefixItems", MOST_ALTERNATIVES),
-        ] {
-            let count = length(name);
-            if count > most {
-                return Err(beyond(
-                    &format!("the number of entries of `{name}`"),
-                    place,
-                    &count.to_string(),
-                    &format!("{most} at most"),
-                ));
-            }
-        }
-        let of = |part: &Value| {
-            ["anyOf", "oneOf"]
-                .iter()
-                .filter_map(|name| part.get(name)?.as_array().map(Vec::len))
-                .product::<usize>()
-                .max(1)
-        };
-        let parts = keywords.get("allOf").and_then(Value::as_array);
-        let own = ["anyOf", "oneOf"].iter().map(|name| length(name).max(1));
-        let product = parts.into_iter().flatten().map(of).chain(own).fold(1, usize::saturating_mul);
-        let both = parts.is_some() || (length("anyOf") > 0 && length("oneOf") > 0);
-        if both {
-            self.combinations = self.combinations.saturating_mul(product);
-        }
-        let applied = ["allOf", "anyOf", "oneOf", "$ref", "patternProperties"];
-        self.meets |=
-            applied.iter().any(|name| keywords.contains_key(*name)) && (keywords.len() > 1 || parts.is_some());
-        for (name, most) in [
-            ("minLength", MOST_COUNTED),
-            ("maxLength", MOST_COUNTED),
-            ("minItems", MOST_COUNTED),
-            ("maxItems", MOST_COUNTED),
-            ("minProperties", MOST_PROPERTIES as u64),
-            ("maxProperties", MOST_PROPERTIES as u64),
-        ] {
-            let Some(count) = keywords.get(name).and_then(Value::as_f64) else { continue };
-            if count <= most as f64 {
-                continue;
-            }
-            // A larger upper bound is narrowed: what is of the narrower schema is of the other, too.
-            if name.starts_with("max") {
-                keywords.insert(name.to_owned(), most.into());
-            } else {
-                return Err(beyond(&format!("`{name}`"), place, &count.to_string(), &format!("{most} at most")));
-            }
-        }
-        Ok(())
-    }
-
-    fn numbers(&mut self, keywords: &mut Map<String, Value>, place: &str) -> Result<(), ShapeError> {
-        for (name, side) in [
-            ("minimum", Side::Least),
-            ("exclusiveMinimum", Side::Least),
-            ("maximum", Side::Most),
-            ("exclusiveMaximum", Side::Most),
-        ] {
-            let Some(Value::Number(given)) = keywords.get(name) else { continue };
-            let allowed = "numbers of 40 digits at most between -9223372036854774784 and 9223372036854774784";
-            let held = number::bound(given, side)
-                .ok_or_else(|| beyond(&format!("`{name}`"), place, &given.to_string(), allowed))?;
-            keywords.insert(name.to_owned(), held);
-        }
-        if let Some(Value::Number(given)) = keywords.get("multipleOf") {
-            let allowed = "numbers above 0 of 10000 steps at most: up to 10000, or a decimal such as 0.01 or 2.5";
-            let states =
-                number::multiple(given).ok_or_else(|| beyond("`multipleOf`", place, &given.to_string(), allowed))?;
-            self.states *= states;
-        }
-        Ok(())
-    }
-
     fn patterns(&mut self, keywords: &Map<String, Value>, place: &str) -> Result<(), ShapeError> {
-        let own = keywords.get("pattern").and_then(Value::as_str);
         let names = keywords.get("patternProperties").and_then(Value::as_object);
-        for text in own.into_iter().chain(names.into_iter().flatten().map(|(name, _)| name.as_str())) {
-            let size = check_pattern(text, place)?;
-            self.states *= size.max(1) as f64;
+        names.into_iter().flatten().try_for_each(|(name, _)| check_pattern(name, place))?;
+        if let Some(text) = keywords.get("pattern").and_then(Value::as_str) {
+            check_pattern(text, place)?;
+            self.breadths.insert(text.to_owned(), pattern::breadth(text));
         }
         Ok(())
     }
 }
 
-/// The size of a pattern.
+fn counts(keywords: &mut Map<String, Value>, place: &str) -> Result<(), ShapeError> {
+    let length = |name: &str| match keywords.get(name) {
+        Some(Value::Array(values)) => values.len(),
+        Some(Value::Object(values)) => values.len(),
+        _ => 0,
+    };
+    for (name, most) in [
+        ("properties", MOST_PROPERTIES),
+        ("required", MOST_PROPERTIES),
+        ("patternProperties", MOST_PROPERTIES / 10),
+        ("anyOf", MOST_ALTERNATIVES),
+        ("oneOf", MOST_ALTERNATIVES),
+        ("allOf", MOST_ALTERNATIVES),
+        ("enum", MOST_VALUES),
+        ("prefixItems", MOST_ALTERNATIVES),
+    ] {
+        let count = length(name);
+        if count > most {
+            return Err(beyond(
+                &format!("the number of entries of `{name}`"),
+                place,
+                &count.to_string(),
+                &format!("{most} at most"),
+            ));
+        }
+    }
+    for (name, most) in [
+        ("minLength", MOST_COUNTED),
+        ("maxLength", MOST_COUNTED),
+        ("minItems", MOST_COUNTED),
+        ("maxItems", MOST_COUNTED),
+        ("minProperties", MOST_PROPERTIES as u64),
+        ("maxProperties", MOST_PROPERTIES as u64),
+    ] {
+        let Some(count) = keywords.get(name).and_then(Value::as_f64) else { continue };
+        if count <= most as f64 {
+            continue;
+        }
+        // A larger upper bound is narrowed: what is of the narrower schema is of the other, too.
+        if name.starts_with("max") {
+            keywords.insert(name.to_owned(), most.into());
+        } else {
+            return Err(beyond(&format!("`{name}`"), place, &count.to_string(), &format!("{most} at most")));
+        }
+    }
+    Ok(())
+}
+
+fn numbers(keywords: &mut Map<String, Value>, place: &str) -> Result<(), ShapeError> {
+    for (name, side) in [
+        ("minimum", Side::Least),
+        ("exclusiveMinimum", Side::Least),
+        ("maximum", Side::Most),
+        ("exclusiveMaximum", Side::Most),
+    ] {
+        let Some(Value::Number(given)) = keywords.get(name) else { continue };
+        let allowed = "numbers of 40 digits at most between -9223372036854774784 and 9223372036854774784";
+        let held = number::bound(given, side)
+            .ok_or_else(|| beyond(&format!("`{name}`"), place, &given.to_string(), allowed))?;
+        keywords.insert(name.to_owned(), held);
+    }
+    if let Some(Value::Number(given)) = keywords.get("multipleOf") {
+        let allowed = "numbers above 0 of 10000 steps at most: up to 10000, or a decimal such as 0.01 or 2.5";
+        number::multiple(given).ok_or_else(|| beyond("`multipleOf`", place, &given.to_string(), allowed))?;
+    }
+    Ok(())
+}
+
+/// Whether a pattern is within bounds.
 ///
 /// # Errors
 /// [`ShapeError::Beyond`] if it is too long or too large.
-pub(crate) fn check_pattern(text: &str, place: &str) -> Result<u64, ShapeError> {
+pub(crate) fn check_pattern(text: &str, place: &str) -> Result<(), ShapeError> {
     if text.len() > pattern::MOST_BYTES {
         let allowed = format!("{} at most", pattern::MOST_BYTES);
         return Err(beyond("the number of bytes of a pattern", place, &text.len().to_string(), &allowed));
@@ -286,7 +237,7 @@ pub(crate) fn check_pattern(text: &str, place: &str) -> Result<u64, ShapeError> 
             &allowed,
         ));
     }
-    Ok(size)
+    Ok(())
 }
 
 /// Whether a number is within bounds.
@@ -359,7 +310,7 @@ fn in_place<'v>(
     lists.flatten().try_for_each(|part| in_place(root, part, path, done))
 }
 
-fn resolve<'v>(root: &'v Value, target: &str) -> Option<&'v Value> {
+pub(crate) fn resolve<'v>(root: &'v Value, target: &str) -> Option<&'v Value> {
     let path = target.strip_prefix('#')?;
     if path.is_empty() || path == "/" {
         return Some(root);

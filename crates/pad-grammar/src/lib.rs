@@ -24,6 +24,7 @@ mod kind;
 mod lark;
 mod literal;
 mod matcher;
+mod meeting;
 mod number;
 mod pattern;
 mod repeats;
