@@ -27,14 +27,44 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# What a good request may get: a place, or word that there is none. Nothing of this is the server's fault.
+# What a good request may get: an answer, or 429 if there is no room. Nothing of this is the server's fault.
 SERVED = {200, 429}
+# The same for a request whose form is compiled: 503 only with the code `grammars_busy`.
+FORMED = SERVED | {503}
 PROMPTS = ["Why is the sky blue?", "Write a poem about rain.", "日本語で挨拶してください。🙂", "a", "List ten animals. " * 30, "2+2="]
 SCHEMAS_GOOD = [
     {"type": "object", "properties": {"name": {"type": "string"}, "age": {"type": "integer"}}, "required": ["name", "age"], "additionalProperties": False},
     {"type": "array", "items": {"enum": ["red", "green", "blue"]}, "maxItems": 4},
     {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 99}, {"type": "null"}]},
 ]
+# Constraints of other shapes than a schema's, and the two names of each.
+CONSTRAINTS = [
+    {"guided_choice": ["yes", "no", "perhaps"]},
+    {"guided_regex": "[0-9]{3}-[a-z]{1,8}"},
+    {"guided_grammar": 'start: GREETING " " NAME\nGREETING: "hello" | "goodbye"\nNAME: /[A-Z][a-z]{1,8}/'},
+    {"guided_json": SCHEMAS_GOOD[0]},
+    {"guided_json": json.dumps(SCHEMAS_GOOD[1])},
+    {"structured_outputs": {"choice": ["red", "green"]}},
+    {"structured_outputs": {"regex": "(ab|cd){1,6}"}},
+    {"structured_outputs": {"json": SCHEMAS_GOOD[2]}},
+    {"structured_outputs": {"json_object": True}},
+]
+CONSTRAINTS_BAD = [
+    {"guided_choice": []},
+    {"guided_regex": "(a{1000}){1000}"},
+    {"guided_grammar": 'root ::= "a"'},
+    {"guided_grammar": "start: /(a|b)*a(a|b){12}/ & /(a|b)*b(a|b){13}/ & /(a|b)*a(a|b){14}/"},
+    {"guided_json": {"type": "nonsense"}, "guided_choice": ["a"]},
+    {"structured_outputs": {"structural_tag": "x"}},
+]
+
+
+def doubling(levels):
+    """Each definition intersects the next one with itself."""
+    defs = {f"d{i}": {"allOf": [{"$ref": f"#/$defs/d{i + 1}"}] * 2} for i in range(levels)}
+    return {"$ref": "#/$defs/d0", "$defs": defs | {f"d{levels}": {"type": "string", "pattern": "a"}}}
+
+
 # Impossible, malformed or too much: 400, or an answer where the server can do it.
 SCHEMAS_BAD = [
     {"type": "nonsense"},
@@ -45,7 +75,15 @@ SCHEMAS_BAD = [
     {"type": "string", "pattern": "^(x?){60}x{60}$"},
     {"type": "string", "pattern": "(["},
     {"type": "object", "properties": {f"p{i}": {"type": "string"} for i in range(500)}},
+    {"type": "string", "allOf": [{"pattern": f"^([ab]|[a{c}]x)*{c}[ab]{{9}}$"} for c in "cdefgh"]},
+    {"allOf": [{"anyOf": [{"required": [f"a{i}"]}, {"required": [f"b{i}"]}]} for i in range(20)]},
+    doubling(30),
 ]
+NAMESPACE = {"type": "namespace", "name": "files", "description": "Files.", "tools": [
+    {"type": "function", "name": "read", "parameters": {"type": "object", "properties": {"path": {"type": "string", "maxLength": 20}}}},
+    {"type": "function", "name": "remove", "strict": True, "parameters": {
+        "type": "object", "properties": {"path": {"type": "string", "maxLength": 20}}, "required": ["path"], "additionalProperties": False}},
+]}
 NO_REQUESTS = [
     b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(64)),
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
@@ -176,7 +214,8 @@ class Chaos:
         finally:
             writer.close()
         self.statuses[f"{path.split('?')[0][:24]} {status}"] += 1
-        if status not in allowed:
+        busy = status == 503 and b'"grammars_busy"' not in text
+        if status not in allowed or busy:
             raise Broken(f"{method} {path}: {status}, allowed: {sorted(allowed)}: {text[:300]} for {data[:300]}")
         check_shape(status, answered, text)
         return status, text
@@ -191,6 +230,8 @@ class Chaos:
             {"temperature": 0}, {"seed": pick.randrange(1 << 31)}, {"stop": ["\n", "."]}, {"pad": {"trace": True}}, {"stream": True},
             {"repetition_penalty": 1.2, "presence_penalty": 0.4}, {"response_format": {"type": "json_object"}},
             {"tools": [{"type": "function", "function": {"name": "look", "parameters": SCHEMAS_GOOD[0]}}]},
+            {"preference": {"simple": 1}, "pad": {"candidates": "union", "top_k": 10}},
+            {"preference": {"cheerful": 2}, "pad": {"plausibility": 0.05, "loop_guard": 6, "max_kl": 1.5, "guide_tokens": 8}},
         ]
         for option in pick.sample(options, pick.randrange(4)):
             body |= option
@@ -205,18 +246,35 @@ class Chaos:
 
     async def good(self):
         pick = self.random
-        kind = pick.choice(["chat", "chat", "chat", "completions", "responses", "rewards", "tokenize", "look", "form"])
+        kind = pick.choice(["chat", "chat", "chat", "completions", "responses", "rewards", "tokenize", "look", "form", "constraint",
+                            "embeddings", "best"])
         key, stream, prompt = self.key(), pick.random() < 0.5, pick.choice(PROMPTS)
         if kind == "chat":
-            await self.ask("POST", "/v1/chat/completions", self.chat(), key)
+            await self.ask("POST", "/v1/chat/completions", self.chat(), key, FORMED)
         elif kind == "form":
-            await self.ask("POST", "/v1/chat/completions", self.schema(pick.choice(SCHEMAS_GOOD)) | {"stream": stream}, key)
+            await self.ask("POST", "/v1/chat/completions", self.schema(pick.choice(SCHEMAS_GOOD)) | {"stream": stream}, key, FORMED)
+        elif kind == "constraint":
+            body = pick.choice(CONSTRAINTS) | {"max_tokens": 24, "stream": stream, "preference": {"concise": 1}}
+            if pick.random() < 0.5:
+                await self.ask("POST", "/v1/completions", body | {"prompt": prompt}, key, FORMED)
+            else:
+                await self.ask("POST", "/v1/chat/completions", body | {"messages": [{"role": "user", "content": prompt}]}, key, FORMED)
+        elif kind == "embeddings":
+            body = {"input": pick.choice([prompt, [prompt, "Rain is wet."], [9, 8, 7]]), "encoding_format": pick.choice(["float", "base64"])}
+            await self.ask("POST", "/v1/embeddings", body, key)
+        elif kind == "best":
+            body = {"max_tokens": 12, "n": 2, "best_of": 4, "pad": {"best_of_by": pick.choice(["logprob", "reward", "score"])}}
+            body |= {"messages": [{"role": "user", "content": prompt}], "preference": {"concise": 1}}
+            await self.ask("POST", "/v1/chat/completions", body, key)
         elif kind == "completions":
             body = {"prompt": [prompt, "Once"], "max_tokens": 12, "stream": stream, "echo": pick.random() < 0.5}
             await self.ask("POST", "/v1/completions", body, key)
         elif kind == "responses":
             body = {"input": prompt, "max_output_tokens": 16, "stream": stream}
-            status, text = await self.ask("POST", "/v1/responses", body, "plain")
+            if pick.random() < 0.4:
+                choice = pick.choice(["auto", "required", {"type": "function", "name": "read"}])
+                body |= {"tools": [NAMESPACE, {"type": "web_search"}], "tool_choice": choice, "max_output_tokens": 48}
+            status, text = await self.ask("POST", "/v1/responses", body, "plain", FORMED)
             if status == 200 and not stream:
                 self.responses.append(json.loads(text)["id"])
             if self.responses and pick.random() < 0.5:
@@ -233,7 +291,11 @@ class Chaos:
             await self.ask("GET", path)
 
     async def bad_schema(self):
-        await self.ask("POST", "/v1/chat/completions", self.schema(self.random.choice(SCHEMAS_BAD)), self.key(), SERVED | {400})
+        if self.random.random() < 0.3:
+            body = self.random.choice(CONSTRAINTS_BAD) | {"messages": [{"role": "user", "content": "Answer."}], "max_tokens": 8}
+        else:
+            body = self.schema(self.random.choice(SCHEMAS_BAD))
+        await self.ask("POST", "/v1/chat/completions", body, self.key(), FORMED | {400})
 
     async def bad(self):
         pick = self.random
@@ -242,6 +304,11 @@ class Chaos:
             lambda: self.ask("POST", chat, b"{", allowed={400}),
             lambda: self.ask("POST", chat, {"messages": []}, allowed={400}),
             lambda: self.ask("POST", chat, self.chat() | {"temperature": 9}, allowed={400}),
+            lambda: self.ask("POST", chat, self.chat() | {"n": 1, "best_of": 99}, allowed={400}),
+            lambda: self.ask("POST", chat, self.chat() | {"pad": {"plausibility": 7}}, allowed={400}),
+            lambda: self.ask("POST", chat, self.chat() | {"pad": {"candidates": "all"}}, allowed={400}),
+            lambda: self.ask("POST", "/v1/embeddings", {"input": []}, allowed={400}),
+            lambda: self.ask("POST", "/v1/responses", {"input": "a", "tools": [NAMESPACE | {"name": "a b"}]}, allowed={400}),
             lambda: self.ask("POST", chat, self.chat() | {"model": "gpt-9"}, allowed={404}),
             lambda: self.ask("POST", chat, self.chat(), key=None, allowed={401}),
             lambda: self.ask("POST", chat, self.chat(), key="wrong", allowed={401}),

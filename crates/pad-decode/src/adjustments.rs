@@ -6,7 +6,7 @@ use crate::candidate::{Candidates, Readout};
 use crate::penalties::{Adjustment, History, Penalties};
 use crate::token_set::TokenSet;
 
-/// Changed tokens that are reckoned with among the best ones before it is known how many there are.
+/// How many changed tokens are expected among the best ones, before it is known.
 const MARGIN: usize = 32;
 
 /// All changes of one step's base logits, and how the k best tokens are found under them.
@@ -15,7 +15,11 @@ const MARGIN: usize = 32;
 /// out is better than these, unless it was raised. So the k best under the changes are among what was read and the raised tokens
 /// of S. Reading `k + |S|` is always enough; where S is large, as under a penalty on a long prompt, far fewer mostly are.
 ///
-/// Where a grammar allows some tokens only, all of this is said of those: the best are the best among them.
+/// If a grammar allows only some tokens, all of this holds among those.
+///
+/// A step calls, in this order: [`Self::reach`], to know how many of the model's best tokens to read; [`Self::deeper`], which asks for
+/// more if these were too few; [`Self::unread`], for the tokens that have to be read beside them; [`Self::candidates`] with all that was
+/// read; and [`Self::extend`] if other lanes propose candidates.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Adjustments {
     /// In rising order of tokens.

@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use crate::logprob;
 use crate::rule::Normalisation;
 
-/// Numbers of candidates that a step may weigh. Whatever asks for a number of candidates, or for as many of a step's best tokens,
-/// takes its limit from here.
+/// How many candidates a step may have. Every setting or field that is a number of candidates, or of a step's best tokens,
+/// takes its range from here.
 pub const CANDIDATES: RangeInclusive<usize> = 1..=100;
 
 /// Whose best tokens are the candidates of a step.
@@ -35,7 +35,7 @@ impl Readout {
     ///
     /// # Panics
     ///
-    /// Under [`Normalisation::Vocabulary`] when `log_sum_exp` is missing: whoever made the
+    /// Under [`Normalisation::Vocabulary`] when `log_sum_exp` is missing: the caller that made the
     /// readout knew the rule, and any other normaliser would report wrong numbers.
     pub fn log_probs(&self, normalisation: Normalisation) -> Vec<f32> {
         let log_sum_exp = match normalisation {

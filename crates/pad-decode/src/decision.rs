@@ -9,7 +9,7 @@ use crate::reward::{self, Term};
 use crate::rule::Rule;
 use crate::sampler::Sampler;
 
-/// The chosen token and its reasons. All vectors of length k are in the base's order.
+/// The chosen token and what led to it. All vectors of length k are in the base's order: candidate 0 is the base model's best.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     /// Rank of the chosen token in the base's order.
@@ -22,11 +22,11 @@ pub struct Decision {
     pub rewards: Vec<Vec<f32>>,
     /// `sum_i w_i phi_i`, shape `[k]`.
     pub reward: Vec<f32>,
-    /// `base_logprob + strength * reward`, but for candidates that are held back; shape `[k]`.
+    /// `base_logprob + strength * reward`, except for candidates that a guard holds (see `held`); shape `[k]`.
     pub score: Vec<f32>,
-    /// The guidance strength of this step: beta, or less where a guard shrinks it; 0 where nothing is steered.
+    /// The guidance strength of this step: beta, or less if a guard reduces it; 0 if nothing is steered.
     pub strength: f32,
-    /// Which candidates a guard holds back, shape `[k]`.
+    /// Which candidates a guard holds, and why; shape `[k]`.
     pub held: Vec<Option<Hold>>,
     /// KL(softmax(score) || softmax(base)) over the candidates, in nats: how far this step's
     /// distribution was moved, before temperature and top-p. Exactly 0 without steering.
@@ -39,7 +39,7 @@ impl Decision {
         self.tokens[self.chosen]
     }
 
-    /// Whether rewards were weighed and the token is not the base model's best.
+    /// Whether rewards counted and the chosen token is not the base model's best.
     pub fn steered(&self) -> bool {
         self.strength != 0.0 && self.chosen != 0
     }
@@ -61,7 +61,7 @@ impl Decision {
 
 /// Decides one step (equations 4, 13 and 18 of the paper).
 ///
-/// `readouts` are the reward lanes at the candidates; `terms` say how they count. Greedy ties go to
+/// `readouts` are the reward lanes at the candidates, and `terms` weight them. Greedy ties go to
 /// the lowest rank. A greedy rule draws nothing from `sampler`, any other exactly one number. With
 /// beta 0 or no terms the scores are the base log-probabilities, bit for bit, whatever the guards.
 /// `progress` is the answer so far.
@@ -70,7 +70,7 @@ impl Decision {
 ///
 /// When there is no candidate, a term names a readout that is not there, or a readout lacks the
 /// `log_sum_exp` that [`Normalisation::Vocabulary`](crate::Normalisation::Vocabulary) needs. These
-/// are faults of the caller, not of a request.
+/// are errors of the caller, not of a request.
 pub fn decide(
     rule: &Rule,
     candidates: Candidates,

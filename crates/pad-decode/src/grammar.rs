@@ -13,7 +13,7 @@ pub struct Allowed {
     pub end: bool,
 }
 
-/// A language that an answer is a text of, and how far it has come.
+/// The language of an answer's form, and the state after the tokens so far.
 ///
 /// It follows the chosen tokens of one sequence, and only those: a sequence that has to compute its lanes again keeps its grammar
 /// as it is.
@@ -21,16 +21,16 @@ pub trait Grammar: fmt::Debug + Send {
     /// What may follow the tokens that were accepted so far.
     ///
     /// # Errors
-    /// If that cannot be told within the bounds of a step.
+    /// If that cannot be computed within the bounds of a step.
     fn allowed(&mut self) -> Result<Allowed, GrammarError>;
 
     /// A token was chosen, which was allowed.
     ///
     /// # Errors
-    /// If it was not allowed, or the grammar's bounds are met.
+    /// If it was not allowed, or the grammar exceeds its bounds.
     fn accept(&mut self, token: u32) -> Result<(), GrammarError>;
 
-    /// The same grammar, come as far, for another sequence.
+    /// A copy in the same state, for another sequence.
     fn another(&self) -> Box<dyn Grammar>;
 }
 

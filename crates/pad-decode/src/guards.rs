@@ -1,31 +1,31 @@
-//! Guards: what keeps a steered answer near the base model's own.
+//! Guards: limits that keep a steered answer near the base model's own.
 
 use std::ops::RangeInclusive;
 
 use crate::logprob;
 use crate::progress::Progress;
 
-/// What [`Guards::plausibility`] may be.
+/// Range of [`Guards::plausibility`].
 pub const PLAUSIBILITY: RangeInclusive<f64> = 0.0..=1.0;
-/// What [`Guards::loop_guard`] may be, in tokens.
+/// Range of [`Guards::loop_guard`], in tokens.
 pub const LOOP_GUARD: RangeInclusive<usize> = 0..=64;
-/// What a request may ask for as [`Guards::max_kl`], in nats; no step comes near the greatest.
+/// Range of [`Guards::max_kl`] in a request, in nats; no step comes near the upper end.
 pub const MAX_KL: RangeInclusive<f64> = 0.0..=1000.0;
-/// What [`Guards::guide_tokens`] may be.
+/// Range of [`Guards::guide_tokens`].
 pub const GUIDE_TOKENS: RangeInclusive<usize> = 0..=1 << 24;
 
-/// What holds steering back. None of them acts where nothing is steered.
+/// Limits of steering. They act on steered steps only.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Guards {
     /// The least probability of a candidate that may be chosen, as a share of the base's most probable one (the plausibility
     /// constraint of contrastive decoding, arXiv 2210.15097); 0 to 1, and 0 lets every candidate be chosen.
     pub plausibility: f32,
-    /// A candidate that would repeat a run of so many tokens of the answer keeps at most the probability that the base gives it: it
-    /// may follow where the base alone would choose it, and rewards do not add to it. 0: they do.
+    /// A candidate that would repeat a run of this many tokens of the answer gets at most its probability under the base model: it
+    /// can still be chosen, but rewards add nothing to it. 0: no limit.
     pub loop_guard: usize,
-    /// Most nats that the distribution is moved by, as a mean over the tokens of the answer so far, at least 0; infinity is no bound.
+    /// Maximum distance from the base's distribution in nats per token, as a mean over the answer so far, at least 0; infinity: no limit.
     pub max_kl: f64,
-    /// So many tokens are guided fully, and as many more less and less; 0: all are.
+    /// This many tokens are guided fully, and as many more with falling strength; 0: all are guided fully.
     pub guide_tokens: usize,
 }
 

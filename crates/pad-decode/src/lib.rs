@@ -13,7 +13,7 @@
 //! A request may change the base's logits first ([`Penalties`]) and narrow the tokens down ([`Grammar`]); [`Adjustments`] finds the k best
 //! tokens under the changes, among the [`TokenSet`] that the grammar allows.
 //!
-//! [`Guards`] hold a steered step back, by what is there of the answer ([`Progress`]).
+//! [`Guards`] limit the steering of a step, given the answer so far ([`Progress`]).
 //!
 //! [`decide`] does all of the rest for one step of one sequence. There are no tensors here, only k
 //! numbers per lane, in f32; sums of exponentials are accumulated in f64.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a request wants changed about the base model's logits before the candidates are taken.
+/// How a request changes the base model's logits before the candidates are taken.
 ///
 /// A token that occurs `count` times among the generated ones gets, in this order (that of vLLM):
 ///
@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Penalties {
     /// Added to the logits of these tokens.
     pub bias: BTreeMap<u32, f32>,
-    /// Divides what speaks for a token that has occurred; above 0, and 1 changes nothing.
+    /// Divides the positive logits, and multiplies the negative ones, of tokens that have occurred; above 0, and 1 changes nothing.
     pub repetition: f32,
     /// Subtracted once for every time a token was generated.
     pub frequency: f32,

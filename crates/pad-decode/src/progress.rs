@@ -1,4 +1,4 @@
-//! The part of an answer that is there: what guards look back on.
+//! The answer so far, as guards see it.
 
 /// The tokens of a choice so far, and how far its distributions were moved.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -13,26 +13,26 @@ pub enum Normalisation {
     #[default]
     Candidates,
     /// Over the whole vocabulary, as the paper writes it. Each [`Readout`](crate::Readout)
-    /// must then bring its `log_sum_exp`.
+    /// must then have its `log_sum_exp`.
     Vocabulary,
 }
 
 /// How one request chooses its tokens.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// What is changed about the base's logits before its candidates are taken.
+    /// Changes of the base's logits, made before its candidates are taken.
     pub penalties: Penalties,
-    /// End tokens are no candidates until so many tokens were generated; `usize::MAX` means never.
+    /// End tokens are not candidates until this many tokens were generated; `usize::MAX`: never.
     pub min_tokens: usize,
     /// Guidance strength; 0 gives the base model's own choice.
     pub beta: f32,
-    /// What holds the guidance back.
+    /// Limits of the guidance.
     pub guards: Guards,
     /// Divides the scores before sampling; 0 (or less) is greedy.
     pub temperature: f32,
     /// Sample from the candidates that have at least this share of the best one's probability; 0 keeps all.
     pub min_p: f32,
-    /// Sample from so many candidates of the best scores; 0 keeps all. (How many candidates there are is another matter.)
+    /// Sample from this many candidates, those with the best scores; 0 keeps all. The number of candidates itself is set elsewhere.
     pub top_k: usize,
     /// Sample from the smallest set of candidates whose probability reaches this; 1 keeps all.
     pub top_p: f32,

@@ -17,7 +17,7 @@ const MAX_TOKENS: MaxTokens = MaxTokens::Most(16);
 /// What the request calls its fields.
 const NAMES: FieldNames = FieldNames { prompt: "prompt", max_tokens: "max_tokens", top_logprobs: "logprobs" };
 
-/// What a request asks for, defaults filled in.
+/// The checked values of a request, with defaults filled in.
 #[derive(Clone, Debug)]
 pub(crate) struct CompletionOptions {
     /// What is generated.

@@ -21,7 +21,7 @@ use crate::{ApiError, refusal};
 /// A part, and the index of the choice that it belongs to.
 type Indexed = (usize, Result<AnswerPart, ChoiceError>);
 
-/// A running request. Dropping it drops its choices, which cancels their sequences and frees their memory.
+/// A running request. Dropping it drops its choices, which cancels their sequences and frees their blocks.
 pub(crate) struct Generation {
     parts: SelectAll<BoxStream<'static, Indexed>>,
     tally: Tally,
@@ -30,7 +30,7 @@ pub(crate) struct Generation {
     ended: usize,
     /// The caller's place, given back with everything else, and its tokens.
     grant: Grant,
-    /// Tells when there is no time left.
+    /// The server's phase: it interrupts the request when its time is over.
     lifecycle: Lifecycle,
     /// The request's span: parts are read long after the handler returned.
     span: Span,

@@ -18,7 +18,7 @@ const MOST_TOOLS: usize = 128;
 /// What a request says of its answer's form, before it is checked.
 #[derive(Clone, Debug)]
 pub(crate) struct FormRequest {
-    /// What the dialect calls its fields.
+    /// Names of the fields in the dialect.
     pub(crate) names: FormNames,
     /// The form of the text.
     pub(crate) text: TextForm,

@@ -1,11 +1,15 @@
 //! The pipeline shared by all routes that generate text, whatever the form of their requests and answers.
 //!
+//! A dialect converts its request into a `GenerationRequest`; from there on:
+//!
 //! ```text
-//! options     = check the request's values
-//! plan        = template, tokenizer, preference: the prompts of all lanes
-//! grammar     = what the answer may look like
-//! generation  = hand it to the engine, read text
-//! answer      = collect it, or send it chunk by chunk
+//! options      the request's values, checked                     options, with sampling, guidance, best_of, form
+//! plans        template, tokenizer, preference: all lanes        prompt
+//! grammar      the answer's form                                 form
+//! requests     what the engine is given                          submission
+//! generation   the engine's events as text and calls             choices, of a reader each; calls, logprobs, trace
+//! answer       the dialect's: collected, or chunk by chunk       frames (a StreamShape), sse, waiting
+//! usage        what it cost                                      tally, timing
 //! ```
 
 pub(crate) mod best_of;

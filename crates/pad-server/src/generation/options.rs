@@ -16,18 +16,18 @@ use super::token_details::TokenDetails;
 use crate::ApiError;
 use crate::state::AppState;
 
-/// Candidates that may be reported in each token's place.
+/// How many candidates may be reported for each token.
 const TOP_LOGPROBS: RangeInclusive<u64> = 0..=20;
 /// Stop strings that a request may give.
 const STOP_STRINGS: RangeInclusive<usize> = 0..=4;
 
-/// What a request asks for, defaults filled in.
+/// The checked values of a request, with defaults filled in.
 #[derive(Clone, Debug)]
 pub(crate) struct GenerationOptions {
     pub(crate) arrived: Instant,
-    /// What the request's dialect calls its fields.
+    /// Names of the fields in the request's dialect.
     pub(crate) names: FieldNames,
-    /// What is continued; each prompt on its own.
+    /// The prompts; each is answered separately.
     pub(crate) prompts: Vec<Prompt>,
     pub(crate) preference: PreferenceInput,
     /// Where that came from.
@@ -38,9 +38,9 @@ pub(crate) struct GenerationOptions {
     pub(crate) seed: u64,
     /// Choices of each prompt, and which of them are kept.
     pub(crate) best_of: BestOf,
-    /// What the request asks for; none means the server's default.
+    /// The request's limit; none means the server's default.
     pub(crate) max_tokens: Option<MaxTokens>,
-    /// The beginning of the answer.
+    /// The beginning of the answer, given by the client.
     pub(crate) begun: Option<String>,
     pub(crate) stop: Vec<String>,
     /// Tokens before which no stop string ends the answer.
@@ -49,7 +49,7 @@ pub(crate) struct GenerationOptions {
     /// Send `usage` at the end of the stream.
     pub(crate) include_usage: bool,
     pub(crate) details: TokenDetails,
-    /// Keeps what is cached of the prompts apart from what others find.
+    /// Separates the cached prompts from those of other salts.
     pub(crate) cache_salt: Option<String>,
 }
 

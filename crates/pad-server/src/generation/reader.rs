@@ -11,16 +11,16 @@ use super::logprobs::LogprobQueue;
 use super::token_details::TokenDetails;
 use super::trace;
 
-/// What one event of a choice adds to the answer.
+/// What one event of a choice adds to its answer.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AnswerPart {
-    /// Text that is certainly part of the answer.
+    /// Text that is final: no stop string or broken character can begin in it.
     pub(crate) text: String,
     /// Additions to tool calls.
     pub(crate) calls: Vec<ToolCallDelta>,
-    /// Why the tokens since the last part that says something were chosen, where asked for; only with text, calls or an end.
+    /// Traces of the tokens since the last part with text, calls or an end, if requested; only with one of these.
     pub(crate) trace: Vec<TokenTrace>,
-    /// Log-probabilities of the tokens that the text completes, where asked for; only with text, calls or an end.
+    /// Log-probabilities of the tokens whose text is complete, if requested; only with text, calls or an end.
     pub(crate) logprobs: Vec<TokenLogprob>,
     /// The token of this event, if it had one.
     pub(crate) token: Option<TokenFacts>,
@@ -31,9 +31,9 @@ pub(crate) struct AnswerPart {
 /// What is counted of a token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct TokenFacts {
-    /// It was weighed by rewards and is not the base model's first.
+    /// Rewards counted, and it is not the base model's first choice.
     pub(crate) steered: bool,
-    /// How far its distribution was moved, in nats.
+    /// How far rewards moved its distribution, in nats.
     pub(crate) kl: f64,
     /// Its log-probability in the distribution that it was sampled from, before temperature and cuts.
     pub(crate) logprob: f32,
@@ -51,7 +51,7 @@ pub(crate) struct AnswerEnd {
     pub(crate) cached_tokens: Option<usize>,
 }
 
-/// Why a choice failed; the text says more.
+/// Why a choice failed, with the details.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ChoiceError {
     /// The engine failed.

@@ -9,25 +9,25 @@ use super::sampling::SamplingRequest;
 /// A request for text whose values are not checked yet. Every dialect makes one from its own request.
 #[derive(Clone, Debug)]
 pub(crate) struct GenerationRequest {
-    /// What the dialect calls its fields.
+    /// Names of the fields in the dialect.
     pub(crate) names: FieldNames,
-    /// What is continued; each prompt on its own.
+    /// The prompts; each is answered separately.
     pub(crate) prompts: Vec<Prompt>,
     /// Choices of each prompt (`n`).
     pub(crate) choices: Option<u64>,
     /// Choices of each prompt that are generated, of which the best are kept.
     pub(crate) best_of: Option<u64>,
-    /// Tokens to generate at most.
+    /// Maximum number of tokens to generate.
     pub(crate) max_tokens: Option<MaxTokens>,
     /// How tokens are sampled.
     pub(crate) sampling: SamplingRequest,
-    /// Makes the answer repeatable.
+    /// Seed of the random draws; the same seed gives the same answer.
     pub(crate) seed: Option<i64>,
     /// Strings that end the answer.
     pub(crate) stop: Option<Stop>,
-    /// What the answer may look like; none where the dialect has only text.
+    /// The form of the answer; none if the dialect has only text.
     pub(crate) form: Option<FormRequest>,
-    /// Report log-probabilities, with those of so many candidates in each token's place.
+    /// Report log-probabilities, with those of this many candidates for each token.
     pub(crate) top_logprobs: Option<u64>,
     /// Report those of end tokens as well.
     pub(crate) end_logprobs: bool,
@@ -39,11 +39,11 @@ pub(crate) struct GenerationRequest {
     pub(crate) preference: Option<Preference>,
     /// Where that came from.
     pub(crate) preference_source: PreferenceSource,
-    /// The beginning of the answer, which is continued behind the prompt.
+    /// The beginning of the answer, given by the client, which is continued.
     pub(crate) begun: Option<String>,
     /// How strongly to steer, and whether to report why each token was chosen.
     pub(crate) pad: Option<PadOptions>,
-    /// Keeps what is cached of the prompts apart.
+    /// Separates the cached prompts from those of other salts.
     pub(crate) cache_salt: Option<String>,
 }
 
@@ -76,10 +76,10 @@ impl GenerationRequest {
 /// The names of fields that differ between dialects, for messages about what is wrong with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FieldNames {
-    /// What is continued: `messages`, `prompt`, `input`.
+    /// The prompt: `messages`, `prompt`, `input`.
     pub(crate) prompt: &'static str,
-    /// Tokens to generate at most.
+    /// Maximum number of tokens to generate.
     pub(crate) max_tokens: &'static str,
-    /// Candidates whose log-probabilities are reported in each token's place.
+    /// How many candidates' log-probabilities are reported for each token.
     pub(crate) top_logprobs: &'static str,
 }

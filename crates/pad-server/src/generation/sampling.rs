@@ -38,7 +38,7 @@ pub(crate) struct SamplingRequest {
     pub(crate) min_tokens: Option<u64>,
 }
 
-/// What a request asks for, defaults filled in.
+/// The checked values of a request, with defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sampling {
     temperature: f32,
