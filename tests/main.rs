@@ -4,6 +4,7 @@
 //! Debian's `chromium`.
 //! Servers are shared between tests where the settings allow it; see [`server`].
 
+mod agents;
 mod bench;
 mod bodies;
 mod calls;

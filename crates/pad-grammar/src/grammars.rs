@@ -28,9 +28,14 @@ pub struct Grammars {
 /// What a thread that compiles needs.
 struct Maker {
     tokenizer: Arc<Tokenizer>,
-    factory: OnceLock<Result<ParserFactory, String>>,
-    marks: OnceLock<Arc<Marks>>,
+    prepared: OnceLock<Result<Prepared, String>>,
     memory: usize,
+}
+
+/// The vocabulary, prepared for all grammars.
+struct Prepared {
+    factory: ParserFactory,
+    marks: Arc<Marks>,
 }
 
 /// The part of a shape that cannot be enforced.
@@ -56,7 +61,7 @@ pub struct Fitted {
 impl Grammars {
     /// Grammars over the tokens of a model.
     pub fn new(tokenizer: Arc<Tokenizer>, budget: Budget) -> Self {
-        let maker = Maker { tokenizer, factory: OnceLock::new(), marks: OnceLock::new(), memory: budget.memory };
+        let maker = Maker { tokenizer, prepared: OnceLock::new(), memory: budget.memory };
         Self { maker: Arc::new(maker), compiler: Compiler::new(budget), cache: Cache::new(budget.cache) }
     }
 
@@ -70,6 +75,8 @@ impl Grammars {
         if let Some(grammar) = self.cache.find(&key) {
             return Ok(Some(Box::new(grammar)));
         }
+        // The first request prepares the vocabulary. That is no work on its shape, so the time limit does not count it.
+        self.maker.prepared()?;
         let (maker, notation, shape) = (Arc::clone(&self.maker), key.notation.clone(), shape.clone());
         let grammar = self.compiler.run(requester, move || maker.make(&notation, &shape))?;
         self.cache.keep(key, &grammar);
@@ -112,14 +119,20 @@ impl Grammars {
 }
 
 impl Maker {
+    fn prepared(&self) -> Result<&Prepared, ShapeError> {
+        let prepare = || {
+            let marks = Arc::new(Marks::new(Arc::clone(&self.tokenizer)));
+            Ok(Prepared { factory: factory(&self.tokenizer)?, marks })
+        };
+        self.prepared.get_or_init(prepare).as_ref().map_err(|why| ShapeError::Unsupported(why.clone()))
+    }
+
     fn make(&self, notation: &str, shape: &Shape) -> Result<ShapeGrammar, ShapeError> {
-        let factory = self.factory.get_or_init(|| factory(&self.tokenizer)).as_ref();
-        let factory = factory.map_err(|why| ShapeError::Unsupported(why.clone()))?;
+        let Prepared { factory, marks } = self.prepared()?;
         let grammar = TopLevelGrammar::from_lark(notation.to_owned());
         // Whatever the compiler does about a schema is an answer to the request.
         let parser = panic_utils::catch_unwind(AssertUnwindSafe(|| factory.create_parser(grammar)));
         let parser = parser.map_err(|error| ShapeError::Unsupported(plain(&error.to_string())))?;
-        let marks = self.marks.get_or_init(|| Arc::new(Marks::new(Arc::clone(&self.tokenizer))));
         let repeats = Repeats::of(shape, Arc::clone(marks));
         let mut grammar = ShapeGrammar::new(parser, repeats, self.memory);
         // The first step is tried here: later ones fail a sequence, this one is the request's fault.

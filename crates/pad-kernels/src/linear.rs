@@ -10,7 +10,7 @@ use crate::format::TILE;
 use crate::packed::PackedWeights;
 use crate::product::{Place, Product};
 use crate::row_argument::rows_of;
-use crate::{Input, Isa, Pool};
+use crate::{Input, Pool};
 
 /// A weight matrix `[outputs, inputs]` with an optional bias.
 #[derive(Clone, Debug)]

@@ -77,7 +77,7 @@ impl EngineMetrics {
 
 type Row = (&'static str, &'static str, fn(&Status) -> u64);
 
-const MIRRORED: [Row; 13] = [
+const MIRRORED: [Row; 12] = [
     ("pad_engine_steps_total", "Lockstep steps run.", |s| s.steps),
     ("pad_engine_model_microseconds_total", "Time spent in the model.", |s| s.model_micros),
     ("pad_engine_scheduler_microseconds_total", "Time spent planning and committing steps.", |s| s.scheduler_micros),
