@@ -6,7 +6,9 @@ use std::fmt::Write;
 
 use serde_json::{Map, Value};
 
+use crate::error::beyond;
 use crate::number::{self, Side};
+use crate::subschema::{LISTS, NAMED, SINGLE, resolve};
 use crate::{ShapeError, kind, meeting, pattern};
 
 /// Levels of schemas in each other.
@@ -21,23 +23,6 @@ const MOST_ALTERNATIVES: usize = 500;
 const MOST_VALUES: usize = 2000;
 /// Characters of a string, and items of an array, that are counted.
 const MOST_COUNTED: u64 = 10_000;
-
-/// Keywords with named schemas, lists of schemas, and one schema.
-pub(crate) const NAMED: [&str; 5] = ["properties", "patternProperties", "$defs", "definitions", "dependentSchemas"];
-const LISTS: [&str; 5] = ["anyOf", "oneOf", "allOf", "prefixItems", "items"];
-pub(crate) const SINGLE: [&str; 11] = [
-    "items",
-    "additionalProperties",
-    "additionalItems",
-    "not",
-    "if",
-    "then",
-    "else",
-    "contains",
-    "propertyNames",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-];
 
 /// Checks a schema, and narrows bounds that are wider than what can be counted: what it then allows, it allowed before.
 ///
@@ -59,19 +44,6 @@ pub(crate) fn hold(schema: &mut Value) -> Result<(), ShapeError> {
     }
     check_cycles(schema, &walk)?;
     meeting::check(schema, &walk.breadths)
-}
-
-pub(crate) fn beyond(what: &str, place: &str, found: &str, allowed: &str) -> ShapeError {
-    let shorten = |text: &str| match text.char_indices().nth(120) {
-        Some((at, _)) => format!("{}...", &text[..at]),
-        None => text.to_owned(),
-    };
-    ShapeError::Beyond {
-        what: what.to_owned(),
-        place: shorten(place),
-        found: shorten(found),
-        allowed: allowed.to_owned(),
-    }
 }
 
 /// What is known of a schema.
@@ -308,15 +280,4 @@ fn in_place<'v>(
     }
     let lists = ["allOf", "anyOf", "oneOf"].iter().filter_map(|name| schema.get(name)?.as_array());
     lists.flatten().try_for_each(|part| in_place(root, part, path, done))
-}
-
-pub(crate) fn resolve<'v>(root: &'v Value, target: &str) -> Option<&'v Value> {
-    let path = target.strip_prefix('#')?;
-    if path.is_empty() || path == "/" {
-        return Some(root);
-    }
-    path.strip_prefix('/')?.split('/').try_fold(root, |at, name| match at {
-        Value::Array(values) => values.get(name.parse::<usize>().ok()?),
-        other => other.get(name),
-    })
 }

@@ -75,3 +75,17 @@ impl ShapeError {
         }
     }
 }
+
+/// [`ShapeError::Beyond`], with long texts shortened.
+pub(crate) fn beyond(what: &str, place: &str, found: &str, allowed: &str) -> ShapeError {
+    let shorten = |text: &str| match text.char_indices().nth(120) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text.to_owned(),
+    };
+    ShapeError::Beyond {
+        what: what.to_owned(),
+        place: shorten(place),
+        found: shorten(found),
+        allowed: allowed.to_owned(),
+    }
+}

@@ -31,6 +31,7 @@ mod repeats;
 mod requester;
 mod schema;
 mod shape;
+mod subschema;
 mod vocabulary;
 mod writing;
 

@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use crate::bounds::{NAMED, SINGLE, beyond, resolve};
+use crate::error::beyond;
+use crate::subschema::{NAMED, SINGLE, resolve};
 use crate::{ShapeError, number};
 
 /// States of numbers and parts of patterns that may meet in one value.

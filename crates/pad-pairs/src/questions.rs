@@ -101,6 +101,6 @@ mod tests {
         assert_eq!(Questions::open(&path, 8).unwrap().get(2), None);
         std::fs::write(&path, "hello\n").unwrap();
         let error = Questions::open(&path, 7).unwrap_err().to_string();
-        assert!(error.contains("line 1 is no question"), "{error}");
+        assert!(error.contains("line 1 is not a question"), "{error}");
     }
 }

@@ -266,7 +266,7 @@ mod tests {
         let mut long = request(1, 1, 1);
         long.lanes = vec![LaneSpec::base(vec![1; 2000].into())];
         let refused = grant(&key).unwrap().admit(&mut [long]).unwrap_err();
-        assert!(refused.body().error.message.contains("2001 tokens at least"), "{}", refused.body().error.message);
+        assert!(refused.body().error.message.contains("at least 2001 tokens"), "{}", refused.body().error.message);
     }
 
     #[test]
