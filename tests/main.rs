@@ -47,4 +47,5 @@ mod sse_responses;
 mod sse_texts;
 mod steering;
 mod stream;
+mod terminal;
 mod tidy;

@@ -40,3 +40,24 @@ fn pull_prints_the_path_of_the_file_and_nothing_else() {
     assert_eq!(file.extension().and_then(|e| e.to_str()), Some("gguf"));
     assert_eq!(pull().as_ref(), Some(file), "a second time it is found, at the same place");
 }
+
+#[test]
+fn the_catalogue_names_the_default_model_and_says_that_it_is_here() {
+    let file = fetched();
+    let output = pad().args(["models", "--json"]).output().expect("the binary starts");
+    let models: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON array");
+    let model = models.as_array().and_then(|models| models.iter().find(|model| model["name"] == "smollm2-135m"));
+    let model = model.expect("the default model is in the catalogue");
+    assert_eq!(model["here"], true, "{model}");
+    assert_eq!(model["bytes"].as_u64(), file.metadata().ok().map(|metadata| metadata.len()), "{model}");
+    let output = pad().args(["pull", "smollm2-135m"]).output().expect("the binary starts");
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim_end(), file.to_string_lossy(), "one file, by either name");
+}
+
+#[test]
+fn a_name_that_is_nothing_is_refused_with_the_names_that_there_are() {
+    let output = pad().args(["pull", "smollm2-135b"]).output().expect("the binary starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("`smollm2-135b` is neither"), "{said}");
+    assert!(said.contains("smollm2-135m, qwen2.5-coder-0.5b"), "{said}");
+}

@@ -21,6 +21,12 @@ pub struct Model {
     /// Maximum number of tokens of a prompt and its answer together.
     #[schema(example = 8192)]
     pub max_model_len: u64,
+    /// The family, as the model's files name it.
+    #[schema(example = "llama")]
+    pub family: String,
+    /// The number format of most of its weights.
+    #[schema(example = "Q4_1")]
+    pub format: String,
     /// The model that a preset stands for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,

@@ -1,5 +1,6 @@
 //! The events of a streamed chat answer.
 
+use pad_api::{ChoicePad, TokenTrace};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -21,6 +22,8 @@ pub struct ChatChunk {
     pub text: String,
     /// Whether it ends a choice.
     pub ends: bool,
+    /// Why each of its tokens was chosen, if that was asked for.
+    pub trace: Vec<TokenTrace>,
     /// Token counts, in the last chunk.
     pub usage: Option<TokenUsage>,
 }
@@ -37,6 +40,7 @@ struct WireChunk {
 struct WireChoice {
     #[serde(default)]
     delta: WireDelta,
+    pad: Option<ChoicePad>,
     finish_reason: Option<String>,
 }
 
@@ -65,7 +69,8 @@ impl ChatEvent {
             return Err(ClientError::Stream(format!("the stream has an error: {message}")));
         }
         let mut read = ChatChunk { usage: chunk.usage, ..ChatChunk::default() };
-        for WireChoice { delta, finish_reason } in chunk.choices {
+        for WireChoice { delta, pad, finish_reason } in chunk.choices {
+            read.trace.extend(pad.unwrap_or_default().trace);
             read.ends |= finish_reason.is_some();
             for text in [delta.content, delta.reasoning_content, delta.reasoning].into_iter().flatten() {
                 read.text += &text;

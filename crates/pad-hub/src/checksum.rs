@@ -79,24 +79,54 @@ pub fn sha256_of_file(path: &Path) -> Result<String, HubError> {
     of_file(path, Progress::new(false))
 }
 
+/// A writer that computes the checksum of what passes through.
+#[derive(Debug)]
+pub(crate) struct Hashing<W> {
+    to: W,
+    digest: Sha256,
+}
+
+impl<W: Write> Hashing<W> {
+    /// A writer to `to`.
+    pub(crate) fn new(to: W) -> Self {
+        Self { to, digest: Sha256::new() }
+    }
+
+    /// What was written to, and the checksum of all that was.
+    pub(crate) fn finish(self) -> (W, String) {
+        (self.to, hex(&self.digest.finalize()))
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let len = self.to.write(bytes)?;
+        self.digest.update(&bytes[..len]);
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
 /// Copies bytes and gives their checksum.
 ///
 /// # Errors
 /// Those of the reader and the writer.
-pub(crate) fn copy(mut from: impl Read, mut to: impl Write) -> io::Result<String> {
-    let mut digest = Sha256::new();
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        let len = match from.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(len) => len,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        digest.update(&buffer[..len]);
-        to.write_all(&buffer[..len])?;
-    }
-    Ok(hex(&digest.finalize()))
+fn copy(from: impl Read, to: impl Write) -> io::Result<String> {
+    let mut hashing = Hashing::new(to);
+    copy_into(from, &mut hashing)?;
+    Ok(hashing.finish().1)
+}
+
+/// Copies bytes in pieces of a size that keeps both ends busy.
+///
+/// # Errors
+/// Those of the reader and the writer.
+pub(crate) fn copy_into(from: impl Read, to: &mut impl Write) -> io::Result<()> {
+    io::copy(&mut io::BufReader::with_capacity(1 << 18, from), to)?;
+    Ok(())
 }
 
 /// The checksum of a short text.

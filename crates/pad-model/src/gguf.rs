@@ -1,6 +1,6 @@
 //! Weights from a GGUF file.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{BufReader, Seek};
 use std::path::Path;
@@ -169,6 +169,21 @@ impl Weights for GgufWeights {
 
     fn path(&self) -> &Path {
         self.tensors.file.path()
+    }
+
+    fn family(&self) -> &str {
+        self.tensors.content.metadata.get("general.architecture").and_then(|v| v.to_string().ok()).map_or("", |v| v)
+    }
+
+    fn format(&self) -> String {
+        let mut bytes: HashMap<String, usize> = HashMap::new();
+        for info in self.tensors.content.tensor_infos.values() {
+            let (dtype, values) = (info.ggml_dtype, info.shape.elem_count());
+            *bytes.entry(format!("{dtype:?}")).or_default() += values / dtype.block_size() * dtype.type_size();
+        }
+        let most = bytes.into_iter().max_by_key(|(_, bytes)| *bytes).map_or_else(String::new, |(name, _)| name);
+        // Candle writes `Q4K` where the format is `Q4_K`.
+        most.strip_suffix('K').map_or(most.clone(), |stem| format!("{stem}_K"))
     }
 
     fn has_weight(&self, part: Part) -> bool {

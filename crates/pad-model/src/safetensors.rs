@@ -143,6 +143,7 @@ pub struct SafetensorsWeights {
     directory: PathBuf,
     tensors: TensorFiles,
     config: ModelConfig,
+    family: String,
     /// Added to the weights of norms: files of some families have them less 1.
     norm_offset: f32,
     /// The tensors that were read.
@@ -155,11 +156,11 @@ impl SafetensorsWeights {
     /// # Errors
     /// If files are missing or unreadable, or the architecture is not supported.
     pub fn open(directory: &Path) -> Result<Self, ModelError> {
-        let (config, norm_offset) = config::from_json_file(&directory.join("config.json"))?;
+        let (config, family, norm_offset) = config::from_json_file(&directory.join("config.json"))?;
         let index = directory.join("model.safetensors.index.json");
         let files = if index.exists() { shards(&index)? } else { vec![directory.join("model.safetensors")] };
         let tensors = TensorFiles::open(files)?;
-        Ok(Self { directory: directory.to_owned(), tensors, config, norm_offset, used: HashSet::new() })
+        Ok(Self { directory: directory.to_owned(), tensors, config, family, norm_offset, used: HashSet::new() })
     }
 
     fn has(&self, part: Part, tensor: PartTensor) -> bool {
@@ -211,6 +212,18 @@ impl Weights for SafetensorsWeights {
 
     fn path(&self) -> &Path {
         &self.directory
+    }
+
+    fn family(&self) -> &str {
+        &self.family
+    }
+
+    fn format(&self) -> String {
+        let mut bytes: HashMap<String, usize> = HashMap::new();
+        for entry in self.tensors.entries.values() {
+            *bytes.entry(format!("{:?}", entry.kind)).or_default() += entry.len;
+        }
+        bytes.into_iter().max_by_key(|(_, bytes)| *bytes).map_or_else(String::new, |(name, _)| name)
     }
 
     fn has_weight(&self, part: Part) -> bool {

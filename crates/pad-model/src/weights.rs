@@ -12,6 +12,12 @@ pub trait Weights {
     /// The file or directory, for messages.
     fn path(&self) -> &Path;
 
+    /// The model's family, as its files name it: `general.architecture` or `model_type`.
+    fn family(&self) -> &str;
+
+    /// The number format that most of the weights' bytes are in, such as `Q4_K` or `BF16`.
+    fn format(&self) -> String;
+
     /// Whether the checkpoint has this part's weight.
     fn has_weight(&self, part: Part) -> bool;
 

@@ -42,6 +42,8 @@ fn models(shared: &Shared) -> impl Iterator<Item = Model> {
         created: card.created,
         owned_by: "pad".to_owned(),
         max_model_len: shared.state.engine.limits().context as u64,
+        family: card.family.clone(),
+        format: card.format.clone(),
         parent: None,
         preference: None,
     };

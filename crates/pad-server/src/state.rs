@@ -57,6 +57,10 @@ pub struct ModelCard {
     pub id: String,
     /// Further names that requests may use.
     pub aliases: Vec<String>,
+    /// The family, as its files name it.
+    pub family: String,
+    /// The number format of most of its weights.
+    pub format: String,
     /// When it was loaded, in seconds since 1970.
     pub created: u64,
     /// Names that stand for the model with a preference of their own.

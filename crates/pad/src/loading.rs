@@ -21,6 +21,10 @@ pub struct BaseModel {
     pub model: Model,
     /// Its tokenizer and chat template.
     pub chat: Chat,
+    /// Its family, as its files name it.
+    pub family: String,
+    /// The number format of most of its weights.
+    pub format: String,
     /// The file or folder that it was read from.
     path: PathBuf,
     /// The checksum of its weights, once somebody asked for it.
@@ -57,26 +61,23 @@ impl BaseModel {
     /// What the files lack, or what in them is not supported.
     pub fn load(files: &ModelFiles, options: &ModelOptions) -> anyhow::Result<Self> {
         let started = Instant::now();
-        let loaded = match files {
+        let (mut weights, chat): (Box<dyn Weights>, Chat) = match files {
             ModelFiles::Gguf(path) => {
-                let mut weights = GgufWeights::open(path)?;
+                let weights = GgufWeights::open(path)?;
                 let chat = Chat::from_gguf(weights.content()).with_context(|| path.display().to_string())?;
-                check_embeddings(chat.tokenizer(), weights.config(), path)?;
-                Self { model: Model::load(&mut weights, options)?, chat, path: path.clone(), sha256: OnceLock::new() }
+                (Box::new(weights), chat)
             }
             ModelFiles::Directory(path) => {
                 let chat = Chat::from_dir(path).with_context(|| path.display().to_string())?;
-                let mut weights = pad_model::open(path)?;
-                check_embeddings(chat.tokenizer(), weights.config(), path)?;
-                Self {
-                    model: Model::load(weights.as_mut(), options)?,
-                    chat,
-                    path: path.clone(),
-                    sha256: OnceLock::new(),
-                }
+                (pad_model::open(path)?, chat)
             }
         };
-        report("base model", path(files), &loaded.model, started);
+        let path = path(files).to_owned();
+        check_embeddings(chat.tokenizer(), weights.config(), &path)?;
+        let (family, format) = (weights.family().to_owned(), weights.format());
+        let model = Model::load(weights.as_mut(), options)?;
+        let loaded = Self { model, chat, family, format, path, sha256: OnceLock::new() };
+        report("base model", &loaded.path, &loaded.model, started);
         Ok(loaded)
     }
 

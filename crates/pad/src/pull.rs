@@ -1,7 +1,10 @@
 //! `pad pull`: fetch a model without serving it.
 
+use std::path::Path;
+
+use anyhow::Context;
 use clap::Args;
-use pad_hub::{Hub, ModelFiles, Source};
+use pad_hub::{Catalogue, Hub, HubError, ModelFiles, Source};
 
 use crate::config_file::ConfigFile;
 use crate::home;
@@ -11,7 +14,7 @@ use crate::settings::{Environment, Layer, Settings};
 #[derive(Debug, Args)]
 #[expect(clippy::doc_markdown, reason = "these comments are the help texts on the terminal")]
 pub struct PullArgs {
-    /// A model's source; the one in the settings if not given
+    /// A model's name (see `pad models`) or source; the one in the settings if not given
     source: Option<String>,
     /// The SHA-256 that the file must have
     #[arg(long, value_name = "HEX")]
@@ -45,15 +48,34 @@ pub fn run(args: &PullArgs, environment: &Environment) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The files of the base model that the settings name, fetched if need be.
+/// The files of the base model that the settings name, fetched if need be: by a name of the catalogue, or from a source.
 ///
 /// # Errors
 ///
 /// An error of the hub; see [`pad_hub::HubError`].
 pub fn base_model(settings: &Settings, environment: &Environment) -> anyhow::Result<ModelFiles> {
-    let source: Source = settings.model.source.parse()?;
+    let (given, hub) = (settings.model.source.as_str(), hub(settings, environment)?);
     let sha256 = Some(settings.model.sha256.as_str()).filter(|sha256| !sha256.is_empty());
-    Ok(hub(settings, environment)?.pull(&source, sha256)?)
+    let catalogue = Catalogue::shipped()?;
+    // A path that exists is that path, whatever the catalogue holds.
+    if !Path::new(given).exists()
+        && let Some(model) = catalogue.find(given)
+    {
+        let failed = |source: &Source, error: &HubError| {
+            tracing::warn!(%source, %error, "this source does not give the model; the next one is tried");
+        };
+        return Ok(hub.pull_first(&model.sources, Some(sha256.unwrap_or(&model.sha256)), failed)?);
+    }
+    let pulled = hub.pull(&given.parse()?, sha256);
+    if let Err(HubError::NotAModel { .. }) = &pulled
+        && !given.contains(['/', '\\'])
+    {
+        let names: Vec<&str> = catalogue.models.iter().map(|model| model.name.as_str()).collect();
+        return pulled.with_context(|| {
+            format!("`{given}` is neither a path nor a name of the catalogue ({})", names.join(", "))
+        });
+    }
+    Ok(pulled?)
 }
 
 /// The hub, configured by the settings and the environment.

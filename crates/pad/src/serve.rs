@@ -139,7 +139,7 @@ pub fn app_state(settings: &Settings, environment: &Environment, keys: ApiKeys) 
         Some(reward) => reward.load(&hub, &mut base, &options)?,
         None => RewardWeights::default(),
     };
-    let BaseModel { model, chat, .. } = base;
+    let BaseModel { model, chat, family, format, .. } = base;
     let reward = reward.map(|reward| served_reward(reward.into_model(), &weights));
     let engine = start_engine(settings, model, weights)?;
     let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
@@ -148,6 +148,8 @@ pub fn app_state(settings: &Settings, environment: &Environment, keys: ApiKeys) 
             id: settings.model.served_name(),
             aliases: settings.model.aliases.clone(),
             presets: presets(&settings.model)?,
+            family,
+            format,
             created,
             fingerprint: fingerprint(settings),
         },

