@@ -107,7 +107,7 @@ pub(crate) mod tests {
     fn an_overruled_word_is_shown_with_what_it_replaced() {
         let plain = token(" Say", 0, &[(" Say", -0.2, 0.1)]);
         let other = token(" Ahoy", 1, &[(" Hello", -0.105, 0.0), (" Ahoy", -3.0, 4.0)]);
-        assert_eq!(explain(&[plain.clone()]), None);
+        assert_eq!(explain(std::slice::from_ref(&plain)), None);
         let said = explain(&[plain, other]).unwrap();
         assert!(said.starts_with("1 of 2 tokens (50 %)"), "{said}");
         assert!(
