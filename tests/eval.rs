@@ -88,5 +88,5 @@ fn a_server_is_evaluated_and_a_second_run_asks_nothing() {
     assert!(!other.status.success() && said.contains("temperature 0.7, not 1"), "{said}");
     let other = eval(folder.path()).args(["--server", &url, "--methods", "pad:else"]).output().expect("it starts");
     let said = String::from_utf8_lossy(&other.stderr);
-    assert!(!other.status.success() && said.contains("`pad:else` cannot be had from --server"), "{said}");
+    assert!(!other.status.success() && said.contains("`pad:else` is not available with --server"), "{said}");
 }
