@@ -199,8 +199,8 @@ def check_shape(status, headers, body):
 class Chaos:
     """Clients that do what clients do."""
 
-    def __init__(self, server, seed):
-        self.server, self.random = server, random.Random(seed)
+    def __init__(self, server, seed, patience):
+        self.server, self.random, self.patience = server, random.Random(seed), patience
         self.statuses, self.broken, self.probes, self.slowest_health = collections.Counter(), [], set(), 0.0
         self.memory, self.responses = [], collections.deque(maxlen=8)
 
@@ -210,7 +210,9 @@ class Chaos:
         reader, writer = await connect(self.server)
         try:
             writer.write(head(method, path, key, data, **headers) + data)
-            status, answered, text = await asyncio.wait_for(read_answer(reader), 300)
+            status, answered, text = await asyncio.wait_for(read_answer(reader), self.patience)
+        except asyncio.TimeoutError:
+            raise Broken(f"{method} {path}: no whole answer within {self.patience:.0f} s for {data[:120]}") from None
         finally:
             writer.close()
         self.statuses[f"{path.split('?')[0][:24]} {status}"] += 1
@@ -272,7 +274,7 @@ class Chaos:
         elif kind == "responses":
             body = {"input": prompt, "max_output_tokens": 16, "stream": stream}
             if pick.random() < 0.4:
-                choice = pick.choice(["auto", "required", {"type": "function", "name": "read"}])
+                choice = pick.choice(["auto", "required", {"type": "function", "name": "read", "namespace": "files"}])
                 body |= {"tools": [NAMESPACE, {"type": "web_search"}], "tool_choice": choice, "max_output_tokens": 48}
             status, text = await self.ask("POST", "/v1/responses", body, "plain", FORMED)
             if status == 200 and not stream:
@@ -448,12 +450,13 @@ async def main():
     options.add_argument("--minutes", type=float, default=3)
     options.add_argument("--clients", type=int, default=24)
     options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--patience", type=float, default=300, help="seconds that an answer may take")
     options.add_argument("--health-seconds", type=float, default=3)
     options.add_argument("--memory-tolerance", type=float, default=0.1)
     options = options.parse_args()
     with tempfile.NamedTemporaryFile("w+", suffix=".log") as log:
         server = await Server.start(options.pad, log)
-        chaos = Chaos(server, options.seed)
+        chaos = Chaos(server, options.seed, options.patience)
         await chaos.run(options.minutes, options.clients)
         broken, gauges, status = chaos.broken, {}, server.process.returncode
         if status is None:
