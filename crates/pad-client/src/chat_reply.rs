@@ -1,6 +1,6 @@
 //! The reply to a chat request that is not streamed.
 
-use pad_api::PadUsage;
+use pad_api::{ChoicePad, PadUsage, TokenTrace};
 use serde::Deserialize;
 
 /// The answers and what they cost.
@@ -73,6 +73,23 @@ impl From<WireReply> for ChatReply {
     }
 }
 
+/// A reply of which only the traces are read.
+#[derive(Deserialize)]
+pub(crate) struct TracedReply {
+    choices: Vec<TracedChoice>,
+}
+
+#[derive(Deserialize)]
+struct TracedChoice {
+    pad: Option<ChoicePad>,
+}
+
+impl From<TracedReply> for Vec<Vec<TokenTrace>> {
+    fn from(reply: TracedReply) -> Self {
+        reply.choices.into_iter().map(|choice| choice.pad.unwrap_or_default().trace).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +107,18 @@ mod tests {
             "pad": {"reward_lanes": 1, "steered_tokens": 2, "mean_kl": 0.5, "preference_source": "body"}}"#;
         let usage: TokenUsage = serde_json::from_str(usage).unwrap();
         assert_eq!((usage.cached_tokens(), usage.pad.map(|pad| pad.steered_tokens)), (Some(1), Some(2)));
+    }
+
+    #[test]
+    fn traces_are_read_where_they_are() {
+        let step = r#"{"token": 5, "text": "a", "base_rank": 0, "base_logprob": -0.5, "rewards": {"x": 1.0}, "reward": 1.0, "score": 0.5,
+            "strength": 1.0, "candidates": []}"#;
+        let text =
+            format!(r#"{{"choices": [{{"pad": {{"trace": [{step}]}}, "message": {{}}}}, {{"message": {{}}}}]}}"#);
+        let traces: Vec<Vec<TokenTrace>> = serde_json::from_str::<TracedReply>(&text).unwrap().into();
+        assert_eq!(
+            traces.iter().map(|t| t.iter().map(|s| s.token).collect()).collect::<Vec<Vec<u32>>>(),
+            [vec![5], vec![]]
+        );
     }
 }

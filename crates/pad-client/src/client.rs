@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pad_api::{PreferenceList, Rewards};
+use pad_api::{PreferenceList, Rewards, TokenTrace};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use ureq::http::{Request, Response};
 use ureq::{Agent, Body};
 
 use crate::chat_body::StreamingBody;
-use crate::chat_reply::WireReply;
+use crate::chat_reply::{TracedReply, WireReply};
 use crate::{ChatBody, ChatReply, ChatStream, ClientError};
 
 /// Most characters of a server's text in an error.
@@ -106,6 +106,16 @@ impl Client {
     /// As [`Client::models`].
     pub fn chat(&self, body: &ChatBody) -> Result<ChatReply, ClientError> {
         self.post::<WireReply>("/chat/completions", body).map(Into::into)
+    }
+
+    /// Asks PAD Server for whole answers, whose `pad.trace` the body asks for, and returns only the traces: why each token of each
+    /// choice was chosen. A choice without a trace has an empty one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::models`].
+    pub fn chat_traces(&self, body: &ChatBody) -> Result<Vec<Vec<TokenTrace>>, ClientError> {
+        self.post::<TracedReply>("/chat/completions", body).map(Into::into)
     }
 
     /// Asks for an answer as a stream of events.

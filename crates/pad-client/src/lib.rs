@@ -23,4 +23,5 @@ pub use chat_stream::ChatStream;
 pub use client::{Client, Connections};
 pub use error::ClientError;
 pub use message::Message;
+pub use pad_api::{DimensionInfo, TokenTrace};
 pub use sse::SseDecoder;

@@ -24,9 +24,9 @@ pub enum PairsError {
         /// What is wrong with it.
         problem: String,
     },
-    /// The pairs that are there already are none.
+    /// The lines that are there already are something else.
     #[error(
-        "{path} line {line} is not a pair: {problem}; pairs are appended to an existing file, which must hold pairs only"
+        "{path} line {line} names no prompt: {problem}; lines are appended to an existing file, which must hold such lines only"
     )]
     Output {
         /// The file.
@@ -59,6 +59,14 @@ pub enum PairsError {
     /// The server did not answer as a chat server does.
     #[error(transparent)]
     Server(#[from] pad_client::ClientError),
+    /// The server's answers have no rewards of every dimension.
+    #[error(
+        "{url}: its traces lack rewards; a PAD Server with a prompted reward model of these dimensions is expected"
+    )]
+    Untraced {
+        /// The server.
+        url: String,
+    },
     /// The scorer command cannot be run or did not end well.
     #[error("the scorer `{command}` {problem}")]
     Scorer {

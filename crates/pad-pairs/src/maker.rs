@@ -68,7 +68,7 @@ pub fn make_pairs(
     let mut tally = Tally { prompts: todo.len(), skipped: prompts.len() - todo.len(), ..Tally::default() };
     let threads = (plan.in_flight / plan.samples).max(1);
     let filter = Filter::new([&plan.chosen, &plan.rejected].into_iter().filter_map(|t| t.instruction.as_deref()));
-    let is_enough = |outputs: &Outputs| plan.enough.is_some_and(|enough| outputs.training.pairs() >= enough);
+    let is_enough = |outputs: &Outputs| plan.enough.is_some_and(|enough| outputs.training.lines() >= enough);
     if is_enough(outputs) {
         return Ok(tally);
     }
@@ -163,7 +163,7 @@ fn write(plan: &Plan, sampled: &[Sampled<'_>], outputs: &mut Outputs, tally: &mu
         if out { held_out.extend(lines) } else { training.extend(lines) }
     }
     if let Some(enough) = plan.enough {
-        training.truncate(enough.saturating_sub(outputs.training.pairs()));
+        training.truncate(enough.saturating_sub(outputs.training.lines()));
     }
     tally.pairs += training.len();
     tally.held_out += held_out.len();

@@ -1,4 +1,4 @@
-//! The file of pairs: JSON lines that `pad train` reads, and that a later run continues.
+//! A file of pairs or traces: JSON lines that `pad train` reads, and that a later run continues.
 
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
@@ -31,6 +31,18 @@ pub struct Pair {
     pub rejected_complete: bool,
 }
 
+impl Line for Pair {
+    fn prompt_id(&self) -> &str {
+        &self.prompt_id
+    }
+}
+
+/// What a file has lines of.
+pub trait Line: Serialize {
+    /// The id of the prompt that the line belongs to.
+    fn prompt_id(&self) -> &str;
+}
+
 /// What is looked at in the lines that are there.
 #[derive(Deserialize)]
 struct Named {
@@ -42,7 +54,7 @@ struct Named {
 pub struct Output {
     path: PathBuf,
     file: File,
-    pairs: usize,
+    lines: usize,
     prompts: HashSet<String>,
 }
 
@@ -52,7 +64,7 @@ impl Output {
     ///
     /// # Errors
     ///
-    /// [`PairsError::File`], or [`PairsError::Output`] if a line is not a pair.
+    /// [`PairsError::File`], or [`PairsError::Output`] if a line names no prompt.
     pub fn open(path: &Path) -> Result<Self, PairsError> {
         let file = |source| PairsError::file(path, source);
         let text = match std::fs::read_to_string(path) {
@@ -61,7 +73,7 @@ impl Output {
         };
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
         let mut prompts = HashSet::new();
-        let mut pairs = 0;
+        let mut lines = 0;
         for (at, line) in text[..whole].lines().enumerate() {
             let named: Named = serde_json::from_str(line).map_err(|error| PairsError::Output {
                 path: path.to_owned(),
@@ -69,19 +81,19 @@ impl Output {
                 problem: error.to_string(),
             })?;
             prompts.insert(named.prompt_id);
-            pairs += 1;
+            lines += 1;
         }
         let opened = OpenOptions::new().create(true).append(true).open(path).map_err(file)?;
         opened.set_len(whole as u64).map_err(file)?;
-        Ok(Self { path: path.to_owned(), file: opened, pairs, prompts })
+        Ok(Self { path: path.to_owned(), file: opened, lines, prompts })
     }
 
-    /// Pairs in the file.
-    pub fn pairs(&self) -> usize {
-        self.pairs
+    /// Pairs, or traces, in the file.
+    pub fn lines(&self) -> usize {
+        self.lines
     }
 
-    /// Whether pairs of this prompt are in the file.
+    /// Whether lines of this prompt are in the file.
     pub fn has(&self, prompt_id: &str) -> bool {
         self.prompts.contains(prompt_id)
     }
@@ -91,16 +103,16 @@ impl Output {
     /// # Errors
     ///
     /// [`PairsError::File`].
-    pub fn add(&mut self, pairs: &[Pair]) -> Result<(), PairsError> {
+    pub fn add(&mut self, lines: &[impl Line]) -> Result<(), PairsError> {
         let file = |source: std::io::Error| PairsError::file(&self.path, source);
-        let mut lines = Vec::new();
-        for pair in pairs {
-            serde_json::to_writer(&mut lines, pair).map_err(|error| file(error.into()))?;
-            lines.push(b'\n');
+        let mut text = Vec::new();
+        for line in lines {
+            serde_json::to_writer(&mut text, line).map_err(|error| file(error.into()))?;
+            text.push(b'\n');
         }
-        self.file.write_all(&lines).and_then(|()| self.file.flush()).map_err(file)?;
-        self.pairs += pairs.len();
-        self.prompts.extend(pairs.iter().map(|pair| pair.prompt_id.clone()));
+        self.file.write_all(&text).and_then(|()| self.file.flush()).map_err(file)?;
+        self.lines += lines.len();
+        self.prompts.extend(lines.iter().map(|line| line.prompt_id().to_owned()));
         Ok(())
     }
 }
@@ -131,7 +143,7 @@ mod tests {
         let whole = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, format!("{whole}{{\"prompt_id\": \"c")).unwrap();
         let mut output = Output::open(&path).unwrap();
-        assert_eq!((output.pairs(), output.has("a"), output.has("c")), (3, true, false));
+        assert_eq!((output.lines(), output.has("a"), output.has("c")), (3, true, false));
         output.add(&[pair("c")]).unwrap();
         let lines = std::fs::read_to_string(&path).unwrap();
         assert_eq!(lines.lines().count(), 4);

@@ -14,7 +14,8 @@ pub struct Dimension {
     /// head.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub principle: String,
-    /// The instruction for less of it; used by the prompted kind only.
+    /// The instruction for less of it: of the lane that weights below 0 use in the prompted kind. In the kind `heads` such weights use the
+    /// head of the dimension that has this principle, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opposite: Option<String>,
     /// What the dimension means, for people.

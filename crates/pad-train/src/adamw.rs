@@ -50,6 +50,13 @@ impl AdamW {
         Ok(())
     }
 
+    /// Add gradients to this step's, one for each variable in their order, each as long as the variable.
+    pub fn add(&mut self, gradients: &[Vec<f32>]) {
+        for (slot, gradient) in self.slots.iter_mut().zip(gradients) {
+            slot.gradient.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += g);
+        }
+    }
+
     /// Move along the summed gradients, their norm cut to `clip`, and forget them. Gives the norm as it was.
     ///
     /// # Errors

@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
+use candle_core::{Device, Tensor, Var};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::adamw::AdamW;
@@ -71,7 +72,7 @@ fn header(trainer: &Trainer, position: Position) -> Header {
     Header { position, settings, dimensions: trainer.dimensions.clone(), pairs, rows }
 }
 
-/// Write a checkpoint: beside the old one, then in its place.
+/// Write a checkpoint of a training in two stages.
 ///
 /// # Errors
 /// If a file cannot be written.
@@ -81,15 +82,28 @@ pub fn write(
     position: Position,
     optimizer: Option<&AdamW>,
 ) -> Result<(), TrainError> {
+    save(folder, &header(trainer, position), &trainer.variables(), optimizer)
+}
+
+/// Write a checkpoint: beside the old one, then in its place.
+///
+/// # Errors
+/// If a file cannot be written.
+pub fn save(
+    folder: &Path,
+    header: &impl Serialize,
+    variables: &[(String, Var)],
+    optimizer: Option<&AdamW>,
+) -> Result<(), TrainError> {
     let mut tensors: HashMap<String, Tensor> =
-        trainer.variables().into_iter().map(|(name, var)| (name, var.as_tensor().clone())).collect();
+        variables.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
     if let Some(optimizer) = optimizer {
         tensors.extend(optimizer.state()?);
     }
     let fresh = folder.with_extension("new");
     std::fs::create_dir_all(&fresh).map_err(TrainError::io(&fresh))?;
     candle_core::safetensors::save(&tensors, fresh.join(TENSORS))?;
-    let text = serde_json::to_string_pretty(&header(trainer, position)).unwrap_or_default();
+    let text = serde_json::to_string_pretty(header).unwrap_or_default();
     let path = fresh.join(STATE);
     std::fs::write(&path, text).map_err(TrainError::io(&path))?;
     if folder.exists() {
@@ -103,24 +117,40 @@ pub fn write(
 /// # Errors
 /// [`TrainError::Checkpoint`] if it is not of this training, or damaged.
 pub fn read(folder: &Path, trainer: &Trainer) -> Result<(Position, Saved), TrainError> {
-    let path = folder.join(STATE);
-    let text = std::fs::read_to_string(&path).map_err(TrainError::io(&path))?;
-    let fail = |message: String| TrainError::checkpoint(folder, message);
-    let read: Header = serde_json::from_str(&text).map_err(|error| fail(format!("{STATE}: {error}")))?;
+    let fail = |message: &str| TrainError::checkpoint(folder, message);
+    let read: Header = read_header(folder)?;
     let ours = header(trainer, read.position);
     if read.settings != ours.settings {
-        return Err(fail("it was made with different settings".to_owned()));
+        return Err(fail("it was made with different settings"));
     }
     if read != ours {
-        return Err(fail("it was made from different pairs".to_owned()));
+        return Err(fail("it was made from different pairs"));
     }
+    Ok((read.position, restore(folder, &trainer.variables())?))
+}
+
+/// What a checkpoint says of its training.
+///
+/// # Errors
+/// [`TrainError::Checkpoint`] if it is damaged.
+pub fn read_header<H: DeserializeOwned>(folder: &Path) -> Result<H, TrainError> {
+    let path = folder.join(STATE);
+    let text = std::fs::read_to_string(&path).map_err(TrainError::io(&path))?;
+    serde_json::from_str(&text).map_err(|error| TrainError::checkpoint(folder, format!("{STATE}: {error}")))
+}
+
+/// Put a checkpoint's parameters into `variables`.
+///
+/// # Errors
+/// [`TrainError::Checkpoint`] if one is missing or of another size.
+pub fn restore(folder: &Path, variables: &[(String, Var)]) -> Result<Saved, TrainError> {
     let tensors = candle_core::safetensors::load(folder.join(TENSORS), &Device::Cpu)?;
     let saved = Saved { tensors, folder: folder.to_owned() };
-    for (name, var) in trainer.variables() {
-        let values = saved.find(&name, var.elem_count())?;
+    for (name, var) in variables {
+        let values = saved.find(name, var.elem_count())?;
         var.set(&Tensor::from_vec(values, var.shape(), &Device::Cpu)?)?;
     }
-    Ok((read.position, saved))
+    Ok(saved)
 }
 
 /// Remove a checkpoint that is not needed any more.

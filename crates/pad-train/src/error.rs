@@ -1,4 +1,4 @@
-//! What can go wrong between pairs of answers and a reward model.
+//! What can go wrong between answers and a reward model.
 
 use std::path::PathBuf;
 
@@ -16,9 +16,9 @@ pub enum TrainError {
         /// What the system says.
         source: std::io::Error,
     },
-    /// A line of a file of pairs is not a pair.
+    /// A line of a file of pairs or traces is something else.
     #[error("{} line {line}: {message}", path.display())]
-    Pair {
+    Line {
         /// The file.
         path: PathBuf,
         /// Counted from 1.

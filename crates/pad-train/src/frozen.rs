@@ -9,7 +9,7 @@ use crate::TrainError;
 use crate::backbone::Vocabulary;
 use crate::layout::{Example, Packed, parts};
 use crate::progress::Progress;
-use crate::states::States;
+use crate::states::{States, cut};
 use crate::trainer::{Stop, Trainer};
 use crate::workers::in_order;
 
@@ -108,20 +108,6 @@ impl Trainer<'_> {
             Ok((cut(&states, part.iter().map(|(e, _)| e.targets()))?, packed.rows()))
         })
     }
-}
-
-/// Rows of `x`, cut into pieces of these lengths.
-fn cut(x: &Tensor, rows: impl Iterator<Item = usize>) -> Result<Vec<States>, TrainError> {
-    let hidden = x.dim(1)?;
-    let values = x.flatten_all()?.to_vec1::<f32>()?;
-    let mut rest = values.as_slice();
-    let mut all = Vec::new();
-    for rows in rows {
-        let (piece, after) = rest.split_at(rows * hidden);
-        all.push(States::new(piece));
-        rest = after;
-    }
-    Ok(all)
 }
 
 /// Sums over the two answers of each pair.

@@ -5,6 +5,8 @@
 //! 1. a low-rank adapter in the upper layers, on the pairs of all dimensions;
 //! 2. adapter frozen, one low-rank head of the final hidden state per dimension, on that dimension's pairs.
 //!
+//! Or without pairs: `distil` fits heads to the rewards of prompted lanes, token by token ([`Distiller`]).
+//!
 //! Everything frozen is computed once: hidden states below the first trained layer, the reference's log-probabilities, and for
 //! stage 2 the final hidden states. Start reading at `trainer.rs`; the operations with gradients are in `ops`.
 
@@ -14,6 +16,7 @@ mod adapter;
 mod backbone;
 mod checkpoint;
 mod corpus;
+mod distil;
 mod draws;
 mod error;
 mod evaluation;
@@ -38,6 +41,10 @@ pub use adapter::{Adapter, Target};
 pub use backbone::{Backbone, Vocabulary};
 pub use checkpoint::remove as remove_checkpoint;
 pub use corpus::{Corpus, dimensions};
+pub use distil::{
+    DistilRecord, DistilSettings, Distilled, DistilledDimension, Distiller, Fidelity, Trace, TracedAnswer, TracedStep,
+    read_traces, write_distilled,
+};
 pub use draws::Draws;
 pub use error::TrainError;
 pub use heads::Head;

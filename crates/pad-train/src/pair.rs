@@ -41,6 +41,13 @@ pub struct Turn {
     pub content: String,
 }
 
+impl Turn {
+    /// The message for the chat template.
+    pub(crate) fn message(&self) -> Message {
+        Message::new(&self.role, &self.content)
+    }
+}
+
 fn whole() -> bool {
     true
 }
@@ -48,7 +55,7 @@ fn whole() -> bool {
 impl Pair {
     /// The conversation for the chat template.
     pub fn messages(&self) -> Vec<Message> {
-        self.prompt.iter().map(|turn| Message::new(&turn.role, &turn.content)).collect()
+        self.prompt.iter().map(Turn::message).collect()
     }
 
     fn check(&self) -> Result<(), String> {
@@ -73,7 +80,7 @@ impl Pair {
 /// The pairs of a JSONL file, compressed if its name ends in `.gz`. Empty lines are skipped.
 ///
 /// # Errors
-/// [`TrainError::Io`], or [`TrainError::Pair`] naming the line and the field.
+/// [`TrainError::Io`], or [`TrainError::Line`] naming the line and the field.
 pub fn read(path: &Path) -> Result<Vec<Pair>, TrainError> {
     let file = File::open(path).map_err(TrainError::io(path))?;
     let packed = path.extension().is_some_and(|e| e == "gz");
@@ -84,7 +91,7 @@ pub fn read(path: &Path) -> Result<Vec<Pair>, TrainError> {
         if line.trim().is_empty() {
             continue;
         }
-        let fail = |message| TrainError::Pair { path: path.to_owned(), line: index + 1, message };
+        let fail = |message| TrainError::Line { path: path.to_owned(), line: index + 1, message };
         let mut json = serde_json::Deserializer::from_str(&line);
         let pair: Pair = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let field = error.path().to_string();

@@ -150,8 +150,11 @@ fn held_out<'a>(trainer: &'a Trainer, record: &Record) -> BTreeMap<&'a str, Held
     all
 }
 
-/// In half precision.
-fn save(path: &Path, variables: Vec<(String, Var)>) -> Result<(), TrainError> {
+/// Writes tensors in half precision.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn save(path: &Path, variables: Vec<(String, Var)>) -> Result<(), TrainError> {
     let half = |(name, var): (String, Var)| Ok((name, var.as_tensor().to_dtype(DType::F16)?));
     let tensors = variables.into_iter().map(half).collect::<Result<HashMap<String, Tensor>, TrainError>>()?;
     Ok(candle_core::safetensors::save(&tensors, path)?)

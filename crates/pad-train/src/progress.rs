@@ -1,5 +1,6 @@
 //! Progress of a training: a bar on a terminal, an occasional line elsewhere.
 
+use std::fmt;
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
@@ -41,6 +42,13 @@ impl Recent {
     }
 }
 
+impl fmt::Display for Recent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (loss, right) = self.means();
+        write!(f, "loss {loss:.4}, pairs right {:.1} %", 100.0 * right)
+    }
+}
+
 /// The progress of one phase.
 #[derive(Debug)]
 pub struct Progress {
@@ -71,15 +79,12 @@ impl Progress {
     }
 
     /// So many tokens more; `recent` where something is learnt.
-    pub fn advance(&mut self, tokens: usize, recent: Option<&Recent>) {
+    pub fn advance(&mut self, tokens: usize, recent: Option<&dyn fmt::Display>) {
         self.done += tokens as u64;
         let now = Instant::now();
         let seconds = now.duration_since(self.started).as_secs_f64().max(1e-3);
         let pace = (self.done - self.skipped) as f64 / seconds;
-        let learnt = recent.map_or_else(String::new, |recent| {
-            let (loss, right) = recent.means();
-            format!("loss {loss:.4}, pairs right {:.1} %, ", 100.0 * right)
-        });
+        let learnt = recent.map_or_else(String::new, |recent| format!("{recent}, "));
         let text = format!("{learnt}{pace:.0} tokens/s");
         if let Some(bar) = &self.bar {
             bar.set_position(self.done);

@@ -1,6 +1,5 @@
 //! The schedule of a training: the pairs of every step and its learning rate.
 
-use crate::Settings;
 use crate::draws::Draws;
 
 /// The pairs of every step: each epoch takes all of them once, in its own order.
@@ -12,15 +11,15 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// `items` in `epochs` orders, drawn from streams `stream` and following.
-    pub fn new(settings: &Settings, items: &[usize], epochs: usize, stream: u64) -> Self {
-        let per_epoch = items.len().div_ceil(settings.batch);
+    /// `items` in `epochs` orders, drawn from streams `stream` and following of `seed`; `batch` of them in each step.
+    pub fn new(seed: u64, batch: usize, items: &[usize], epochs: usize, stream: u64) -> Self {
+        let per_epoch = items.len().div_ceil(batch);
         let order = |epoch: usize| {
             let mut order = items.to_vec();
-            Draws::new(settings.seed, stream + epoch as u64).shuffle(&mut order);
+            Draws::new(seed, stream + epoch as u64).shuffle(&mut order);
             order
         };
-        Self { orders: (0..epochs).map(order).collect(), batch: settings.batch, per_epoch }
+        Self { orders: (0..epochs).map(order).collect(), batch, per_epoch }
     }
 
     /// Steps of all epochs.
@@ -61,8 +60,7 @@ mod tests {
 
     #[test]
     fn every_epoch_takes_all_of_them_once() {
-        let settings = Settings { batch: 4, ..Settings::default() };
-        let schedule = Schedule::new(&settings, &(10..20).collect::<Vec<_>>(), 2, 5);
+        let schedule = Schedule::new(0, 4, &(10..20).collect::<Vec<_>>(), 2, 5);
         assert_eq!(schedule.steps(), 6);
         let epoch = |from: usize| (from..from + 3).flat_map(|step| schedule.batch(step)).collect::<Vec<_>>();
         let (first, second) = (epoch(0), epoch(3));

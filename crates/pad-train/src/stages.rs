@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::TrainError;
 use crate::adamw::AdamW;
 use crate::checkpoint::{self, Position};
 use crate::frozen::Prepared;
@@ -15,6 +14,7 @@ use crate::schedule::{Schedule, rate};
 use crate::states::States;
 use crate::trainer::{Ending, Stop, Trainer};
 use crate::workers::in_order;
+use crate::{Settings, TrainError};
 
 impl Trainer<'_> {
     /// Train: both stages, from the checkpoint in `checkpoint` if `resume`. Checkpoints go there; `stop` is asked before
@@ -73,7 +73,8 @@ impl Trainer<'_> {
             optimizer.restore(from.step, |name, len| saved.find(name, len))?;
         }
         let all: Vec<usize> = (0..self.corpus.examples.len()).collect();
-        let schedule = Schedule::new(&self.settings, &all, self.settings.epochs, 1000);
+        let Settings { seed, batch, epochs, .. } = self.settings;
+        let schedule = Schedule::new(seed, batch, &all, epochs, 1000);
         let size = |i: &usize| self.corpus.examples[*i].rows();
         self.steps("stage 1", &schedule, &mut optimizer, from, self.settings.lr, folder, stop, size, |batch| {
             self.pass1(&batch.iter().map(|i| (&self.corpus.examples[*i], &prepared[*i])).collect::<Vec<_>>())
@@ -107,8 +108,8 @@ impl Trainer<'_> {
         }
         let examples = &self.corpus.examples;
         let own: Vec<usize> = (0..examples.len()).filter(|i| examples[*i].dimension == from.dimension).collect();
-        let schedule =
-            Schedule::new(&self.settings, &own, self.settings.stage2_epochs, 2000 + 1000 * from.dimension as u64);
+        let Settings { seed, batch, stage2_epochs, .. } = self.settings;
+        let schedule = Schedule::new(seed, batch, &own, stage2_epochs, 2000 + 1000 * from.dimension as u64);
         let size = |i: &usize| examples[*i].targets();
         let phase = format!("stage 2, {name}");
         self.steps(&phase, &schedule, &mut optimizer, from, self.settings.stage2_lr, folder, stop, size, |batch| {

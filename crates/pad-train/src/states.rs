@@ -1,6 +1,9 @@
 //! Hidden states that are computed once and kept, in half precision if they fit its range.
 
+use candle_core::Tensor;
 use half::f16;
+
+use crate::TrainError;
 
 /// Rows of one example.
 #[derive(Clone, Debug)]
@@ -29,4 +32,30 @@ impl States {
             Self::Single(values) => out.extend_from_slice(values),
         }
     }
+
+    /// Append row `row` of rows of `width` numbers to `out`.
+    pub fn append_row_to(&self, row: usize, width: usize, out: &mut Vec<f32>) {
+        let range = row * width..(row + 1) * width;
+        match self {
+            Self::Half(values) => out.extend(values[range].iter().map(|x| x.to_f32())),
+            Self::Single(values) => out.extend_from_slice(&values[range]),
+        }
+    }
+}
+
+/// Rows of `x` `[rows, width]`, cut into pieces of these lengths.
+///
+/// # Errors
+/// If its numbers cannot be read.
+pub fn cut(x: &Tensor, rows: impl Iterator<Item = usize>) -> Result<Vec<States>, TrainError> {
+    let width = x.dim(1)?;
+    let values = x.flatten_all()?.to_vec1::<f32>()?;
+    let mut rest = values.as_slice();
+    let mut all = Vec::new();
+    for rows in rows {
+        let (piece, after) = rest.split_at(rows * width);
+        all.push(States::new(piece));
+        rest = after;
+    }
+    Ok(all)
 }

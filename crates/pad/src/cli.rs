@@ -30,7 +30,7 @@ enum Command {
     Models(models::ModelsArgs),
     /// Measure the speed of decoding on this machine, plain and with reward lanes, or of running servers.
     Bench(Box<bench::BenchArgs>),
-    /// Train a reward model from pairs of answers.
+    /// Train a reward model from pairs of answers, or distil one from prompts alone.
     Train(Box<train::TrainArgs>),
     /// Make preference pairs from the base model's own answers, for training a reward model.
     Pairs(Box<pairs::PairsArgs>),

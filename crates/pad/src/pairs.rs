@@ -182,21 +182,30 @@ impl PairsArgs {
             let mut questions = Questions::open(&self.questions(), self.seed)?;
             prompts.extend(own_prompts(client, count, self.concurrency, &mut questions)?);
         }
-        let avoided: Vec<Vec<Prompt>> = self.avoid.iter().map(|path| Prompt::read(path)).collect::<Result<_, _>>()?;
-        let texts =
-            avoided.iter().flatten().flat_map(|prompt| &prompt.messages).map(|message| message.content.as_str());
-        let runs = Runs::of(texts, OVERLAP);
-        let all = prompts.len();
-        prompts.retain(|prompt| !prompt.messages.iter().any(|message| runs.meet(&message.content)));
-        if prompts.len() < all {
-            eprintln!(
-                "{} of {all} prompts dropped: they share {OVERLAP} consecutive words with a prompt to avoid",
-                all - prompts.len()
-            );
-        }
-        ensure!(!prompts.is_empty(), "there are no prompts");
+        without_avoided(&mut prompts, &self.avoid)?;
         Ok(prompts)
     }
+}
+
+/// Drops the prompts that share five consecutive words with a prompt of the files.
+///
+/// # Errors
+///
+/// When a file cannot be read, or no prompt is left.
+pub fn without_avoided(prompts: &mut Vec<Prompt>, files: &[PathBuf]) -> anyhow::Result<()> {
+    let avoided: Vec<Vec<Prompt>> = files.iter().map(|path| Prompt::read(path)).collect::<Result<_, _>>()?;
+    let texts = avoided.iter().flatten().flat_map(|prompt| &prompt.messages).map(|message| message.content.as_str());
+    let runs = Runs::of(texts, OVERLAP);
+    let all = prompts.len();
+    prompts.retain(|prompt| !prompt.messages.iter().any(|message| runs.meet(&message.content)));
+    if prompts.len() < all {
+        eprintln!(
+            "{} of {all} prompts dropped: they share {OVERLAP} consecutive words with a prompt to avoid",
+            all - prompts.len()
+        );
+    }
+    ensure!(!prompts.is_empty(), "there are no prompts");
+    Ok(())
 }
 
 /// Makes the pairs and reports the result.
@@ -241,7 +250,8 @@ pub fn run(args: &PairsArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn bar(prompts: usize) -> ProgressBar {
+/// A bar over so many prompts; hidden where there is no terminal.
+pub fn bar(prompts: usize) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }

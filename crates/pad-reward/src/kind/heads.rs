@@ -1,9 +1,11 @@
 //! Kind `heads`: a backbone, mostly the base model, with an adapter and one trained head for each dimension. One lane reads what the
-//! base lane reads, through the head of every dimension that counts.
+//! base lane reads, through the head of every dimension that counts. A weight below 0 uses the head of the opposite dimension if there is
+//! one: a head says what is wanted, and the contrary of that is only what to avoid.
 
 use pad_decode::{Reference, Term};
 
 use super::prompted;
+use crate::dimension::Dimension;
 use crate::error::RewardError;
 use crate::lane::{LaneHead, LaneKind, LaneSource};
 use crate::layout::{Layout, PrincipleTerm, Request};
@@ -29,28 +31,45 @@ pub fn lay_out(request: Request<'_>, preference: &Preference) -> Result<Layout, 
     }
 }
 
+/// Whether weights below 0 use another head.
+pub fn has_two_sides(dimension: &Dimension, manifest: &Manifest) -> bool {
+    opposite_of(dimension, manifest).is_some()
+}
+
+/// The dimension whose principle is this one's opposite, by index. Rewards that are measured against a backbone have one side.
+fn opposite_of(dimension: &Dimension, manifest: &Manifest) -> Option<usize> {
+    let opposite = dimension.opposite.as_ref().filter(|_| manifest.reference == ReferencePolicy::Base)?;
+    manifest.dimensions.iter().position(|other| other.principle == *opposite)
+}
+
 fn through_heads(request: Request<'_>, weights: &[f32]) -> Result<Layout, RewardError> {
     let Request { manifest, prompt, .. } = request;
     let wanted = request.counting(weights);
     let principles: Vec<&str> = wanted.iter().map(|(i, _)| manifest.dimensions[*i].principle.as_str()).collect();
     let base = request.base(&principles)?;
     let source = if manifest.source.is_some() { LaneSource::Reward } else { LaneSource::Base };
+    let mut read: Vec<usize> = Vec::new();
+    let mut terms = Vec::with_capacity(wanted.len());
+    for (index, weight) in &wanted {
+        let opposite = opposite_of(&manifest.dimensions[*index], manifest).filter(|_| *weight < 0.0);
+        let reference = if opposite.is_some() { Reference::Opposing } else { Reference::Base };
+        let head = opposite.unwrap_or(*index);
+        let readout = read.iter().position(|known| *known == head).unwrap_or_else(|| {
+            read.push(head);
+            read.len() - 1
+        });
+        terms.push(Term { weight: *weight, readout, reference });
+    }
     let mut lanes = Vec::new();
-    let mut reference = Reference::Base;
-    if !wanted.is_empty() {
-        let heads = wanted.iter().map(|(i, _)| LaneHead::Value(*i)).collect();
+    if !read.is_empty() {
+        let heads = read.iter().map(|head| LaneHead::Value(*head)).collect();
         lanes.push((prompt.clone(), LaneKind { source, adapted: true, heads }));
         let same = source == LaneSource::Base && base == *prompt;
         if manifest.reference == ReferencePolicy::Backbone && !same {
             lanes.push((prompt.clone(), LaneKind { source, adapted: false, heads: vec![LaneHead::None] }));
-            reference = Reference::Readout(wanted.len());
+            terms.iter_mut().for_each(|term| term.reference = Reference::Readout(read.len()));
         }
     }
-    let term = |(readout, (_, weight)): (usize, &(usize, f32))| Term { weight: *weight, readout, reference };
-    Ok(Layout {
-        base,
-        lanes,
-        dimensions: wanted.iter().map(|(i, _)| manifest.dimensions[*i].name.clone()).collect(),
-        terms: wanted.iter().enumerate().map(term).collect(),
-    })
+    let dimensions = wanted.iter().map(|(i, _)| manifest.dimensions[*i].name.clone()).collect();
+    Ok(Layout { base, lanes, dimensions, terms })
 }

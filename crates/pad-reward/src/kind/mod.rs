@@ -53,11 +53,12 @@ impl Kind {
         }
     }
 
-    /// Whether weights below 0 of a dimension use another lane.
+    /// Whether weights below 0 of a dimension use another lane or head.
     pub(crate) fn has_two_sides(self, dimension: &Dimension, manifest: &Manifest) -> bool {
         match self {
             Self::Prompted => prompted::has_two_sides(dimension, manifest.reference),
-            Self::Checkpoint | Self::Heads => false,
+            Self::Heads => heads::has_two_sides(dimension, manifest),
+            Self::Checkpoint => false,
         }
     }
 

@@ -210,6 +210,25 @@ fn heads_share_one_lane_that_reads_what_the_base_reads() {
 }
 
 #[test]
+fn a_weight_below_zero_uses_the_head_of_the_opposite_dimension() {
+    let heads = |reference, given: [f32; 3]| {
+        let manifest = Manifest { kind: Kind::Heads, ..two_sided(reference) };
+        lay_out_with(&manifest, &vec![Message::new("user", "hi")].into(), &weights(given)).unwrap()
+    };
+    let read = |layout: &Layout| kinds(layout).into_iter().flat_map(|kind| kind.heads).collect::<Vec<_>>();
+    let told = |layout: &Layout| layout.terms.iter().map(|t| (t.weight, t.readout, t.reference)).collect::<Vec<_>>();
+    let less = heads(ReferencePolicy::Base, [-2.0, 0.0, -1.0]);
+    assert_eq!(read(&less), [LaneHead::Value(1), LaneHead::Value(2)]);
+    assert_eq!(told(&less), [(-2.0, 0, Reference::Opposing), (-1.0, 1, Reference::Base)]);
+    let shared = heads(ReferencePolicy::Base, [-2.0, 1.0, 0.0]);
+    assert_eq!(read(&shared), [LaneHead::Value(1)], "one head for both");
+    assert_eq!(told(&shared), [(-2.0, 0, Reference::Opposing), (1.0, 0, Reference::Base)]);
+    let more = heads(ReferencePolicy::Base, [1.0, 0.0, 0.5]);
+    assert_eq!(told(&more), [(1.0, 0, Reference::Base), (0.5, 1, Reference::Base)]);
+    assert_eq!(read(&heads(ReferencePolicy::Backbone, [-2.0, 0.0, 0.0])), [LaneHead::Value(0)]);
+}
+
+#[test]
 fn words_are_read_by_the_base_model_where_dimensions_have_heads() {
     let layout = lay_out(Kind::Heads, BasePrompt::Plain, &Preference::Principle("be kind".into())).unwrap();
     assert_eq!(lanes(&layout), ["<be kind> hi"]);

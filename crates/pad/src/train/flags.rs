@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use pad_train::{Settings as Training, Target};
 
+use super::distil_flags::DistilFlags;
 use crate::settings::Layer;
 
 /// What to train on, and how.
@@ -15,10 +16,10 @@ use crate::settings::Layer;
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct TrainArgs {
     /// Pairs to train on: JSONL, or JSONL.gz; repeatable
-    #[arg(long, value_name = "FILE", required = true)]
+    #[arg(long, value_name = "FILE", required_unless_present = "distil")]
     pub(super) data: Vec<PathBuf>,
     /// Pairs that are only evaluated, at the end; repeatable
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, conflicts_with = "distil", value_name = "FILE")]
     pub(super) heldout: Vec<PathBuf>,
     /// Folder for the reward model
     #[arg(long, value_name = "DIR")]
@@ -30,16 +31,16 @@ pub struct TrainArgs {
     #[arg(long, value_name = "NAME")]
     pub(super) model_name: Option<String>,
     /// A dimension's description: NAME=TEXT; repeatable
-    #[arg(long, value_name = "NAME=TEXT")]
+    #[arg(long, conflicts_with = "distil", value_name = "NAME=TEXT")]
     pub(super) describe: Vec<String>,
     /// Training settings in TOML, named like the flags; flags take precedence
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, conflicts_with = "distil", value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Continue from the checkpoint in OUT/checkpoint
     #[arg(long)]
     pub(super) resume: bool,
     /// Estimate how long it would take, and stop
-    #[arg(long)]
+    #[arg(long, conflicts_with = "distil")]
     pub(super) plan: bool,
     /// CPU threads; 0 for one per physical core
     #[arg(long, default_value_t = 0)]
@@ -48,46 +49,46 @@ pub struct TrainArgs {
     #[arg(long, value_name = "DIR")]
     pub(super) home: Option<String>,
     /// Skip stage 1: train heads on the base model itself
-    #[arg(long)]
+    #[arg(long, conflicts_with = "distil")]
     pub(super) no_adapter: bool,
     /// Rank of the adapter
-    #[arg(long)]
+    #[arg(long, conflicts_with = "distil")]
     pub(super) rank: Option<usize>,
     /// The adapter's scale is alpha / rank
-    #[arg(long)]
+    #[arg(long, conflicts_with = "distil")]
     pub(super) alpha: Option<f32>,
     /// Linear layers with an adapter, such as q_proj,v_proj
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, conflicts_with = "distil", value_delimiter = ',')]
     pub(super) targets: Option<Vec<String>>,
     /// First layer with an adapter; default: the upper third of the layers
-    #[arg(long)]
+    #[arg(long, conflicts_with = "distil")]
     pub(super) first_layer: Option<usize>,
     /// Rank of a head
     #[arg(long)]
     pub(super) head_rank: Option<usize>,
     /// Maximum tokens of prompt and answer together; answers are cut to fit
-    #[arg(long)]
+    #[arg(long, conflicts_with = "distil")]
     pub(super) max_tokens: Option<usize>,
     /// Maximum tokens of an answer; longer ones are cut
     #[arg(long)]
     pub(super) max_answer_tokens: Option<usize>,
     /// Maximum number of pairs per dimension, drawn with the seed; 0 for all
-    #[arg(long)]
+    #[arg(long, conflicts_with = "distil")]
     pub(super) max_pairs_per_dimension: Option<usize>,
     /// Passes over the pairs in stage 1
     #[arg(long)]
     pub(super) epochs: Option<usize>,
     /// Passes over a dimension's pairs in stage 2
-    #[arg(long)]
+    #[arg(long, conflicts_with = "distil")]
     pub(super) stage2_epochs: Option<usize>,
     /// Peak learning rate of stage 1
     #[arg(long)]
     pub(super) lr: Option<f64>,
     /// Peak learning rate of stage 2
-    #[arg(long)]
+    #[arg(long, conflicts_with = "distil")]
     pub(super) stage2_lr: Option<f64>,
     /// Temperature of the loss
-    #[arg(long)]
+    #[arg(long, conflicts_with = "distil")]
     pub(super) beta: Option<f64>,
     /// Pairs per step
     #[arg(long)]
@@ -99,16 +100,16 @@ pub struct TrainArgs {
     #[arg(long)]
     pub(super) weight_decay: Option<f32>,
     /// Gradient norm limit; 0 for none
-    #[arg(long)]
+    #[arg(long, conflicts_with = "distil")]
     pub(super) clip: Option<f32>,
     /// Divide an answer's log-ratio by its length
-    #[arg(long)]
+    #[arg(long, conflicts_with = "distil")]
     pub(super) length_normalised: bool,
     /// Weight of the chosen answers' own log-probability: keeps decoded text fluent
-    #[arg(long)]
+    #[arg(long, conflicts_with = "distil")]
     pub(super) anchor: Option<f64>,
     /// Normalise over the tokens that occur in the pairs, not over the whole vocabulary: faster and nearly the same
-    #[arg(long)]
+    #[arg(long, conflicts_with = "distil")]
     pub(super) small_vocabulary: bool,
     /// Candidates per decoding step, written to the manifest
     #[arg(long)]
@@ -122,6 +123,8 @@ pub struct TrainArgs {
     /// Seed of all random draws
     #[arg(long)]
     pub(super) seed: Option<u64>,
+    #[command(flatten)]
+    pub(super) distil: DistilFlags,
 }
 
 impl TrainArgs {

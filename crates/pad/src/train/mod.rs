@@ -1,5 +1,7 @@
-//! `pad train`: from pairs of answers to a personalized reward model.
+//! `pad train`: from pairs of answers, or from prompts alone, to a personalized reward model.
 
+mod distil;
+mod distil_flags;
 mod flags;
 
 use std::collections::BTreeMap;
@@ -26,6 +28,9 @@ use crate::{cores, loading, pull};
 ///
 /// What the settings, the hub, the pairs or the training refuse.
 pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
+    if args.distil.distil {
+        return distil::run(args, environment);
+    }
     pad_model::work_alone();
     let started = Instant::now();
     let training = args.training()?;
