@@ -13,6 +13,7 @@ mod chat;
 mod client;
 mod clients;
 mod connections;
+mod distil;
 mod echo;
 mod engine_settings;
 mod eval;
