@@ -61,22 +61,24 @@ impl RewardSource {
         Ok(Some(Self { model: RewardModel::new(manifest)?, weights, folder }))
     }
 
-    /// What takes the place of [`Self::resolve`]'s where the settings leave the choice: the reward model that comes with the program,
-    /// if it was trained on `base`.
+    /// What takes the place of [`Self::resolve`]'s where the settings leave the choice: the reward model that comes with the program for
+    /// `base`, if there is one.
     ///
     /// # Errors
     ///
     /// When its files cannot be put into `home`.
     pub fn shipped(base: &BaseModel, home: &Path) -> anyhow::Result<Option<Self>> {
-        let manifest = shipped::manifest()?;
-        if let Some(trained_on) = &manifest.base
-            && let Err(reason) = base.check_trained_on(trained_on)
-        {
-            tracing::info!(%reason, "the built-in reward model was trained on another base model; using the prompted one");
-            return Ok(None);
+        for shipped in shipped::ALL {
+            let manifest = shipped.manifest()?;
+            if manifest.base.as_ref().is_some_and(|trained_on| base.check_trained_on(trained_on).is_ok()) {
+                let folder = shipped.unpack(home).with_context(|| format!("cannot write into {}", home.display()))?;
+                return Ok(Some(Self { model: RewardModel::new(manifest)?, weights: None, folder: Some(folder) }));
+            }
         }
-        let folder = shipped::unpack(home).with_context(|| format!("cannot write into {}", home.display()))?;
-        Ok(Some(Self { model: RewardModel::new(manifest)?, weights: None, folder: Some(folder) }))
+        tracing::info!(
+            "no built-in reward model was trained on this base model; using the prompted one"
+        );
+        Ok(None)
     }
 
     /// Loads what the reward model brings beside the base model's weights; nothing for a prompted model. An adapter of the base
