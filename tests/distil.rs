@@ -79,7 +79,7 @@ fn what_cannot_be_distilled_is_refused() {
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
     assert!(refused(&["--no-adapter"]).contains("cannot be used with"));
-    assert!(refused(&["--held-out-share", "1"]).contains("held_out_share: 1"));
+    assert!(refused(&["--batch", "0"]).contains("batch: 0"));
     let mut unknown = pad();
     unknown.args(["train", "--distil", "--dimensions", "brief", "--out"]).arg(folder.path().join("other"));
     let output = unknown.output().expect("the binary starts");

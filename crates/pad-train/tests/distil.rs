@@ -14,11 +14,11 @@ use pad_train::{
 const NAMES: [&str; 2] = ["short", "long"];
 const K: usize = 12;
 
-/// A head that moves states by about one.
+/// A head whose rewards are a few nats at most.
 fn planted(hidden: usize, seed: u64) -> Head {
     let mut draws = Draws::new(seed, 1);
     let head = Head::new(hidden, 2, &mut draws).unwrap();
-    let random = |count: usize, draws: &mut Draws| (0..count).map(|_| draws.normal()).collect::<Vec<f32>>();
+    let random = |count: usize, draws: &mut Draws| (0..count).map(|_| 0.4 * draws.normal()).collect::<Vec<f32>>();
     let u = Tensor::from_vec(random(2 * hidden, &mut draws), (hidden, 2), &Device::Cpu).unwrap();
     head.u.set(&u).unwrap();
     let b = Tensor::from_vec(random(hidden, &mut draws), hidden, &Device::Cpu).unwrap();

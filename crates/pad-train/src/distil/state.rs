@@ -2,7 +2,7 @@
 
 use super::trace::TracedStep;
 
-/// Rewards beyond so many nats count as so many: a few huge ones would decide the whole fit.
+/// Rewards farther than so many nats from the mean count as so many: a few huge ones would decide the whole fit.
 const FARTHEST: f32 = 8.0;
 
 /// The share of a candidate's weight that is its probability under the base model; the rest is the same for all, because steering
@@ -36,8 +36,10 @@ impl Targets {
         let weight = probability.iter().map(|p| BY_PROBABILITY * p + even).collect();
         let mut rewards = vec![0.0; k * dimensions];
         for (d, of) in step.rewards.iter().enumerate() {
-            of.iter().enumerate().for_each(|(c, r)| rewards[c * dimensions + d] = r.clamp(-FARTHEST, FARTHEST));
+            of.iter().enumerate().for_each(|(c, r)| rewards[c * dimensions + d] = *r);
         }
+        centre(&mut rewards, &probability, dimensions);
+        rewards.iter_mut().for_each(|r| *r = r.clamp(-FARTHEST, FARTHEST));
         centre(&mut rewards, &probability, dimensions);
         Self { probability, weight, rewards }
     }
@@ -76,7 +78,7 @@ mod tests {
         let near = |got: &[f32], want: &[f32]| got.iter().zip(want).all(|(g, w)| (g - w).abs() < 1e-6);
         assert!(near(&targets.probability, &[0.75, 0.25]));
         assert!(near(&targets.weight, &[0.625, 0.375]));
-        // Means 0 and 8 / 4: the 100 counts as 8.
-        assert!(near(&targets.rewards, &[1.0, -2.0, -3.0, 6.0]), "{:?}", targets.rewards);
+        // The second dimension has the mean 25; -25 and 75 count as -8 and 8, whose mean is -4.
+        assert!(near(&targets.rewards, &[1.0, -4.0, -3.0, 12.0]), "{:?}", targets.rewards);
     }
 }
