@@ -75,9 +75,7 @@ impl RewardSource {
                 return Ok(Some(Self { model: RewardModel::new(manifest)?, weights: None, folder: Some(folder) }));
             }
         }
-        tracing::info!(
-            "no built-in reward model was trained on this base model; using the prompted one"
-        );
+        tracing::info!("no built-in reward model was trained on this base model; using the prompted one");
         Ok(None)
     }
 
