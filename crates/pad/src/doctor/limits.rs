@@ -115,7 +115,7 @@ mod tests {
         let port = taken.local_addr().unwrap().port().to_string();
         let finding = super::port(&settings(&[("PAD_HOST", "127.0.0.1"), ("PAD_PORT", &port)]));
         assert!(finding.to_string().starts_with("BAD") && finding.text.contains(&port), "{finding}");
-        let finding = memory(&settings(&[("PAD_ENGINE__KV_MEMORY", "1048576 GiB")]));
+        let finding = memory(&settings(&[("PAD_ENGINE__KV_MEMORY", "65536 GiB")]));
         assert!(finding.to_string().starts_with("BAD") && finding.text.contains("engine.kv_memory"), "{finding}");
     }
 }
