@@ -56,7 +56,8 @@ fn a_reader_sees_what_a_preference_does() {
 fn a_reader_is_told_what_is_wrong() {
     let folder = scripts();
     let variables = [("PAD_API_KEY", "a-key"), ("PAD_ENGINE__QUEUE", "1"), ("PAD_SERVER__DRAIN_SECONDS", "0")];
-    let server = Server::start(&["--reward", "auto"], &variables);
+    // Slow, so that answers meet each other, and the last one the server's end.
+    let server = Server::start(&["--reward", "auto", "--dtype", "f32", "--threads", "1"], &variables);
     let mut command = node(folder, "trouble.mjs", server.address());
     let child = command.arg("a-key").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = child.spawn().expect("node starts");

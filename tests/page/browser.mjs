@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { chromium } from "playwright-core";
 
 /** How long anything may take. Far more than is needed. */
@@ -58,10 +59,27 @@ export async function ask(page, prompt) {
   await page.getByLabel("Prompt", { exact: true }).press("Enter");
 }
 
-/** Wait until no answer is coming any more. */
+/** Wait until no answer is coming any more. A click's effect is drawn in the frame after it. */
 export const settled = async (page) => {
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
   await page.waitForFunction(() => document.querySelectorAll(".answer").length > 0 && !document.querySelector('[aria-busy="true"]'));
 };
+
+/** Wait until what is read from the page is as expected: it follows a click a little later. */
+export async function shows(read, expected, why) {
+  const end = Date.now() + PATIENCE;
+  let found = await read();
+  while (!isDeepStrictEqual(found, expected) && Date.now() < end) {
+    await new Promise((next) => setTimeout(next, 20));
+    found = await read();
+  }
+  assert.deepEqual(found, expected, why);
+}
+
+/** Wait until the text that is read matches. */
+export async function reads(read, pattern, why) {
+  await shows(async () => pattern.test(await read()) || (await read()), true, why);
+}
 
 /** The answer in a pane of the last turn, 0 or 1. */
 export const pane = (page, side) => page.locator(".turn").last().locator(`.answer.side-${side}`);

@@ -2,7 +2,7 @@
 // words. Prints `ok` at its end.
 
 import assert from "node:assert/strict";
-import { answerWith, ask, limit, open, pane, settled, start, words } from "./browser.mjs";
+import { answerWith, ask, limit, open, pane, reads, settled, shows, start, words } from "./browser.mjs";
 import { accessible, fits, picture } from "./looks.mjs";
 
 const [url, folder, readsWords] = process.argv.slice(2);
@@ -13,23 +13,23 @@ async function compare({ page }) {
   await accessible(page, "before the first question");
   await picture(page, folder, "first");
   await limit(page, 32);
-  assert.equal(await page.getByRole("button", { name: "Brief", exact: true }).getAttribute("aria-pressed"), "true");
+  await shows(() => page.getByRole("button", { name: "Brief", exact: true }).getAttribute("aria-pressed"), "true");
   await page.getByRole("button", { name: "Warm", exact: true }).click();
-  assert.equal(await page.getByLabel("cheerful").inputValue(), "1");
-  assert.equal(await page.getByLabel("concise").inputValue(), "0");
+  await shows(() => page.getByLabel("cheerful").inputValue(), "1");
+  await shows(() => page.getByLabel("concise").inputValue(), "0");
   await page.getByLabel("cheerful").fill("1.5");
   await page.getByRole("button", { name: "What is a volcano?" }).click();
   await page.waitForFunction(() => document.querySelectorAll(".answer .t").length > 2);
   await settled(page);
-  assert.equal(await pane(page, 0).getByRole("strong").innerText(), "Plain");
-  assert.equal(await pane(page, 1).getByRole("strong").innerText(), "cheerful +1.5");
+  await shows(() => pane(page, 0).getByRole("strong").innerText(), "Plain");
+  await shows(() => pane(page, 1).getByRole("strong").innerText(), "cheerful +1.5");
   const [plain, steered] = [await words(pane(page, 0)), await words(pane(page, 1))];
   assert.ok(plain.trim() && steered.trim() && plain !== steered, "the preference makes a difference");
   assert.ok((await pane(page, 1).locator(".over").count()) > 0, "overruled words are marked");
   assert.ok((await pane(page, 1).locator(".w[class*=' p'], .w[class*=' n']").count()) > 0, "rewarded words are tinted");
   // The plain answer is scored afterwards, by what the other pane prefers.
   await pane(page, 0).getByText(/^cheerful [+−]/).waitFor();
-  assert.match(await pane(page, 1).locator(".figures").innerText(), /KL\s+\d+\.\d\d nats[\s\S]*tokens\/s/);
+  await reads(() => pane(page, 1).locator(".figures").innerText(), /KL\s+\d+\.\d\d nats[\s\S]*tokens\/s/);
   await accessible(page, "with answers");
   await picture(page, folder, "desktop");
   return steered;
@@ -45,7 +45,7 @@ async function explain({ page }, steered) {
   const others = panel.getByTitle("Go on from this word");
   const rows = panel.getByRole("row");
   assert.ok((await rows.count()) > 5 && (await others.count()) > 4);
-  assert.match(await rows.nth(0).innerText(), /rank\s+log p\s+cheerful\s+score/);
+  await reads(() => rows.nth(0).innerText(), /rank\s+log p\s+cheerful\s+score/);
   const index = await overruled.evaluate((word) => [...word.closest(".tokens").querySelectorAll(".t")].indexOf(word.closest(".t")));
   const before = (await pane(page, 1).locator(".t").allTextContents()).slice(0, index).join("");
   const first = panel.getByRole("row").filter({ has: page.getByRole("cell", { name: "1", exact: true }) });
@@ -56,18 +56,18 @@ async function explain({ page }, steered) {
   assert.equal(gone.slice(0, index).join(""), before, "what was before stays");
   assert.equal(gone[index], choice.replace("␣", " ").replaceAll("⏎", "\n"));
   assert.ok(gone.length > index + 2, "it goes on");
-  assert.equal(await pane(page, 1).locator(".mine").count(), 1);
+  await shows(() => pane(page, 1).locator(".mine").count(), 1);
   await pane(page, 1).getByText("2/2").waitFor();
   await pane(page, 1).getByRole("button", { name: "Earlier version" }).click();
-  assert.equal(await words(pane(page, 1)), steered, "the answer as it was is kept");
+  await shows(() => words(pane(page, 1)), steered, "the answer as it was is kept");
   // The same with keys alone.
   await pane(page, 1).locator(".text").focus();
   await page.keyboard.press("End");
   await page.keyboard.press("ArrowLeft");
   await panel.locator(".context").waitFor();
-  assert.equal(await pane(page, 1).locator(".t.at").count(), 1);
+  await shows(() => pane(page, 1).locator(".t.at").count(), 1);
   await page.keyboard.press("Escape");
-  assert.equal(await pane(page, 1).locator(".t.at").count(), 0);
+  await shows(() => pane(page, 1).locator(".t.at").count(), 0);
 }
 
 async function again({ page }) {
@@ -81,16 +81,16 @@ async function again({ page }) {
   assert.ok(long.startsWith(short.trimEnd()) && long.length > short.length, "the answer goes on where it ended");
   await ask(page, "And why?");
   await settled(page);
-  assert.equal(await page.locator(".turn").count(), 2);
+  await shows(() => page.locator(".turn").count(), 2);
   await page.locator(".turn").first().getByRole("button", { name: "Branch" }).click();
-  assert.equal(await page.locator(".turn").count(), 1);
-  assert.equal(await page.locator(".conversations li").count(), 2);
+  await shows(() => page.locator(".turn").count(), 1);
+  await shows(() => page.locator(".conversations li").count(), 2);
   await page.locator(".turn").getByRole("button", { name: "Edit" }).click();
   await page.getByLabel("Edited prompt").fill("What is a glacier?");
   await page.getByRole("button", { name: "Ask", exact: true }).first().click();
   await settled(page);
-  assert.equal(await page.locator(".asked p").innerText(), "What is a glacier?");
-  assert.equal(await page.locator(".conversations li").count(), 3);
+  await shows(() => page.locator(".asked p").innerText(), "What is a glacier?");
+  await shows(() => page.locator(".conversations li").count(), 3);
 }
 
 async function stop({ page }) {
@@ -107,7 +107,7 @@ async function sweep({ page }) {
   await page.getByRole("button", { name: "concise", exact: true }).click();
   await ask(page, "What is a volcano?");
   await settled(page);
-  assert.deepEqual(await page.locator(".sweep .weight").allInnerTexts(), ["−2", "−1", "0", "+1", "+2"]);
+  await shows(() => page.locator(".sweep .weight").allInnerTexts(), ["−2", "−1", "0", "+1", "+2"]);
   await accessible(page, "a sweep");
   await picture(page, folder, "sweep");
   await page.getByLabel("Compare").check();
@@ -120,14 +120,14 @@ async function carry({ page }) {
   const before = await page.locator(".conversations li").allInnerTexts();
   const shown = await words(pane(page, 1));
   await page.reload();
-  assert.deepEqual(await page.locator(".conversations li").allInnerTexts(), before, "they are kept");
+  await shows(() => page.locator(".conversations li").allInnerTexts(), before, "they are kept");
   for (let left = before.length; left > 0; left--) await page.getByRole("button", { name: /^Delete/ }).first().click();
-  assert.equal(await page.locator(".conversations li").count(), 0);
+  await shows(() => page.locator(".conversations li").count(), 0);
   await page.getByLabel("Import").setInputFiles(file);
   await page.getByText(`${before.length} conversations were added.`).waitFor();
-  assert.deepEqual(await page.locator(".conversations li").allInnerTexts(), before);
+  await shows(() => page.locator(".conversations li").allInnerTexts(), before);
   await page.locator(".conversations .open").first().click();
-  assert.equal(await words(pane(page, 1)), shown);
+  await shows(() => words(pane(page, 1)), shown);
   await page.getByLabel("Import").setInputFiles({ name: "x.json", mimeType: "application/json", buffer: Buffer.from("{}") });
   await page.getByText("holds no conversations").waitFor();
 }
@@ -139,11 +139,11 @@ async function share({ page, context }) {
   const address = await page.evaluate(() => navigator.clipboard.readText());
   await pane(page, 1).getByRole("button", { name: "Code" }).click();
   const code = page.getByRole("dialog").locator("pre");
-  assert.match(await code.innerText(), /^curl http.*\/v1\/chat\/completions[\s\S]*"preference": \{\s*"cheerful": 1.5/);
+  await reads(() => code.innerText(), /^curl http.*\/v1\/chat\/completions[\s\S]*"preference": \{\s*"cheerful": 1.5/);
   await page.getByLabel("Python").check();
-  assert.match(await code.innerText(), /extra_body=\{"preference": \{"cheerful": 1.5\}\}/);
+  await reads(() => code.innerText(), /extra_body=\{"preference": \{"cheerful": 1.5\}\}/);
   await page.getByLabel("JavaScript").check();
-  assert.match(await code.innerText(), /await client\.chat\.completions\.create\(\{/);
+  await reads(() => code.innerText(), /await client\.chat\.completions\.create\(\{/);
   await page.keyboard.press("Escape");
   const other = await open(browser, url);
   await other.page.goto("about:blank");
@@ -164,7 +164,7 @@ async function hostile() {
     "[b](https://example.org/) [c](data:text/html,x)\n\n", "![d](https://example.org/d.png) <iframe src=https://example.org></iframe>", " <a href=\" javascript:harm()\" onclick=harm()>e</a>",
     "<form action=https://example.org><input name=q></form><style>body{display:none}</style>",
   ]);
-  await page.getByLabel("Formatted").check();
+  await page.getByRole("radio", { name: "Formatted" }).check();
   await ask(page, "<img src=x onerror=window.harm=5>");
   await settled(page);
   const answer = pane(page, 1);
@@ -176,11 +176,11 @@ async function hostile() {
   }));
   assert.deepEqual(found.tags, []);
   assert.equal(found.handlers, 0);
-  assert.match(await words(answer), /<img src=x onerror=[\s\S]*<script>/, "HTML is shown as text");
+  await reads(() => words(answer), /<img src=x onerror=[\s\S]*<script>/, "HTML is shown as text");
   assert.deepEqual(found.links.filter(([href]) => href), [["https://example.org/", "noopener noreferrer nofollow"]]);
-  await page.getByLabel("Rewards").check();
-  assert.match(await words(pane(page, 1)), /^<img src=x onerror/, "as text it is what it is");
-  assert.equal(await page.evaluate(() => window.harm), undefined);
+  await page.getByRole("radio", { name: "Rewards" }).check();
+  await reads(() => words(pane(page, 1)), /^<img src=x onerror/, "as text it is what it is");
+  await shows(() => page.evaluate(() => window.harm), undefined);
   seen.quiet();
   await seen.context.close();
 }
@@ -189,11 +189,11 @@ async function principle() {
   const seen = await open(browser, readsWords);
   const { page } = seen;
   await page.getByRole("button", { name: "Like a pirate", exact: true }).click();
-  assert.equal(await page.getByLabel("Or in your own words").inputValue(), "Answer like a pirate.");
+  await shows(() => page.getByLabel("Or in your own words").inputValue(), "Answer like a pirate.");
   await limit(page, 16);
   await ask(page, "Why is the sky blue?");
   await settled(page);
-  assert.equal(await pane(page, 1).getByRole("strong").innerText(), "Like a pirate");
+  await shows(() => pane(page, 1).getByRole("strong").innerText(), "Like a pirate");
   for (const side of [0, 1]) await pane(page, side).getByText(/^principle [+−]/).waitFor();
   seen.quiet();
   await seen.context.close();
