@@ -137,8 +137,12 @@ async function share({ page, context }) {
   await page.locator(".turn").last().getByRole("button", { name: "Link" }).click();
   await page.getByText("A link with the prompt").waitFor();
   const address = await page.evaluate(() => navigator.clipboard.readText());
-  await pane(page, 1).getByRole("button", { name: "Code" }).click();
   const code = page.getByRole("dialog").locator("pre");
+  const opened = async () => {
+    if (!(await code.count())) await pane(page, 1).getByRole("button", { name: "Code" }).click();
+    return code.count();
+  };
+  await shows(opened, 1, "the code is shown");
   await reads(() => code.innerText(), /^curl http.*\/v1\/chat\/completions[\s\S]*"preference": \{\s*"cheerful": 1.5/);
   await page.getByLabel("Python").check();
   await reads(() => code.innerText(), /extra_body=\{"preference": \{"cheerful": 1.5\}\}/);
