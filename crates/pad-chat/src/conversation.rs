@@ -9,6 +9,7 @@ use pad_client::{ChatBody, ChatEvent, Client, Message};
 use serde_json::{Value, json};
 
 use crate::overruled::explain;
+use crate::painting::harmless;
 use crate::{ChatError, Colours, Command, HELP};
 
 /// How answers are generated and shown.
@@ -162,7 +163,7 @@ impl Conversation {
                 first.get_or_insert(at);
             }
             let piece: String = if chunk.trace.is_empty() {
-                chunk.text.chars().filter(|c| *c == '\n' || *c == '\t' || !c.is_control()).collect()
+                harmless(&chunk.text)
             } else {
                 chunk.trace.iter().map(|token| self.options.colours.token(token)).collect()
             };

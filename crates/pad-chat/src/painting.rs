@@ -26,8 +26,7 @@ impl Colours {
     /// The text of a token in the colour of its weighted reward, relative to the mean over the candidates; underlined where it is not
     /// the base model's first choice.
     pub fn token(self, token: &TokenTrace) -> String {
-        // Control characters of a model are not the terminal's.
-        let text: String = token.text.chars().filter(|c| *c == '\n' || *c == '\t' || !c.is_control()).collect();
+        let text = harmless(&token.text);
         if self == Self::Off || text.is_empty() {
             return text;
         }
@@ -42,6 +41,11 @@ impl Colours {
     pub fn remark(self, text: &str) -> String {
         if self == Self::Off { text.to_owned() } else { format!("{DIM}{text}{RESET}") }
     }
+}
+
+/// A model's text without control characters, which would be commands to the terminal; ends of lines and tabs stay.
+pub fn harmless(text: &str) -> String {
+    text.chars().filter(|c| *c == '\n' || *c == '\t' || !c.is_control()).collect()
 }
 
 /// The mean of the candidates' rewards under the base model: rewards count up to a constant of the step.

@@ -1,16 +1,20 @@
 //! Weights from a GGUF file.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufReader, Seek};
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::quantized::{GgmlDType, gguf_file::Content};
+use candle_core::quantized::{
+    GgmlDType,
+    gguf_file::{Content, TensorInfo},
+};
 use pad_kernels::Encoding;
 
 use crate::error::plain;
 use crate::place::{Place, choose};
+use crate::weights::most_bytes;
 use crate::{
     LayerPart, Matrix, ModelConfig, ModelError, Part, PartTensor, TensorBytes, TensorFile, Weights, config,
     gguf_alignment,
@@ -176,12 +180,11 @@ impl Weights for GgufWeights {
     }
 
     fn format(&self) -> String {
-        let mut bytes: HashMap<String, usize> = HashMap::new();
-        for info in self.tensors.content.tensor_infos.values() {
+        let sized = |info: &TensorInfo| {
             let (dtype, values) = (info.ggml_dtype, info.shape.elem_count());
-            *bytes.entry(format!("{dtype:?}")).or_default() += values / dtype.block_size() * dtype.type_size();
-        }
-        let most = bytes.into_iter().max_by_key(|(_, bytes)| *bytes).map_or_else(String::new, |(name, _)| name);
+            (format!("{dtype:?}"), values / dtype.block_size() * dtype.type_size())
+        };
+        let most = most_bytes(self.tensors.content.tensor_infos.values().map(sized));
         // Candle writes `Q4K` where the format is `Q4_K`.
         most.strip_suffix('K').map_or(most.clone(), |stem| format!("{stem}_K"))
     }

@@ -11,6 +11,7 @@ use safetensors::Dtype as Kind;
 use safetensors::tensor::Metadata;
 
 use crate::place::{Place, choose};
+use crate::weights::most_bytes;
 use crate::{Matrix, ModelConfig, ModelError, Part, PartTensor, TensorBytes, TensorFile, Weights, config};
 
 /// Where one tensor lies.
@@ -219,11 +220,7 @@ impl Weights for SafetensorsWeights {
     }
 
     fn format(&self) -> String {
-        let mut bytes: HashMap<String, usize> = HashMap::new();
-        for entry in self.tensors.entries.values() {
-            *bytes.entry(format!("{:?}", entry.kind)).or_default() += entry.len;
-        }
-        bytes.into_iter().max_by_key(|(_, bytes)| *bytes).map_or_else(String::new, |(name, _)| name)
+        most_bytes(self.tensors.entries.values().map(|entry| (format!("{:?}", entry.kind), entry.len)))
     }
 
     fn has_weight(&self, part: Part) -> bool {

@@ -1,5 +1,6 @@
 //! Where tensors come from: a GGUF file or a Hugging Face directory.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::{Matrix, ModelConfig, ModelError, Part};
@@ -45,4 +46,11 @@ pub trait Weights {
     /// A tensor of a layer that no part was read from: the model does something that the configuration does not say. Meaningful once
     /// everything is read.
     fn unread(&self) -> Option<String>;
+}
+
+/// The name with the most bytes among tensors' (format, size) pairs; of equals the first by name.
+pub(crate) fn most_bytes(tensors: impl Iterator<Item = (String, usize)>) -> String {
+    let mut bytes: BTreeMap<String, usize> = BTreeMap::new();
+    tensors.for_each(|(format, size)| *bytes.entry(format).or_default() += size);
+    bytes.into_iter().rev().max_by_key(|(_, bytes)| *bytes).map_or_else(String::new, |(format, _)| format)
 }

@@ -10,16 +10,8 @@ use serde_json::json;
 
 use crate::TrainError;
 use crate::accuracy::Accuracy;
+use crate::manifest::{Base, Manifest, settings_table, write_text};
 use crate::trainer::Trainer;
-
-/// The base model that it belongs to.
-#[derive(Clone, Debug, Serialize)]
-pub struct Base {
-    /// Its name.
-    pub name: String,
-    /// Checksum of its weights' file.
-    pub sha256: String,
-}
 
 /// What people may want to know of the training.
 #[derive(Clone, Debug, Default)]
@@ -34,18 +26,6 @@ pub struct Record {
     pub held_out: Option<Vec<[Accuracy; 2]>>,
     /// Wall-clock time of this run.
     pub seconds: u64,
-}
-
-#[derive(Serialize)]
-struct Manifest<'a> {
-    kind: &'static str,
-    reference: &'static str,
-    beta: f64,
-    top_k: usize,
-    weight_range: [f64; 2],
-    base: &'a Base,
-    dimensions: Vec<Dimension<'a>>,
-    training: Training<'a>,
 }
 
 #[derive(Serialize)]
@@ -85,34 +65,19 @@ pub fn write(
     record: &Record,
     describe: impl Fn(&str) -> String,
 ) -> Result<(), TrainError> {
-    std::fs::create_dir_all(folder).map_err(TrainError::io(folder))?;
-    let text = |name: &str, text: String| {
-        let path = folder.join(name);
-        std::fs::write(&path, text).map_err(TrainError::io(&path))
-    };
     let held_out = held_out(trainer, record);
-    let manifest = Manifest {
-        kind: "heads",
-        reference: "base",
-        beta: 1.0,
-        top_k: trainer.settings.top_k,
-        weight_range: [-2.0, 2.0],
-        base,
-        dimensions: trainer.dimensions.iter().map(|name| Dimension { name, description: describe(name) }).collect(),
-        training: Training {
-            files: &record.files,
-            seconds: record.seconds,
-            stage1_steps: trainer.planned_steps().0,
-            pairs: &record.pairs,
-            sources: &record.sources,
-            held_out,
-            settings: toml::Value::try_from(&trainer.settings)
-                .unwrap_or_else(|_| toml::Value::Table(toml::Table::new())),
-        },
+    let dimensions = trainer.dimensions.iter().map(|name| Dimension { name, description: describe(name) }).collect();
+    let training = Training {
+        files: &record.files,
+        seconds: record.seconds,
+        stage1_steps: trainer.planned_steps().0,
+        pairs: &record.pairs,
+        sources: &record.sources,
+        held_out,
+        settings: settings_table(&trainer.settings),
     };
-    text("README.md", card(&manifest))?;
-    let toml = toml::to_string(&manifest).map_err(|error| TrainError::setting("persrm.toml", error.to_string()))?;
-    text("persrm.toml", toml)?;
+    let manifest = Manifest::new(base, trainer.settings.top_k, dimensions, training);
+    manifest.write(folder, &card(&manifest))?;
     if let Some(adapter) = &trainer.adapter {
         let config = json!({
             "peft_type": "LORA",
@@ -127,7 +92,7 @@ pub fn write(
             "target_modules": adapter.targets.iter().map(|target| target.name()).collect::<Vec<_>>(),
             "layers_to_transform": adapter.layers.clone().collect::<Vec<_>>(),
         });
-        text("adapter_config.json", format!("{config:#}\n"))?;
+        write_text(folder, "adapter_config.json", &format!("{config:#}\n"))?;
         save(&folder.join("adapter_model.safetensors"), adapter.variables())?;
     }
     let heads = trainer.heads.iter().zip(&trainer.dimensions).flat_map(|(head, name)| head.variables(name));
@@ -160,7 +125,7 @@ pub fn save(path: &Path, variables: Vec<(String, Var)>) -> Result<(), TrainError
     Ok(candle_core::safetensors::save(&tensors, path)?)
 }
 
-fn card(manifest: &Manifest) -> String {
+fn card(manifest: &Manifest<'_, Dimension<'_>, Training<'_>>) -> String {
     let mut card = format!(
         "# A personalized reward model for {}\n\nKind `heads` (Eq. 9 of PAD, two stages): {} dimensions. Made by `pad train`.\n\n",
         manifest.base.name,

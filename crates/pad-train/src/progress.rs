@@ -18,33 +18,44 @@ pub enum Verbosity {
     Silent,
 }
 
-/// Loss and accuracy of the last steps.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Recent {
-    loss: f64,
-    right: f64,
+/// Figures of the last steps: the loss alone, or loss and accuracy.
+#[derive(Clone, Copy, Debug)]
+pub struct Recent<const N: usize> {
+    sums: [f64; N],
     weight: f64,
 }
 
-impl Recent {
-    /// Add one step's mean loss and share of pairs that were right.
-    pub fn add(&mut self, loss: f64, right: f64) {
-        const KEEP: f64 = 0.95;
-        self.loss = KEEP * self.loss + loss;
-        self.right = KEEP * self.right + right;
-        self.weight = KEEP * self.weight + 1.0;
-    }
-
-    /// Running means of both.
-    pub fn means(&self) -> (f64, f64) {
-        let weight = self.weight.max(f64::MIN_POSITIVE);
-        (self.loss / weight, self.right / weight)
+impl<const N: usize> Default for Recent<N> {
+    fn default() -> Self {
+        Self { sums: [0.0; N], weight: 0.0 }
     }
 }
 
-impl fmt::Display for Recent {
+impl<const N: usize> Recent<N> {
+    /// Add one step's figures: its mean loss, and the share of pairs that were right.
+    pub fn add(&mut self, step: [f64; N]) {
+        const KEEP: f64 = 0.95;
+        self.sums.iter_mut().zip(step).for_each(|(sum, figure)| *sum = KEEP * *sum + figure);
+        self.weight = KEEP * self.weight + 1.0;
+    }
+
+    /// Their running means.
+    pub fn means(&self) -> [f64; N] {
+        let weight = self.weight.max(f64::MIN_POSITIVE);
+        self.sums.map(|sum| sum / weight)
+    }
+}
+
+impl fmt::Display for Recent<1> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (loss, right) = self.means();
+        let [loss] = self.means();
+        write!(f, "loss {loss:.4}")
+    }
+}
+
+impl fmt::Display for Recent<2> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [loss, right] = self.means();
         write!(f, "loss {loss:.4}, pairs right {:.1} %", 100.0 * right)
     }
 }

@@ -148,7 +148,7 @@ impl Trainer<'_> {
             (0..schedule.steps()).map(|step| schedule.batch(step).iter().map(&size).sum::<usize>()).sum();
         let done = (0..from.step).map(|step| schedule.batch(step).iter().map(&size).sum::<usize>()).sum();
         let mut progress = Progress::new(self.verbosity, phase, total, done);
-        let mut recent = Recent::default();
+        let mut recent = Recent::<2>::default();
         let every = self.settings.checkpoint_steps;
         for step in from.step..schedule.steps() {
             let here = Position { step, ..from };
@@ -176,7 +176,7 @@ impl Trainer<'_> {
             }
             let tokens = batch.iter().map(&size).sum();
             optimizer.step(rate(highest, step, schedule.steps(), self.settings.warmup), self.settings.clip)?;
-            recent.add(loss, right * share);
+            recent.add([loss, right * share]);
             progress.advance(tokens, Some(&recent));
         }
         Ok(Ending::Finished)

@@ -15,7 +15,7 @@ use rustyline::history::FileHistory;
 use rustyline::{Config, Editor};
 
 use crate::flags::Flags;
-use crate::local_server::LocalServer;
+use crate::local_server::AskedServer;
 use crate::settings::{Environment, Settings};
 use crate::{home, logging};
 
@@ -62,11 +62,8 @@ pub fn run(args: &ChatArgs, environment: &Environment) -> anyhow::Result<()> {
     }
     let settings = Settings::load(args.flags.file.path(environment).as_deref(), environment, layer)?;
     logging::start(&settings.log)?;
-    let local = match &args.server {
-        Some(_) => None,
-        None => Some(LocalServer::start(&settings, environment)?),
-    };
-    let url = args.server.as_deref().or(local.as_ref().map(LocalServer::url)).context("there is no server")?;
+    let server = AskedServer::at(args.server.as_deref(), &settings, environment)?;
+    let url = server.url();
     let client = Client::new(url, args.flags.api_key(), Connections { most: 1, timeout: PATIENCE })?;
     // Other servers have no preferences, and some refuse fields that they do not know.
     let dimensions: Option<Vec<String>> =

@@ -41,6 +41,37 @@ impl LocalServer {
     }
 }
 
+/// The server that a command asks: a running one that its flags name, or one in this process.
+#[derive(Debug)]
+pub enum AskedServer {
+    /// The address of a running server, as it was given.
+    Running(String),
+    /// A server that ends with this value.
+    Local(LocalServer),
+}
+
+impl AskedServer {
+    /// The server at `url`, or one that is started with the settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`LocalServer::start`].
+    pub fn at(url: Option<&str>, settings: &Settings, environment: &Environment) -> anyhow::Result<Self> {
+        match url {
+            Some(url) => Ok(Self::Running(url.to_owned())),
+            None => LocalServer::start(settings, environment).map(Self::Local),
+        }
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        match self {
+            Self::Running(url) => url,
+            Self::Local(local) => local.url(),
+        }
+    }
+}
+
 impl Drop for LocalServer {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {

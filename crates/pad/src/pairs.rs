@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use pad_client::{Client, Connections};
@@ -13,7 +13,7 @@ use pad_pairs::{
 };
 
 use crate::flags::Flags;
-use crate::local_server::LocalServer;
+use crate::local_server::AskedServer;
 use crate::logging;
 use crate::settings::{Environment, Settings};
 
@@ -230,11 +230,8 @@ pub fn run(args: &PairsArgs) -> anyhow::Result<()> {
         held_out: args.held_out.as_deref().map(Output::open).transpose()?,
     };
 
-    let local = match &args.server {
-        Some(_) => None,
-        None => Some(LocalServer::start(&settings, &environment)?),
-    };
-    let url = args.server.as_deref().or(local.as_ref().map(LocalServer::url)).context("there is no server")?;
+    let server = AskedServer::at(args.server.as_deref(), &settings, &environment)?;
+    let url = server.url();
     let connections = Connections { most: args.concurrency, timeout: PATIENCE };
     let client = Client::new(url, args.flags.api_key(), connections)?;
     let model = if args.server.is_some() { "the server's model".to_owned() } else { settings.model.served_name() };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use clap::Args;
-use pad_hub::{Catalogue, Hub, HubError, ModelFiles, Source};
+use pad_hub::{Catalogue, Hub, HubError, KnownModel, ModelFiles, Source};
 
 use crate::config_file::ConfigFile;
 use crate::home;
@@ -57,10 +57,7 @@ pub fn base_model(settings: &Settings, environment: &Environment) -> anyhow::Res
     let (given, hub) = (settings.model.source.as_str(), hub(settings, environment)?);
     let sha256 = Some(settings.model.sha256.as_str()).filter(|sha256| !sha256.is_empty());
     let catalogue = Catalogue::shipped()?;
-    // A path that exists is that path, whatever the catalogue holds.
-    if !Path::new(given).exists()
-        && let Some(model) = catalogue.find(given)
-    {
+    if let Some(model) = known(&catalogue, given) {
         let failed = |source: &Source, error: &HubError| {
             tracing::warn!(%source, %error, "this source does not give the model; the next one is tried");
         };
@@ -76,6 +73,11 @@ pub fn base_model(settings: &Settings, environment: &Environment) -> anyhow::Res
         });
     }
     Ok(pulled?)
+}
+
+/// The model of the catalogue that `given` names. A path that exists is that path, whatever the catalogue holds.
+pub fn known<'a>(catalogue: &'a Catalogue, given: &str) -> Option<&'a KnownModel> {
+    catalogue.find(given).filter(|_| !Path::new(given).exists())
 }
 
 /// The hub, configured by the settings and the environment.

@@ -19,7 +19,7 @@ use crate::backbone::Backbone;
 use crate::checkpoint;
 use crate::draws::Draws;
 use crate::heads::Head;
-use crate::progress::{Progress, Verbosity};
+use crate::progress::{Progress, Recent, Verbosity};
 use crate::schedule::{Schedule, rate};
 use crate::states::States;
 use crate::trainer::Stop;
@@ -223,7 +223,7 @@ impl<'a> Distiller<'a> {
         let (steps, tokens) = (schedule.steps(), |step: usize| schedule.batch(step).len());
         let mut progress =
             Progress::new(self.verbosity, "heads", (0..steps).map(tokens).sum(), (0..first).map(tokens).sum());
-        let mut recent = Recent::default();
+        let mut recent = Recent::<1>::default();
         for step in first..steps {
             if stop() {
                 self.save(folder, step, &optimizer)?;
@@ -244,7 +244,7 @@ impl<'a> Distiller<'a> {
                 optimizer.add(&gradients);
             }
             optimizer.step(rate(settings.lr, step, steps, settings.warmup), 0.0)?;
-            recent.add(loss);
+            recent.add([loss]);
             progress.advance(batch.len(), Some(&recent));
         }
         Ok(true)
@@ -300,26 +300,5 @@ impl<'a> Distiller<'a> {
             return Err(TrainError::checkpoint(folder, "it was made with other settings or from other traces"));
         }
         Ok((header.step, checkpoint::restore(folder, &self.variables())?))
-    }
-}
-
-/// The loss of the last steps.
-#[derive(Debug, Default)]
-struct Recent {
-    loss: f64,
-    weight: f64,
-}
-
-impl Recent {
-    fn add(&mut self, loss: f64) {
-        const KEEP: f64 = 0.95;
-        self.loss = KEEP * self.loss + loss;
-        self.weight = KEEP * self.weight + 1.0;
-    }
-}
-
-impl std::fmt::Display for Recent {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "loss {:.4}", self.loss / self.weight.max(f64::MIN_POSITIVE))
     }
 }

@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::distiller::{Distilled, Distiller};
 use super::judgement::Fidelity;
 use crate::TrainError;
-use crate::persrm::{Base, save};
+use crate::manifest::{Base, Manifest, settings_table};
+use crate::persrm::save;
 
 /// What people may want to know of the distillation.
 #[derive(Clone, Debug, Default)]
@@ -33,18 +34,6 @@ pub struct DistilledDimension {
     /// The instruction for less of it; weights below 0 use the head of the dimension that has it as principle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opposite: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Manifest<'a> {
-    kind: &'static str,
-    reference: &'static str,
-    beta: f64,
-    top_k: usize,
-    weight_range: [f64; 2],
-    base: &'a Base,
-    dimensions: &'a [DistilledDimension],
-    training: Training<'a>,
 }
 
 #[derive(Serialize)]
@@ -73,11 +62,6 @@ pub fn write(
     dimensions: &[DistilledDimension],
     record: &DistilRecord,
 ) -> Result<(), TrainError> {
-    std::fs::create_dir_all(folder).map_err(TrainError::io(folder))?;
-    let text = |name: &str, text: String| {
-        let path = folder.join(name);
-        std::fs::write(&path, text).map_err(TrainError::io(&path))
-    };
     let rounded = |x: f64| (x * 1e3).round() / 1e3;
     let names = || distilled.dimensions.iter().map(String::as_str);
     let fidelity = distilled.fidelity.iter().map(|Fidelity { variance, correlation }| Fidelity {
@@ -85,36 +69,25 @@ pub fn write(
         correlation: rounded(*correlation),
     });
     let ([prompts, held_out_prompts], [tokens, held_out_tokens]) = (distiller.prompts(), distiller.tokens());
-    let manifest = Manifest {
-        kind: "heads",
-        reference: "base",
-        beta: 1.0,
-        top_k: distiller.settings().top_k,
-        weight_range: [-2.0, 2.0],
-        base,
-        dimensions,
-        training: Training {
-            method: "distilled from prompted lanes",
-            source: &record.source,
-            seconds: record.seconds,
-            prompts,
-            held_out_prompts,
-            tokens,
-            held_out_tokens,
-            strengths: names().zip(distilled.strengths.iter().map(|s| rounded(f64::from(*s)))).collect(),
-            held_out: names().zip(fidelity).collect(),
-            settings: toml::Value::try_from(distiller.settings())
-                .unwrap_or_else(|_| toml::Value::Table(toml::Table::new())),
-        },
+    let training = Training {
+        method: "distilled from prompted lanes",
+        source: &record.source,
+        seconds: record.seconds,
+        prompts,
+        held_out_prompts,
+        tokens,
+        held_out_tokens,
+        strengths: names().zip(distilled.strengths.iter().map(|s| rounded(f64::from(*s)))).collect(),
+        held_out: names().zip(fidelity).collect(),
+        settings: settings_table(distiller.settings()),
     };
-    text("README.md", card(&manifest))?;
-    let toml = toml::to_string(&manifest).map_err(|error| TrainError::setting("persrm.toml", error.to_string()))?;
-    text("persrm.toml", toml)?;
+    let manifest = Manifest::new(base, distiller.settings().top_k, dimensions.iter().collect(), training);
+    manifest.write(folder, &card(&manifest))?;
     let heads = distilled.heads.iter().zip(&distilled.dimensions).flat_map(|(head, name)| head.variables(name));
     save(&folder.join("heads.safetensors"), heads.collect())
 }
 
-fn card(manifest: &Manifest<'_>) -> String {
+fn card(manifest: &Manifest<'_, &DistilledDimension, Training<'_>>) -> String {
     let training = &manifest.training;
     let mut card = format!(
         "# A personalized reward model for {}\n\nKind `heads`, distilled by `pad train --distil`: {} dimensions. Each head tells, from the base model's own hidden \
@@ -123,7 +96,7 @@ fn card(manifest: &Manifest<'_>) -> String {
         manifest.dimensions.len()
     );
     card.push_str("| dimension | instruction | held-out R2 | correlation | strength |\n|---|---|---:|---:|---:|\n");
-    for DistilledDimension { name, principle, .. } in manifest.dimensions {
+    for DistilledDimension { name, principle, .. } in &manifest.dimensions {
         let strength = training.strengths.get(name.as_str()).copied().unwrap_or(1.0);
         let (variance, correlation) = match training.held_out.get(name.as_str()) {
             Some(f) => (format!("{:.2}", f.variance), format!("{:.2}", f.correlation)),

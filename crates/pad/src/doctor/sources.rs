@@ -1,6 +1,5 @@
 //! Where models are and come from.
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use pad_hub::{Catalogue, Source};
@@ -34,10 +33,10 @@ pub fn model(settings: &Settings, environment: &Environment) -> Finding {
     const SUBJECT: &str = "model";
     let given = settings.model.source.as_str();
     let here = |files: &dyn std::fmt::Display| Finding::good(SUBJECT, format!("{given}: {files}"));
-    let known = Catalogue::shipped().ok().and_then(|catalogue| catalogue.find(given).cloned());
+    let known = Catalogue::shipped().ok().and_then(|catalogue| pull::known(&catalogue, given).cloned());
     let sources = match known {
-        Some(model) if !Path::new(given).exists() => model.sources,
-        _ => match given.parse::<Source>() {
+        Some(model) => model.sources,
+        None => match given.parse::<Source>() {
             Ok(Source::Path(path)) if path.exists() => return here(&"it is here"),
             Ok(Source::Path(path)) => {
                 let text = format!("{} is neither a path nor a name that `pad models` lists", path.display());
@@ -77,6 +76,8 @@ fn has_pip() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::settings::Layer;
 

@@ -11,7 +11,7 @@ use pad_train::{Base, DistilRecord, DistilSettings, DistilledDimension, Distille
 
 use super::flags::TrainArgs;
 use super::{load, watch};
-use crate::local_server::LocalServer;
+use crate::local_server::AskedServer;
 use crate::settings::{Environment, Settings};
 use crate::{cores, loading, pairs, pull};
 
@@ -109,11 +109,8 @@ fn collect(
     stop: &dyn Fn() -> bool,
 ) -> anyhow::Result<Vec<DistilledDimension>> {
     let flags = &args.distil;
-    let local = match &flags.server {
-        Some(_) => None,
-        None => Some(LocalServer::start(settings, environment)?),
-    };
-    let url = flags.server.as_deref().or(local.as_ref().map(LocalServer::url)).context("there is no server")?;
+    let server = AskedServer::at(flags.server.as_deref(), settings, environment)?;
+    let url = server.url();
     let client = Client::new(url, None, Connections { most: flags.concurrency, timeout: PATIENCE })?;
     let served = client.preferences()?;
     ensure!(
