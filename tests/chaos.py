@@ -119,7 +119,7 @@ class Server:
         keys.close()
         settings = {
             "PAD_SERVER__API_KEYS_FILE": keys.name, "PAD_SERVER__HEAD_SECONDS": "5", "PAD_SERVER__BODY_SECONDS": "5",
-            "PAD_SERVER__WRITE_SECONDS": "5",
+            "PAD_SERVER__WRITE_SECONDS": "5", "PAD_STORE__URL": "memory",
             # Small, so that it is full from the beginning and does not look like a leak.
             "PAD_ENGINE__KV_MEMORY": "192 MiB", "PAD_ENGINE__MAX_SEQUENCES": "24", "PAD_ENGINE__QUEUE": "48",
         }

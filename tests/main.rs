@@ -1,7 +1,7 @@
 //! Black-box tests: the real binary with the real default model, over real sockets.
 //!
 //! They need `python3` with pip: the default model is a file of a Python package, and the SDK's tests run the SDK. The page's tests need
-//! Debian's `chromium`.
+//! Debian's `chromium`, those of stored profiles Debian's `postgresql`.
 //! Servers are shared between tests where the settings allow it; see [`server`].
 
 mod agents;
@@ -33,6 +33,9 @@ mod operation;
 mod page;
 mod pairs;
 mod poll;
+mod postgres;
+mod profile_failures;
+mod profiles;
 mod props;
 mod sampling;
 mod schema;

@@ -7,13 +7,15 @@ use std::sync::OnceLock;
 /// How often a download is tried: a package index may be out of reach for a moment.
 const ATTEMPTS: usize = 3;
 
-/// The binary under test, without the settings of whoever runs the tests. `PAD_HOME` alone is kept: it says where models lie.
+/// The binary under test, without the settings of whoever runs the tests. `PAD_HOME` alone is kept: it says where models lie. Nothing is
+/// stored beyond the process, unless the test says where.
 pub fn pad() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pad"));
     let settings = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for name in settings.filter(|name| name.starts_with("PAD_") && name != "PAD_HOME") {
         command.env_remove(name);
     }
+    command.env("PAD_STORE__URL", "memory");
     command
 }
 

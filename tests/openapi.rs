@@ -33,7 +33,7 @@ fn every_route_is_described_and_every_description_has_a_route() {
         for (method, operation) in item.as_object().expect("operations") {
             let answer = client.send(
                 &method.to_uppercase(),
-                &path.replace("{id}", "nothing"),
+                &path.replace("{id}", "nothing").replace("{name}", "nothing"),
                 if method == "post" { "{}" } else { "" },
             );
             let described = operation["responses"].as_object().expect("responses");

@@ -1,8 +1,9 @@
-"""Three servers behind HAProxy with docker/haproxy.cfg, under load: affinity, a drained server, a killed one, a rolling restart.
+"""Three servers behind HAProxy with docker/haproxy.cfg, under load: affinity, conversations that go from server to server over a shared
+PostgreSQL, a drained server, a killed one, a rolling restart.
 
     cargo build --release && python3 tests/scale.py target/release/pad [--prometheus]
 
-Needs `haproxy`, and `prometheus` for the figures (Debian has both). All processes listen on 127.0.0.1 and end with the script.
+Needs `haproxy`, `postgresql`, and `prometheus` for the figures (Debian has all of them). All processes listen on 127.0.0.1 and end with the script.
 """
 
 import argparse
@@ -54,15 +55,45 @@ def wait(what, condition, seconds=120):
     sys.exit(f"waited {seconds} s until {what}")
 
 
+class Database:
+    """PostgreSQL in a folder of its own; as root it runs as the account of Debian's package."""
+
+    def __init__(self, folder):
+        versions = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+        if not versions:
+            sys.exit("needs postgresql")
+        programs, data = versions[-1], folder / "database"
+        self.port, account = free_port(), []
+        folder.chmod(0o711)
+        data.mkdir()
+        if os.getuid() == 0:
+            account = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+            shutil.chown(data, "postgres")
+        initdb = [*account, programs / "initdb", "--auth=trust", "--username=pad", "--encoding=UTF8", "--pgdata", data]
+        subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL)
+        server = [*account, programs / "postgres", "-D", data, "-k", data, "-p", str(self.port), "-h", "127.0.0.1"]
+        self.process = subprocess.Popen(server, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        wait("PostgreSQL answers", lambda: subprocess.run(ready).returncode == 0)
+
+    def url(self):
+        return f"postgres://pad@127.0.0.1:{self.port}/postgres"
+
+    def end(self):
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait()
+
+
 class Replica:
-    def __init__(self, binary, name):
-        self.binary, self.name, self.port, self.process = binary, name, free_port(), None
+    def __init__(self, binary, name, store):
+        self.binary, self.name, self.store, self.port, self.process = binary, name, store, free_port(), None
 
     def start(self):
         variables = {
             "PAD_SERVER__LAME_DUCK_SECONDS": str(LAME_DUCK),
             "PAD_SERVER__DRAIN_SECONDS": str(DRAIN),
             "PAD_LOG": "warn",
+            "PAD_STORE__URL": self.store,
         }
         command = [self.binary, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
         self.process = subprocess.Popen(command, env={**os.environ, **variables}, stdout=subprocess.DEVNULL)
@@ -101,6 +132,37 @@ def stream(port, user, tokens):
         return None, repr(error)
     finally:
         connection.close()
+
+
+def respond(port, text, previous):
+    """A response and the server that made it, or why there is none."""
+    body = {"input": text, "previous_response_id": previous, "max_output_tokens": 4}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request("POST", "/v1/responses", json.dumps(body), {"content-type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
+
+
+def conversations(router, replicas, rounds=20):
+    """How many second turns are answered by another server than the first, and how many of them know the first."""
+    known = moved = 0
+    for number in range(rounds):
+        counts = [metric(get(r.port, "/metrics")[1], "vllm:request_success_total") for r in replicas]
+        status, first = respond(router, f"My number is {number}.", None)
+        assert status == 200, first
+        after = [metric(get(r.port, "/metrics")[1], "vllm:request_success_total") for r in replicas]
+        maker = [one != two for one, two in zip(counts, after)].index(True)
+        # Straight to another one: the router may send it to the same server.
+        other = replicas[(maker + 1 + number % 2) % len(replicas)].port if number % 2 else router
+        status, second = respond(other, "What is my number?", first["id"])
+        again = [metric(get(r.port, "/metrics")[1], "vllm:request_success_total") for r in replicas]
+        moved += status == 200 and [one != two for one, two in zip(after, again)].index(True) != maker
+        known += status == 200 and second["usage"]["input_tokens"] > first["usage"]["input_tokens"]
+    print(f"conversations over several servers: {known} of {rounds} second turns know the first; {moved} by another server")
+    return known == rounds and moved >= rounds // 2
 
 
 class Load:
@@ -197,10 +259,11 @@ def main():
     given = parser.parse_args()
     if not shutil.which("haproxy"):
         sys.exit("needs haproxy")
-    replicas = [Replica(given.binary, name) for name in ("one", "two", "three")]
-    router, well = None, True
+    router, database, replicas, well = None, None, [], True
     folder = pathlib.Path(tempfile.mkdtemp())
     try:
+        database = Database(folder)
+        replicas = [Replica(given.binary, name, database.url()) for name in ("one", "two", "three")]
         for replica in replicas:
             replica.start()
         port = free_port()
@@ -223,6 +286,8 @@ def main():
         served = sum(1 for one, two in zip(before, after) if two > one)
         print(f"servers that answered bob's nine requests: {served}")
         well &= served == 1
+
+        well &= conversations(port, replicas)
 
         if given.prometheus:
             well &= prometheus_sees(folder, replicas, 12)
@@ -261,6 +326,8 @@ def main():
             if process and process.poll() is None:
                 process.kill()
                 process.wait()
+        if database:
+            database.end()
         shutil.rmtree(folder, ignore_errors=True)
     print("all as it has to be" if well else "NOT as it has to be")
     sys.exit(not well)

@@ -36,7 +36,7 @@ impl Server {
     fn start_as(mut command: Command, flags: &[&str], variables: &[(&str, &str)]) -> Self {
         model::fetched();
         command.args(["serve", "--host", "127.0.0.1", "--port", "0"]).args(flags);
-        command.env("PAD_REWARD", "prompted").envs(variables.iter().copied());
+        command.env("PAD_REWARD", "prompted").env("PAD_STORE__URL", "memory").envs(variables.iter().copied());
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -119,15 +119,15 @@ impl Drop for Server {
     }
 }
 
-/// Ends the server when the tests' process is gone: a shared server is never dropped.
-struct Minder {
+/// Ends a process when the tests' process is gone: a shared server is never dropped.
+pub struct Minder {
     child: Child,
     _stdin: Option<ChildStdin>,
 }
 
 impl Minder {
     /// A shell that waits for the end of its input, which is the end of this process, however it comes.
-    fn of(server: u32) -> Self {
+    pub fn of(server: u32) -> Self {
         let mut child = Command::new("sh")
             .args(["-c", "read -r line; kill -KILL \"$1\"", "minder", &server.to_string()])
             .stdin(Stdio::piped())
@@ -138,7 +138,8 @@ impl Minder {
         Self { _stdin: child.stdin.take(), child }
     }
 
-    fn dismiss(&mut self) {
+    /// Do nothing any more.
+    pub fn dismiss(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

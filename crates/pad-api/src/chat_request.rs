@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::object::objects;
 use crate::whole;
 use crate::{
-    ChatMessage, GuidedJson, MaxTokens, PadOptions, Preference, ResponseFormat, Stop, StructuredOutputs, Tool,
+    ChatMessage, GuidedJson, MaxTokens, PadOptions, PreferenceChoice, ResponseFormat, Stop, StructuredOutputs, Tool,
     ToolChoice,
 };
 
@@ -131,11 +131,16 @@ pub struct ChatRequest {
     #[schema(deprecated, value_type = Option<Vec<Object>>)]
     pub functions: Option<Vec<IgnoredAny>>,
     /// What to steer towards; see `GET /v1/preferences` for the dimensions. Default: the server's.
-    pub preference: Option<Preference>,
+    pub preference: Option<PreferenceChoice>,
     /// Metadata of the client. `pad_preference` is a preference for clients that cannot send `preference`: as text, in one of the
     /// forms of the header `x-pad-preference`.
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Map<String, Value>>,
+    /// The user on whose behalf the request is made. If the server binds profiles to users, the stored profile of this name applies where
+    /// neither body, header nor metadata have a preference.
+    pub user: Option<String>,
+    /// The user under OpenAI's newer name; used if `user` is absent.
+    pub safety_identifier: Option<String>,
     /// How strongly to steer, and whether to explain it.
     pub pad: Option<PadOptions>,
     /// Separates the cached prompt: only requests with the same salt (and key) can use it. Not empty.
@@ -194,9 +199,10 @@ mod tests {
         assert_eq!(request.stream_options, Some(StreamOptions { include_usage: Some(true) }));
         assert_eq!(request.tools.map(|tools| tools[0].function.strict), Some(Some(true)));
         assert_eq!((request.parallel_tool_calls, request.functions.map(|all| all.len())), (Some(true), Some(1)));
-        for name in ["function_call", "stream_options.include_obfuscation", "user"] {
+        for name in ["function_call", "stream_options.include_obfuscation", "verbosity"] {
             assert!(parsed.ignored.iter().any(|ignored| ignored == name), "{name} is reported in {:?}", parsed.ignored);
         }
+        assert_eq!((request.user.as_deref(), request.safety_identifier.as_deref()), (Some("user-1234"), Some("s")));
         assert!(!parsed.ignored.iter().any(|name| name == "model"));
     }
 

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::object::objects;
 use crate::whole;
 use crate::{
-    GuidedJson, MaxTokens, PadOptions, Preference, Prompt, ResponseFormat, Stop, StreamOptions, StructuredOutputs,
+    GuidedJson, MaxTokens, PadOptions, PreferenceChoice, Prompt, ResponseFormat, Stop, StreamOptions, StructuredOutputs,
 };
 
 /// A completion request: prompts that are continued without a chat template.
@@ -100,10 +100,13 @@ pub struct CompletionRequest {
     /// A constraint of the answer's text, under vLLM's newer name.
     pub structured_outputs: Option<StructuredOutputs>,
     /// What to steer towards. A reward lane with a principle puts it around the prompt's text.
-    pub preference: Option<Preference>,
+    pub preference: Option<PreferenceChoice>,
     /// As in a chat completion.
     #[schema(value_type = Option<Object>)]
     pub metadata: Option<Map<String, Value>>,
+    /// The user on whose behalf the request is made. If the server binds profiles to users, the stored profile of this name applies where
+    /// neither body, header nor metadata have a preference.
+    pub user: Option<String>,
     /// How strongly to steer, and whether to explain it.
     pub pad: Option<PadOptions>,
     /// Separates the cached prompt: only requests with the same salt (and key) can use it. Not empty.
@@ -133,7 +136,8 @@ mod tests {
         });
         let parsed = from_slice::<CompletionRequest>(body.to_string().as_bytes()).expect("well formed");
         assert_eq!((parsed.value.best_of, parsed.value.logprobs, parsed.value.echo), (Some(0), Some(0), Some(true)));
-        assert_eq!(parsed.ignored, ["user"]);
+        assert!(parsed.ignored.is_empty(), "{:?}", parsed.ignored);
+        assert_eq!(parsed.value.user.as_deref(), Some("user-1234"));
         let missing = from_slice::<CompletionRequest>(b"{}").expect_err("no prompt");
         assert_eq!(missing.param.as_deref(), Some("prompt"));
     }

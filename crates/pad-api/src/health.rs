@@ -77,6 +77,18 @@ pub struct KvBlocks {
 pub struct Readiness {
     /// Always true; a server that is not ready answers 503 with an error.
     pub ready: bool,
+    /// Whether everything works.
+    pub status: ReadyStatus,
+}
+
+/// How much of a server that accepts requests works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadyStatus {
+    /// Everything.
+    Ok,
+    /// The database does not answer: text is generated, but what needs stored profiles or responses gets status 503.
+    Degraded,
 }
 
 /// `GET /version`: the server's version.

@@ -32,6 +32,12 @@ pub enum ObjectKind {
     /// A model.
     #[serde(rename = "model")]
     Model,
+    /// A stored profile.
+    #[serde(rename = "preference_profile")]
+    PreferenceProfile,
+    /// All that is stored about a user.
+    #[serde(rename = "preference_profile.export")]
+    ProfileExport,
     /// A list of models or dimensions.
     #[serde(rename = "list")]
     List,

@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn guidance_is_read() {
         let request = read(r#"{"beta": 2, "top_k": 5, "candidates": "union", "trace": true}"#).expect("well formed");
-        assert_eq!(request.preference, Some(Preference::Ordered(vec![1.0, -0.5])));
+        assert_eq!(request.preference, Some(Preference::Ordered(vec![1.0, -0.5]).into()));
         let candidates = Some(CandidateLanes::Union);
         let expected =
             PadOptions { beta: Some(2.0), top_k: Some(5), candidates, trace: Some(true), ..PadOptions::default() };

@@ -1,10 +1,7 @@
 //! A preference: what a request steers towards.
 
-use std::fmt;
-
-use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::Serialize;
 use serde::ser::Serializer;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{RefOr, Schema};
@@ -29,45 +26,6 @@ impl Serialize for Preference {
             Self::Ordered(weights) => serializer.collect_seq(weights),
             Self::Principle(words) => serializer.serialize_str(words),
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Preference {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(PreferenceVisitor)
-    }
-}
-
-struct PreferenceVisitor;
-
-impl<'de> Visitor<'de> for PreferenceVisitor {
-    type Value = Preference;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object of dimension names and weights, an array of weights, or a principle as a string")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Preference, E> {
-        Preference::of_string(text).map_err(E::custom)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Preference, A::Error> {
-        let mut weights = Vec::new();
-        while let Some(weight) = seq.next_element()? {
-            weights.push(weight);
-        }
-        Ok(Preference::Ordered(weights))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Preference, A::Error> {
-        let mut weights: Vec<(String, f64)> = Vec::new();
-        while let Some((name, weight)) = map.next_entry::<String, f64>()? {
-            if weights.iter().any(|(known, _)| *known == name) {
-                return Err(A::Error::custom(format_args!("dimension `{name}` is given twice")));
-            }
-            weights.push((name, weight));
-        }
-        Ok(Preference::Named(weights))
     }
 }
 

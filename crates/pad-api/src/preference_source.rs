@@ -13,6 +13,8 @@ pub enum PreferenceSource {
     Header,
     /// `metadata.pad_preference` in the body.
     Metadata,
+    /// The stored profile of the body's `user` or `safety_identifier`.
+    Profile,
     /// The API key that the request came with.
     Key,
     /// The name that the request gave as its model, which is a preset.
@@ -28,7 +30,7 @@ impl PreferenceSource {
         match self {
             Self::Header => "x-pad-preference",
             Self::Metadata => "metadata.pad_preference",
-            Self::Body | Self::Key | Self::Model | Self::Default => "preference",
+            Self::Body | Self::Profile | Self::Key | Self::Model | Self::Default => "preference",
         }
     }
 }

@@ -3,9 +3,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::Preference;
+use crate::preference_choice::PROFILE;
+use crate::{NamedProfile, Preference, PreferenceChoice};
 
-impl Preference {
+impl PreferenceChoice {
     /// A string in the place of a preference: a JSON object or array where it looks like one, else a principle in plain words.
     ///
     /// # Errors
@@ -14,7 +15,7 @@ impl Preference {
         let trimmed = text.trim();
         let array = trimmed.starts_with('[') && trimmed.ends_with(']');
         if !array && !trimmed.starts_with('{') {
-            return Ok(Self::Principle(text.to_owned()));
+            return Ok(Preference::Principle(text.to_owned()).into());
         }
         let wrong = |error: serde_json::Error| {
             let error = error.to_string();
@@ -28,8 +29,8 @@ impl Preference {
         Ok(preference)
     }
 
-    /// A preference outside of a JSON body: a JSON object or array, weights as in `concise=1,cheerful=-0.5`, or a principle in
-    /// plain words.
+    /// A choice outside of a JSON body: a JSON object or array, weights as in `concise=1,cheerful=-0.5`, `profile=alice` alone or
+    /// among weights, or a principle in plain words.
     ///
     /// # Errors
     /// If it starts as JSON but is not a preference, or if all parts name a dimension and one of them has no number.
@@ -38,28 +39,56 @@ impl Preference {
         if parts.is_empty() || parts.len() < text.split(',').count() {
             return Self::of_string(text.trim());
         }
+        let mut profile = None;
         let mut weights: Vec<(String, f64)> = Vec::with_capacity(parts.len());
-        for (name, number) in parts {
-            let weight: f64 = number.parse().ok().filter(|weight: &f64| weight.is_finite()).ok_or_else(|| {
-                format!("the weight of `{name}` is `{number}`; allowed: a number, as in `concise=1,cheerful=-0.5`")
+        for (name, value) in parts {
+            if name == PROFILE {
+                if profile.replace(value).is_some() {
+                    return Err("`profile` is given twice".to_owned());
+                }
+                continue;
+            }
+            let weight: f64 = value.parse().ok().filter(|weight: &f64| weight.is_finite()).ok_or_else(|| {
+                format!("the weight of `{name}` is `{value}`; allowed: a number, as in `concise=1,cheerful=-0.5`")
             })?;
             if weights.iter().any(|(known, _)| known == name) {
                 return Err(format!("dimension `{name}` is given twice"));
             }
             weights.push((name.to_owned(), weight));
         }
-        Ok(Self::Named(weights))
+        Ok(match profile {
+            Some(name) => Self::Profile(NamedProfile { name: name.to_owned(), weights }),
+            None => Preference::Named(weights).into(),
+        })
     }
 
-    /// A preference as a value of settings or metadata: as in a body, strings as in a header.
+    /// A choice as a value of metadata: as in a body, strings as in a header.
     ///
     /// # Errors
-    /// If it is not a preference.
+    /// If it is none.
     pub fn from_value(value: &Value) -> Result<Self, String> {
         match value {
             Value::String(text) => Self::from_text(text),
             other => Self::deserialize(other).map_err(|error| error.to_string()),
         }
+    }
+}
+
+impl Preference {
+    /// The same where a profile cannot be named, as in settings.
+    ///
+    /// # Errors
+    /// As [`PreferenceChoice::from_text`], and if it names a profile.
+    pub fn from_text(text: &str) -> Result<Self, String> {
+        PreferenceChoice::from_text(text)?.own()
+    }
+
+    /// The same for a value.
+    ///
+    /// # Errors
+    /// As [`PreferenceChoice::from_value`], and if it names a profile.
+    pub fn from_value(value: &Value) -> Result<Self, String> {
+        PreferenceChoice::from_value(value)?.own()
     }
 }
 
@@ -86,7 +115,8 @@ mod tests {
     fn a_string_of_json_is_json() {
         let body = |preference: &str| {
             let body = json!({"messages": [], "preference": preference}).to_string();
-            from_slice::<ChatRequest>(body.as_bytes()).map(|parsed| parsed.value.preference)
+            from_slice::<ChatRequest>(body.as_bytes())
+                .map(|parsed| parsed.value.preference.map(|given| given.own().expect("in full")))
         };
         assert_eq!(body(r#"{"concise": 2}"#), Ok(Some(named(&[("concise", 2.0)]))));
         assert_eq!(body(" [1, -0.5] "), Ok(Some(Preference::Ordered(vec![1.0, -0.5]))));

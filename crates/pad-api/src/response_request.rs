@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use crate::object::objects;
 use crate::whole;
-use crate::{MaxTokens, PadOptions, Preference, ResponseInput, ResponseToolChoice, ResponseTools, TextOptions};
+use crate::{MaxTokens, PadOptions, PreferenceChoice, ResponseInput, ResponseToolChoice, ResponseTools, TextOptions};
 
 /// A request for a response: text and function calls.
 ///
@@ -69,7 +69,12 @@ pub struct ResponseRequest {
     /// `preference`: as text, in one of the forms of the header `x-pad-preference`.
     pub metadata: Option<BTreeMap<String, String>>,
     /// What to steer towards; see `GET /v1/preferences` for the dimensions.
-    pub preference: Option<Preference>,
+    pub preference: Option<PreferenceChoice>,
+    /// The user on whose behalf the request is made. If the server binds profiles to users, the stored profile of this name applies where
+    /// neither body, header nor metadata have a preference.
+    pub user: Option<String>,
+    /// The user under OpenAI's newer name; used if `user` is absent.
+    pub safety_identifier: Option<String>,
     /// How strongly to steer, and whether to explain it.
     pub pad: Option<PadOptions>,
     /// Separates the cached prompt: only requests with the same salt (and key) can use it. Not empty.

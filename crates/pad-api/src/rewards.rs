@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::object::objects;
-use crate::{ChatMessage, ObjectKind, Preference, Usage};
+use crate::{ChatMessage, ObjectKind, Preference, PreferenceChoice, Usage};
 
 /// A conversation whose last answer is scored; nothing is generated.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -22,10 +22,10 @@ pub struct RewardsRequest {
     /// The served model's id or an alias of it; default: the served model.
     pub model: Option<String>,
     /// The preference to score; not together with `preferences`.
-    pub preference: Option<Preference>,
+    pub preference: Option<PreferenceChoice>,
     /// Several preferences, scored in one pass over the answer.
     #[schema(max_items = 32)]
-    pub preferences: Option<Vec<Preference>>,
+    pub preferences: Option<Vec<PreferenceChoice>>,
     /// Whether the answer is complete: then its end token is scored as well. Default: true.
     pub complete: Option<bool>,
     /// Report every token.
@@ -70,7 +70,7 @@ pub struct Rewards {
 /// The reward of an answer under one preference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PreferenceReward {
-    /// The preference as given.
+    /// The preference as given; for a stored profile, what that prefers.
     pub preference: Preference,
     /// The weighted sum of the dimensions' rewards.
     pub reward: f64,

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::RewardError;
 
+/// No dimension is called so: beside weights it names a stored profile.
+const RESERVED: &str = "profile";
+
 /// A preference dimension: the name that requests use, and the principle that a text-conditioned model reads.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,8 +30,13 @@ pub struct Dimension {
 }
 
 impl Dimension {
-    /// Refuses a name that cannot stand in a metric's label or be joined with "+".
+    /// Refuses a name that cannot stand in a metric's label or be joined with "+", or that means something else in a request.
     pub(crate) fn check_name(&self) -> Result<(), RewardError> {
+        if self.name == RESERVED {
+            let value = format!("`{RESERVED}`");
+            let allowed = "another name: in a request's preference this one names a stored profile";
+            return Err(RewardError::manifest("dimensions.name", &value, allowed));
+        }
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if self.name.is_empty() || !self.name.chars().all(plain) {
             return Err(RewardError::manifest(

@@ -344,6 +344,7 @@ mod tests {
         assert!(refused(|m| m.dimensions.push(m.dimensions[0].clone())).contains("`humor` twice"));
         assert!(refused(|m| m.dimensions[0].name = "a+b".into()).contains("`a+b`"));
         assert!(refused(|m| m.dimensions[0].name = String::new()).contains("dimensions.name is ``"));
+        assert!(refused(|m| m.dimensions[0].name = "profile".into()).contains("names a stored profile"));
         assert!(refused(|m| m.dimensions[0].principle = " ".into()).contains("principle of dimension `humor`"));
         assert!(refused(|m| m.beta = f32::NAN).contains("beta is NaN"));
         assert!(refused(|m| m.beta = -1.0).contains("beta is -1"));

@@ -15,7 +15,7 @@ use crate::lifecycle::Phase;
 use crate::state::{AppState, Shared};
 use crate::{
     ApiError, auth, chat, completions, docs, embeddings, error_shape, head, health, host_check, load_report, models,
-    openapi, preferences, request_id, responses, rewards, server_info, tokens,
+    openapi, preferences, profiles, request_id, responses, rewards, server_info, tokens,
 };
 
 /// All routes over `state`.
@@ -29,6 +29,9 @@ pub fn app(state: AppState) -> Router {
         // The rest of the path: ids of models have slashes.
         .route("/v1/models/{*id}", get(models::get))
         .route("/v1/preferences", get(preferences::list))
+        .route("/v1/preferences/profiles", get(profiles::list::list))
+        .route("/v1/preferences/profiles/{name}", get(profiles::get).put(profiles::put).delete(profiles::delete))
+        .route("/v1/preferences/profiles/{name}/export", get(profiles::export::get))
         .route("/v1/responses", post(responses::create))
         .route("/v1/responses/{id}", get(responses::get).delete(responses::delete))
         .route("/v1/responses/{id}/input_items", get(responses::input_items::list))

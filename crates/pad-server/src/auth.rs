@@ -6,6 +6,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::Response;
+use pad_store::Scope;
 
 use crate::grant::Grant;
 use crate::state::Shared;
@@ -26,9 +27,9 @@ impl Caller {
         self.key.as_ref()
     }
 
-    /// The caller's identity, for data kept between requests; none if the server is open to everyone.
-    pub(crate) fn owner(&self) -> Option<[u8; 32]> {
-        self.key.as_ref().map(ApiKey::digest)
+    /// Whose data kept between requests these are.
+    pub(crate) fn scope(&self) -> Scope {
+        self.key.as_ref().map_or_else(Scope::common, ApiKey::scope)
     }
 
     /// A place for one choice, if there are tokens for it, as far as the caller has limits. What more a request takes is for

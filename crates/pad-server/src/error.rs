@@ -95,6 +95,24 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, INVALID, Some("response_not_found"), message)
     }
 
+    /// 404: no profile has this name.
+    pub fn profile_not_found(name: &str) -> Self {
+        let message = format!("there is no profile `{name}`, and nothing else is stored under this name");
+        Self::new(StatusCode::NOT_FOUND, INVALID, Some("profile_not_found"), message)
+    }
+
+    /// 404: the server stores no profiles.
+    pub fn nothing_stored() -> Self {
+        let message = "this server stores no profiles: `store.url` is `none` in its settings";
+        Self::new(StatusCode::NOT_FOUND, INVALID, Some("nothing_stored"), message)
+    }
+
+    /// 412: a profile is not in the state that the request's headers expect.
+    pub fn profile_changed() -> Self {
+        let message = "the profile is not in the state that `if-match` or `if-none-match` expects: read it again";
+        Self::new(StatusCode::PRECONDITION_FAILED, INVALID, Some("profile_changed"), message)
+    }
+
     /// 404: no route has this path.
     pub fn route_not_found(path: &str) -> Self {
         let message = match elsewhere(path) {

@@ -1,4 +1,4 @@
-//! The errors of requests for text or rewards, for the API description.
+//! The errors of requests, for the API description: of those for text or rewards, and of those for stored profiles.
 
 use pad_api::ErrorBody;
 use utoipa::IntoResponses;
@@ -10,7 +10,7 @@ pub(crate) enum Failures {
     /// A value is wrong (`param` names the field), or the input is too long.
     #[response(status = 400)]
     Invalid(ErrorBody),
-    /// No such model, or no such previous response.
+    /// No such model, no such profile, or no such previous response.
     #[response(status = 404)]
     NotFound(ErrorBody),
     /// The body is too large.
@@ -19,7 +19,22 @@ pub(crate) enum Failures {
     /// The queue, or the key's share of it, is full.
     #[response(status = 429, headers(("retry-after" = u64, description = "Seconds to wait.")))]
     TooMany(ErrorBody),
-    /// The server is draining, or its engine has stopped.
+    /// The server is draining, its engine has stopped, or the database does not answer that has what is asked for.
+    #[response(status = 503, headers(("retry-after" = u64, description = "Seconds to wait.")))]
+    Unavailable(ErrorBody),
+}
+
+/// The answers that all routes of profiles have.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "it is a description: nothing makes one")]
+pub(crate) enum ProfileFailures {
+    /// A value is wrong; `param` names it.
+    #[response(status = 400)]
+    Invalid(ErrorBody),
+    /// There is no such profile, or the server stores none.
+    #[response(status = 404)]
+    NotFound(ErrorBody),
+    /// The database does not answer.
     #[response(status = 503, headers(("retry-after" = u64, description = "Seconds to wait.")))]
     Unavailable(ErrorBody),
 }

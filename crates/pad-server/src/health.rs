@@ -6,8 +6,9 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use pad_api::{EngineHealth, ErrorBody, Health, HealthStatus, KvBlocks, Readiness, Version};
+use pad_api::{EngineHealth, ErrorBody, Health, HealthStatus, KvBlocks, Readiness, ReadyStatus, Version};
 use pad_engine::Status;
+use pad_store::Store;
 
 use crate::ApiError;
 use crate::lifecycle::Phase;
@@ -33,13 +34,13 @@ pub(crate) async fn health(State(shared): State<Arc<Shared>>) -> Json<Health> {
 #[utoipa::path(
     get, path = "/ready", tag = "Operation", operation_id = "ready", security(()),
     responses(
-        (status = 200, description = "Requests are accepted.", body = Readiness),
+        (status = 200, description = "Requests are accepted. `status` is `degraded` while the database does not answer.", body = Readiness),
         (status = 503, description = "The server is draining, or its engine has stopped.", body = ErrorBody),
     )
 )]
 pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Result<Json<Readiness>, ApiError> {
     match word(&shared.state.engine.status(), shared.state.lifecycle.phase()) {
-        HealthStatus::Ok => Ok(Json(Readiness { ready: true })),
+        HealthStatus::Ok => Ok(Json(Readiness { ready: true, status: completeness(&shared) })),
         HealthStatus::Draining => Err(ApiError::draining()),
         HealthStatus::Dead => Err(ApiError::unavailable("engine_dead", "the engine has stopped")),
     }
@@ -49,7 +50,7 @@ pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Result<Json<Read
 #[utoipa::path(
     get, path = "/ping", tag = "Operation", operation_id = "ping", security(()),
     responses(
-        (status = 200, description = "Requests are accepted.", body = Readiness),
+        (status = 200, description = "Requests are accepted. `status` is `degraded` while the database does not answer.", body = Readiness),
         (status = 503, description = "The server is draining, or its engine has stopped.", body = ErrorBody),
     )
 )]
@@ -72,8 +73,17 @@ pub(crate) async fn version() -> Json<Version> {
     responses((status = 200, description = "Prometheus' text format, version 0.0.4.", body = String, content_type = "text/plain"))
 )]
 pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> impl IntoResponse {
-    let page = shared.metrics.page(&shared.state.engine.status());
+    let store_up = completeness(&shared) == ReadyStatus::Ok;
+    let page = shared.metrics.page(&shared.state.engine.status(), store_up);
     ([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], page)
+}
+
+/// Whether the database answers. A server whose database does not still generates text, and keeps its place among others.
+fn completeness(shared: &Shared) -> ReadyStatus {
+    match shared.state.store.as_ref().map(Store::health) {
+        None | Some(pad_store::Health::Up) => ReadyStatus::Ok,
+        Some(pad_store::Health::Down(_)) => ReadyStatus::Degraded,
+    }
 }
 
 fn word(status: &Status, phase: Phase) -> HealthStatus {

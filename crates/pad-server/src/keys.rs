@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use pad_api::Preference;
+use pad_store::Scope;
 use sha2::{Digest, Sha256};
 use subtle::{ConditionallySelectable, ConstantTimeEq};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,6 +25,8 @@ pub struct ApiKey {
     tokens: Option<Arc<Bucket>>,
     /// What its requests are steered towards where they say nothing.
     preference: Option<Arc<Preference>>,
+    /// Who owns what is stored for it, if that is not the key itself.
+    owner: Option<Arc<str>>,
 }
 
 #[derive(Clone)]
@@ -35,7 +38,13 @@ struct Slots {
 impl ApiKey {
     /// A key without limits of its own. The secret is not kept.
     pub fn new(secret: &str) -> Self {
-        Self { digest: Sha256::digest(secret.as_bytes()).into(), slots: None, tokens: None, preference: None }
+        Self {
+            digest: Sha256::digest(secret.as_bytes()).into(),
+            slots: None,
+            tokens: None,
+            preference: None,
+            owner: None,
+        }
     }
 
     /// A key as settings give it: a secret, or `sha256:` and the 64 hexadecimal digits of one's digest. None where those are
@@ -49,7 +58,7 @@ impl ApiKey {
         for (at, byte) in digest.iter_mut().enumerate() {
             *byte = u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok()?;
         }
-        Some(Self { digest, slots: None, tokens: None, preference: None })
+        Some(Self { digest, slots: None, tokens: None, preference: None, owner: None })
     }
 
     /// The SHA-256 of the secret.
@@ -81,6 +90,17 @@ impl ApiKey {
     /// What its requests are steered towards where they say nothing.
     pub(crate) fn preference(&self) -> Option<&Preference> {
         self.preference.as_deref()
+    }
+
+    /// The same key, which shares profiles and stored responses with all keys of this owner. So a key can be replaced without losing them.
+    #[must_use]
+    pub fn owned_by(self, owner: &str) -> Self {
+        Self { owner: Some(owner.into()), ..self }
+    }
+
+    /// Whose profiles and stored responses its requests see.
+    pub(crate) fn scope(&self) -> Scope {
+        self.owner.as_deref().map_or_else(|| Scope::of_key(&self.digest), Scope::of_owner)
     }
 
     /// Reserves places for this many more choices.

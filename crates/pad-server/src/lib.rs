@@ -38,6 +38,7 @@ mod origins;
 mod preferences;
 mod preparation;
 mod preset;
+mod profiles;
 mod queue_time;
 mod rate;
 mod refusal;

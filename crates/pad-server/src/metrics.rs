@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use pad_api::FinishReason;
-use prometheus::{Counter, Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Counter, Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
 
 use crate::engine_metrics::EngineMetrics;
 
@@ -23,6 +25,7 @@ pub(crate) struct Metrics {
     grammars: IntCounterVec,
     steered_tokens: IntCounter,
     kl: Counter,
+    store_up: IntGauge,
 }
 
 /// Upper bounds in seconds, as vLLM's dashboards expect them.
@@ -57,6 +60,9 @@ impl Metrics {
         let kl =
             Counter::new("pad_kl_nats_total", "Sum over tokens of the KL divergence from the base model, in nats.")?;
         registry.register(Box::new(kl.clone()))?;
+        let store_up =
+            IntGauge::new("pad_store_up", "1 while the database of profiles and responses answers, or there is none.")?;
+        registry.register(Box::new(store_up.clone()))?;
         let success = labelled("vllm:request_success_total", "Choices that ended well.", "finished_reason")?;
         for reason in [FinishReason::Stop, FinishReason::Length] {
             success.with_label_values(&[reason.as_str()]);
@@ -89,6 +95,7 @@ impl Metrics {
             )?,
             steered_tokens: counter("pad_steered_tokens_total", "Tokens sent that were not the base model's first.")?,
             kl,
+            store_up,
             engine: EngineMetrics::register(&registry)?,
             registry,
         })
@@ -134,9 +141,10 @@ impl Metrics {
     }
 
     /// The page that Prometheus reads.
-    pub(crate) fn page(&self, engine: &pad_engine::Status) -> Vec<u8> {
+    pub(crate) fn page(&self, engine: &pad_engine::Status, store_up: bool) -> Vec<u8> {
         let mut page = Vec::new();
         self.engine.read(engine);
+        self.store_up.set(i64::from(store_up));
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut page) {
             tracing::error!(%error, "the metrics could not be written");
         }
@@ -157,7 +165,7 @@ mod tests {
         metrics.token(false, -1e-9);
         metrics.choice_ended(FinishReason::Stop);
         let status = pad_engine::Status { running: 3, kv_blocks_used: 1, kv_blocks_total: 4, ..Default::default() };
-        let page = String::from_utf8(metrics.page(&status)).expect("text");
+        let page = String::from_utf8(metrics.page(&status, true)).expect("text");
         for line in [
             "vllm:prompt_tokens_total{model_name=\"m\"} 7",
             "vllm:generation_tokens_total{model_name=\"m\"} 2",
@@ -166,6 +174,7 @@ mod tests {
             "vllm:time_to_first_token_seconds_count{model_name=\"m\"} 1",
             "vllm:num_requests_running{model_name=\"m\"} 3",
             "vllm:kv_cache_usage_perc{model_name=\"m\"} 0.25",
+            "pad_store_up{model_name=\"m\"} 1",
             "pad_steered_tokens_total{model_name=\"m\"} 1",
             "pad_kl_nats_total{model_name=\"m\"} 0.25",
             "# TYPE vllm:prompt_tokens_total counter",

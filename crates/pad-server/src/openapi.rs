@@ -15,7 +15,7 @@ use utoipa::{Modify, OpenApi, ToSchema};
 
 use crate::state::{RequestLimits, Shared};
 use crate::{
-    chat, completions, docs, embeddings, health, models, preferences, responses, rewards, server_info, tokens,
+    chat, completions, docs, embeddings, health, models, preferences, profiles, responses, rewards, server_info, tokens,
 };
 
 #[derive(OpenApi)]
@@ -28,7 +28,7 @@ use crate::{
         contact(name = "PAD Server")
     ),
     paths(
-        chat::create, completions::create, responses::create, responses::get, responses::delete, responses::input_items::list, server_info::loads, server_info::server, server_info::model, server_info::tokenizer, models::list, models::get, preferences::list, rewards::create, embeddings::create, tokens::tokenize, tokens::detokenize,
+        chat::create, completions::create, responses::create, responses::get, responses::delete, responses::input_items::list, server_info::loads, server_info::server, server_info::model, server_info::tokenizer, models::list, models::get, preferences::list, profiles::list::list, profiles::get, profiles::put, profiles::delete, profiles::export::get, rewards::create, embeddings::create, tokens::tokenize, tokens::detokenize,
         health::health, health::ready, health::version, health::ping, health::metrics, docs::page, serve
     ),
     components(schemas(ErrorBody, ItemOrder)),
@@ -40,7 +40,7 @@ use crate::{
         (name = "Responses", description = "Steered answers in OpenAI's newer shape."),
         (name = "Embeddings", description = "Texts as vectors."),
         (name = "Models", description = "What is served."),
-        (name = "Preferences", description = "What can be preferred."),
+        (name = "Preferences", description = "What can be preferred, and what users prefer."),
         (name = "Tokens", description = "Text to tokens and back."),
         (name = "Operation", description = "Health, readiness, figures, this document.")
     ),
@@ -105,7 +105,7 @@ struct ErrorsOfEveryRoute;
 impl Modify for ErrorsOfEveryRoute {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
         for item in document.paths.paths.values_mut() {
-            for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten() {
+            for operation in [&mut item.get, &mut item.put, &mut item.post, &mut item.delete].into_iter().flatten() {
                 let open = operation.security.is_some();
                 if !open {
                     add(operation, "401", "The API key is missing or unknown.");

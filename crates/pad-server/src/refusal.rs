@@ -2,6 +2,7 @@
 
 use pad_engine::{ScoreError, SubmitError};
 use pad_reward::RewardError;
+use pad_store::StoreError;
 use pad_text::TextError;
 
 use crate::ApiError;
@@ -59,6 +60,26 @@ fn text(error: &TextError, prompt: &str) -> ApiError {
     match error {
         TextError::TemplateRefused(_) | TextError::TemplateRender(_) => ApiError::invalid(prompt, error.to_string()),
         error => fault(error),
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict => Self::profile_changed(),
+            StoreError::Missing(name) => Self::profile_not_found(&name),
+            StoreError::Damaged(_) => fault(&error),
+            StoreError::Unavailable(_)
+            | StoreError::Newer { .. }
+            | StoreError::File { .. }
+            | StoreError::Location { .. } => {
+                tracing::warn!(%error, "a request needs the database");
+                Self::unavailable(
+                    "store_unavailable",
+                    "the database does not answer that holds profiles and responses; what needs neither is answered",
+                )
+            }
+        }
     }
 }
 
@@ -134,6 +155,16 @@ mod tests {
         check(SubmitError::Draining, 503, None, Some("draining"), &[]);
         check(SubmitError::Dead, 503, None, Some("engine_dead"), &[]);
         check(SubmitError::Invalid("top_k is 0".to_owned()), 400, None, Some("invalid_request"), &["top_k"]);
+    }
+
+    #[test]
+    fn what_the_database_refuses() {
+        check(StoreError::Conflict, 412, None, Some("profile_changed"), &["read it again"]);
+        check(StoreError::Missing("alice".to_owned()), 404, None, Some("profile_not_found"), &["`alice`"]);
+        check(StoreError::Damaged("x".to_owned()), 500, None, Some("internal_error"), &[]);
+        let gone = ApiError::from(StoreError::Unavailable("postgres://pad:secret@db".to_owned()));
+        assert!(!gone.body().error.message.contains("secret"), "what the database says is for the log");
+        check(gone, 503, None, Some("store_unavailable"), &["database"]);
     }
 
     #[test]

@@ -52,8 +52,8 @@ pub(crate) fn random() -> String {
 /// Name the request, run it in a span of that name, log its outcome, and name it to the client.
 pub(crate) async fn name_request(request: Request, next: Next) -> Response {
     let id = RequestId::of(&request);
-    let span =
-        tracing::info_span!("request", request_id = %id, method = %request.method(), path = request.uri().path());
+    let path = logged_path(request.uri().path());
+    let span = tracing::info_span!("request", request_id = %id, method = %request.method(), path);
     let begun = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     span.in_scope(|| {
@@ -62,6 +62,12 @@ pub(crate) async fn name_request(request: Request, next: Next) -> Response {
     });
     response.headers_mut().insert(HEADER, id.0);
     response
+}
+
+/// A path as the log shows it. What follows here is the name of a user.
+fn logged_path(path: &str) -> &str {
+    const PROFILES: &str = "/v1/preferences/profiles/";
+    if path.starts_with(PROFILES) { "/v1/preferences/profiles/{name}" } else { path }
 }
 
 #[cfg(test)]
@@ -73,6 +79,16 @@ mod tests {
     fn id_for(given: &str) -> String {
         let request = Request::builder().header(HEADER, given).body(Body::empty()).expect("a request");
         RequestId::of(&request).to_string()
+    }
+
+    #[test]
+    fn users_are_not_named_in_the_log() {
+        for path in ["/v1/preferences/profiles/alice", "/v1/preferences/profiles/a%40b/export"] {
+            assert_eq!(logged_path(path), "/v1/preferences/profiles/{name}");
+        }
+        for path in ["/v1/preferences/profiles", "/v1/models/alice"] {
+            assert_eq!(logged_path(path), path);
+        }
     }
 
     #[test]

@@ -1,28 +1,52 @@
-//! A preference from elsewhere than the body's `preference`, for clients that cannot add a field.
+//! The preference of a request, which may come from elsewhere than the body's `preference`, for clients that cannot add a field.
 //!
 //! ```text
-//! body  >  header  >  metadata  >  key  >  model preset  >  the server's default
+//! body  >  header  >  metadata  >  the user's profile  >  key  >  model preset  >  the server's default
 //! ```
 
 use axum::http::HeaderMap;
-use pad_api::{Preference, PreferenceSource};
+use pad_api::{Preference, PreferenceChoice, PreferenceSource};
+use pad_store::Scope;
 use serde_json::{Map, Value};
 
 use crate::auth::Caller;
 use crate::generation::guidance::preference_input;
-use crate::state::AppState;
+use crate::profiles::named;
+use crate::state::{AppState, Shared};
 use crate::{ApiError, ApiKey};
 
-/// The header, in one of the forms that [`Preference::from_text`] reads.
+/// The header, in one of the forms that [`PreferenceChoice::from_text`] reads.
 const HEADER: &str = "x-pad-preference";
 /// The same in OpenAI's map of notes.
 const NOTE: &str = "pad_preference";
 
 /// What a request brings beside its body.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Standing {
-    header: Option<Preference>,
+    header: Option<PreferenceChoice>,
     key: Option<Preference>,
+    scope: Scope,
+}
+
+/// The parts of a body that decide its preference.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked<'a> {
+    pub(crate) preference: Option<PreferenceChoice>,
+    pub(crate) metadata: Option<&'a Map<String, Value>>,
+    /// The user on whose behalf the request is made.
+    pub(crate) user: Option<&'a str>,
+    pub(crate) model: Option<&'a str>,
+}
+
+/// What a request is steered towards.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Steering {
+    /// None: the reward model's default.
+    pub(crate) preference: Option<Preference>,
+    /// Where that came from.
+    pub(crate) source: PreferenceSource,
+    /// Whom the request is about: the profile that it names, or its user.
+    pub(crate) person: Option<String>,
 }
 
 impl Standing {
@@ -36,46 +60,77 @@ impl Standing {
             Some(value) => {
                 let text = std::str::from_utf8(value.as_bytes());
                 let text = text.map_err(|_| ApiError::invalid(HEADER, format!("`{HEADER}` is not UTF-8")))?;
-                Some(read(PreferenceSource::Header, Preference::from_text(text))?)
+                Some(read(PreferenceSource::Header, PreferenceChoice::from_text(text))?)
             }
         };
-        Ok(Self { header, key: caller.key().and_then(ApiKey::preference).cloned() })
+        Ok(Self { header, key: caller.key().and_then(ApiKey::preference).cloned(), scope: caller.scope() })
     }
 
-    /// Fill in the preference of a body that has none; where it came from.
+    /// The preference of the first place that has one; a profile that is named is looked up.
     ///
     /// # Errors
-    /// 400 if the metadata contain a text that is not a preference.
-    pub(crate) fn fill(
-        self,
-        body: &mut Option<Preference>,
-        metadata: Option<&Map<String, Value>>,
-        model: Option<&str>,
-        state: &AppState,
-    ) -> Result<PreferenceSource, ApiError> {
-        if body.is_some() {
-            return Ok(PreferenceSource::Body);
-        }
-        let note = metadata.and_then(|notes| notes.get(NOTE)).filter(|note| !note.is_null());
-        let note = note.map(|note| read(PreferenceSource::Metadata, Preference::from_value(note))).transpose()?;
-        let preset = model.and_then(|name| state.model.preset(name)).map(|preset| preset.preference.clone());
-        let places = [
-            (self.header, PreferenceSource::Header),
-            (note, PreferenceSource::Metadata),
-            (self.key, PreferenceSource::Key),
-            (preset, PreferenceSource::Model),
-        ];
-        for (preference, source) in places {
-            if preference.is_some() {
-                *body = preference;
-                return Ok(source);
+    /// 400 if the metadata contain a text that is not a preference, or weights are to replace those of a profile in words. 404 if a named
+    /// profile does not exist, 503 if it cannot be looked up.
+    pub(crate) async fn settle(self, asked: Asked<'_>, shared: &Shared) -> Result<Steering, ApiError> {
+        let user = asked.user.map(str::to_owned);
+        let note = asked.metadata.and_then(|notes| notes.get(NOTE)).filter(|note| !note.is_null());
+        let given = match (asked.preference, self.header, note) {
+            (Some(body), ..) => Some((body, PreferenceSource::Body)),
+            (None, Some(header), _) => Some((header, PreferenceSource::Header)),
+            (None, None, Some(note)) => {
+                let source = PreferenceSource::Metadata;
+                Some((read(source, PreferenceChoice::from_value(note))?, source))
             }
+            (None, None, None) => None,
+        };
+        match given {
+            Some((PreferenceChoice::Own(preference), source)) => {
+                return Ok(Steering { preference: Some(preference), source, person: user });
+            }
+            Some((PreferenceChoice::Profile(profile), source)) => {
+                let preference = named::preference(shared, &self.scope, &profile, source).await?;
+                return Ok(Steering { preference: Some(preference), source, person: Some(profile.name) });
+            }
+            None => {}
         }
-        Ok(PreferenceSource::Default)
+        if shared.state.bind_user
+            && let Some(name) = &user
+            && let Some(preference) = named::bound(shared, &self.scope, name).await
+        {
+            return Ok(Steering { preference: Some(preference), source: PreferenceSource::Profile, person: user });
+        }
+        let preset = asked.model.and_then(|name| shared.state.model.preset(name));
+        let (preference, source) = match (self.key, preset) {
+            (Some(preference), _) => (Some(preference), PreferenceSource::Key),
+            (None, Some(preset)) => (Some(preset.preference.clone()), PreferenceSource::Model),
+            (None, None) => (None, PreferenceSource::Default),
+        };
+        Ok(Steering { preference, source, person: user })
+    }
+
+    /// Several preferences of one request, whose profiles are looked up.
+    ///
+    /// # Errors
+    /// As [`Standing::settle`].
+    pub(crate) async fn look_up(
+        &self,
+        choices: Vec<PreferenceChoice>,
+        shared: &Shared,
+    ) -> Result<Vec<Preference>, ApiError> {
+        let mut preferences = Vec::with_capacity(choices.len());
+        for choice in choices {
+            preferences.push(match choice {
+                PreferenceChoice::Own(preference) => preference,
+                PreferenceChoice::Profile(profile) => {
+                    named::preference(shared, &self.scope, &profile, PreferenceSource::Body).await?
+                }
+            });
+        }
+        Ok(preferences)
     }
 }
 
-fn read(source: PreferenceSource, preference: Result<Preference, String>) -> Result<Preference, ApiError> {
+fn read<T>(source: PreferenceSource, preference: Result<T, String>) -> Result<T, ApiError> {
     preference.map_err(|why| ApiError::invalid(source.param(), format!("`{}`: {why}", source.param())))
 }
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 use pad_engine::{AdapterId, Engine, HeadId, WeightsId};
 use pad_grammar::{Budget, Grammars};
 use pad_reward::RewardModel;
+use pad_store::Store;
 use pad_text::Chat;
 
 use crate::connection::ConnectionLimits;
 use crate::generation::guidance::Guidance;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
-use crate::responses::memory::ResponseMemory;
 use crate::unknown_fields::UnknownFields;
 use crate::{AllowedHosts, ApiError, ApiKeys, Origins, Preset};
 
@@ -27,6 +27,10 @@ pub struct AppState {
     pub reward: Option<Reward>,
     /// Where tokens are made.
     pub engine: Engine,
+    /// What outlives requests: profiles and responses; none: nothing does.
+    pub store: Option<Store>,
+    /// Whether the stored profile that is named as a request's `user` applies to it.
+    pub bind_user: bool,
     /// What requests leave open.
     pub defaults: Defaults,
     /// Who is let in.
@@ -159,10 +163,8 @@ pub struct RequestLimits {
     pub lame_duck: Duration,
     /// How long running streams may take to finish after that.
     pub drain: Duration,
-    /// Responses that are remembered, so that others can follow them.
-    pub responses: usize,
-    /// Bytes that they may take.
-    pub responses_bytes: usize,
+    /// How long responses are stored, so that others can follow them.
+    pub responses_kept: Duration,
     /// What forms of answers may cost.
     pub grammars: Budget,
 }
@@ -172,7 +174,6 @@ impl Default for RequestLimits {
         let (keep_alive, drain) = (Duration::from_secs(15), Duration::from_mins(5));
         let (body_time, head_time) = (Duration::from_mins(1), Duration::from_mins(1));
         let (body_bytes, head_bytes) = (4 << 20, 64 << 10);
-        let (responses, responses_bytes) = (1024, 64 << 20);
         Self {
             body_bytes,
             body_time,
@@ -186,8 +187,7 @@ impl Default for RequestLimits {
             keep_alive,
             lame_duck: Duration::ZERO,
             drain,
-            responses,
-            responses_bytes,
+            responses_kept: Duration::from_hours(30 * 24),
             grammars: Budget::default(),
         }
     }
@@ -198,7 +198,6 @@ pub(crate) struct Shared {
     pub(crate) state: AppState,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) unknown_fields: UnknownFields,
-    pub(crate) responses: ResponseMemory,
     /// The `OpenAPI` document's text.
     pub(crate) document: OnceLock<String>,
     /// Forms of answers, over the model's vocabulary.
@@ -209,15 +208,14 @@ impl Shared {
     pub(crate) fn new(state: AppState) -> Self {
         let metrics = Arc::new(Metrics::new(&state.model.id));
         let grammars = Grammars::new(Arc::clone(state.chat.tokenizer()), state.limits.grammars);
-        let RequestLimits { responses, responses_bytes, .. } = state.limits;
-        let responses = ResponseMemory::new(responses, responses_bytes);
-        Self {
-            state,
-            metrics,
-            unknown_fields: UnknownFields::default(),
-            responses,
-            document: OnceLock::new(),
-            grammars,
-        }
+        Self { state, metrics, unknown_fields: UnknownFields::default(), document: OnceLock::new(), grammars }
+    }
+
+    /// What outlives requests.
+    ///
+    /// # Errors
+    /// 404 if this server stores nothing.
+    pub(crate) fn store(&self) -> Result<&Store, ApiError> {
+        self.state.store.as_ref().ok_or_else(ApiError::nothing_stored)
     }
 }

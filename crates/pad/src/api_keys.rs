@@ -64,9 +64,9 @@ impl Share {
     }
 }
 
-/// `KEY [requests=N] [tokens_per_minute=N] [preference=TEXT]`.
+/// `KEY [requests=N] [tokens_per_minute=N] [preference=TEXT] [owner=NAME]`.
 fn of_line(line: &str, general: Share) -> anyhow::Result<ApiKey> {
-    let mut preference = None;
+    let (mut preference, mut owner) = (None, None);
     let mut words = line.split_whitespace();
     let text = words.next().unwrap_or_default();
     let mut share = general;
@@ -77,10 +77,14 @@ fn of_line(line: &str, general: Share) -> anyhow::Result<ApiKey> {
                 share.tokens = number.parse().context("`tokens_per_minute` must be a number")?;
             }
             Some(("preference", text)) => preference = Some(text),
-            _ => bail!("only `requests=N`, `tokens_per_minute=N` and `preference=TEXT` may follow a key"),
+            Some(("owner", name)) if !name.is_empty() => owner = Some(name),
+            _ => bail!("only `requests=N`, `tokens_per_minute=N`, `preference=TEXT` and `owner=NAME` may follow a key"),
         }
     }
-    let key = share.key(text)?;
+    let mut key = share.key(text)?;
+    if let Some(owner) = owner {
+        key = key.owned_by(owner);
+    }
     match preference {
         Some(text) => key.preferring(text).map_err(anyhow::Error::msg).context("`preference`"),
         None => Ok(key),
@@ -121,6 +125,7 @@ mod tests {
     fn what_is_wrong_is_named_by_its_line_and_not_quoted() {
         for (file, says) in [
             ("ok\nsecret speed=3", "line 2"),
+            ("ok\nsecret owner=", "line 2"),
             ("secret requests=many", "`requests` must be a number"),
             ("sha256:secret", "64 hexadecimal digits"),
             ("# secret", "no keys found"),

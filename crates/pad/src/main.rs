@@ -28,6 +28,7 @@ mod settings;
 mod shipped;
 mod shipped_scorer;
 mod signals;
+mod store;
 mod train;
 
 use std::process::ExitCode;

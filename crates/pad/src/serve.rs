@@ -20,7 +20,7 @@ use crate::loading::{self, BaseModel};
 use crate::reward::{RewardSource, RewardWeights};
 use crate::settings::{Environment, ModelSettings, RewardSettings, ServerSettings, Settings, TlsSettings};
 use crate::signals::Signals;
-use crate::{api_keys, home, logging, open_files, pull};
+use crate::{api_keys, home, logging, open_files, pull, store};
 
 /// The server ended before all requests were answered.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +55,7 @@ async fn serve(settings: &Settings, environment: &Environment) -> anyhow::Result
     let connections = open_files::connections(settings.server.max_connections)?;
     let socket = bind(&settings.server).await?;
     let hosts = settings.server.hosts(socket.local_addr()?.ip(), !keys.open());
+    let store = store::open(settings, environment).await?;
     let mut state = tokio::select! {
         state = assemble(settings.clone(), environment.clone(), keys) => state?,
         signal = signals.next() => {
@@ -63,6 +64,7 @@ async fn serve(settings: &Settings, environment: &Environment) -> anyhow::Result
         }
     };
     state.hosts = hosts;
+    state.store.clone_from(&store);
     state.limits.connections = connections;
     let dimensions: Vec<String> = state.reward.as_ref().map_or_else(Vec::new, |reward| {
         reward.model.dimensions().iter().map(|dimension| dimension.name.clone()).collect()
@@ -80,6 +82,9 @@ async fn serve(settings: &Settings, environment: &Environment) -> anyhow::Result
         }
     };
     let ended = pad_server::run(listener, tls, state, shutdown, signals.stop_twice(stop)).await;
+    if let Some(store) = store {
+        store.close().await;
+    }
     // A supervisor starts the process again.
     ensure!(engine.status().ready, "the engine's worker stopped after repeated internal errors; see the log");
     match ended {
@@ -120,7 +125,7 @@ async fn assemble(settings: Settings, environment: Environment, keys: ApiKeys) -
     tokio::task::spawn_blocking(move || app_state(&settings, &environment, keys)).await?
 }
 
-/// Loads the models and starts the engine: all that the server's app needs.
+/// Loads the models and starts the engine: all that the server's app needs. Nothing is stored.
 ///
 /// # Errors
 ///
@@ -156,6 +161,8 @@ pub fn app_state(settings: &Settings, environment: &Environment, keys: ApiKeys) 
         chat: Arc::new(chat.with_special_tokens_in_text(settings.model.special_tokens_in_text)),
         reward,
         engine,
+        store: None,
+        bind_user: settings.profiles.bind_user,
         defaults: Defaults {
             temperature: settings.defaults.temperature,
             top_p: settings.defaults.top_p,
@@ -176,8 +183,7 @@ pub fn app_state(settings: &Settings, environment: &Environment, keys: ApiKeys) 
             keep_alive: settings.server.keep_alive(),
             lame_duck: Duration::from_secs(settings.server.lame_duck_seconds),
             drain: settings.server.drain(),
-            responses: settings.server.max_responses,
-            responses_bytes: settings.server.responses_memory.0 as usize,
+            responses_kept: settings.store.responses_kept(),
             grammars: settings.grammar.budget(),
         },
         origins: settings.server.origins().unwrap_or_default(),

@@ -30,7 +30,7 @@ impl StreamShape for ChatChunks {
         std::mem::take(&mut self.ready)
     }
 
-    fn end(&mut self, tally: &Tally) -> Vec<Frame> {
+    async fn end(&mut self, tally: &Tally) -> Vec<Frame> {
         let usage = self.include_usage.then(|| Frame::data(&self.chunk(Vec::new(), Some(tally.usage()))));
         usage.into_iter().chain([Frame::Done]).collect()
     }

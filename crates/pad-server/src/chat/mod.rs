@@ -15,6 +15,7 @@ use crate::generation::envelope::Envelope;
 use crate::generation::options::GenerationOptions;
 use crate::generation::request::GenerationRequest;
 use crate::generation::{self, sse};
+use crate::standing_preference::{Asked, Steering};
 use chunks::ChatChunks;
 
 /// Continue a conversation, steered towards a preference.
@@ -28,9 +29,14 @@ use chunks::ChatChunks;
 )]
 pub(crate) async fn create(request: ApiRequest<ChatRequest>) -> Result<Response, ApiError> {
     let ApiRequest { shared, caller, standing, mut body } = request;
-    let (metadata, model) = (body.metadata.as_ref(), body.model.as_deref());
-    let source = standing.fill(&mut body.preference, metadata, model, &shared.state)?;
-    let request = GenerationRequest { preference_source: source, ..request::generation_request(body)? };
+    let asked = Asked {
+        preference: body.preference.take(),
+        metadata: body.metadata.as_ref(),
+        user: body.user.as_deref().or(body.safety_identifier.as_deref()),
+        model: body.model.as_deref(),
+    };
+    let Steering { preference, source, .. } = standing.settle(asked, &shared).await?;
+    let request = GenerationRequest { preference, preference_source: source, ..request::generation_request(body)? };
     let options = GenerationOptions::check(request, &shared.state)?;
     let generation = generation::start(&shared, &options, caller.acquire()?).await?;
     let envelope = Envelope::new(&shared.state.model, "chatcmpl-");

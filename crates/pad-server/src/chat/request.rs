@@ -64,7 +64,6 @@ pub(super) fn generation_request(mut request: ChatRequest) -> Result<GenerationR
         top_logprobs: top_logprobs(request.logprobs, request.top_logprobs)?,
         stream: request.stream,
         stream_options: request.stream_options,
-        preference: request.preference,
         cache_salt: request.cache_salt,
         pad: request.pad,
         begun,

@@ -74,7 +74,7 @@ impl StreamShape for CompletionChunks {
         frames
     }
 
-    fn end(&mut self, tally: &Tally) -> Vec<Frame> {
+    async fn end(&mut self, tally: &Tally) -> Vec<Frame> {
         let usage = || Frame::data(&completion(self.envelope.clone(), Vec::new(), Some(tally.usage())));
         let usage = self.include_usage.then(usage);
         usage.into_iter().chain([Frame::Done]).collect()

@@ -15,6 +15,7 @@ use crate::api_request::ApiRequest;
 use crate::failures::Failures;
 use crate::generation::envelope::Envelope;
 use crate::generation::{self, sse};
+use crate::standing_preference::Asked;
 use chunks::CompletionChunks;
 use options::CompletionOptions;
 pub(crate) use options::prompts;
@@ -30,10 +31,14 @@ pub(crate) use options::prompts;
 )]
 pub(crate) async fn create(request: ApiRequest<CompletionRequest>) -> Result<Response, ApiError> {
     let ApiRequest { shared, caller, standing, mut body } = request;
-    let (metadata, model) = (body.metadata.as_ref(), body.model.as_deref());
-    let source = standing.fill(&mut body.preference, metadata, model, &shared.state)?;
-    let mut options = CompletionOptions::check(body, &shared.state)?;
-    options.generation.preference_source = source;
+    let asked = Asked {
+        preference: body.preference.take(),
+        metadata: body.metadata.as_ref(),
+        user: body.user.as_deref(),
+        model: body.model.as_deref(),
+    };
+    let steering = standing.settle(asked, &shared).await?;
+    let mut options = CompletionOptions::check(body, steering, &shared.state)?;
     let mut grant = caller.acquire()?;
     let scored = options.echo.is_some() && options.generation.details.logprobs.is_some();
     if scored {

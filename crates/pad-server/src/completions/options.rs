@@ -9,6 +9,7 @@ use crate::generation::form::{FormNames, FormRequest};
 use crate::generation::options::GenerationOptions;
 use crate::generation::request::{FieldNames, GenerationRequest};
 use crate::generation::sampling::SamplingRequest;
+use crate::standing_preference::Steering;
 use crate::state::AppState;
 use crate::text_constraints::TextConstraints;
 
@@ -33,7 +34,7 @@ impl CompletionOptions {
     ///
     /// # Errors
     /// 400 naming the field that is wrong, its value and what is allowed.
-    pub(crate) fn check(request: CompletionRequest, state: &AppState) -> Result<Self, ApiError> {
+    pub(crate) fn check(request: CompletionRequest, steering: Steering, state: &AppState) -> Result<Self, ApiError> {
         if request.suffix.is_some_and(|suffix| !suffix.is_empty()) {
             let message = "`suffix` is given; this server does not fill in the middle: leave it out";
             return Err(ApiError::invalid("suffix", message));
@@ -80,7 +81,8 @@ impl CompletionOptions {
             end_logprobs: echo.is_some(),
             stream: request.stream,
             stream_options: request.stream_options,
-            preference: request.preference,
+            preference: steering.preference,
+            preference_source: steering.source,
             cache_salt: request.cache_salt,
             pad: request.pad,
             ..GenerationRequest::new(NAMES, prompts)

@@ -59,7 +59,7 @@ pub(crate) trait StreamShape: Send + 'static {
     fn part(&mut self, index: usize, part: AnswerPart) -> Vec<Frame>;
 
     /// All choices have ended.
-    fn end(&mut self, tally: &Tally) -> Vec<Frame>;
+    fn end(&mut self, tally: &Tally) -> impl Future<Output = Vec<Frame>> + Send;
 
     /// The generation failed.
     fn broken(&mut self, error: &ApiError) -> Vec<Frame> {
@@ -92,7 +92,7 @@ impl<S: StreamShape> Frames<S> {
             let frames = match generation.next().await {
                 Ok(Some((index, part))) => self.shape.part(index, part),
                 Ok(None) => {
-                    let frames = self.shape.end(generation.tally());
+                    let frames = self.shape.end(generation.tally()).await;
                     self.generation = None;
                     frames
                 }

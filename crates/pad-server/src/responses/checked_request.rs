@@ -9,12 +9,14 @@ use pad_api::{
 use pad_text::Message;
 
 use super::conversation::extend;
+use super::stored::{self, ResponseOwner};
 use crate::ApiError;
 use crate::auth::Caller;
 use crate::generation::form::{FormNames, FormRequest, TextForm};
 use crate::generation::options::GenerationOptions;
 use crate::generation::request::{FieldNames, GenerationRequest};
 use crate::generation::sampling::SamplingRequest;
+use crate::standing_preference::Steering;
 use crate::state::Shared;
 
 /// Notes of a client's: OpenAI's bounds.
@@ -34,7 +36,8 @@ pub(super) struct CheckedResponseRequest {
     pub(super) options: GenerationOptions,
     /// The conversation up to the answer, without instructions.
     pub(super) conversation: Vec<Message>,
-    pub(super) owner: Option<[u8; 32]>,
+    /// Whose it is, if it is stored.
+    pub(super) owner: ResponseOwner,
     pub(super) request_fields: RequestFields,
 }
 
@@ -58,18 +61,23 @@ impl CheckedResponseRequest {
     /// Check a request's values, and find the conversation that it follows.
     ///
     /// # Errors
-    /// 404 for a response that is not remembered, 400 naming the field that is wrong.
-    pub(super) fn check(request: ResponseRequest, shared: &Shared, caller: &Caller) -> Result<Self, ApiError> {
+    /// 404 for a response that is not stored, 400 naming the field that is wrong, 503 if the database does not answer.
+    pub(super) async fn check(
+        request: ResponseRequest,
+        steering: Steering,
+        shared: &Shared,
+        caller: &Caller,
+    ) -> Result<Self, ApiError> {
         refuse_stored(&request)?;
         let state = &shared.state;
         let metadata = request.metadata.unwrap_or_default();
         check_metadata(&metadata)?;
+        let owner = ResponseOwner { scope: caller.scope(), person: steering.person };
         let mut conversation = match &request.previous_response_id {
             None => Vec::new(),
             Some(id) => {
-                let found = shared.responses.find(id, caller.owner());
-                let missing = || ApiError::response_not_found(id).about("previous_response_id");
-                found.ok_or_else(missing)?.conversation.clone()
+                let found = stored::find(shared, &owner.scope, id).await;
+                found.map_err(|error| error.about("previous_response_id"))?.conversation
             }
         };
         let before = conversation.len();
@@ -105,7 +113,8 @@ impl CheckedResponseRequest {
             }),
             top_logprobs: logprobs.then_some(top),
             stream: request.stream,
-            preference: request.preference,
+            preference: steering.preference,
+            preference_source: steering.source,
             cache_salt: request.cache_salt,
             pad: request.pad,
             ..GenerationRequest::new(NAMES, vec![prompt.into()])
@@ -125,7 +134,7 @@ impl CheckedResponseRequest {
             metadata,
         };
         let options = GenerationOptions::check(generation, state)?;
-        Ok(Self { options, conversation, owner: caller.owner(), request_fields })
+        Ok(Self { options, conversation, owner, request_fields })
     }
 }
 

@@ -11,6 +11,7 @@ use pad_text::Message;
 use super::checked_request::{CheckedResponseRequest, RequestFields};
 use super::conversation::assistant_message;
 use super::output::{self, OutputChange, ResponseOutput};
+use super::stored::{self, ResponseOwner, StoredResponse};
 use crate::ApiError;
 use crate::generation::envelope::Envelope;
 use crate::generation::reader::AnswerPart;
@@ -21,7 +22,7 @@ use crate::state::Shared;
 pub(super) struct ResponseDraft {
     shared: Arc<Shared>,
     conversation: Vec<Message>,
-    owner: Option<[u8; 32]>,
+    owner: ResponseOwner,
     response: Response,
     output: ResponseOutput,
     /// Whether it may begin with a call.
@@ -88,8 +89,8 @@ impl ResponseDraft {
         self.reason.map_or(ResponseStatus::Incomplete, output::status)
     }
 
-    /// The whole response, which is remembered if it may be.
-    pub(super) fn finished(&mut self, tally: &Tally) -> Response {
+    /// The whole response, which is stored if it may be, before anybody can name it.
+    pub(super) async fn finished(&mut self, tally: &Tally) -> Response {
         let status = self.status();
         self.response.status = status;
         self.response.output = self.output.items().to_vec();
@@ -99,7 +100,8 @@ impl ResponseDraft {
         if self.response.store {
             let mut conversation = std::mem::take(&mut self.conversation);
             conversation.push(self.turn());
-            self.shared.responses.keep(self.response.clone(), conversation, self.owner);
+            let stored = StoredResponse { response: self.response.clone(), conversation };
+            self.response.store = stored::keep(&self.shared, &self.owner, &stored).await;
         }
         self.response.clone()
     }
@@ -126,41 +128,5 @@ impl ResponseDraft {
         let message = error.body().error.message;
         self.response.error = Some(ResponseError { code: "server_error".to_owned(), message });
         self.response.clone()
-    }
-}
-
-#[cfg(test)]
-pub(super) mod tests {
-    use pad_api::{ResponseToolChoice, TextFormat, TextOptions};
-
-    use super::*;
-
-    /// A response of this id that says nothing.
-    pub(in crate::responses) fn response(id: &str) -> Response {
-        Response {
-            id: id.to_owned(),
-            object: ObjectKind::Response,
-            created_at: 0,
-            status: ResponseStatus::Completed,
-            background: false,
-            error: None,
-            incomplete_details: None,
-            instructions: None,
-            max_output_tokens: None,
-            model: "m".to_owned(),
-            output: Vec::new(),
-            parallel_tool_calls: true,
-            previous_response_id: None,
-            store: true,
-            temperature: 1.0,
-            text: TextOptions { format: Some(TextFormat::text()) },
-            tool_choice: ResponseToolChoice::default(),
-            tools: Vec::new(),
-            top_logprobs: 0,
-            top_p: 1.0,
-            truncation: "disabled".to_owned(),
-            usage: None,
-            metadata: std::collections::BTreeMap::new(),
-        }
     }
 }

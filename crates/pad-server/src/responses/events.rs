@@ -108,8 +108,8 @@ impl StreamShape for ResponseEvents {
         self.frames(happened)
     }
 
-    fn end(&mut self, tally: &Tally) -> Vec<Frame> {
-        let response = Box::new(self.draft.finished(tally));
+    async fn end(&mut self, tally: &Tally) -> Vec<Frame> {
+        let response = Box::new(self.draft.finished(tally).await);
         let last = match response.status {
             ResponseStatus::Completed => ResponseEventKind::Completed { response },
             _ => ResponseEventKind::Incomplete { response },

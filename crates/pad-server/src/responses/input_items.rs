@@ -12,6 +12,7 @@ use pad_text::Message;
 use serde_json::Value;
 
 use super::conversation::CALLS;
+use super::stored;
 use crate::ApiError;
 use crate::auth::Caller;
 use crate::generation::range::within;
@@ -35,6 +36,7 @@ const MOST: u64 = 100;
         (status = 200, description = "The items.", body = InputItemList),
         (status = 400, description = "A value is wrong.", body = ErrorBody),
         (status = 404, description = "No such response is stored.", body = ErrorBody),
+        (status = 503, description = "The database does not answer.", body = ErrorBody),
     )
 )]
 pub(crate) async fn list(
@@ -45,7 +47,7 @@ pub(crate) async fn list(
 ) -> Result<Json<InputItemList>, ApiError> {
     let Query(page) = page.map_err(|error| ApiError::invalid("query", error.body_text()))?;
     let limit = within("limit", page.limit.unwrap_or(LIMIT), &(1..=MOST))? as usize;
-    let found = shared.responses.find(&id, caller.owner()).ok_or_else(|| ApiError::response_not_found(&id))?;
+    let found = stored::find(&shared, &caller.scope(), &id).await?;
     let said = found.conversation.split_last().map_or(&[][..], |(_, said)| said);
     let mut items: Vec<StoredItem> = Vec::new();
     for message in said {

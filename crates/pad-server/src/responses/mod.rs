@@ -5,8 +5,8 @@ mod conversation;
 mod draft;
 mod events;
 pub(crate) mod input_items;
-pub(crate) mod memory;
 mod output;
+mod stored;
 
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ use crate::api_request::ApiRequest;
 use crate::auth::Caller;
 use crate::failures::Failures;
 use crate::generation::{self, sse};
+use crate::standing_preference::Asked;
 use crate::state::Shared;
 use checked_request::CheckedResponseRequest;
 use draft::ResponseDraft;
@@ -38,9 +39,14 @@ use events::ResponseEvents;
 pub(crate) async fn create(request: ApiRequest<ResponseRequest>) -> Result<HttpResponse, ApiError> {
     let ApiRequest { shared, caller, standing, mut body } = request;
     let notes = body.metadata.iter().flatten().map(|(name, note)| (name.clone(), note.clone().into())).collect();
-    let source = standing.fill(&mut body.preference, Some(&notes), body.model.as_deref(), &shared.state)?;
-    let mut turn = CheckedResponseRequest::check(body, &shared, &caller)?;
-    turn.options.preference_source = source;
+    let asked = Asked {
+        preference: body.preference.take(),
+        metadata: Some(&notes),
+        user: body.user.as_deref().or(body.safety_identifier.as_deref()),
+        model: body.model.as_deref(),
+    };
+    let steering = standing.settle(asked, &shared).await?;
+    let turn = CheckedResponseRequest::check(body, steering, &shared, &caller).await?;
     let mut generation = generation::start(&shared, &turn.options, caller.acquire()?).await?;
     let stream = turn.options.stream;
     let mut draft = ResponseDraft::new(Arc::clone(&shared), turn);
@@ -50,7 +56,7 @@ pub(crate) async fn create(request: ApiRequest<ResponseRequest>) -> Result<HttpR
     while let Some((_, part)) = generation.next().await? {
         draft.add(part);
     }
-    Ok(Json(draft.finished(generation.tally())).into_response())
+    Ok(Json(draft.finished(generation.tally()).await).into_response())
 }
 
 /// Return a stored response.
@@ -60,6 +66,7 @@ pub(crate) async fn create(request: ApiRequest<ResponseRequest>) -> Result<HttpR
     responses(
         (status = 200, description = "The response.", body = Response),
         (status = 404, description = "No such response is stored.", body = ErrorBody),
+        (status = 503, description = "The database does not answer.", body = ErrorBody),
     )
 )]
 pub(crate) async fn get(
@@ -67,8 +74,7 @@ pub(crate) async fn get(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<Response>, ApiError> {
-    let found = shared.responses.find(&id, caller.owner());
-    found.map(|kept| Json(kept.response.clone())).ok_or_else(|| ApiError::response_not_found(&id))
+    Ok(Json(stored::find(&shared, &caller.scope(), &id).await?.response))
 }
 
 /// Delete a stored response.
@@ -78,6 +84,7 @@ pub(crate) async fn get(
     responses(
         (status = 200, description = "It is deleted.", body = DeletedResponse),
         (status = 404, description = "No such response is stored.", body = ErrorBody),
+        (status = 503, description = "The database does not answer.", body = ErrorBody),
     )
 )]
 pub(crate) async fn delete(
@@ -85,8 +92,6 @@ pub(crate) async fn delete(
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result<Json<DeletedResponse>, ApiError> {
-    if shared.responses.forget(&id, caller.owner()) {
-        return Ok(Json(DeletedResponse { id, object: ObjectKind::Response, deleted: true }));
-    }
-    Err(ApiError::response_not_found(&id))
+    stored::forget(&shared, &caller.scope(), &id).await?;
+    Ok(Json(DeletedResponse { id, object: ObjectKind::Response, deleted: true }))
 }

@@ -6,16 +6,21 @@ mod worth;
 use std::sync::Arc;
 
 use axum::Json;
-use pad_api::{Rewards, RewardsRequest};
+use pad_api::{Preference, Rewards, RewardsRequest};
 use pad_engine::{ScoreRequest, Scored};
 
 use crate::api_request::ApiRequest;
 use crate::failures::Failures;
 use crate::generation::options::cache_salt;
 use crate::preparation::prepare;
+use crate::standing_preference::{Asked, Standing, Steering};
+use crate::state::Shared;
 use crate::{ApiError, lanes};
 use question::Question;
 use worth::Worth;
+
+/// Preferences of one request: each principle in plain words has its own lane.
+const MOST_PREFERENCES: usize = 32;
 
 /// Score the last answer of a conversation under one or more preferences.
 #[utoipa::path(
@@ -27,14 +32,13 @@ use worth::Worth;
 )]
 pub(crate) async fn create(request: ApiRequest<RewardsRequest>) -> Result<Json<Rewards>, ApiError> {
     let ApiRequest { shared, caller, standing, mut body } = request;
-    if body.preferences.is_none() {
-        standing.fill(&mut body.preference, None, body.model.as_deref(), &shared.state)?;
-    }
+    let preferences = given(standing, &mut body, &shared).await?;
     let cache_salt = cache_salt(body.cache_salt.take())?;
     let per_token = body.per_token.unwrap_or(false);
     let mut grant = caller.acquire()?;
     let asked = Arc::clone(&shared);
-    let Question { plan, answer, preferences } = prepare(move || Question::read(body, &asked.state)).await?;
+    let Question { plan, answer, preferences } =
+        prepare(move || Question::read(body, preferences, &asked.state)).await?;
     let lanes = lanes::specs(shared.state.reward.as_ref(), plan.base, plan.lanes)?;
     let reward_lanes = lanes.len() - 1;
     let prompt = lanes.first().map_or(0, |base| base.prompt.len()) + answer.len();
@@ -46,4 +50,24 @@ pub(crate) async fn create(request: ApiRequest<RewardsRequest>) -> Result<Json<R
     shared.metrics.admitted(prompt);
     let worth = Worth { scores, answer, terms: plan.terms, names: plan.dimensions };
     Ok(Json(worth.told(&shared.state, preferences, per_token, worth::usage(prompt, cached_tokens, reward_lanes))))
+}
+
+/// The preferences that are asked for: of the body, else of another place.
+async fn given(standing: Standing, body: &mut RewardsRequest, shared: &Shared) -> Result<Vec<Preference>, ApiError> {
+    match (body.preference.take(), body.preferences.take()) {
+        (Some(_), Some(_)) => {
+            let message = "`preference` and `preferences` are both given; allowed: one of them";
+            Err(ApiError::invalid("preferences", message))
+        }
+        (None, Some(several)) if several.len() > MOST_PREFERENCES => {
+            let message = format!("`preferences` has {}; allowed: {MOST_PREFERENCES} at most", several.len());
+            Err(ApiError::invalid("preferences", message))
+        }
+        (None, Some(several)) => standing.look_up(several, shared).await,
+        (preference, None) => {
+            let asked = Asked { preference, model: body.model.as_deref(), ..Asked::default() };
+            let Steering { preference, .. } = standing.settle(asked, shared).await?;
+            Ok(preference.into_iter().collect())
+        }
+    }
 }

@@ -10,9 +10,6 @@ use crate::conversation::conversation;
 use crate::generation::guidance::preference_input;
 use crate::state::AppState;
 
-/// Preferences of one request: each principle in plain words has its own lane.
-const MOST_PREFERENCES: usize = 32;
-
 /// A request that was read.
 pub(super) struct Question {
     /// The lanes of all preferences; its terms are the dimensions, whose weights are left out.
@@ -28,9 +25,8 @@ impl Question {
     ///
     /// # Errors
     /// 400 naming the field that is wrong.
-    pub(super) fn read(mut request: RewardsRequest, state: &AppState) -> Result<Self, ApiError> {
+    pub(super) fn read(mut request: RewardsRequest, given: Vec<Given>, state: &AppState) -> Result<Self, ApiError> {
         let complete = request.complete.unwrap_or(true);
-        let given = given(request.preference, request.preferences)?;
         let answer = match request.messages.pop() {
             Some(last) if last.role == Role::Assistant => last.content.map(pad_api::Content::into_text),
             _ => {
@@ -65,19 +61,5 @@ impl Question {
         let resolved = given.iter().map(resolve).collect::<Result<Vec<Preference>, ApiError>>()?;
         let Comparison { plan, weights } = reward.model.compare(&state.chat, &prompt, &resolved)?;
         Ok(Self { plan, answer: tokens.into(), preferences: given.into_iter().zip(weights).collect() })
-    }
-}
-
-fn given(one: Option<Given>, several: Option<Vec<Given>>) -> Result<Vec<Given>, ApiError> {
-    match (one, several) {
-        (Some(_), Some(_)) => {
-            let message = "`preference` and `preferences` are both given; allowed: one of them";
-            Err(ApiError::invalid("preferences", message))
-        }
-        (_, Some(several)) if several.len() > MOST_PREFERENCES => {
-            let message = format!("`preferences` has {}; allowed: {MOST_PREFERENCES} at most", several.len());
-            Err(ApiError::invalid("preferences", message))
-        }
-        (one, several) => Ok(one.into_iter().chain(several.into_iter().flatten()).collect()),
     }
 }

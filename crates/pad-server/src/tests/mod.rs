@@ -17,6 +17,7 @@ mod logs;
 mod memory_listener;
 pub(crate) mod model;
 mod operation;
+mod profiles;
 mod response_calls;
 mod responses;
 mod rewards;

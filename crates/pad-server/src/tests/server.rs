@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use pad_engine::{Engine, EngineConfig, Status};
 use pad_reward::{Manifest, RewardModel};
+use pad_store::{Store, StoreLimits};
 use serde_json::json;
 
 use super::model::{Behaviour, Parrot};
@@ -36,6 +37,8 @@ pub(crate) fn state(behaviour: Behaviour) -> AppState {
         chat: Arc::new(tokenizer::chat()),
         reward: Some(Reward::prompted(Arc::new(reward))),
         engine: engine(behaviour),
+        store: Some(Store::in_memory(StoreLimits::default())),
+        bind_user: false,
         defaults: Defaults { temperature: 0.0, ..Defaults::default() },
         keys: ApiKeys::default(),
         limits: RequestLimits::default(),

@@ -50,7 +50,7 @@ const PROTECTING: [&str; 7] = [
 ];
 
 /// Variables that are read but are not settings.
-const OTHERS: [&str; 5] = ["PAD_CONFIG", "XDG_CACHE_HOME", "HOME", "HF_TOKEN", "HF_ENDPOINT"];
+const OTHERS: [&str; 6] = ["PAD_CONFIG", "XDG_CACHE_HOME", "XDG_DATA_HOME", "HOME", "HF_TOKEN", "HF_ENDPOINT"];
 
 impl Environment {
     /// The environment of this process.
@@ -96,6 +96,12 @@ impl Environment {
     pub fn cache(&self) -> Option<PathBuf> {
         let home = || self.other("HOME").map(|home| Path::new(home).join(".cache"));
         self.other("XDG_CACHE_HOME").map(PathBuf::from).or_else(home)
+    }
+
+    /// The folder in which programs of this user keep what they cannot fetch again.
+    pub fn data(&self) -> Option<PathBuf> {
+        let home = || self.other("HOME").map(|home| Path::new(home).join(".local").join("share"));
+        self.other("XDG_DATA_HOME").map(PathBuf::from).or_else(home)
     }
 
     /// The access token for private repositories of models.

@@ -15,6 +15,7 @@ mod model;
 mod reward;
 mod server;
 mod size;
+mod store;
 mod tls;
 
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub use log::{LogFormat, LogSettings};
 pub use model::{Dtype, ModelSettings};
 pub use reward::RewardSettings;
 pub use server::ServerSettings;
+pub use store::{ProfileSettings, StoreSettings};
 pub use tls::TlsSettings;
 
 use error::Bad;
@@ -61,6 +63,10 @@ pub struct Settings {
     pub defaults: DefaultsSettings,
     /// The reward model.
     pub reward: RewardSettings,
+    /// What outlives requests.
+    pub store: StoreSettings,
+    /// How stored profiles apply.
+    pub profiles: ProfileSettings,
     /// The log.
     pub log: LogSettings,
 }
@@ -101,6 +107,14 @@ impl Settings {
         self.engine.check()?;
         self.grammar.check()?;
         self.defaults.check()?;
+        self.store.check()?;
+        let bound = self.profiles.bind_user;
+        Bad::unless(
+            self.store.on() || !bound,
+            "profiles.bind_user",
+            bound,
+            "true only with a `store.url` other than `none`",
+        )?;
         self.log.check()
     }
 }

@@ -52,10 +52,6 @@ pub struct ServerSettings {
     pub max_choices: usize,
     /// Refuse an answer that is longer than what fits.
     pub strict_max_tokens: bool,
-    /// Most responses that are remembered; 0: none.
-    pub max_responses: usize,
-    /// Memory that they may take together.
-    pub responses_memory: ByteSize,
     /// Silence after which a stream gets a comment.
     pub keep_alive_seconds: u64,
     /// How long requests are still taken after the signal to stop.
@@ -146,8 +142,6 @@ impl std::fmt::Debug for ServerSettings {
             .field("answer_seconds", &self.answer_seconds)
             .field("max_choices", &self.max_choices)
             .field("strict_max_tokens", &self.strict_max_tokens)
-            .field("max_responses", &self.max_responses)
-            .field("responses_memory", &self.responses_memory)
             .field("keep_alive_seconds", &self.keep_alive_seconds)
             .field("lame_duck_seconds", &self.lame_duck_seconds)
             .field("drain_seconds", &self.drain_seconds)
