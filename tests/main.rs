@@ -24,6 +24,7 @@ mod heads;
 mod http;
 mod imports;
 mod keys;
+mod learning;
 mod lifecycle;
 mod literal;
 mod load;

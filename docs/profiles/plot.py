@@ -7,7 +7,7 @@ import json
 import sys
 
 WIDTH, HEIGHT, LEFT, TOP, GAP_X, GAP_Y = 250, 150, 52, 46, 40, 62
-SELECTIONS = {"random": ("#7a7a7a", "random pairs"), "elicited": ("#0b6e99", "elicited, of 6 answers"), "elicited_of_all": ("#c0561b", "elicited, of 16")}
+SELECTIONS = {"random": ("#7a7a7a", "random pairs"), "elicited": ("#0b6e99", "elicited, of 6 answers"), "elicited_of_all": ("#c0561b", "elicited, of all 12 or 16")}
 
 
 class Panel:

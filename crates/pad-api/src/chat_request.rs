@@ -32,6 +32,8 @@ pub struct ChatRequest {
     pub messages: Vec<ChatMessage>,
     /// The served model's id or an alias of it; default: the served model.
     pub model: Option<String>,
+    /// Whether to store the conversation and its answers, so that feedback can name them by the completion's id. Default: false.
+    pub store: Option<bool>,
     /// Maximum number of tokens to generate. Default: the server's; -1 means as many as fit the context. A larger number is reduced
     /// to what fits, and the answer ends with `length`, unless `strict_max_tokens` is set on the server. `max_completion_tokens`
     /// takes precedence if both are sent.

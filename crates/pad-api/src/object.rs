@@ -38,6 +38,12 @@ pub enum ObjectKind {
     /// All that is stored about a user.
     #[serde(rename = "preference_profile.export")]
     ProfileExport,
+    /// What a user preferred among answers.
+    #[serde(rename = "preference_profile.feedback")]
+    Feedback,
+    /// Answers for a user to choose from.
+    #[serde(rename = "preference_profile.question")]
+    Question,
     /// A list of models or dimensions.
     #[serde(rename = "list")]
     List,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::object::objects;
-use crate::{ObjectKind, Preference};
+use crate::{LearnedPreference, ObjectKind, Preference};
 
 /// What a profile is to prefer.
 #[derive(Clone, Debug, PartialEq, Deserialize, ToSchema)]
@@ -24,7 +24,7 @@ objects! {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({
     "object": "preference_profile", "name": "alice", "version": 1, "preference": {"concise": 1.0, "cheerful": -0.5},
-    "choices": 0, "created_at": 1_764_000_000, "updated_at": 1_764_000_000
+    "learned": null, "choices": 0, "created_at": 1_764_000_000, "updated_at": 1_764_000_000
 }))]
 pub struct PreferenceProfile {
     /// Always `preference_profile`.
@@ -33,9 +33,12 @@ pub struct PreferenceProfile {
     pub name: String,
     /// 1 when it is made, and one more with every change.
     pub version: i64,
-    /// What it prefers.
+    /// What was set.
     pub preference: Preference,
-    /// How many choices of the user are stored with it.
+    /// What was learned from choices; null without any, and if they were made under another reward model.
+    #[schema(required)]
+    pub learned: Option<LearnedPreference>,
+    /// How many choices of the user are stored with it, those that were undone included.
     pub choices: i64,
     /// When it was made, in seconds since 1970.
     pub created_at: i64,

@@ -48,6 +48,9 @@ pub struct PadUsage {
     pub mean_kl: f64,
     /// Where the preference came from.
     pub preference_source: PreferenceSource,
+    /// Chosen answers of the profile that were put into the prompt as examples, if there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub examples: Option<u64>,
     /// How the choices were selected, where `best_of` left some out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub best_of: Option<BestOfUsage>,

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -31,7 +31,10 @@ pub fn app(state: AppState) -> Router {
         .route("/v1/preferences", get(preferences::list))
         .route("/v1/preferences/profiles", get(profiles::list::list))
         .route("/v1/preferences/profiles/{name}", get(profiles::get).put(profiles::put).delete(profiles::delete))
+        .route("/v1/preferences/profiles/{name}/elicit", post(profiles::elicit::create))
         .route("/v1/preferences/profiles/{name}/export", get(profiles::export::get))
+        .route("/v1/preferences/profiles/{name}/feedback", post(profiles::feedback::create))
+        .route("/v1/preferences/profiles/{name}/feedback/{id}", delete(profiles::feedback::undo))
         .route("/v1/responses", post(responses::create))
         .route("/v1/responses/{id}", get(responses::get).delete(responses::delete))
         .route("/v1/responses/{id}/input_items", get(responses::input_items::list))

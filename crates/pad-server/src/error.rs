@@ -101,6 +101,18 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, INVALID, Some("profile_not_found"), message)
     }
 
+    /// 404: no answers are stored under this id.
+    pub fn answers_not_found(id: &str) -> Self {
+        let message = format!("nothing is stored as `{id}`: a chat completion is stored if its request has `store`");
+        Self::new(StatusCode::NOT_FOUND, INVALID, Some("answers_not_found"), message).about("id")
+    }
+
+    /// 404: a profile has no feedback of this id that stands.
+    pub fn feedback_not_found(id: &str) -> Self {
+        let message = format!("the profile has no feedback `{id}`, or it was undone");
+        Self::new(StatusCode::NOT_FOUND, INVALID, Some("feedback_not_found"), message)
+    }
+
     /// 404: the server stores no profiles.
     pub fn nothing_stored() -> Self {
         let message = "this server stores no profiles: `store.url` is `none` in its settings";

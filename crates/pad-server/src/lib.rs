@@ -67,5 +67,5 @@ pub use openapi::openapi;
 pub use origins::Origins;
 pub use preset::Preset;
 pub use run::{Ended, run};
-pub use state::{AppState, Defaults, ModelCard, RequestLimits, Reward};
+pub use state::{AppState, Defaults, ModelCard, ProfileRules, RequestLimits, Reward};
 pub use tls::{Tls, TlsError};

@@ -28,7 +28,7 @@ use crate::{
         contact(name = "PAD Server")
     ),
     paths(
-        chat::create, completions::create, responses::create, responses::get, responses::delete, responses::input_items::list, server_info::loads, server_info::server, server_info::model, server_info::tokenizer, models::list, models::get, preferences::list, profiles::list::list, profiles::get, profiles::put, profiles::delete, profiles::export::get, rewards::create, embeddings::create, tokens::tokenize, tokens::detokenize,
+        chat::create, completions::create, responses::create, responses::get, responses::delete, responses::input_items::list, server_info::loads, server_info::server, server_info::model, server_info::tokenizer, models::list, models::get, preferences::list, profiles::list::list, profiles::get, profiles::put, profiles::delete, profiles::export::get, profiles::feedback::create, profiles::feedback::undo, profiles::elicit::create, rewards::create, embeddings::create, tokens::tokenize, tokens::detokenize,
         health::health, health::ready, health::version, health::ping, health::metrics, docs::page, serve
     ),
     components(schemas(ErrorBody, ItemOrder)),

@@ -47,6 +47,15 @@ pub(crate) struct Steering {
     pub(crate) source: PreferenceSource,
     /// Whom the request is about: the profile that it names, or its user.
     pub(crate) person: Option<String>,
+    /// Whether the preference is that of this person's stored profile.
+    from_profile: bool,
+}
+
+impl Steering {
+    /// The name of the stored profile that applies.
+    pub(crate) fn profile(&self) -> Option<&str> {
+        self.person.as_deref().filter(|_| self.from_profile)
+    }
 }
 
 impl Standing {
@@ -85,19 +94,21 @@ impl Standing {
         };
         match given {
             Some((PreferenceChoice::Own(preference), source)) => {
-                return Ok(Steering { preference: Some(preference), source, person: user });
+                return Ok(Steering { preference: Some(preference), source, person: user, from_profile: false });
             }
             Some((PreferenceChoice::Profile(profile), source)) => {
                 let preference = named::preference(shared, &self.scope, &profile, source).await?;
-                return Ok(Steering { preference: Some(preference), source, person: Some(profile.name) });
+                let person = Some(profile.name);
+                return Ok(Steering { preference: Some(preference), source, person, from_profile: true });
             }
             None => {}
         }
-        if shared.state.bind_user
+        if shared.state.profiles.bind_user
             && let Some(name) = &user
             && let Some(preference) = named::bound(shared, &self.scope, name).await
         {
-            return Ok(Steering { preference: Some(preference), source: PreferenceSource::Profile, person: user });
+            let source = PreferenceSource::Profile;
+            return Ok(Steering { preference: Some(preference), source, person: user, from_profile: true });
         }
         let preset = asked.model.and_then(|name| shared.state.model.preset(name));
         let (preference, source) = match (self.key, preset) {
@@ -105,7 +116,7 @@ impl Standing {
             (None, Some(preset)) => (Some(preset.preference.clone()), PreferenceSource::Model),
             (None, None) => (None, PreferenceSource::Default),
         };
-        Ok(Steering { preference, source, person: user })
+        Ok(Steering { preference, source, person: user, from_profile: false })
     }
 
     /// Several preferences of one request, whose profiles are looked up.

@@ -13,6 +13,7 @@ use crate::connection::ConnectionLimits;
 use crate::generation::guidance::Guidance;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
+use crate::profiles::population_cache::PopulationCache;
 use crate::unknown_fields::UnknownFields;
 use crate::{AllowedHosts, ApiError, ApiKeys, Origins, Preset};
 
@@ -29,8 +30,8 @@ pub struct AppState {
     pub engine: Engine,
     /// What outlives requests: profiles and responses; none: nothing does.
     pub store: Option<Store>,
-    /// Whether the stored profile that is named as a request's `user` applies to it.
-    pub bind_user: bool,
+    /// How stored profiles apply, and what they are learned from.
+    pub profiles: ProfileRules,
     /// What requests leave open.
     pub defaults: Defaults,
     /// Who is let in.
@@ -136,6 +137,17 @@ impl Default for Defaults {
     }
 }
 
+/// How stored profiles apply, and what they are learned from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProfileRules {
+    /// Whether the profile that is named as a request's `user` applies to it.
+    pub bind_user: bool,
+    /// Chosen answers of the profile that are put into the prompt as examples.
+    pub in_context: usize,
+    /// Whether what others of the same key prefer is the prior of a profile.
+    pub population_prior: bool,
+}
+
 /// How much a request may be, and how long it is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestLimits {
@@ -202,13 +214,22 @@ pub(crate) struct Shared {
     pub(crate) document: OnceLock<String>,
     /// Forms of answers, over the model's vocabulary.
     pub(crate) grammars: Grammars,
+    /// What users prefer, as the prior of others.
+    pub(crate) populations: PopulationCache,
 }
 
 impl Shared {
     pub(crate) fn new(state: AppState) -> Self {
         let metrics = Arc::new(Metrics::new(&state.model.id));
         let grammars = Grammars::new(Arc::clone(state.chat.tokenizer()), state.limits.grammars);
-        Self { state, metrics, unknown_fields: UnknownFields::default(), document: OnceLock::new(), grammars }
+        Self {
+            state,
+            metrics,
+            unknown_fields: UnknownFields::default(),
+            document: OnceLock::new(),
+            grammars,
+            populations: PopulationCache::default(),
+        }
     }
 
     /// What outlives requests.

@@ -118,6 +118,7 @@ impl Store {
         revise: impl FnOnce(&Profile, &[Choice]) -> Result<Revision, E>,
     ) -> Result<Profile, E> {
         let owner = scope.name();
+        let _turn = self.0.turns.wait(scope, name).await;
         let revised = self
             .bounded(async {
                 Ok(match self.database().await? {

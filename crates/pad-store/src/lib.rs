@@ -24,6 +24,7 @@ mod scope;
 mod store;
 mod sweep;
 mod time;
+mod turns;
 mod watch;
 
 #[cfg(test)]

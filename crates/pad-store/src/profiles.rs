@@ -12,6 +12,11 @@ use crate::{Profile, Scope, Stamp, Store, StoreError};
 const FIND: &str = concat!("SELECT ", columns!(), " FROM profiles WHERE scope = $1 AND name = $2");
 const LIST: &str =
     concat!("SELECT ", columns!(), " FROM profiles WHERE scope = $1 AND name > $2 ORDER BY name LIMIT $3");
+const LEARNED: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM profiles WHERE scope = $1 AND choices >= $2 AND learned IS NOT NULL ORDER BY updated_at DESC, name LIMIT $3"
+);
 const PUT: &str = concat!(
     "INSERT INTO profiles (scope, name, version, preference, created_at, updated_at) VALUES ($1, $2, 1, $3, $4, $4) \
      ON CONFLICT (scope, name) DO UPDATE SET preference = excluded.preference, version = profiles.version + 1, \
@@ -97,6 +102,24 @@ impl Store {
                 let limit = i64::from(limit);
                 Ok(reading!(database, pool => {
                     sqlx::query_as(LIST).bind(scope.name()).bind(after).bind(limit).fetch_all(pool).await?
+                }))
+            })
+            .await?;
+        rows.into_iter().map(Profile::of_row).collect()
+    }
+
+    /// At most `limit` profiles with what was learned from at least so many choices, the latest first. All profiles of the scope are read
+    /// for this.
+    ///
+    /// # Errors
+    /// If the database does not answer.
+    pub async fn learned_profiles(&self, scope: &Scope, choices: u32, limit: u32) -> Result<Vec<Profile>, StoreError> {
+        let rows: Vec<ProfileRow> = self
+            .attempt(async {
+                let database = self.database().await?;
+                let (choices, limit) = (i64::from(choices), i64::from(limit));
+                Ok(reading!(database, pool => {
+                    sqlx::query_as(LEARNED).bind(scope.name()).bind(choices).bind(limit).fetch_all(pool).await?
                 }))
             })
             .await?;

@@ -11,6 +11,7 @@ use crate::cache::ProfileCache;
 use crate::database::Database;
 use crate::growth::Growth;
 use crate::health::Pulse;
+use crate::turns::Turns;
 use crate::{Health, Location, StoreError};
 
 /// Documents in memory take no more than this, whatever the limits say.
@@ -59,6 +60,7 @@ pub(crate) struct Shared {
     pub(crate) pulse: Arc<Pulse>,
     /// What has been added since old documents were last looked for.
     pub(crate) growth: Growth,
+    pub(crate) turns: Turns,
     tasks: Mutex<Vec<AbortHandle>>,
 }
 
@@ -74,6 +76,7 @@ impl Store {
             cache: Arc::new(ProfileCache::new(limits.cached, limits.cached_for)),
             pulse: Arc::new(Pulse::new()),
             growth: Growth::default(),
+            turns: Turns::default(),
             tasks: Mutex::default(),
         }))
     }

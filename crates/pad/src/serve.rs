@@ -162,7 +162,7 @@ pub fn app_state(settings: &Settings, environment: &Environment, keys: ApiKeys) 
         reward,
         engine,
         store: None,
-        bind_user: settings.profiles.bind_user,
+        profiles: settings.profiles.into(),
         defaults: Defaults {
             temperature: settings.defaults.temperature,
             top_p: settings.defaults.top_p,

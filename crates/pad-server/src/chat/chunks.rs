@@ -4,6 +4,7 @@ use pad_api::{
     ChatChunk, ChoicePad, ChunkChoice, Delta, FinishReason, Logprobs, ObjectKind, TokenLogprob, TokenTrace, Usage,
 };
 
+use super::kept::AnswersToKeep;
 use crate::generation::envelope::Envelope;
 use crate::generation::frames::{Frame, StreamShape};
 use crate::generation::options::GenerationOptions;
@@ -22,25 +23,38 @@ pub(crate) struct ChatChunks {
     /// Which choices have had their opening chunk.
     opened: Vec<bool>,
     ready: Vec<Frame>,
+    /// The answers, if they are to be stored.
+    kept: Option<AnswersToKeep>,
 }
 
 impl StreamShape for ChatChunks {
     fn part(&mut self, index: usize, part: AnswerPart) -> Vec<Frame> {
+        if let Some(kept) = &mut self.kept {
+            kept.add(index, &part);
+        }
         self.add(index, part);
         std::mem::take(&mut self.ready)
     }
 
     async fn end(&mut self, tally: &Tally) -> Vec<Frame> {
+        if let Some(mut kept) = self.kept.take() {
+            kept.keep(&self.envelope.id).await;
+        }
         let usage = self.include_usage.then(|| Frame::data(&self.chunk(Vec::new(), Some(tally.usage()))));
         usage.into_iter().chain([Frame::Done]).collect()
     }
 }
 
 impl ChatChunks {
-    pub(crate) fn new(choices: usize, envelope: Envelope, options: &GenerationOptions) -> Self {
+    pub(super) fn new(
+        choices: usize,
+        envelope: Envelope,
+        options: &GenerationOptions,
+        kept: Option<AnswersToKeep>,
+    ) -> Self {
         let GenerationOptions { include_usage, details, .. } = *options;
         let (calls, opened) = (options.form.has_calls(), vec![false; choices]);
-        Self { envelope, include_usage, details, calls, opened, ready: Vec::new() }
+        Self { envelope, include_usage, details, calls, opened, ready: Vec::new(), kept }
     }
 
     /// An opening chunk before the first text, text with its trace, and the end in a separate chunk.

@@ -2,6 +2,7 @@
 
 mod chunks;
 mod collect;
+mod kept;
 mod request;
 
 use axum::Json;
@@ -10,13 +11,16 @@ use pad_api::{ChatChunk, ChatCompletion, ChatRequest};
 
 use crate::ApiError;
 use crate::api_request::ApiRequest;
+use crate::conversation::template_messages;
 use crate::failures::Failures;
 use crate::generation::envelope::Envelope;
 use crate::generation::options::GenerationOptions;
 use crate::generation::request::GenerationRequest;
 use crate::generation::{self, sse};
+use crate::profiles::examples::{examples, question};
 use crate::standing_preference::{Asked, Steering};
 use chunks::ChatChunks;
+use kept::AnswersToKeep;
 
 /// Continue a conversation, steered towards a preference.
 #[utoipa::path(
@@ -35,14 +39,28 @@ pub(crate) async fn create(request: ApiRequest<ChatRequest>) -> Result<Response,
         user: body.user.as_deref().or(body.safety_identifier.as_deref()),
         model: body.model.as_deref(),
     };
-    let Steering { preference, source, .. } = standing.settle(asked, &shared).await?;
+    let steering = standing.settle(asked, &shared).await?;
+    let examples = examples(&shared, &caller.scope(), &steering, &question(&body.messages)).await;
+    let Steering { preference, source, person, .. } = steering;
+    // An answer whose beginning was given is not one to the conversation.
+    let store = body.store.unwrap_or(false) && !body.continue_final_message.unwrap_or(false);
+    let conversation = store.then(|| template_messages(body.messages.clone()));
     let request = GenerationRequest { preference, preference_source: source, ..request::generation_request(body)? };
-    let options = GenerationOptions::check(request, &shared.state)?;
+    let options = GenerationOptions::check(request.with_examples(&examples), &shared.state)?;
     let generation = generation::start(&shared, &options, caller.acquire()?).await?;
     let envelope = Envelope::new(&shared.state.model, "chatcmpl-");
+    let kept =
+        conversation.map(|told| AnswersToKeep::new(std::sync::Arc::clone(&shared), caller.scope(), person, told));
     if options.stream {
-        let chunks = ChatChunks::new(generation.choices(), envelope, &options);
+        let chunks = ChatChunks::new(generation.choices(), envelope, &options, kept);
         return Ok(sse::respond(generation, chunks, shared.state.limits.keep_alive));
     }
-    Ok(Json(collect::collect(generation, envelope, &options).await?).into_response())
+    let completion = collect::collect(generation, envelope, &options).await?;
+    if let Some(mut kept) = kept {
+        for (index, choice) in completion.choices.iter().enumerate() {
+            kept.text(index, choice.message.content.as_deref().unwrap_or_default(), Some(choice.finish_reason));
+        }
+        kept.keep(&completion.id).await;
+    }
+    Ok(Json(completion).into_response())
 }

@@ -54,7 +54,8 @@ impl Generation {
         let base = |request: &GenerateRequest| request.lanes.first().map_or(0, |base| base.prompt.len());
         let prompt_tokens = requests.iter().map(base).sum();
         let lanes = requests.iter().map(|request| request.lanes.len().saturating_sub(1)).max().unwrap_or(0);
-        let tally = Tally::new(prompt_tokens, lanes, options.best_of.generated).steered_by(options.preference_source);
+        let tally = Tally::new(prompt_tokens, lanes, options.best_of.generated);
+        let tally = tally.steered_by(options.preference_source, options.examples);
         let explain: Option<Arc<[String]>> = options.details.trace.then(|| names.into());
         let count = requests.len() * options.best_of.generated;
         let parts: Vec<BoxStream<'static, Indexed>> = if requests.iter().any(|request| request.max_tokens == 0) {

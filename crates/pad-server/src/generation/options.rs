@@ -40,6 +40,8 @@ pub(crate) struct GenerationOptions {
     pub(crate) best_of: BestOf,
     /// The request's limit; none means the server's default.
     pub(crate) max_tokens: Option<MaxTokens>,
+    /// Examples that were put before the conversation.
+    pub(crate) examples: usize,
     /// The beginning of the answer, given by the client.
     pub(crate) begun: Option<String>,
     pub(crate) stop: Vec<String>,
@@ -81,6 +83,7 @@ impl GenerationOptions {
             seed: request.seed.map_or_else(rand::random, i64::cast_unsigned),
             best_of,
             max_tokens,
+            examples: request.examples,
             begun: request.begun,
             preference_source: request.preference_source,
             stop: stop_strings(request.stop)?,

@@ -2,6 +2,7 @@
 
 use pad_api::{MaxTokens, PadOptions, Preference, PreferenceSource, Stop, StreamOptions};
 use pad_reward::Prompt;
+use pad_text::Message;
 
 use super::form::FormRequest;
 use super::sampling::SamplingRequest;
@@ -39,6 +40,8 @@ pub(crate) struct GenerationRequest {
     pub(crate) preference: Option<Preference>,
     /// Where that came from.
     pub(crate) preference_source: PreferenceSource,
+    /// Examples that were put before the conversation.
+    pub(crate) examples: usize,
     /// The beginning of the answer, given by the client, which is continued.
     pub(crate) begun: Option<String>,
     /// How strongly to steer, and whether to report why each token was chosen.
@@ -66,10 +69,23 @@ impl GenerationRequest {
             stream_options: None,
             preference: None,
             preference_source: PreferenceSource::Default,
+            examples: 0,
             begun: None,
             pad: None,
             cache_salt: None,
         }
+    }
+
+    /// The same with `turns`, pairs of a question and an answer, before the conversation and behind its system message.
+    pub(crate) fn with_examples(mut self, turns: &[Message]) -> Self {
+        for prompt in &mut self.prompts {
+            if let Prompt::Messages(messages) = prompt {
+                let system = messages.iter().take_while(|message| message.role == "system").count();
+                messages.splice(system..system, turns.iter().cloned());
+            }
+        }
+        self.examples = turns.len() / 2;
+        self
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Tally {
     computed: bool,
     /// Where the preference came from.
     source: PreferenceSource,
+    /// Examples that were put before the conversation.
+    examples: usize,
 }
 
 impl Tally {
@@ -30,9 +32,9 @@ impl Tally {
         Self { prompt_tokens, reward_lanes, choices: choices.max(1), ..Self::default() }
     }
 
-    /// The request's preference came from there.
-    pub(crate) fn steered_by(self, source: PreferenceSource) -> Self {
-        Self { source, ..self }
+    /// The request's preference came from there, with so many examples.
+    pub(crate) fn steered_by(self, source: PreferenceSource, examples: usize) -> Self {
+        Self { source, examples, ..self }
     }
 
     /// Count a part of choice `index`.
@@ -75,6 +77,7 @@ impl Tally {
                 steered_tokens: self.steered,
                 mean_kl,
                 preference_source: self.source,
+                examples: (self.examples > 0).then_some(self.examples as u64),
                 best_of: None,
             },
         }

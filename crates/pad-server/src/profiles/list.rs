@@ -38,7 +38,8 @@ pub(crate) async fn list(
     // One more tells whether there are more.
     let found = shared.store()?.profiles(&caller.scope(), page.after.as_deref(), limit as u32 + 1).await?;
     let has_more = found.len() > limit;
-    let data = found.iter().take(limit).map(wire_form::of).collect::<Result<Vec<_>, _>>()?;
+    let data =
+        found.iter().take(limit).map(|profile| wire_form::of(profile, &shared.state)).collect::<Result<Vec<_>, _>>()?;
     Ok(Json(ProfileList {
         object: ObjectKind::List,
         first_id: data.first().map(|profile| profile.name.clone()),

@@ -1,10 +1,20 @@
 //! `/v1/preferences/profiles`: what users prefer, stored by name. A key sees the profiles of its own scope only.
 
+mod dimensions;
+pub(crate) mod elicit;
+pub(crate) mod examples;
 pub(crate) mod export;
+pub(crate) mod feedback;
+mod judgement;
+pub(crate) mod kept_answers;
+mod learned;
 pub(crate) mod list;
 mod name;
 pub(crate) mod named;
+mod population;
+pub(crate) mod population_cache;
 mod precondition;
+mod set;
 mod wire_form;
 
 use std::sync::Arc;
@@ -48,7 +58,7 @@ pub(crate) async fn get(
     if precondition::is_known(&headers, profile.stamp)? {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, precondition::tag(profile.stamp))]).into_response());
     }
-    shown(StatusCode::OK, &profile)
+    shown(StatusCode::OK, &profile, &shared.state)
 }
 
 /// Store what a user prefers. What was learned from choices stays.
@@ -84,7 +94,7 @@ pub(crate) async fn put(
     let current = store.fresh_profile(&scope, &name).await?;
     let expected = precondition::expected(&headers, current.as_ref())?;
     let written = store.put_profile(&scope, &name, &preference, expected).await?;
-    shown(if written.created { StatusCode::CREATED } else { StatusCode::OK }, &written.profile)
+    shown(if written.created { StatusCode::CREATED } else { StatusCode::OK }, &written.profile, &shared.state)
 }
 
 /// Delete all that is stored about a user: the profile, its choices, and the stored responses to requests with this name.
@@ -122,9 +132,9 @@ pub(crate) async fn delete(
     }))
 }
 
-fn shown(status: StatusCode, profile: &Profile) -> Result<Response, ApiError> {
+fn shown(status: StatusCode, profile: &Profile, state: &AppState) -> Result<Response, ApiError> {
     let tag = [(header::ETAG, precondition::tag(profile.stamp))];
-    Ok((status, tag, Json(wire_form::of(profile)?)).into_response())
+    Ok((status, tag, Json(wire_form::of(profile, state)?)).into_response())
 }
 
 /// A preference as it is stored: with the names of dimensions, whose order another reward model need not have.

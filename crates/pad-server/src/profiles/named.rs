@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use pad_api::{NamedProfile, Preference, PreferenceSource};
 use pad_reward::Manifest;
-use pad_store::{Profile, Scope};
+use pad_store::Scope;
 
+use super::learned::with_learned;
+use super::set;
 use crate::ApiError;
 use crate::generation::guidance::preference_input;
 use crate::state::Shared;
@@ -27,7 +29,7 @@ pub(crate) async fn preference(
     let (name, place) = (&named.name, source.param());
     let found = shared.store()?.profile(scope, name).await?;
     let profile = found.ok_or_else(|| ApiError::profile_not_found(name).about(place))?;
-    let mut preference = effective(&profile)?;
+    let mut preference = with_learned(set::preference(&profile)?, &profile, &shared.state);
     if !named.weights.is_empty() {
         let Preference::Named(weights) = &mut preference else {
             let message = format!(
@@ -64,18 +66,7 @@ pub(crate) async fn bound(shared: &Shared, scope: &Scope, user: &str) -> Option<
             return None;
         }
     };
-    Some(fitted(effective(&profile).ok()?, reward.model.manifest()))
-}
-
-/// What a profile prefers.
-///
-/// # Errors
-/// 500 if what is stored is no preference.
-pub(crate) fn effective(profile: &Profile) -> Result<Preference, ApiError> {
-    Preference::from_value(&profile.preference).map_err(|error| {
-        tracing::error!(%error, "a stored profile is no preference");
-        ApiError::internal(format!("the stored profile `{}` cannot be read", profile.name))
-    })
+    Some(fitted(with_learned(set::preference(&profile).ok()?, &profile, &shared.state), reward.model.manifest()))
 }
 
 /// Without the dimensions that the reward model does not have, and with weights in its range: the profile may have been made for another

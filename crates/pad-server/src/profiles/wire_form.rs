@@ -3,19 +3,28 @@
 use pad_api::{ObjectKind, PreferenceProfile};
 use pad_store::Profile;
 
-use super::named::effective;
+use super::dimensions::LearnedDimensions;
+use super::learned::Learned;
+use super::set;
 use crate::ApiError;
+use crate::state::AppState;
 
 /// A profile for clients.
 ///
 /// # Errors
 /// 500 if what is stored is no preference.
-pub(super) fn of(profile: &Profile) -> Result<PreferenceProfile, ApiError> {
+pub(super) fn of(profile: &Profile, state: &AppState) -> Result<PreferenceProfile, ApiError> {
+    let learned = match LearnedDimensions::served(state) {
+        Ok(dimensions) => Learned::read(&dimensions, profile).map(|learned| learned.shown(&dimensions)),
+        // Nothing can be learned here.
+        Err(_) => None,
+    };
     Ok(PreferenceProfile {
         object: ObjectKind::PreferenceProfile,
         name: profile.name.clone(),
         version: profile.stamp.version,
-        preference: effective(profile)?,
+        preference: set::preference(profile)?,
+        learned,
         choices: profile.choices,
         created_at: seconds(profile.stamp.created_at),
         updated_at: seconds(profile.updated_at),

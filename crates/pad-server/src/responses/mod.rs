@@ -6,7 +6,7 @@ mod draft;
 mod events;
 pub(crate) mod input_items;
 mod output;
-mod stored;
+pub(crate) mod stored;
 
 use std::sync::Arc;
 

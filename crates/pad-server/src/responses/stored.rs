@@ -13,9 +13,9 @@ const KIND: &str = "response";
 
 /// A response, and the conversation up to its end.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct StoredResponse {
-    pub(super) response: Response,
-    pub(super) conversation: Vec<Message>,
+pub(crate) struct StoredResponse {
+    pub(crate) response: Response,
+    pub(crate) conversation: Vec<Message>,
 }
 
 /// Whose responses these are.
@@ -49,7 +49,7 @@ pub(super) async fn keep(shared: &Shared, owner: &ResponseOwner, stored: &Stored
 ///
 /// # Errors
 /// 404 if there is none of this scope, 503 if the database does not answer.
-pub(super) async fn find(shared: &Shared, scope: &Scope, id: &str) -> Result<StoredResponse, ApiError> {
+pub(crate) async fn find(shared: &Shared, scope: &Scope, id: &str) -> Result<StoredResponse, ApiError> {
     let missing = || ApiError::response_not_found(id);
     let store = shared.state.store.as_ref().ok_or_else(missing)?;
     let found = store.document(scope, KIND, id).await?.ok_or_else(missing)?;

@@ -1,5 +1,6 @@
 //! `POST /v1/rewards`: a given answer under one or more preferences, in one pass.
 
+pub(crate) mod features;
 mod question;
 mod worth;
 

@@ -49,6 +49,11 @@ impl Worth {
         }
     }
 
+    /// The reward of each dimension, summed over the tokens.
+    pub(super) fn by_dimension(&self) -> Vec<(String, f64)> {
+        self.names.iter().cloned().zip(self.features().iter().map(|feature| sum(feature))).collect()
+    }
+
     /// phi of each term, one per token.
     fn features(&self) -> Vec<Vec<f32>> {
         self.terms.iter().map(|term| term.phi(&self.scores.base, &self.scores.rewards)).collect()

@@ -12,6 +12,7 @@ mod embeddings;
 mod errors;
 mod forms;
 mod keys;
+mod learning;
 mod logprobs;
 mod logs;
 mod memory_listener;

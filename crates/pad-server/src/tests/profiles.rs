@@ -18,7 +18,7 @@ type Headers<'a> = &'a [(&'a str, &'a str)];
 /// A server that binds profiles to users, for these keys.
 fn app(keys: impl IntoIterator<Item = ApiKey>) -> Router {
     let mut state = state(Behaviour::default());
-    state.bind_user = true;
+    state.profiles.bind_user = true;
     state.keys = ApiKeys::new(keys);
     crate::app(state)
 }
@@ -176,7 +176,7 @@ async fn what_is_wrong_with_a_profile_is_named() {
 #[tokio::test]
 async fn a_server_that_stores_nothing_generates_all_the_same() {
     let mut state = state(Behaviour::default());
-    (state.store, state.bind_user) = (None, true);
+    (state.store, state.profiles.bind_user) = (None, true);
     let app = crate::app(state);
     assert_eq!(said(&app, &[], json!({"user": "alice"})).await, plain("default"));
     let answer = response(&app, json!({})).await;

@@ -10,7 +10,10 @@ use serde_json::json;
 
 use super::model::{Behaviour, Parrot};
 use super::tokenizer;
-use crate::{AllowedHosts, ApiKeys, AppState, Defaults, Lifecycle, ModelCard, Origins, Preset, RequestLimits, Reward};
+use crate::{
+    AllowedHosts, ApiKeys, AppState, Defaults, Lifecycle, ModelCard, Origins, Preset, ProfileRules, RequestLimits,
+    Reward,
+};
 
 const MANIFEST: &str = r#"
     kind = "prompted"
@@ -38,7 +41,7 @@ pub(crate) fn state(behaviour: Behaviour) -> AppState {
         reward: Some(Reward::prompted(Arc::new(reward))),
         engine: engine(behaviour),
         store: Some(Store::in_memory(StoreLimits::default())),
-        bind_user: false,
+        profiles: ProfileRules::default(),
         defaults: Defaults { temperature: 0.0, ..Defaults::default() },
         keys: ApiKeys::default(),
         limits: RequestLimits::default(),

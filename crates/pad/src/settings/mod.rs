@@ -115,6 +115,7 @@ impl Settings {
             bound,
             "true only with a `store.url` other than `none`",
         )?;
+        Bad::unless(self.profiles.in_context <= 16, "profiles.in_context", self.profiles.in_context, "at most 16")?;
         self.log.check()
     }
 }

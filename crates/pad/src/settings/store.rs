@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use pad_server::ProfileRules;
 use pad_store::{Location, StoreLimits};
 use serde::Deserialize;
 
@@ -34,12 +35,22 @@ pub struct StoreSettings {
     pub responses_size: ByteSize,
 }
 
-/// How profiles apply.
+/// How profiles apply, and what they are learned from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileSettings {
     /// Whether the profile that is named as a request's `user` applies to it.
     pub bind_user: bool,
+    /// Chosen answers of a profile that are put into the prompt.
+    pub in_context: usize,
+    /// Whether what others prefer is where a profile begins.
+    pub population_prior: bool,
+}
+
+impl From<ProfileSettings> for ProfileRules {
+    fn from(ProfileSettings { bind_user, in_context, population_prior }: ProfileSettings) -> Self {
+        Self { bind_user, in_context, population_prior }
+    }
 }
 
 impl StoreSettings {

@@ -1,0 +1,80 @@
+//! The dimensions that profiles are learned in: those of the reward model.
+
+use pad_learning::Wording;
+use pad_reward::{Dimension, Manifest};
+
+use crate::ApiError;
+use crate::rewards::features::reward_model;
+use crate::state::AppState;
+
+/// What a reward model's features mean. Features of another one cannot be compared with these.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct LearnedDimensions {
+    /// Names the reward model, the base model and the dimensions in stored choices.
+    pub(super) of: String,
+    /// In the reward model's order.
+    pub(super) names: Vec<String>,
+    /// The weights that answers stay on topic with, else all that are allowed.
+    pub(super) bounds: Vec<[f64; 2]>,
+    pub(super) wordings: Vec<Wording>,
+}
+
+impl LearnedDimensions {
+    /// Those of this server.
+    ///
+    /// # Errors
+    /// 400 if it has no reward model, or one that reads all dimensions together.
+    pub(super) fn served(state: &AppState) -> Result<Self, ApiError> {
+        Ok(Self::new(reward_model(state)?.model.manifest(), &state.model.id))
+    }
+
+    fn new(manifest: &Manifest, base: &str) -> Self {
+        let dimensions = &manifest.dimensions;
+        let names: Vec<String> = dimensions.iter().map(|dimension| dimension.name.clone()).collect();
+        let bounds = |dimension: &Dimension| {
+            dimension.recommended_within(manifest.weight_range).unwrap_or(manifest.weight_range)
+        };
+        Self {
+            of: format!("{} on {base}: {}", manifest.kind.name(), names.join(", ")),
+            bounds: dimensions.iter().map(bounds).collect(),
+            wordings: dimensions.iter().map(|dimension| wording(dimension, dimensions)).collect(),
+            names,
+        }
+    }
+}
+
+/// Less of a dimension is more of the one whose instruction is its opposite, if there is one.
+fn wording(dimension: &Dimension, all: &[Dimension]) -> Wording {
+    let plain = Wording::of_name(&dimension.name);
+    let opposite =
+        |other: &&Dimension| dimension.opposite.as_ref().is_some_and(|opposite| *opposite == other.principle);
+    match all.iter().find(opposite) {
+        Some(other) => Wording { less: Wording::of_name(&other.name).more, ..plain },
+        None => plain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn less_of_a_dimension_is_more_of_its_opposite() {
+        let manifest = r#"
+            kind = "prompted"
+            weight_range = [-2, 1.5]
+            dimensions = [
+                { name = "concise", principle = "Be brief.", opposite = "Be thorough.", recommended = [-2, 2] },
+                { name = "detailed", principle = "Be thorough.", opposite = "Be brief." },
+                { name = "kind", principle = "Be kind." },
+            ]
+        "#;
+        let manifest = Manifest::from_toml(manifest).expect("a manifest");
+        let dimensions = LearnedDimensions::new(&manifest, "m");
+        assert_eq!(dimensions.of, "prompted on m: concise, detailed, kind");
+        assert_eq!(dimensions.bounds, [[-2.0, 1.5], [-2.0, 1.5], [-2.0, 1.5]]);
+        let less: Vec<&str> = dimensions.wordings.iter().map(|wording| wording.less.as_str()).collect();
+        assert_eq!(less, ["more detailed", "more concise", "less kind"]);
+        assert_eq!(dimensions.wordings[0].more, "more concise");
+    }
+}
