@@ -68,7 +68,7 @@ fn is_kept_by(database: &Database) {
     let tag = made.headers["etag"].to_str().expect("a tag").to_owned();
     assert_eq!((&made.json()["version"], &made.json()["preference"]), (&json!(1), &json!({"concise": 1.0})));
     let read = alpha.get(&path("alice"));
-    assert_eq!((read.json(), read.headers["etag"].to_str()), (made.json(), Ok(tag.as_str())));
+    assert_eq!((read.json(), read.headers["etag"].as_bytes()), (made.json(), tag.as_bytes()));
     assert_eq!(on(&alpha, "if-none-match", &tag).get(&path("alice")).status, 304);
 
     let changed = put(&on(&alpha, "if-match", &tag), "alice", &json!("answer like a pirate"));

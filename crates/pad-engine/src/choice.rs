@@ -20,6 +20,12 @@ impl Choice {
         self.events.recv().await
     }
 
+    /// How many tokens were generated that nobody has read. Nothing is generated any more, or can be read, after this.
+    pub fn unread_tokens(&mut self) -> usize {
+        self.events.close();
+        std::iter::from_fn(|| self.events.try_recv().ok()).filter(|event| matches!(event, Event::Token(_))).count()
+    }
+
     /// The next event, waiting on this thread. Not for use inside an async runtime.
     pub fn blocking_next(&mut self) -> Option<Event> {
         self.events.blocking_recv()

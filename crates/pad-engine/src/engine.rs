@@ -73,7 +73,7 @@ impl Engine {
             kv_blocks_total: kv_blocks.iter().map(|blocks| *blocks as u64).sum(),
             ..Status::default()
         }));
-        let bounds = StepBounds { sequences: config.max_sequences.max(1), rows: config.step_rows.max(1), context };
+        let bounds = StepBounds { sequences: config.max_sequences.max(1), rows: config.step_rows.max(1) };
         let scheduler = Scheduler::new(bounds, &kv_blocks);
         let (life_sender, life) = watch::channel(());
         let status_of_worker = Arc::clone(&status);
@@ -103,7 +103,7 @@ impl Engine {
         self.check_open()?;
         request.drop_idle_lanes();
         request.check(self.shared.kv_blocks.len())?;
-        self.check_room(&request.lanes, request.max_tokens)?;
+        self.check_room(&request.lanes, &[], request.max_tokens)?;
         let start = |grammar| Constraint::start(grammar, &request.end_tokens);
         let constraint = request.grammar.take().map(start).transpose();
         let constraint = constraint.map_err(|error| SubmitError::Invalid(error.to_string()))?;
@@ -129,7 +129,7 @@ impl Engine {
     pub fn score(&self, request: &ScoreRequest) -> Result<Pending<Scored>, SubmitError> {
         self.check_open()?;
         request.check(self.shared.kv_blocks.len())?;
-        self.check_room(&request.lanes, request.answer.len())?;
+        self.check_room(&request.lanes, &request.answer, request.answer.len())?;
         let place = self.places(request.tenant.owner, 1)?.pop().ok_or(SubmitError::Dead)?;
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
         let (client, pending) = Pending::channel();
@@ -144,7 +144,7 @@ impl Engine {
     pub fn embed(&self, request: &EmbedRequest) -> Result<Pending<Vec<f32>>, SubmitError> {
         self.check_open()?;
         request.check(self.shared.kv_blocks.len())?;
-        self.check_room(&[request.lane()], 0)?;
+        self.check_room(&[request.lane()], &[], 0)?;
         let place = self.places(request.tenant.owner, 1)?.pop().ok_or(SubmitError::Dead)?;
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
         let (client, pending) = Pending::channel();
@@ -152,7 +152,11 @@ impl Engine {
         Ok(pending)
     }
 
-    fn check_open(&self) -> Result<(), SubmitError> {
+    /// Whether requests are taken.
+    ///
+    /// # Errors
+    /// [`SubmitError::Draining`] or [`SubmitError::Dead`].
+    pub fn check_open(&self) -> Result<(), SubmitError> {
         if self.shared.draining.load(Ordering::Acquire) {
             return Err(SubmitError::Draining);
         }
@@ -170,17 +174,31 @@ impl Engine {
         })
     }
 
-    /// Whether lanes fit the context with `more` tokens each, the KV cache when they run alone, and the vocabulary.
-    fn check_room(&self, lanes: &[LaneSpec], more: usize) -> Result<(), SubmitError> {
+    /// Tokens that these lanes can grow by: what the context leaves to the longest, and what each KV cache leaves to those that run through
+    /// its weights when they run alone. 0 if they do not fit themselves.
+    pub fn room(&self, lanes: &[LaneSpec]) -> usize {
+        let longest = lanes.iter().map(|lane| lane.prompt.len()).max().unwrap_or(0);
+        let of_cache = |(weights, blocks): (usize, &usize)| {
+            let lanes = lanes.iter().filter(|lane| lane.weights.0 == weights);
+            // Each lane may leave up to a block unused.
+            let taken: usize = lanes.clone().map(|lane| lane.prompt.len() + pad_model::BLOCK - 1).sum();
+            Some((blocks * pad_model::BLOCK).saturating_sub(taken) / Some(lanes.count()).filter(|count| *count > 0)?)
+        };
+        let caches = self.shared.kv_blocks.iter().enumerate().filter_map(of_cache).min();
+        self.shared.limits.context.saturating_sub(longest).min(caches.unwrap_or(0))
+    }
+
+    /// Whether lanes fit the context with `more` tokens each, and the KV cache when they run alone; and whether all tokens, those of an
+    /// `answer` that is given included, are in the vocabulary.
+    fn check_room(&self, lanes: &[LaneSpec], answer: &[u32], more: usize) -> Result<(), SubmitError> {
         let Limits { context, .. } = self.shared.limits;
         let prompt = lanes.iter().map(|lane| lane.prompt.len()).max().unwrap_or(0);
         if prompt.saturating_add(more) > context {
             return Err(SubmitError::ContextExceeded { prompt, max_tokens: more, context });
         }
         let vocabulary = self.shared.vocabulary;
-        if let Some(token) =
-            lanes.iter().flat_map(|lane| lane.prompt.iter()).find(|token| **token as usize >= vocabulary)
-        {
+        let mut tokens = lanes.iter().flat_map(|lane| lane.prompt.iter()).chain(answer);
+        if let Some(token) = tokens.find(|token| **token as usize >= vocabulary) {
             return Err(SubmitError::Invalid(format!("token {token} has no embedding: the model has {vocabulary}")));
         }
         let mut needed = vec![0; self.shared.kv_blocks.len()];

@@ -25,6 +25,14 @@ pub enum SubmitError {
         /// Places of all.
         limit: usize,
     },
+    /// One request asks for more choices than its sender can ever have in the queue.
+    #[error("the request has {asked} choices in all, `n` for each prompt; allowed: {most} at most")]
+    TooManyChoices {
+        /// Choices that it asks for.
+        asked: usize,
+        /// Places that its sender can hold.
+        most: usize,
+    },
     /// The longest lane and the tokens asked for do not fit the context.
     #[error("the prompt has {prompt} tokens and {max_tokens} more are asked for, but the context is {context} tokens")]
     ContextExceeded {
@@ -36,7 +44,7 @@ pub enum SubmitError {
         context: usize,
     },
     /// The KV cache is too small for this request even when it runs alone.
-    #[error("the request needs room for {needed} tokens over all its lanes, but the KV cache holds {total}")]
+    #[error("the request needs {needed} positions of one KV cache, which has {total}")]
     NoKvRoom {
         /// Positions needed, all lanes together.
         needed: usize,

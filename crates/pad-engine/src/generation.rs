@@ -74,9 +74,12 @@ impl Generation {
         self.top_k
     }
 
-    /// Which lanes propose candidates.
-    pub fn source(&self) -> CandidateSource {
-        self.source
+    /// Whether the lane of this reward readout proposes candidates: one that a term weighs, and not what it is measured against.
+    pub fn proposes(&self, readout: usize) -> bool {
+        match self.source {
+            CandidateSource::Base => false,
+            CandidateSource::Union => self.terms.iter().any(|term| term.readout == readout),
+        }
     }
 
     /// Whether readouts carry the log-sum-exp over the vocabulary.
@@ -102,7 +105,7 @@ impl Generation {
     }
 
     /// Take a decision's token into every lane and tell the client.
-    pub fn choose(&mut self, decision: Decision, lanes: &mut [Lane], context: usize) -> Next {
+    pub fn choose(&mut self, decision: Decision, lanes: &mut [Lane]) -> Next {
         let id = decision.token();
         let end = self.end_tokens.contains(&id);
         self.remaining -= 1;
@@ -111,12 +114,12 @@ impl Generation {
         self.progress.push(id, decision.kl);
         lanes.iter_mut().for_each(|lane| lane.push(id));
         self.tell(Event::Token(Token { id, end, decision }));
-        let full = self.remaining == 0 || lanes.iter().any(|lane| lane.len() >= context);
         let follow = |constraint: &mut Constraint| constraint.follow(id, &self.end_tokens);
         let goes_on = if end { Ok(false) } else { self.constraint.as_mut().map_or(Ok(true), follow) };
         match goes_on {
             Ok(false) => Next::Finish(FinishReason::Stop),
-            _ if full => Next::Finish(FinishReason::Length),
+            // Prompt and answer together fit the context: the engine admits no other request.
+            _ if self.remaining == 0 => Next::Finish(FinishReason::Length),
             Ok(true) => Next::GoesOn,
             Err(error) => Next::OffGrammar(error.to_string()),
         }

@@ -48,18 +48,22 @@ impl Lane {
         pool.known(self.root, self.spec.adapter, &self.tokens, limit)
     }
 
-    /// Take blocks for all tokens: those that hold a prefix of them already, of at most `limit` tokens, then fresh ones. False, with
-    /// nothing held, if there is no room.
-    pub fn admit(&mut self, pool: &mut BlockPool, limit: usize) -> bool {
+    /// Hold the blocks that contain a prefix of its tokens already, of at most `limit` tokens.
+    pub fn hold_known(&mut self, pool: &mut BlockPool, limit: usize) {
         debug_assert!(self.blocks.is_empty(), "a lane is admitted once");
         (self.blocks, self.prefix) = pool.find(self.root, self.spec.adapter, &self.tokens, limit);
         self.registered = self.blocks.len();
         self.computed = self.registered * BLOCK;
-        if self.grow(pool) {
-            return true;
-        }
-        self.free(pool);
-        false
+    }
+
+    /// Blocks that it holds.
+    pub fn held(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Blocks that it lacks to have one for every token.
+    pub fn lacking(&self) -> usize {
+        self.tokens.len().div_ceil(BLOCK).saturating_sub(self.blocks.len())
     }
 
     /// Allocate blocks until every token has one; false if there is no room (blocks taken so far stay).

@@ -16,7 +16,7 @@ const SHARE: usize = 3;
 pub struct Places {
     limit: usize,
     taken: Mutex<Taken>,
-    /// Told when no place is taken any more.
+    /// Notified when the last place is freed.
     empty: Notify,
 }
 
@@ -44,21 +44,32 @@ impl Places {
         self.lock().all
     }
 
+    /// Places that an owner can hold when nobody else holds one.
+    fn most(&self, owner: Option<Owner>) -> usize {
+        match owner {
+            None => self.limit,
+            Some(_) => (self.limit * SHARE / (SHARE + 1)).max(1),
+        }
+    }
+
     /// Take places for a request's sequences, or none.
     ///
     /// # Errors
-    /// [`SubmitError::QueueFull`], of which the caller knows the figures, or [`SubmitError::ShareFull`].
+    /// [`SubmitError::TooManyChoices`] for more than can ever be taken, [`SubmitError::QueueFull`], of which the caller knows the figures, or [`SubmitError::ShareFull`].
     pub fn take(self: &Arc<Self>, owner: Option<Owner>, count: usize) -> Result<Vec<Place>, SubmitError> {
+        let most = self.most(owner);
+        if count > most {
+            return Err(SubmitError::TooManyChoices { asked: count, most });
+        }
         let mut taken = self.lock();
         let full = SubmitError::QueueFull { running: 0, waiting: taken.all, limit: self.limit };
         let free = self.limit.checked_sub(taken.all).and_then(|free| free.checked_sub(count)).ok_or(full)?;
         if let Some(owner) = owner {
-            let held = taken.by_owner.entry(owner).or_default();
-            let share = (free * SHARE).max(1);
-            if *held + count > share {
-                return Err(SubmitError::ShareFull { held: *held, asked: count, limit: self.limit });
+            let held = taken.by_owner.get(&owner).copied().unwrap_or_default();
+            if held + count > (free * SHARE).max(1) {
+                return Err(SubmitError::ShareFull { held, asked: count, limit: self.limit });
             }
-            *held += count;
+            taken.by_owner.insert(owner, held + count);
         }
         taken.all += count;
         Ok((0..count).map(|_| Place { places: Arc::clone(self), owner }).collect())
@@ -128,13 +139,15 @@ mod tests {
     #[test]
     fn requests_are_taken_whole_or_not_at_all() {
         let places = Arc::new(Places::new(256));
-        assert!(matches!(
-            places.take(Some(owner(1)), 200),
-            Err(SubmitError::ShareFull { held: 0, asked: 200, limit: 256 })
-        ));
+        let of_owner = |asked| places.take(Some(owner(1)), asked);
+        assert!(matches!(of_owner(193), Err(SubmitError::TooManyChoices { asked: 193, most: 192 })));
+        assert!(matches!(places.take(None, 257), Err(SubmitError::TooManyChoices { asked: 257, most: 256 })));
         assert_eq!(places.taken(), 0);
-        assert_eq!(places.take(Some(owner(1)), 192).unwrap().len(), 192);
-        assert!(matches!(places.take(None, 257), Err(SubmitError::QueueFull { .. })));
+        let held = of_owner(192).unwrap();
+        assert_eq!(held.len(), 192);
+        assert!(matches!(of_owner(1), Err(SubmitError::ShareFull { held: 192, asked: 1, limit: 256 })));
+        assert!(matches!(places.take(None, 65), Err(SubmitError::QueueFull { .. })));
+        drop(held);
         assert_eq!(places.take(None, 256).unwrap().len(), 256, "where nobody is told apart the whole queue is theirs");
     }
 

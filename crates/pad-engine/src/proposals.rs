@@ -1,6 +1,6 @@
 //! The candidates of a step: the best tokens of every lane that proposes some, under its sequence's adjustments.
 
-use pad_decode::{CandidateSource, Candidates, TokenSet};
+use pad_decode::{Candidates, TokenSet};
 use pad_model::{Logits, RowWanted, Wanted};
 
 use crate::lockstep::{LockstepRunner, RowRead, StepHidden, readout};
@@ -35,12 +35,8 @@ impl LockstepRunner {
             log_sum_exp: rows.log_sum_exp,
         };
         let lanes = |(decode, rows): (usize, &DecodeRows)| {
-            let readouts = match rows.source {
-                CandidateSource::Base => Vec::new(),
-                CandidateSource::Union => rows.rewards.clone(),
-            };
-            let lane = move |(row, what)| Proposer { decode, row, what, log_sum_exp: false };
-            readouts.into_iter().map(lane)
+            let lane = move |&(row, what): &(usize, LaneReadout)| Proposer { decode, row, what, log_sum_exp: false };
+            rows.proposers.iter().map(lane)
         };
         let decodes = || plan.decodes.iter().enumerate();
         let proposers: Vec<Proposer> = decodes().map(base).chain(decodes().flat_map(lanes)).collect();

@@ -1,6 +1,6 @@
 //! The narrow trait between scheduler and model; the tests of the scheduler use a fake one.
 
-use pad_decode::{Adjustments, CandidateSource, Candidates, Readout};
+use pad_decode::{Adjustments, Candidates, Readout};
 
 use crate::{AdapterId, LaneReadout, StepError, WeightsId};
 
@@ -30,8 +30,8 @@ pub struct DecodeRows {
     pub rewards: Vec<(usize, LaneReadout)>,
     /// Candidates that a lane proposes.
     pub top_k: usize,
-    /// Which lanes propose some.
-    pub source: CandidateSource,
+    /// The lanes that propose some beside the base.
+    pub proposers: Vec<(usize, LaneReadout)>,
     /// What is changed about the base's logits before the candidates are taken.
     pub adjustments: Adjustments,
     /// Whether readouts carry the log-sum-exp over the vocabulary.

@@ -3,6 +3,8 @@
 //! Plain synchronous state, tested with a fake runner. All lanes of a sequence are admitted, preempted and freed together, and
 //! advance by the same token in the same step.
 
+use pad_model::BLOCK;
+
 use crate::block_pool::BlockPool;
 use crate::budget::{Reader, shares};
 use crate::generation::Next;
@@ -10,7 +12,7 @@ use crate::lane::Lane;
 use crate::lane_spec::reward_readouts;
 use crate::line::{Line, load, youngest_of_heaviest};
 use crate::sequence::{Sequence, Work};
-use crate::{DecodeRows, QueueTimes, ScoreRows, StepPlan, StepReadouts};
+use crate::{DecodeRows, LaneReadout, Owner, QueueTimes, ScoreRows, StepPlan, StepReadouts};
 
 /// Bounds of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +21,6 @@ pub struct StepBounds {
     pub sequences: usize,
     /// Rows in a step beside which no further prompt rows are taken; also the longest chunk of a prompt.
     pub rows: usize,
-    /// Tokens that a lane may have.
-    pub context: usize,
 }
 
 /// Counters of what the scheduler did; see [`crate::Status`].
@@ -119,11 +119,13 @@ impl Scheduler {
     }
 
     /// What each running sequence does in the step. Running streams keep their pace: they go first, and the prompts that are being
-    /// read share what is left of the step's rows.
+    /// read share what is left of the step's rows, at least a block (of small steps a quarter).
     fn share_out(&mut self) -> Vec<Share> {
         self.step += 1;
         let decoding: usize = self.running.iter().filter(|s| s.is_decoding()).map(Sequence::pending).sum();
-        let budget = self.bounds.rows.saturating_sub(decoding).max(1);
+        // Prompts are read even beside so many streams that these fill the step.
+        let least = BLOCK.min(self.bounds.rows / 4).max(1);
+        let budget = self.bounds.rows.saturating_sub(decoding).max(least);
         let reading = self.running.iter().filter(|sequence| !sequence.is_decoding());
         let readers = reading.map(|sequence| Reader { pending: sequence.pending(), served: sequence.served });
         let mut shares = shares(budget, &readers.collect::<Vec<_>>()).into_iter();
@@ -160,14 +162,15 @@ impl Scheduler {
         self.tally.cancelled += (before - self.waiting.len() - self.running.len()) as u64;
     }
 
-    /// Admit in turn as long as there is room. An owner of whom nothing runs yet does not wait until others' sequences end: the
-    /// youngest of whoever runs most makes room.
+    /// Admit in turn as long as there is room. An owner of whom nothing runs yet does not wait until others' sequences end, unless every
+    /// other owner runs only one: the youngest of whoever runs most makes room.
     fn admit(&mut self) {
         while let Some(at) = self.waiting.turn(&self.running) {
             let free = self.running.len() < self.bounds.sequences;
             let Some(next) = self.waiting.get_mut(at) else { return };
             let (owner, waited) = (next.owner, next.first_wait());
-            if free && next.admit(&mut self.pools) {
+            let admitted = if free { next.admit(&mut self.pools) } else { Err(next.missing(&mut self.pools)) };
+            let Err(missing) = admitted else {
                 waited.into_iter().for_each(|waited| self.tally.queue_times.record(waited));
                 let Some(mut sequence) = self.waiting.remove(at) else { return };
                 sequence.served = self.step;
@@ -175,13 +178,27 @@ impl Scheduler {
                     sequence.lanes.iter().map(|lane| (lane.len() - lane.pending()) as u64).sum::<u64>();
                 self.running.push(sequence);
                 continue;
-            }
-            if load(&self.running, owner) > 0 {
+            };
+            if load(&self.running, owner) > 0 || !self.can_be_freed(owner, &missing) {
                 return;
             }
             let Some(youngest) = youngest_of_heaviest(&self.running, |other| other != owner) else { return };
             self.preempt(youngest);
         }
+    }
+
+    /// Whether the sequences that can make room for this owner, all but the oldest of each other owner, hold so many blocks.
+    fn can_be_freed(&self, owner: Option<Owner>, missing: &[usize]) -> bool {
+        let mut oldest: Vec<Option<Owner>> = Vec::new();
+        let mut freed = vec![0; self.pools.len()];
+        for sequence in self.running.iter().filter(|sequence| sequence.owner != owner) {
+            if oldest.contains(&sequence.owner) {
+                freed.iter_mut().zip(sequence.held(&self.pools)).for_each(|(freed, held)| *freed += held);
+            } else {
+                oldest.push(sequence.owner);
+            }
+        }
+        freed.iter().zip(missing).all(|(freed, missing)| freed >= missing)
     }
 
     /// Every running lane needs a block for its next token; where there is none, sequences give theirs back and start again later:
@@ -218,11 +235,14 @@ impl Scheduler {
             plan.embeds.extend(matches!(sequence.work, Work::Embed(_)).then_some(first));
             if let (true, Work::Generate(generation)) = (share.decodes, &sequence.work) {
                 let lanes = sequence.lanes.iter().map(Lane::spec);
+                let rewards: Vec<_> = reward_readouts(lanes).map(|(lane, what)| (first + lane, what)).collect();
+                let proposes =
+                    |(readout, lane): (usize, &(usize, LaneReadout))| generation.proposes(readout).then_some(*lane);
                 plan.decodes.push(DecodeRows {
                     base: first,
-                    rewards: reward_readouts(lanes).map(|(lane, what)| (first + lane, what)).collect(),
                     top_k: generation.top_k(),
-                    source: generation.source(),
+                    proposers: rewards.iter().enumerate().filter_map(proposes).collect(),
+                    rewards,
                     adjustments: generation.adjustments(),
                     log_sum_exp: generation.reads_log_sum_exp(),
                 });
@@ -245,7 +265,7 @@ impl Scheduler {
         let mut embeds = readouts.embeds.into_iter();
         let mut readouts = readouts.decodes.into_iter();
         let mut shares = planned.iter().peekable();
-        let (pools, tally, context) = (&mut self.pools, &mut self.tally, self.bounds.context);
+        let (pools, tally) = (&mut self.pools, &mut self.tally);
         self.running.retain_mut(|sequence| {
             let Some(share) = shares.next_if(|share| share.sequence == sequence.id) else { return true };
             let scored: Vec<usize> = score_rows(sequence, share, 0).map(|score| score.row).collect();
@@ -279,7 +299,7 @@ impl Scheduler {
                     let decision = generation.decide(read);
                     tally.generated += 1;
                     tally.steered += u64::from(decision.steered());
-                    match generation.choose(decision, &mut sequence.lanes, context) {
+                    match generation.choose(decision, &mut sequence.lanes) {
                         Next::GoesOn => return true,
                         Next::Finish(reason) => {
                             tally.finished += 1;

@@ -30,9 +30,9 @@ pub enum Work {
 pub struct Sequence {
     /// Unique in the engine.
     pub id: u64,
-    /// The sequence of the same prompt that computes it; this one waits to find it in the cache.
+    /// The first choice of the same request: it reads the prompt, this one waits and finds the blocks cached.
     pub leader: Option<u64>,
-    /// Who is told from others in the queue.
+    /// Whose share of the queue it uses; `None` if senders are not distinguished.
     pub owner: Option<Owner>,
     pub lanes: Vec<Lane>,
     pub work: Work,
@@ -183,17 +183,48 @@ impl Sequence {
         self.seat.cached.is_none().then(|| self.seat.since.elapsed())
     }
 
+    /// Hold the blocks of all lanes that the cache has already. Returns how many the pools cannot give of those that are still lacking,
+    /// by weights.
+    ///
+    /// This is done for every lane before anything is allocated: a block for one lane would otherwise evict what another one has been
+    /// found to have, and a request that does not fit would evict what others are cached for.
+    fn hold_known(&mut self, pools: &mut [BlockPool]) -> Vec<usize> {
+        let limits = self.cacheable(pools);
+        let mut lacking = vec![0; pools.len()];
+        for (lane, limit) in self.lanes.iter_mut().zip(limits) {
+            let weights = lane.spec().weights.0;
+            lane.hold_known(&mut pools[weights], limit);
+            lacking[weights] += lane.lacking();
+        }
+        lacking.iter().zip(pools).map(|(lacking, pool)| lacking.saturating_sub(pool.available())).collect()
+    }
+
+    /// The blocks that the pools lack for it, by weights.
+    pub fn missing(&mut self, pools: &mut [BlockPool]) -> Vec<usize> {
+        let missing = self.hold_known(pools);
+        self.free(pools);
+        missing
+    }
+
     /// Take KV blocks for all lanes, or for none.
-    pub fn admit(&mut self, pools: &mut [BlockPool]) -> bool {
-        for (i, limit) in self.cacheable(pools).into_iter().enumerate() {
-            let weights = self.lanes[i].spec().weights.0;
-            if !self.lanes[i].admit(&mut pools[weights], limit) {
-                self.free(pools);
-                return false;
-            }
+    ///
+    /// # Errors
+    /// The blocks that are missing, by weights.
+    pub fn admit(&mut self, pools: &mut [BlockPool]) -> Result<(), Vec<usize>> {
+        let missing = self.hold_known(pools);
+        if missing.iter().any(|missing| *missing > 0) || !self.grow(pools) {
+            self.free(pools);
+            return Err(missing);
         }
         self.seat.cached.get_or_insert(self.lanes[0].len() - self.lanes[0].pending());
-        true
+        Ok(())
+    }
+
+    /// Blocks that its lanes hold, by weights of `pools`.
+    pub fn held(&self, pools: &[BlockPool]) -> Vec<usize> {
+        let mut held = vec![0; pools.len()];
+        self.lanes.iter().for_each(|lane| held[lane.spec().weights.0] += lane.held());
+        held
     }
 
     /// Make room for every lane's tokens; false if there is none.
@@ -217,7 +248,7 @@ impl Sequence {
         }
     }
 
-    /// The last word about a failure.
+    /// Report the failure; no event follows.
     pub fn fail(&mut self, why: &str) {
         self.seat.leave();
         match &mut self.work {

@@ -132,7 +132,10 @@ fn guarded(runner: &mut impl Runner, plan: &StepPlan) -> Result<StepReadouts, St
             let best = score.top == 0 || read.best.len() == tokens;
             best && lists.len() == score.readouts.len() && lists.iter().all(|list| list.len() == tokens)
         });
-    if decodes && scores {
+    let rows = |row: &usize| plan.rows.get(*row).map_or(0, |lane| lane.tokens.len());
+    let embeds = outcome.embeds.len() == plan.embeds.len()
+        && outcome.embeds.iter().zip(&plan.embeds).all(|(states, row)| states.len() == rows(row));
+    if decodes && scores && embeds {
         Ok(outcome)
     } else {
         Err(StepError::Runner("the runner's readouts do not match the plan".to_owned()))

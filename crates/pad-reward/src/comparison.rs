@@ -14,7 +14,7 @@ const READ: f32 = 1.0;
 /// The lanes of several preferences, and how each of them weighs the terms.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// The lanes of all preferences. A principle in plain words is a term of that name; a term's weight is that of the preference
+    /// The lanes of all preferences. A principle in plain words becomes a term named by its own words; a term's weight is that of the preference
     /// which brought it, and stands in `weights` too. A dimension with weights of both signs, and with
     /// different lanes for them, has a second term: "NAME (opposite)".
     pub plan: LanePlan,
@@ -35,7 +35,7 @@ impl RewardModel {
             let mut added = self.plan(chat, prompt, preference, READ)?;
             added.base.clone_from(&plan.base);
             if let Preference::Principle(words) = preference {
-                added.dimensions = vec![words.clone(); added.terms.len()];
+                added.dimensions = vec![self.term_of_words(words); added.terms.len()];
             }
             Ok(plan.merge(added))
         };
@@ -59,6 +59,13 @@ impl RewardModel {
             });
         }
         Ok(Comparison { plan, weights })
+    }
+
+    /// The name of the term of a principle in plain words: the words; in quotes if a dimension's term has that name.
+    fn term_of_words(&self, words: &str) -> String {
+        let taken = |name: &str| words == name || words == opposite_of(name);
+        let quoted = words.starts_with('"') || self.dimensions().iter().any(|dimension| taken(&dimension.name));
+        if quoted { format!("\"{words}\"") } else { words.to_owned() }
     }
 
     /// The terms of dimensions that are laid out already, with the weights of a preference.

@@ -54,6 +54,10 @@ impl Dimension {
             let field = format!("the opposite of dimension `{}`", self.name);
             return Err(RewardError::manifest(&field, "empty", "some words, or no opposite"));
         }
+        if self.opposite.as_ref().is_some_and(|words| words.trim() == self.principle.trim()) {
+            let field = format!("the opposite of dimension `{}`", self.name);
+            return Err(RewardError::manifest(&field, "its principle", "other words, or no opposite"));
+        }
         match self.recommended {
             Some(range) => check_range(&format!("the recommended range of dimension `{}`", self.name), range),
             None => Ok(()),

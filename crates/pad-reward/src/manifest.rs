@@ -358,6 +358,8 @@ mod tests {
         assert!(refused(|m| m.template = "{content}".into()).contains("template is without {principle}"));
         assert!(refused(|m| m.kind = Kind::Prompted).contains("source is set"));
         assert!(refused(|m| m.dimensions[0].opposite = Some(" ".into())).contains("opposite of dimension `humor`"));
+        let same = refused(|m| m.dimensions[0].opposite = Some(format!(" {}", m.dimensions[0].principle)));
+        assert!(same.contains("opposite of dimension `humor` is its principle"), "{same}");
         assert!(
             refused(|m| m.dimensions[0].recommended = Some([0.5, 1.0]))
                 .contains("recommended range of dimension `humor`")

@@ -116,6 +116,18 @@ fn several_preferences_share_the_lanes_of_their_dimensions() {
 }
 
 #[test]
+fn a_principle_that_is_a_dimensions_name_is_a_term_of_its_own() {
+    let (chat, model) = (chat(), model(r#"kind = "prompted""#));
+    let prompt = vec![Message::new("user", "Why?")].into();
+    let words = |words: &str| Preference::Principle(words.to_owned());
+    let all = [Preference::Weights(vec![1.0, 0.0]), words("brief"), words("\"brief\""), words("brief")];
+    let Comparison { plan, weights } = model.compare(&chat, &prompt, &all).expect("a plan");
+    assert_eq!(plan.dimensions, ["brief", "\"brief\"", "\"\"brief\"\""]);
+    let terms: Vec<usize> = weights.iter().map(|of| of[0].term).collect();
+    assert_eq!((terms.as_slice(), plan.lanes.len()), ([0, 1, 2, 1].as_slice(), 3));
+}
+
+#[test]
 fn a_dimension_weighed_for_and_against_has_a_term_for_each_side() {
     let manifest = Manifest::from_toml(
         r#"

@@ -1,7 +1,6 @@
 //! The grant of one request: places, a token allowance, and the owner under which the engine schedules it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use pad_engine::{CacheScope, GenerateRequest, Owner, Tenant};
@@ -10,6 +9,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::keys::ApiKey;
 use crate::rate::Bucket;
+use crate::token_meter::TokenMeter;
 use crate::{ApiError, ApiKeys};
 
 /// What a caller has for one request. Places are free again when this is dropped, and tokens that were not used come back.
@@ -23,10 +23,10 @@ pub(crate) struct Grant {
     scope: Option<Owner>,
     /// Tokens that were taken out of the bucket.
     reserved: u64,
-    /// Tokens of them that were used.
-    used: AtomicU64,
-    /// Lanes that one token of a choice runs through.
-    lanes: u64,
+    /// Prompt tokens that were charged before the request is admitted.
+    read: u64,
+    /// Tokens of the reserved ones that were used.
+    used: TokenMeter,
 }
 
 /// What a request may use at most, in tokens that run through the model: each of them counts once for every lane.
@@ -80,8 +80,8 @@ impl Grant {
             owner: (keys.count() > 1).then_some(owner),
             scope: (!keys.share_prefixes()).then_some(owner),
             reserved: 0,
-            used: AtomicU64::new(0),
-            lanes: 0,
+            read: 0,
+            used: TokenMeter::default(),
         })
     }
 
@@ -108,7 +108,9 @@ impl Grant {
     pub(crate) fn admit(&mut self, requests: &mut [GenerateRequest]) -> Result<(), ApiError> {
         let choices: usize = requests.iter().map(|request| request.choices).sum();
         self.take_places(choices)?;
-        let demand = Demand::of(requests);
+        let mut demand = Demand::of(requests);
+        // What is read again is found in the cache.
+        demand.prompts = demand.prompts.saturating_sub(self.read);
         let most = demand.prompts.saturating_add(demand.each.saturating_mul(demand.longest));
         // One token of every choice, unless none is asked for.
         let least = demand.prompts + demand.each * demand.longest.min(1);
@@ -117,8 +119,8 @@ impl Grant {
             let longest = ((taken - demand.prompts) / demand.each.max(1)) as usize;
             requests.iter_mut().for_each(|request| request.max_tokens = request.max_tokens.min(longest));
         }
-        self.lanes = demand.each / (choices as u64).max(1);
-        self.used.store(demand.prompts, Ordering::Relaxed);
+        self.used.add(demand.prompts);
+        self.used = self.used.of_lanes(demand.each / (choices as u64).max(1));
         Ok(())
     }
 
@@ -128,8 +130,9 @@ impl Grant {
     /// 429 where the key may not use so many.
     pub(crate) fn charge(&mut self, tokens: u64) -> Result<(), ApiError> {
         if self.reserve(tokens, tokens)?.is_some() {
-            self.used.fetch_add(tokens, Ordering::Relaxed);
+            self.used.add(tokens);
         }
+        self.read += tokens;
         Ok(())
     }
 
@@ -140,9 +143,9 @@ impl Grant {
         }
     }
 
-    /// A token of some choice was generated.
-    pub(crate) fn token(&self) {
-        self.used.fetch_add(self.lanes, Ordering::Relaxed);
+    /// Counts the tokens of its choices.
+    pub(crate) fn meter(&self) -> TokenMeter {
+        self.used.clone()
     }
 
     /// Have a place for each of so many choices.
@@ -181,7 +184,7 @@ impl Grant {
 
 impl Drop for Grant {
     fn drop(&mut self) {
-        let unused = self.reserved.saturating_sub(*self.used.get_mut());
+        let unused = self.reserved.saturating_sub(self.used.total());
         if let Some(bucket) = self.bucket().filter(|_| unused > 0) {
             bucket.give_back(unused, Instant::now());
         }
@@ -246,9 +249,8 @@ mod tests {
         // Two lanes of ten tokens, and two choices of fifty in each.
         held.admit(&mut [request(2, 2, 50)]).unwrap();
         assert_eq!(remaining(&key), 1000 - 20 - 200);
-        held.token();
-        held.token();
-        held.token();
+        held.meter().count(1);
+        held.meter().count(2);
         drop(held);
         assert_eq!(remaining(&key), 1000 - 20 - 6);
     }
@@ -267,6 +269,20 @@ mod tests {
         long.lanes = vec![LaneSpec::base(vec![1; 2000].into())];
         let refused = grant(&key).unwrap().admit(&mut [long]).unwrap_err();
         assert!(refused.body().error.message.contains("at least 2001 tokens"), "{}", refused.body().error.message);
+    }
+
+    #[test]
+    fn a_prompt_that_is_read_twice_is_charged_once() {
+        let key = ApiKey::new("k").rated(1000);
+        for (lanes, max_tokens, charged) in [(1, 0, 10), (1, 5, 12), (2, 5, 24)] {
+            let before = remaining(&key);
+            let mut held = grant(&key).unwrap();
+            held.charge(10).unwrap();
+            held.admit(&mut [request(lanes, 1, max_tokens)]).unwrap();
+            held.meter().count(max_tokens.min(2));
+            drop(held);
+            assert_eq!(before - remaining(&key), charged, "{lanes} lanes, {max_tokens} tokens");
+        }
     }
 
     #[test]

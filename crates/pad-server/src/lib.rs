@@ -51,6 +51,7 @@ mod standing_preference;
 mod state;
 mod text_constraints;
 mod tls;
+mod token_meter;
 mod tokens;
 mod unknown_fields;
 

@@ -17,6 +17,7 @@ pub(crate) fn submit(error: &SubmitError, prompt: &str) -> ApiError {
         SubmitError::QueueFull { .. } | SubmitError::ShareFull { .. } => {
             ApiError::too_many_requests("queue_full", message)
         }
+        SubmitError::TooManyChoices { .. } => ApiError::invalid("n", message),
         SubmitError::ContextExceeded { prompt: tokens, max_tokens, context } => {
             let message = too_long(*tokens, *max_tokens, *context);
             ApiError::invalid_code("context_length_exceeded", message).about(prompt)
@@ -135,6 +136,8 @@ mod tests {
         check(full, 429, None, Some("queue_full"), &["8"]);
         let share = SubmitError::ShareFull { held: 190, asked: 16, limit: 256 };
         check(share, 429, None, Some("queue_full"), &["190", "16", "256"]);
+        let never = SubmitError::TooManyChoices { asked: 193, most: 192 };
+        check(never, 400, Some("n"), None, &["193", "192"]);
         check(ScoreError::Failed("on purpose".to_owned()), 500, None, Some("internal_error"), &["on purpose"]);
         check(ScoreError::Dead, 503, None, Some("engine_dead"), &[]);
         let long = SubmitError::ContextExceeded { prompt: 2000, max_tokens: 100, context: 2048 };

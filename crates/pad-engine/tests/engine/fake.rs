@@ -26,6 +26,8 @@ pub struct StepSeen {
 #[derive(Default)]
 pub struct Fake {
     pub blocks: usize,
+    /// Tokens that have an embedding; 0: all of them.
+    pub vocabulary: usize,
     cache: HashMap<(usize, u32, usize), u32>,
     pub seen: Arc<Mutex<Vec<StepSeen>>>,
     /// Where given, a step waits for a word before it runs.
@@ -81,7 +83,7 @@ impl Runner for Fake {
     }
 
     fn vocabulary(&self) -> usize {
-        usize::MAX
+        if self.vocabulary == 0 { usize::MAX } else { self.vocabulary }
     }
 
     fn kv_blocks(&self) -> Vec<usize> {
@@ -95,6 +97,11 @@ impl Runner for Fake {
         let rows = plan.rows.iter().map(|rows| rows.tokens.len()).collect();
         self.seen.lock().unwrap().push(StepSeen { rows, decodes: plan.decodes.len() });
         for rows in &plan.rows {
+            let trunk = rows.trunk.map(|base| (plan.rows[base].start, plan.rows[base].tokens.len()));
+            assert!(
+                trunk.is_none_or(|trunk| trunk == (rows.start, rows.tokens.len())),
+                "it keeps up with the base lane"
+            );
             assert!(!rows.tokens.contains(&BOMB), "on purpose");
             if rows.tokens.contains(&POISON) {
                 return Err(StepError::Runner("poisoned".to_owned()));

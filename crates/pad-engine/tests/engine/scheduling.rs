@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pad_decode::{Penalties, Rule};
-use pad_engine::{EngineConfig, FinishReason, GenerateRequest};
+use pad_engine::{Adaptation, AdapterId, EngineConfig, FinishReason, GenerateRequest, LaneSpec, Trunk, WeightsId};
 
 use crate::fake::{Fake, alone, collect, engine, request, settled};
 
@@ -127,4 +127,78 @@ fn running_streams_keep_their_pace_beside_a_long_prompt() {
     // Every step of the long prompt's prefill also decodes the short one.
     assert!(seen.iter().filter(|step| step.rows.len() == 2).count() >= 10);
     assert!(seen.iter().filter(|step| step.rows.len() == 2).all(|step| step.decodes >= 1));
+}
+
+#[test]
+fn a_prompt_is_read_beside_streams_that_fill_the_step() {
+    let (runner, gate) = Fake::gated(64);
+    let seen = Arc::clone(&runner.seen);
+    let engine = engine(runner, EngineConfig { step_rows: 8, ..EngineConfig::default() });
+    let streams: Vec<_> = (0..10).map(|i| engine.submit(request(&[i], &[], 60)).unwrap().remove(0)).collect();
+    (0..12).for_each(|_| gate.send(()).unwrap());
+    while engine.status().tokens_generated < 10 {
+        std::thread::yield_now();
+    }
+    let before = seen.lock().unwrap().len();
+    let late = engine.submit(request(&(0..40).collect::<Vec<u32>>(), &[], 1)).unwrap().remove(0);
+    drop((0..200).map(|_| gate.send(())).collect::<Vec<_>>());
+    assert_eq!(collect(late).0.len(), 1);
+    streams.into_iter().for_each(|choice| assert_eq!(collect(choice).0.len(), 60));
+    let seen = seen.lock().unwrap();
+    let beside = seen[before..].iter().filter(|step| step.rows.len() > 10);
+    // Two rows a step beside ten streams: forty rows take twenty steps, and not forty.
+    let rows: Vec<usize> = beside.map(|step| step.rows.iter().sum::<usize>() - 10).collect();
+    assert!(rows.len() <= 21 && rows.iter().all(|rows| *rows >= 1), "{rows:?}");
+}
+
+/// A lane that branches off takes the same rows as the base lane, also where the cache is so small that one of them evicts the other's.
+#[test]
+fn a_lane_that_branches_off_stays_beside_the_base_lane_in_a_small_cache() {
+    let engine = engine(Fake::new(8), EngineConfig::default());
+    let branching = |prompt: &[u32]| {
+        let mut request = request(prompt, &[1.0], 1);
+        let adapter = Some(Adaptation { adapter: AdapterId(0), trunk: Trunk::Base });
+        request.lanes[1] = LaneSpec { adapter, weights: WeightsId::BASE, ..request.lanes[1].clone() };
+        request.lanes[1].prompt = Arc::clone(&request.lanes[0].prompt);
+        request
+    };
+    let long: Vec<u32> = (0..33).collect();
+    let other: Vec<u32> = (100..164).collect();
+    let half_known: Vec<u32> = (0..32).chain(200..231).collect();
+    for request in [branching(&long), request(&other, &[], 1), branching(&half_known)] {
+        let want = alone(&request);
+        let (tokens, finish) = collect(engine.submit(request).unwrap().remove(0));
+        assert_eq!((tokens, finish.map(|_| ())), (want, Ok(())));
+    }
+}
+
+#[test]
+fn a_request_that_does_not_fit_yet_evicts_nothing() {
+    let (runner, gate) = Fake::gated(12);
+    let engine = engine(runner, EngineConfig::default());
+    let known = request(&(0..64).collect::<Vec<u32>>(), &[], 1);
+    (0..4).for_each(|_| gate.send(()).unwrap());
+    collect(engine.submit(known).unwrap().remove(0)).1.unwrap();
+    let running = engine.submit(request(&(100..200).collect::<Vec<u32>>(), &[], 90)).unwrap().remove(0);
+    (0..6).for_each(|_| gate.send(()).unwrap());
+    while engine.status().tokens_generated < 5 {
+        std::thread::yield_now();
+    }
+    let cached = engine.status().kv_blocks_cached;
+    // Eight of the twelve blocks, of which seven are held.
+    let waiting = engine.submit(request(&(300..420).collect::<Vec<u32>>(), &[], 1)).unwrap().remove(0);
+    let generated = engine.status().tokens_generated;
+    (0..2).for_each(|_| gate.send(()).unwrap());
+    while engine.status().tokens_generated < generated + 2 {
+        std::thread::yield_now();
+    }
+    assert_eq!(
+        (engine.status().waiting, engine.status().kv_blocks_cached),
+        (1, cached),
+        "four blocks of the first prompt"
+    );
+    drop((0..200).map(|_| gate.send(())).collect::<Vec<_>>());
+    for choice in [running, waiting] {
+        collect(choice).1.unwrap();
+    }
 }

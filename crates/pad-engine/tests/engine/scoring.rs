@@ -64,3 +64,17 @@ fn what_cannot_be_scored_is_refused() {
     assert!(refused(&ScoreRequest { lanes: Vec::new(), ..score(&[1, 2], &[1]) }).contains("base lane"));
     assert!(refused(&ScoreRequest { top: 101, ..score(&[1, 2], &[5]) }).contains("0 to 100"));
 }
+
+#[test]
+fn tokens_of_an_answer_are_in_the_vocabulary() {
+    let engine = engine(Fake { vocabulary: 500, ..Fake::new(8) }, EngineConfig::default());
+    let request = |answer: u32| ScoreRequest {
+        lanes: vec![LaneSpec::base([1, 2].into())],
+        answer: [3, answer].into(),
+        top: 0,
+        tenant: Tenant::default(),
+    };
+    assert!(engine.score(&request(499)).unwrap().blocking_result().is_ok());
+    let refused = engine.score(&request(500)).map(|_| ()).unwrap_err();
+    assert!(refused.to_string().contains("token 500"), "{refused}");
+}

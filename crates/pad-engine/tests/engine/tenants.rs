@@ -120,3 +120,24 @@ fn a_short_prompt_does_not_wait_for_long_ones() {
     let first = seen.iter().position(|step| step.decodes > 0).expect("some step decodes");
     assert!(first <= 2, "the short prompt was read in step {first}, the first long one alone takes five");
 }
+
+/// Whoever cannot be given enough room by preempting others waits without costing them their work.
+#[test]
+fn nobody_makes_room_in_vain() {
+    let (runner, gate) = Fake::gated(12);
+    let engine = engine(runner, EngineConfig::default());
+    // Two blocks each: four of twelve are left, and six can be freed.
+    let of_one = |i: u32| of(1, request(&(i * 100..i * 100 + 20).collect::<Vec<u32>>(), &[], 10));
+    let taken: Vec<_> = (1..=4).map(|i| engine.submit(of_one(i)).unwrap().remove(0)).collect();
+    (0..3).for_each(|_| gate.send(()).unwrap());
+    while engine.status().running < 4 {
+        std::thread::yield_now();
+    }
+    let large = engine.submit(of(2, request(&(0..180).collect::<Vec<u32>>(), &[], 1))).unwrap().remove(0);
+    drop((0..200).map(|_| gate.send(())).collect::<Vec<_>>());
+    for choice in taken {
+        assert_eq!(collect(choice).0.len(), 10);
+    }
+    collect(large).1.unwrap();
+    assert_eq!(settled(&engine).preempted, 0);
+}

@@ -166,3 +166,19 @@ fn without_a_lane_that_counts_they_are_the_bases() {
     let base = GenerateRequest { source: CandidateSource::Base, ..union.clone() };
     assert_eq!(generated(&engine, union), generated(&engine, base));
 }
+
+#[test]
+fn what_a_term_is_measured_against_proposes_nothing() {
+    let engine = start(512, 64);
+    for seed in 0..6 {
+        let measured = |reference| {
+            let mut request = request(&prompt(seed, 15));
+            request.terms = vec![Term { weight: 1.0, readout: 0, reference }];
+            generated(&engine, request).remove(0).tokens
+        };
+        let (alone, against) = (measured(Reference::Base), measured(Reference::Readout(3)));
+        assert_eq!(alone, against, "prompt {seed}");
+        let all = generated(&engine, request(&prompt(seed, 15))).remove(0).tokens;
+        assert!(all.len() > alone.len(), "lanes with terms propose more");
+    }
+}

@@ -42,20 +42,28 @@ fn opposite_of(dimension: &Dimension, manifest: &Manifest) -> Option<usize> {
     manifest.dimensions.iter().position(|other| other.principle == *opposite)
 }
 
+/// The dimension that is followed at this weight, by index, and whether it is the opposite of the one that is weighed.
+fn followed(index: usize, weight: f32, manifest: &Manifest) -> (usize, bool) {
+    let opposite = opposite_of(&manifest.dimensions[index], manifest).filter(|_| weight < 0.0);
+    (opposite.unwrap_or(index), opposite.is_some())
+}
+
 fn through_heads(request: Request<'_>, weights: &[f32]) -> Result<Layout, RewardError> {
     let Request { manifest, prompt, .. } = request;
     let wanted = request.counting(weights);
-    let principles: Vec<&str> = wanted.iter().map(|(i, _)| manifest.dimensions[*i].principle.as_str()).collect();
+    // By each of them the dimension that is followed, and whether that is the opposite.
+    let followed: Vec<(usize, bool)> =
+        wanted.iter().map(|(index, weight)| followed(*index, *weight, manifest)).collect();
+    let principles: Vec<&str> =
+        followed.iter().map(|(head, _)| manifest.dimensions[*head].principle.as_str()).collect();
     let base = request.base(&principles)?;
     let source = if manifest.source.is_some() { LaneSource::Reward } else { LaneSource::Base };
     let mut read: Vec<usize> = Vec::new();
     let mut terms = Vec::with_capacity(wanted.len());
-    for (index, weight) in &wanted {
-        let opposite = opposite_of(&manifest.dimensions[*index], manifest).filter(|_| *weight < 0.0);
-        let reference = if opposite.is_some() { Reference::Opposing } else { Reference::Base };
-        let head = opposite.unwrap_or(*index);
-        let readout = read.iter().position(|known| *known == head).unwrap_or_else(|| {
-            read.push(head);
+    for ((_, weight), (head, opposite)) in wanted.iter().zip(&followed) {
+        let reference = if *opposite { Reference::Opposing } else { Reference::Base };
+        let readout = read.iter().position(|known| known == head).unwrap_or_else(|| {
+            read.push(*head);
             read.len() - 1
         });
         terms.push(Term { weight: *weight, readout, reference });

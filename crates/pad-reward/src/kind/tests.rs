@@ -129,6 +129,12 @@ fn a_principled_base_reads_what_is_followed() {
         let layout = lay_out_with(&manifest, &prompt, &weights([-1.0, 0.0, 1.0])).unwrap();
         assert_eq!(said(&layout.base)[1], "<long humor> hi");
     }
+    let of_prompts = two_sided(ReferencePolicy::Base);
+    let manifest = Manifest { kind: Kind::Heads, base_prompt: BasePrompt::Principled, ..of_prompts };
+    let prompt = vec![Message::new("system", "s"), Message::new("user", "hi")].into();
+    let layout = lay_out_with(&manifest, &prompt, &weights([-1.0, 0.0, 1.0])).unwrap();
+    assert!(said(&layout.base)[1].starts_with("<long"), "heads too: {}", said(&layout.base)[1]);
+    assert!(!said(&layout.base)[1].contains("short"));
 }
 
 #[test]

@@ -5,26 +5,29 @@ use pad_api::{
     ToolCall, ToolCallDelta, ToolKind,
 };
 
+use super::kept::AnswersToKeep;
 use crate::ApiError;
 use crate::generation::best_of::Merit;
 use crate::generation::choices::Generation;
 use crate::generation::envelope::Envelope;
 use crate::generation::options::GenerationOptions;
 use crate::generation::token_details::TokenDetails;
+use crate::rewards::features::GivenAnswer;
 
 /// Read a generation to its end and keep the best choices. Runs within the handler's future, so that a client that hangs up drops it.
 ///
 /// # Errors
-/// 500 where a choice failed.
+/// Those of [`Generation::next`].
 pub(crate) async fn collect(
     mut generation: Generation,
     envelope: Envelope,
     options: &GenerationOptions,
+    kept: Option<AnswersToKeep>,
 ) -> Result<ChatCompletion, ApiError> {
-    let draft = |index| (Merit::default(), empty(index, options.details));
-    let mut drafts: Vec<(Merit, ChatChoice)> = (0..generation.choices()).map(draft).collect();
+    let draft = |index| (Merit::default(), Draft { choice: empty(index, options.details), complete: false });
+    let mut drafts: Vec<(Merit, Draft)> = (0..generation.choices()).map(draft).collect();
     while let Some((index, part)) = generation.next().await? {
-        let (merit, choice) = &mut drafts[index];
+        let (merit, Draft { choice, complete }) = &mut drafts[index];
         if let Some(token) = part.token {
             merit.add(token);
         }
@@ -40,9 +43,19 @@ pub(crate) async fn collect(
         }
         if let Some(end) = part.end {
             choice.finish_reason = end.reason;
+            *complete = end.natural;
         }
     }
-    let (mut choices, best_of) = options.best_of.select(drafts);
+    let (drafts, best_of) = options.best_of.select(drafts);
+    if let Some(mut kept) = kept {
+        let answer = |draft: &Draft| GivenAnswer {
+            text: draft.choice.message.content.clone().unwrap_or_default(),
+            complete: draft.complete,
+        };
+        kept.answers = drafts.iter().map(answer).collect();
+        kept.keep(&envelope.id).await;
+    }
+    let mut choices: Vec<ChatChoice> = drafts.into_iter().map(|draft| draft.choice).collect();
     for (index, choice) in choices.iter_mut().enumerate() {
         choice.index = index;
         let AssistantMessage { content, tool_calls, .. } = &mut choice.message;
@@ -52,6 +65,13 @@ pub(crate) async fn collect(
     let (Envelope { id, created, model, system_fingerprint }, mut usage) = (envelope, generation.tally().usage());
     usage.pad.best_of = best_of;
     Ok(ChatCompletion { id, object: ObjectKind::ChatCompletion, created, model, system_fingerprint, choices, usage })
+}
+
+/// A choice so far.
+struct Draft {
+    choice: ChatChoice,
+    /// Whether the model ended it.
+    complete: bool,
 }
 
 fn empty(index: usize, details: TokenDetails) -> ChatChoice {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use pad_api::FinishReason;
 use pad_store::Scope;
 use pad_text::Message;
 
@@ -18,7 +17,7 @@ pub(super) struct AnswersToKeep {
     /// Whom they are about: with this profile they are exported and deleted.
     person: Option<String>,
     conversation: Vec<Message>,
-    answers: Vec<GivenAnswer>,
+    pub(super) answers: Vec<GivenAnswer>,
 }
 
 impl AnswersToKeep {
@@ -29,25 +28,20 @@ impl AnswersToKeep {
 
     /// More of the answer `index`.
     pub(super) fn add(&mut self, index: usize, part: &AnswerPart) {
-        self.text(index, &part.text, part.end.map(|end| end.reason));
-    }
-
-    /// More text of the answer `index`, and how it ended, if it did.
-    pub(super) fn text(&mut self, index: usize, text: &str, end: Option<FinishReason>) {
         while self.answers.len() <= index {
             self.answers.push(GivenAnswer { text: String::new(), complete: false });
         }
         let answer = &mut self.answers[index];
-        answer.text.push_str(text);
-        answer.complete |= end == Some(FinishReason::Stop);
+        answer.text.push_str(&part.text);
+        answer.complete |= part.end.is_some_and(|end| end.natural);
     }
 
     /// Store them under the completion's id. A database that does not answer loses no answer that was generated.
     pub(super) async fn keep(&mut self, id: &str) {
         let (conversation, answers) = (std::mem::take(&mut self.conversation), std::mem::take(&mut self.answers));
         let kept = KeptAnswers { conversation, answers, features: None };
-        if kept.keep(&self.shared, &self.scope, id, self.person.take()).await.is_err() {
-            tracing::warn!("the answers of a chat completion are not stored");
+        if let Err(error) = kept.keep(&self.shared, &self.scope, id, self.person.take()).await {
+            tracing::warn!(error = error.body().error.message, "the answers of a chat completion are not stored");
         }
     }
 }

@@ -42,8 +42,9 @@ pub(crate) async fn create(request: ApiRequest<ChatRequest>) -> Result<Response,
     let steering = standing.settle(asked, &shared).await?;
     let examples = examples(&shared, &caller.scope(), &steering, &question(&body.messages)).await;
     let Steering { preference, source, person, .. } = steering;
-    // An answer whose beginning was given is not one to the conversation.
-    let store = body.store.unwrap_or(false) && !body.continue_final_message.unwrap_or(false);
+    // A continued answer is a fragment, so it is not stored.
+    let whole = !body.continue_final_message.unwrap_or(false);
+    let store = body.store.unwrap_or(false) && whole && shared.state.store.is_some();
     let conversation = store.then(|| template_messages(body.messages.clone()));
     let request = GenerationRequest { preference, preference_source: source, ..request::generation_request(body)? };
     let options = GenerationOptions::check(request.with_examples(&examples), &shared.state)?;
@@ -55,12 +56,5 @@ pub(crate) async fn create(request: ApiRequest<ChatRequest>) -> Result<Response,
         let chunks = ChatChunks::new(generation.choices(), envelope, &options, kept);
         return Ok(sse::respond(generation, chunks, shared.state.limits.keep_alive));
     }
-    let completion = collect::collect(generation, envelope, &options).await?;
-    if let Some(mut kept) = kept {
-        for (index, choice) in completion.choices.iter().enumerate() {
-            kept.text(index, choice.message.content.as_deref().unwrap_or_default(), Some(choice.finish_reason));
-        }
-        kept.keep(&completion.id).await;
-    }
-    Ok(Json(completion).into_response())
+    Ok(Json(collect::collect(generation, envelope, &options, kept).await?).into_response())
 }

@@ -106,7 +106,12 @@ impl BestOf {
         let mut left = choices.into_iter();
         while left.len() > 0 {
             let mut of_prompt: Vec<(Merit, T)> = left.by_ref().take(self.generated).collect();
-            of_prompt.sort_by(|(one, _), (other, _)| other.by(self.by).total_cmp(&one.by(self.by)));
+            // A choice that the time limit ended before its first token has no mean, and is the last.
+            let rank = |(merit, _): &(Merit, T)| (merit.tokens > 0, merit.by(self.by));
+            of_prompt.sort_by(|one, other| {
+                let (one, other) = (rank(one), rank(other));
+                other.0.cmp(&one.0).then(other.1.total_cmp(&one.1))
+            });
             for (rank, (merit, choice)) in of_prompt.into_iter().enumerate() {
                 if rank < self.keep {
                     usage.values.push(merit.by(self.by));

@@ -13,6 +13,8 @@ pub(crate) struct CallReader {
     place: Position,
     /// Calls that have begun.
     begun: usize,
+    /// Calls are the whole answer or no part of it.
+    alone: bool,
 }
 
 /// Where in the text the reader is.
@@ -21,6 +23,8 @@ enum Position {
     /// Before the first call.
     #[default]
     Text,
+    /// In an answer that has no calls.
+    Content,
     /// After an opening tag.
     Head,
     /// In the arguments.
@@ -41,6 +45,11 @@ pub(crate) struct CallText {
 }
 
 impl CallReader {
+    /// For answers whose text has a form of its own: an opening tag in the midst of it is text.
+    pub(crate) fn of_calls_alone() -> Self {
+        Self { alone: true, ..Self::default() }
+    }
+
     /// More text. What may be the beginning of a call is held back, and white space before one is dropped.
     pub(crate) fn push(&mut self, text: &str) -> CallText {
         self.held.push_str(text);
@@ -52,7 +61,12 @@ impl CallReader {
     /// The text is complete: what was held back was no call. A call that is cut stays cut.
     pub(crate) fn finish(&mut self) -> String {
         let held = mem::take(&mut self.held);
-        if matches!(self.place, Position::Text) { held } else { String::new() }
+        match self.place {
+            Position::Text | Position::Content => held,
+            // What the tag opened was no call.
+            Position::Head if self.begun == 0 => format!("{}{held}", call::OPEN),
+            Position::Head | Position::Arguments(_) | Position::Tail | Position::Between => String::new(),
+        }
     }
 
     /// Whether something was called, and no call is cut.
@@ -63,6 +77,19 @@ impl CallReader {
     /// Whether there is more to read in what is held.
     fn step(&mut self, read: &mut CallText) -> bool {
         match &mut self.place {
+            Position::Content => {
+                read.text.push_str(&mem::take(&mut self.held));
+                false
+            }
+            Position::Text if self.alone => {
+                if call::OPEN.starts_with(self.held.as_str()) && self.held.len() < call::OPEN.len() {
+                    return false;
+                }
+                let is_call = self.held.starts_with(call::OPEN);
+                self.held.drain(..if is_call { call::OPEN.len() } else { 0 });
+                self.place = if is_call { Position::Head } else { Position::Content };
+                true
+            }
             Position::Text => {
                 if let Some(at) = self.held.find(call::OPEN) {
                     read.text.push_str(self.held[..at].trim_end());
@@ -222,5 +249,30 @@ mod tests {
         check("<tool_call>\n{\"name\": \"one\", \"argum", "", &[], false);
         check("<tool_call>\n{\"name\": \"one\", \"arguments\": {\"a\": [1, ", "", &[("one", "{\"a\": [1, ")], false);
         check("<tool_call>\n{\"name\": \"one\", \"arguments\": {}}\n</tool", "", &[("one", "{}")], false);
+    }
+
+    #[test]
+    fn where_calls_stand_alone_a_tag_within_text_is_text() {
+        let all = |answer: &str| {
+            let read = |pieces: &[String]| {
+                let (mut reader, mut text, mut calls) = (CallReader::of_calls_alone(), String::new(), 0);
+                for piece in pieces {
+                    let read = reader.push(piece);
+                    text.push_str(&read.text);
+                    calls += read.calls.len();
+                }
+                text.push_str(&reader.finish());
+                (text, calls)
+            };
+            let whole = read(&[answer.to_owned()]);
+            assert_eq!(read(&answer.chars().map(String::from).collect::<Vec<_>>()).0, whole.0);
+            whole
+        };
+        let json = r#"{"a": "<tool_call>\n{\"name\": \"one\""}"#;
+        assert_eq!(all(json), (json.to_owned(), 0));
+        assert_eq!(all("<tool"), ("<tool".to_owned(), 0));
+        assert_eq!(all("<tool_call>x"), ("<tool_call>x".to_owned(), 0), "what is no call is not lost");
+        assert!(all(&call::written("one", "{}")).1 > 0);
+        assert_eq!(all(&call::written("one", "{}")).0, "");
     }
 }

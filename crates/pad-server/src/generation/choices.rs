@@ -58,14 +58,17 @@ impl Generation {
         let tally = tally.steered_by(options.preference_source, options.examples);
         let explain: Option<Arc<[String]>> = options.details.trace.then(|| names.into());
         let count = requests.len() * options.best_of.generated;
+        let meter = grant.meter();
         let parts: Vec<BoxStream<'static, Indexed>> = if requests.iter().any(|request| request.max_tokens == 0) {
+            // Nothing is asked of the engine, but without it nothing is answered.
+            state.engine.check_open().map_err(|error| refusal::submit(&error, options.names.prompt))?;
             (0..count).map(|index| stream::iter([(index, Ok(nothing()))]).boxed()).collect()
         } else {
             let reader = |choice| {
                 let (tokenizer, stop) = (Arc::clone(state.chat.tokenizer()), options.stop.clone());
-                let calls = options.form.has_calls();
                 let reader = ChoiceReader::new(choice, tokenizer, stop, explain.clone(), options.details);
-                reader.with_calls(calls).for_at_least(options.min_tokens)
+                let reader = reader.with_calls(options.form.call_reader()).for_at_least(options.min_tokens);
+                reader.metered(meter.clone())
             };
             let mut choices: Vec<Choice> = Vec::with_capacity(count);
             for request in requests {
@@ -141,7 +144,6 @@ impl Generation {
         self.tally.add(index, part);
         if let Some(token) = part.token {
             self.timing.token(index, token);
-            self.grant.token();
         }
         let Some(end) = part.end else { return };
         self.timing.choice_ended(end.reason);
@@ -161,6 +163,8 @@ fn read(index: usize, reader: ChoiceReader, end: Option<Instant>) -> BoxStream<'
         let mut reader = reader?;
         let part = match end {
             None => reader.next().await,
+            // Parts that are there already would come before the time is looked at.
+            Some(end) if end <= Instant::now() => Ok(reader.break_off()),
             Some(end) => {
                 let part = tokio::time::timeout_at(end, reader.next()).await;
                 part.unwrap_or_else(|_| Ok(reader.break_off()))
@@ -172,7 +176,10 @@ fn read(index: usize, reader: ChoiceReader, end: Option<Instant>) -> BoxStream<'
     .boxed()
 }
 
-/// The only part of a choice that may have no token.
+/// The single part of a choice that generates nothing (`max_tokens` 0).
 fn nothing() -> AnswerPart {
-    AnswerPart { end: Some(AnswerEnd { reason: FinishReason::Length, cached_tokens: None }), ..AnswerPart::default() }
+    AnswerPart {
+        end: Some(AnswerEnd { reason: FinishReason::Length, natural: false, cached_tokens: None }),
+        ..AnswerPart::default()
+    }
 }

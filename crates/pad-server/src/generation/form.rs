@@ -8,6 +8,7 @@ use pad_engine::Tenant;
 use pad_grammar::{Calls, Choices, Content, Grammars, Lark, Regex, Requester, Schema, Shape, ShapeError, ShapePart};
 use serde_json::{Map, Value, json};
 
+use super::calls::CallReader;
 use crate::ApiError;
 use crate::preparation::prepare;
 use crate::state::Shared;
@@ -114,7 +115,10 @@ impl Form {
         };
         let named = matches!(tool_choice, Some(ToolChoice::Function(_)));
         if places.is_empty() {
-            return Err(ApiError::invalid("tool_choice", "`tool_choice` asks for a tool that is not among `tools`"));
+            return Err(ApiError::invalid(
+                "tool_choice",
+                "`tool_choice` leaves no tool that may be called; allowed: at least one of `tools`",
+            ));
         }
         let tool = |place: &usize| callable(&functions[*place], &names.of_function(*place, "parameters"));
         let tools = places.iter().map(tool).collect::<Result<_, ApiError>>()?;
@@ -135,6 +139,12 @@ impl Form {
     /// Whether calls are read from the answer.
     pub(crate) fn has_calls(&self) -> bool {
         self.constraint.as_ref().is_some_and(|constraint| constraint.shape.calls.is_some())
+    }
+
+    /// Reads calls from the answer, if there may be some.
+    pub(crate) fn call_reader(&self) -> Option<CallReader> {
+        let shape = &self.constraint.as_ref().filter(|constraint| constraint.shape.calls.is_some())?.shape;
+        Some(if shape.content == Some(Content::Text) { CallReader::default() } else { CallReader::of_calls_alone() })
     }
 
     /// The grammar of this form, if it has one. Compiled on a thread that may block.

@@ -25,13 +25,22 @@ pub(crate) async fn plan(shared: &Arc<Shared>, options: &GenerationOptions) -> R
     let mut plans = conversations(shared, options).await?;
     if let Some(begun) = &options.begun {
         // Every lane has the answer's beginning behind its own prompt, as if it had generated it.
-        let begun = shared.state.chat.tokenizer().encode(begun)?;
+        let begun = begun_tokens(shared, begun).await?;
         for plan in &mut plans {
             plan.base.extend_from_slice(&begun);
             plan.lanes.iter_mut().for_each(|lane| lane.prompt.extend_from_slice(&begun));
         }
     }
     Ok(plans)
+}
+
+/// The tokens of an answer's beginning, which is a client's text: none of them is a control token.
+async fn begun_tokens(shared: &Arc<Shared>, begun: &str) -> Result<Vec<u32>, ApiError> {
+    if begun.len() <= INLINE_BYTES {
+        return Ok(shared.state.chat.encode_text(begun)?);
+    }
+    let (shared, begun) = (Arc::clone(shared), begun.to_owned());
+    prepare(move || shared.state.chat.encode_text(&begun)).await
 }
 
 async fn conversations(shared: &Arc<Shared>, options: &GenerationOptions) -> Result<Vec<LanePlan>, ApiError> {

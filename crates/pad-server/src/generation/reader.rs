@@ -10,6 +10,7 @@ use super::calls::{CallReader, CallText};
 use super::logprobs::LogprobQueue;
 use super::token_details::TokenDetails;
 use super::trace;
+use crate::token_meter::TokenMeter;
 
 /// What one event of a choice adds to its answer.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +48,8 @@ pub(crate) struct TokenFacts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct AnswerEnd {
     pub(crate) reason: FinishReason,
+    /// Whether the model ended it, and not a limit or a stop string.
+    pub(crate) natural: bool,
     /// Prompt tokens found in the cache; unknown where a stop string or the time limit ended the choice before the engine did.
     pub(crate) cached_tokens: Option<usize>,
 }
@@ -81,6 +84,15 @@ pub(crate) struct ChoiceReader {
     released: Vec<TokenLogprob>,
     /// Reads calls of tools, where there may be some.
     calls: Option<CallReader>,
+    /// Counts what was generated.
+    meter: TokenMeter,
+}
+
+/// Tokens that nobody read were generated all the same.
+impl Drop for ChoiceReader {
+    fn drop(&mut self) {
+        self.meter.count(self.choice.unread_tokens());
+    }
 }
 
 impl ChoiceReader {
@@ -105,17 +117,26 @@ impl ChoiceReader {
             end_logprobs: details.end_logprobs,
             released: Vec::new(),
             calls: None,
+            meter: TokenMeter::default(),
         }
     }
 
     /// The same, where no stop string ends the choice before so many tokens.
-    pub(crate) fn for_at_least(self, tokens: usize) -> Self {
-        Self { least: tokens, ..self }
+    pub(crate) fn for_at_least(mut self, tokens: usize) -> Self {
+        self.least = tokens;
+        self
     }
 
     /// The same, where the text may call tools.
-    pub(crate) fn with_calls(self, calls: bool) -> Self {
-        Self { calls: calls.then(CallReader::default), ..self }
+    pub(crate) fn with_calls(mut self, calls: Option<CallReader>) -> Self {
+        self.calls = calls;
+        self
+    }
+
+    /// The same, with tokens counted by this meter.
+    pub(crate) fn metered(mut self, meter: TokenMeter) -> Self {
+        self.meter = meter;
+        self
     }
 
     /// The next part. Nothing may be read after an end or an error.
@@ -147,6 +168,7 @@ impl ChoiceReader {
         let before = self.explain.is_some().then(|| self.detokenizer.clone());
         let text = if token.end { self.ending(token) } else { self.text(token) };
         self.read += 1;
+        self.meter.count(1);
         let stopped = if self.read < self.least { self.stop.pass(&text) } else { self.stop.push(&text) };
         let (sent, midway) = (stopped.emit.len(), self.detokenizer.is_midway());
         let queue = self.logprobs.as_mut();
@@ -163,7 +185,7 @@ impl ChoiceReader {
             reward: decision.reward[decision.chosen],
             score: decision.score[decision.chosen],
         };
-        let end = stopped.hit.then_some(AnswerEnd { reason: FinishReason::Stop, cached_tokens: None });
+        let end = stopped.hit.then_some(AnswerEnd { reason: FinishReason::Stop, natural: false, cached_tokens: None });
         self.released.extend(logprobs.unwrap_or_default());
         self.part(stopped.emit, Some(facts), end)
     }
@@ -203,7 +225,8 @@ impl ChoiceReader {
             waiting.attach(&rest);
             if stopped.hit || cut { waiting.cut(text.len()) } else { waiting.finish() }
         });
-        let end = AnswerEnd { reason, cached_tokens };
+        let natural = reason == FinishReason::Stop && !stopped.hit;
+        let end = AnswerEnd { reason, natural, cached_tokens };
         self.released.extend(logprobs.unwrap_or_default());
         self.part(text, None, Some(end))
     }

@@ -2,7 +2,7 @@
 
 use pad_api::MaxTokens;
 use pad_decode::Normalisation;
-use pad_engine::{BLOCK, GenerateRequest, LaneSpec, Limits, SubmitError, Tenant};
+use pad_engine::{GenerateRequest, SubmitError, Tenant};
 use pad_reward::LanePlan;
 
 use super::options::GenerationOptions;
@@ -20,7 +20,8 @@ pub(crate) fn request(
 ) -> Result<GenerateRequest, ApiError> {
     let lanes = lanes::specs(state.reward.as_ref(), plan.base, plan.lanes)?;
     let limits = state.engine.limits();
-    let room = room(&limits, &lanes);
+    // At least 1, so that a prompt that is too long is refused by name.
+    let room = state.engine.room(&lanes).max(1);
     // What is asked for gives way to what fits as a default does: clients send numbers that are meant for models with a long context.
     let max_tokens = match options.max_tokens {
         None => room.min(state.defaults.max_tokens.unwrap_or(usize::MAX)),
@@ -52,32 +53,4 @@ pub(crate) fn request(
 
 fn normalisation(state: &AppState) -> Normalisation {
     state.reward.as_ref().map_or(Normalisation::Candidates, |reward| reward.model.manifest().normalisation.into())
-}
-
-/// Tokens that fit: what the context leaves to the longest lane, and the KV cache to all
-/// lanes of one choice (choices can run one after the other), each of which may leave up to a block unused. At least 1, so
-/// that a prompt that is too long is refused by name.
-fn room(limits: &Limits, lanes: &[LaneSpec]) -> usize {
-    let longest = lanes.iter().map(|lane| lane.prompt.len()).max().unwrap_or(0);
-    let prompts: usize = lanes.iter().map(|lane| lane.prompt.len() + BLOCK).sum();
-    let kv = limits.kv_positions.saturating_sub(prompts) / lanes.len().max(1);
-    limits.context.saturating_sub(longest).min(kv).max(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lanes(lengths: &[usize]) -> Vec<LaneSpec> {
-        lengths.iter().map(|length| LaneSpec::base(vec![0; *length].into())).collect()
-    }
-
-    #[test]
-    fn an_answer_is_as_long_as_context_and_cache_allow() {
-        let limits = |context, kv_positions| Limits { context, kv_positions, queue: 1 };
-        assert_eq!(room(&limits(100, 1000), &lanes(&[60])), 40, "the context is short");
-        assert_eq!(room(&limits(100, 1000), &lanes(&[60, 70])), 30, "the longest lane counts");
-        assert_eq!(room(&limits(1000, 160), &lanes(&[16, 32])), (160 - 48 - 2 * BLOCK) / 2, "the cache is small");
-        assert_eq!(room(&limits(100, 1000), &lanes(&[100])), 1, "too long a prompt is the engine's to refuse");
-    }
 }

@@ -98,7 +98,7 @@ mod tests {
             ..AnswerPart::default()
         };
         let end = |cached| AnswerPart {
-            end: Some(AnswerEnd { reason: FinishReason::Stop, cached_tokens: Some(cached) }),
+            end: Some(AnswerEnd { reason: FinishReason::Stop, natural: true, cached_tokens: Some(cached) }),
             ..AnswerPart::default()
         };
         let mut tally = Tally::new(10, 2, 2);

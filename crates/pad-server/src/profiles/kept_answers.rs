@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pad_api::ResponseStatus;
 use pad_store::{Document, Scope};
 use pad_text::Message;
 use serde::{Deserialize, Serialize};
@@ -52,7 +53,7 @@ impl KeptAnswers {
     pub(crate) async fn find(shared: &Shared, scope: &Scope, id: &str) -> Result<Self, ApiError> {
         if id.starts_with(RESPONSE) {
             let found = stored::find(shared, scope, id).await.map_err(|error| error.about("id"))?;
-            return of_conversation(found.conversation);
+            return of_conversation(found.conversation, found.response.status == ResponseStatus::Completed);
         }
         let found = shared.store()?.document(scope, KIND, id).await?;
         let found = found.ok_or_else(|| ApiError::answers_not_found(id))?;
@@ -61,12 +62,12 @@ impl KeptAnswers {
 }
 
 /// The last message is the answer.
-fn of_conversation(mut conversation: Vec<Message>) -> Result<KeptAnswers, ApiError> {
+fn of_conversation(mut conversation: Vec<Message>, complete: bool) -> Result<KeptAnswers, ApiError> {
     let last = conversation.pop().filter(|_| !conversation.is_empty());
     let Some(last) = last.filter(|last| last.role == "assistant" && !last.content.is_empty()) else {
         return Err(ApiError::invalid("id", "the response has no text that could be compared"));
     };
-    let answers = vec![GivenAnswer { text: last.content, complete: true }];
+    let answers = vec![GivenAnswer { text: last.content, complete }];
     Ok(KeptAnswers { conversation, answers, features: None })
 }
 
@@ -77,11 +78,11 @@ mod tests {
     #[test]
     fn the_answer_of_a_response_is_the_end_of_its_conversation() {
         let said = |role: &str, content: &str| Message::new(role, content.to_owned());
-        let kept = of_conversation(vec![said("user", "a"), said("assistant", "b")]).expect("an answer");
+        let kept = of_conversation(vec![said("user", "a"), said("assistant", "b")], true).expect("an answer");
         assert_eq!(kept.conversation, [said("user", "a")]);
         assert_eq!(kept.answers, [GivenAnswer { text: "b".to_owned(), complete: true }]);
         for wrong in [vec![], vec![said("assistant", "b")], vec![said("user", "a"), said("assistant", "")]] {
-            assert!(of_conversation(wrong).is_err());
+            assert!(of_conversation(wrong, true).is_err());
         }
     }
 }

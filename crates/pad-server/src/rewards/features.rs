@@ -68,7 +68,7 @@ async fn of_answer(
     let prompt = lanes.first().map_or(0, |base| base.prompt.len()) + answer.len();
     grant.charge(lanes.iter().map(|lane| (lane.prompt.len() + answer.len()) as u64).sum())?;
     let request = ScoreRequest { lanes, answer: Arc::clone(&answer), top: 0, tenant: grant.tenant(None) };
-    let Scored { scores, .. } = shared.state.engine.score(&request)?.scored().await?;
+    let Scored { scores, .. } = shared.state.engine.score(&request)?.result().await?;
     shared.metrics.admitted(prompt);
     let worth = Worth { scores, answer, terms: plan.terms, names: plan.dimensions };
     let sums = worth.by_dimension();
