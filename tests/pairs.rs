@@ -17,7 +17,7 @@ fn pairs(folder: &Path) -> Command {
         .unwrap();
     let mut command = pad();
     command.args(["pairs", "--dimension", "short", "--max-tokens", "12", "--seed", "3", "--prompts"]).arg(prompts);
-    command.args(["--principle", "Answer with one word.", "--opposite", "Explain at length.", "--output"]);
+    command.args(["--principle", "Answer with one word.", "--opposite", "Explain at length.", "--out"]);
     command.arg(folder.join("pairs.jsonl"));
     command
 }

@@ -22,7 +22,7 @@ make() {
     [ "$dimension" = harmless ] && prompts="--prompts ${PROMPTS:?a file of prompts}"
     # shellcheck disable=SC2086
     "${PAD:-pad}" pairs --dimension "$dimension" --pairs "$pairs" $prompts --held-out-share 0.1 \
-        --concurrency 48 --output "$folder/train_$dimension.jsonl" --held-out "$folder/heldout_$dimension.jsonl" ${AVOID:-} "$@"
+        --concurrency 48 --out "$folder/train_$dimension.jsonl" --held-out "$folder/heldout_$dimension.jsonl" ${AVOID:-} "$@"
     for set in train heldout; do
         gzip --best --force --keep "$folder/${set}_$dimension.jsonl"
     done

@@ -47,7 +47,7 @@ fn guarded<T>(follow: impl FnOnce() -> Result<T, GrammarError>) -> Result<T, Gra
     catch_unwind(AssertUnwindSafe(follow)).unwrap_or_else(|_| Err(GrammarError("it panicked".to_owned())))
 }
 
-/// What may be chosen next; none if nothing may but to end.
+/// What may be chosen next; `None` if the answer must end here.
 fn next(grammar: &mut dyn Grammar, end_tokens: &[u32]) -> Result<Option<TokenSet>, GrammarError> {
     let next = grammar.allowed()?;
     match (next.tokens.is_empty(), next.end) {

@@ -32,7 +32,7 @@ impl EmbedRequest {
 pub struct Embedding {
     /// The sum of the hidden states so far. It grows row by row, so that it does not depend on how the text is cut into chunks.
     sum: Vec<f64>,
-    /// Used up by the last word.
+    /// None once the result was sent.
     client: Option<ResultSender<Vec<f32>>>,
 }
 
@@ -60,7 +60,7 @@ impl Embedding {
         self.client.as_ref().is_none_or(ResultSender::is_closed)
     }
 
-    /// The last word. The mean has the direction of the sum, and its length is made 1 in any case.
+    /// Send the embedding. The mean has the direction of the sum, and its length is made 1 in any case.
     pub fn finish(&mut self) {
         let length = self.sum.iter().map(|value| value * value).sum::<f64>().sqrt();
         let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
@@ -68,12 +68,12 @@ impl Embedding {
         self.tell(Ok(embedding));
     }
 
-    /// The last word about a failure.
+    /// Report the failure in place of a result.
     pub fn fail(&mut self, why: &str) {
         self.tell(Err(ScoreError::Failed(why.to_owned())));
     }
 
-    /// Nobody may be left to hear it.
+    /// The receiver may be gone.
     fn tell(&mut self, last: Result<Vec<f32>, ScoreError>) {
         if let Some(client) = self.client.take() {
             let _ = client.send(last);

@@ -24,7 +24,7 @@ pub struct EngineConfig {
     pub max_sequences: usize,
     /// Sequences that may run and wait together; more are refused.
     pub queue: usize,
-    /// Rows per step that prompts may fill beside what is being decoded: the longest chunk of a prompt.
+    /// Rows per step over all lanes: decoding goes first, prompts share the rest. Also the longest chunk of a prompt.
     pub step_rows: usize,
     /// Tokens that a lane may have; 0 takes the runner's.
     pub context: usize,
@@ -94,8 +94,7 @@ impl Engine {
         Ok(Self { inbox, shared: Arc::new(shared) })
     }
 
-    /// Queue a request; one [`Choice`] per choice. Never blocks. Reward lanes that cannot change the outcome (beta 0, or a weight
-    /// of 0) are not run.
+    /// Queue a request; one [`Choice`] per choice. Never blocks. With beta 0 or only zero weights, no reward lane runs.
     ///
     /// # Errors
     /// If the request cannot be taken, now or ever; see [`SubmitError`].

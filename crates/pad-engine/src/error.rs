@@ -46,7 +46,7 @@ pub enum SubmitError {
     /// The KV cache is too small for this request even when it runs alone.
     #[error("the request needs {needed} positions of one KV cache, which has {total}")]
     NoKvRoom {
-        /// Positions needed, all lanes together.
+        /// Positions needed by all its lanes of one set of weights, in whole blocks.
         needed: usize,
         /// Positions that the cache has.
         total: usize,

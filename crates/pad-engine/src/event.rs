@@ -16,13 +16,13 @@ pub struct Token {
 /// Why a choice ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FinishReason {
-    /// An end token was chosen.
+    /// An end token was chosen, or the grammar is complete.
     Stop,
-    /// `max_tokens`, the context, or the KV cache was reached.
+    /// `max_tokens` was reached.
     Length,
 }
 
-/// The last word about a choice that went well.
+/// The last event of a choice that went well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Finish {
     /// Why it ended.
@@ -51,6 +51,6 @@ pub enum Event {
     Finished(Finish),
     /// The step that this choice was in failed; the text says why.
     Failed(String),
-    /// Its grammar cannot go on, which is the request's own affair; the text says why.
+    /// Its grammar cannot go on, which is the request's fault, not the server's; the text says why.
     OffGrammar(String),
 }

@@ -125,17 +125,17 @@ impl Generation {
         }
     }
 
-    /// The last word.
+    /// Report the end; no event follows.
     pub fn finish(&self, reason: FinishReason, cached_tokens: usize) {
         self.tell(Event::Finished(Finish { reason, cached_tokens }));
     }
 
-    /// The last word about a failure.
+    /// Report the failure; no event follows.
     pub fn fail(&self, why: &str) {
         self.tell(Event::Failed(why.to_owned()));
     }
 
-    /// The last word where the grammar cannot go on.
+    /// Report that the grammar cannot go on; no event follows.
     pub fn leave_grammar(&self, why: String) {
         self.tell(Event::OffGrammar(why));
     }

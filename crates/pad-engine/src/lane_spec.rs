@@ -48,7 +48,7 @@ pub enum LaneReadout {
     Head(HeadId),
 }
 
-/// One token stream through one model (method, section 3).
+/// One token stream through one model.
 #[derive(Clone, Debug)]
 pub struct LaneSpec {
     /// The weights that the lane runs through.
@@ -74,7 +74,7 @@ impl LaneSpec {
     }
 }
 
-/// A reward lane before it is settled how it runs.
+/// A reward lane before [`arrange`] decides what it shares with the base lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RewardLane {
     /// The weights that it runs through.

@@ -1,9 +1,9 @@
 //! The engine: sequences of lanes, advanced in lockstep by a batching scheduler.
 //!
 //! ```text
-//! plan    = scheduler.plan()      // rows of every lane, within the token budget
-//! outcome = runner.step(&plan)    // one ragged batch per set of weights, candidates and rewards read on the device
-//! events  = scheduler.commit()    // the rule decides, sequences advance
+//! plan     = scheduler.plan()      // rows of every lane, within the token budget
+//! readouts = runner.step(&plan)    // one ragged batch per set of weights, candidates and rewards read on the device
+//! scheduler.commit(readouts)       // the rule decides, events are sent, sequences advance
 //! ```
 //!
 //! It contains neither HTTP nor text. A client submits a [`GenerateRequest`] to an [`Engine`] and reads [`Event`]s from each

@@ -184,12 +184,12 @@ impl LockstepRunner {
         let mut logits: Vec<Option<Logits>> = vec![None; reads.len()];
         for id in (0..self.weights.len()).map(WeightsId) {
             let mut left: Vec<usize> = (0..reads.len()).filter(|i| plan.rows[reads[*i].row].weights == id).collect();
-            let (mut order, mut moved) = (Vec::with_capacity(left.len()), Vec::new());
+            let (mut order, mut hidden) = (Vec::with_capacity(left.len()), Vec::new());
             while let Some(&first) = left.first() {
                 let what = reads[first].what;
                 let (group, rest): (Vec<usize>, Vec<usize>) = left.iter().partition(|i| reads[**i].what == what);
                 let places: Vec<usize> = group.iter().map(|i| states.place[reads[*i].row]).collect();
-                moved.push(self.moved(states, id, what, &places)?);
+                hidden.push(self.through_head(states, id, what, &places)?);
                 order.extend(group);
                 left = rest;
             }
@@ -197,7 +197,7 @@ impl LockstepRunner {
                 continue;
             }
             let wanted: Vec<RowWanted> = order.iter().map(|i| reads[*i].wanted.clone()).collect();
-            let read = self.weights[id.0].model.logits(&Hidden::join(&moved)?, &wanted)?;
+            let read = self.weights[id.0].model.logits(&Hidden::join(&hidden)?, &wanted)?;
             order.into_iter().zip(read).for_each(|(i, read)| logits[i] = Some(read));
         }
         Ok(logits.into_iter().flatten().collect())
@@ -212,12 +212,12 @@ impl LockstepRunner {
         places: &[usize],
         wanted: &[RowWanted],
     ) -> Result<Vec<Logits>, StepError> {
-        let moved = self.moved(states, weights, what, places)?;
-        Ok(self.weights[weights.0].model.logits(&moved, wanted)?)
+        let hidden = self.through_head(states, weights, what, places)?;
+        Ok(self.weights[weights.0].model.logits(&hidden, wanted)?)
     }
 
     /// What the unembedding reads of these of the rows that were read of some weights.
-    fn moved(
+    fn through_head(
         &self,
         states: &StepHidden,
         weights: WeightsId,

@@ -62,7 +62,7 @@ pub struct Scoring {
     top: usize,
     /// The base lane's best tokens so far.
     best: Vec<Vec<(u32, f32)>>,
-    /// Used up by the last word.
+    /// None once the result was sent.
     client: Option<ResultSender<Scored>>,
 }
 
@@ -111,7 +111,7 @@ impl Scoring {
         self.client.as_ref().is_none_or(ResultSender::is_closed)
     }
 
-    /// The last word: everything that was read.
+    /// Send everything that was read.
     pub fn finish(&mut self, cached_tokens: usize) {
         let mut all = self.lanes.iter_mut().flat_map(|(_, read)| std::mem::take(read));
         let base = all.next().unwrap_or_default();
@@ -119,7 +119,7 @@ impl Scoring {
         self.tell(Ok(Scored { scores, cached_tokens }));
     }
 
-    /// The last word about a failure.
+    /// Report the failure in place of a result.
     pub fn fail(&mut self, why: &str) {
         self.tell(Err(ScoreError::Failed(why.to_owned())));
     }

@@ -4,8 +4,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Owner(pub [u8; 32]);
 
-/// Which cached KV blocks a request finds: those that requests of the same scope left. The default one is everybody's who has no
-/// other.
+/// Which cached KV blocks a request finds: those that requests of the same scope left. Requests without a scope share the
+/// default one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CacheScope(pub [u8; 32]);
 

@@ -30,7 +30,7 @@ impl<R: Runner> Worker<R> {
     /// Run until every handle is dropped and nothing is left to do.
     ///
     /// A panic outside the runner leaves the scheduler in an unknown state: all sequences fail, and the scheduler starts over.
-    /// Where that happens again soon it would go on happening, and the worker ends.
+    /// A second panic within `RELAPSE` ends the worker.
     pub fn run(mut self) {
         let _end = End { status: Arc::clone(&self.status), life: self.life.clone() };
         loop {

@@ -19,9 +19,9 @@ const BIAS: &str = "v_head.summary.bias";
 /// blocks would blur.
 #[derive(Clone, Debug)]
 pub enum ValueHead {
-    /// `h' = W h + b`, the head of the released checkpoints (method, section 5): `W` `[hidden, hidden]`, `b` `[hidden]`.
+    /// `h' = W h + b`, the head of the released checkpoints: `W` `[hidden, hidden]`, `b` `[hidden]`.
     Full(Linear),
-    /// `h' = h + U V^T h + b`, one dimension's head of a reward model of kind `heads` (method, section 3).
+    /// `h' = h + U V^T h + b`, one dimension's head of a reward model of kind `heads`.
     LowRank {
         /// `U V^T`.
         product: LowRankStack,

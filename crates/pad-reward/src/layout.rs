@@ -86,7 +86,7 @@ impl Layout {
         request.manifest.kind.lay_out(request, preference)
     }
 
-    /// Terms whose lanes each have one principle in their prompt, all with the same weights. Equal principles share a lane.
+    /// Terms whose lanes each have one principle in their prompt, all run through the same model weights. Equal principles share a lane.
     pub fn of_principles(request: Request<'_>, of: Vec<PrincipleTerm>, kind: &LaneKind) -> Result<Self, RewardError> {
         let base = request.base(&of.iter().map(PrincipleTerm::followed).collect::<Vec<_>>())?;
         let mut read: Vec<&str> = Vec::new();

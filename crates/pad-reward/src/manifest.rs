@@ -9,7 +9,7 @@ use crate::dimension::{self, Dimension};
 use crate::error::RewardError;
 use crate::principle::{PrincipleTemplate, PrincipleTurn};
 
-/// How a reward model turns a preference into lanes (method, section 3).
+/// How a reward model turns a preference into lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -17,7 +17,7 @@ pub enum Kind {
     Prompted,
     /// A language model of its own with a value head, one lane, all principles in one prompt.
     Checkpoint,
-    /// A backbone, mostly the base model's weights, with a LoRA adapter and one low-rank head per dimension: one lane, read once per
+    /// A backbone, usually the base model's weights, with a LoRA adapter and one low-rank head per dimension: one lane, read once per
     /// dimension.
     Heads,
 }
@@ -64,7 +64,7 @@ pub enum BasePrompt {
     /// The messages as they came (the paper: the base does not depend on the preference).
     #[default]
     Plain,
-    /// The messages under all principles, joined with " and " (the released code).
+    /// The messages under all principles, joined as the kind joins them (the released code).
     Principled,
 }
 

@@ -24,7 +24,7 @@ pub(crate) async fn list(State(shared): State<Arc<Shared>>) -> Json<PreferenceLi
 
 fn describe(state: &AppState) -> PreferenceList {
     let manifest = state.reward.as_ref().map(|reward| reward.model.manifest());
-    let Guidance { beta, top_k, .. } = state.guidance();
+    let Guidance { beta, candidates, .. } = state.guidance();
     PreferenceList {
         object: ObjectKind::List,
         kind: manifest.map_or("none", |manifest| manifest.kind.name()).to_owned(),
@@ -32,7 +32,7 @@ fn describe(state: &AppState) -> PreferenceList {
         default: manifest.map(default_weights).unwrap_or_default(),
         beta: GuidanceDefaults { default: f64::from(beta), minimum: *BETA.start(), maximum: *BETA.end() },
         top_k: TopKRange {
-            default: top_k as u64,
+            default: candidates as u64,
             minimum: *CANDIDATES.start() as u64,
             maximum: *CANDIDATES.end() as u64,
         },

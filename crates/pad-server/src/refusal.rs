@@ -1,4 +1,5 @@
-//! The one place where errors of the other crates become HTTP answers.
+//! Where errors of the engine, the reward model, the text crate and the store become HTTP answers. Those of parsing are mapped in
+//! `error.rs`, those of grammars in `generation/`.
 
 use pad_engine::{ScoreError, SubmitError};
 use pad_reward::RewardError;

@@ -52,7 +52,7 @@ impl Corpus {
             let Some(dimension) = dimensions.iter().position(|name| *name == pair.dimension) else {
                 let message =
                     format!("dimension {:?} is not among those trained: {}", pair.dimension, dimensions.join(", "));
-                return Err(TrainError::setting("heldout", message));
+                return Err(TrainError::setting("held_out", message));
             };
             if counts[dimension] == limit {
                 continue;

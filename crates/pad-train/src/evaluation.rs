@@ -16,8 +16,8 @@ impl Trainer<'_> {
     ///
     /// # Errors
     /// If an operation fails. None if stopped.
-    pub fn evaluate(&self, heldout: &Corpus, stop: Stop<'_>) -> Result<Option<Vec<[Accuracy; 2]>>, TrainError> {
-        let examples: Vec<&Example> = heldout.examples.iter().collect();
+    pub fn evaluate(&self, held_out: &Corpus, stop: Stop<'_>) -> Result<Option<Vec<[Accuracy; 2]>>, TrainError> {
+        let examples: Vec<&Example> = held_out.examples.iter().collect();
         let whole = self.backbone.vocabulary();
         let Some(prepared) =
             self.prepare(&examples, &whole, self.progress("held-out pairs, reference", &examples), stop)?

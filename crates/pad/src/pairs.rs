@@ -55,7 +55,7 @@ pub struct PairsArgs {
     /// A file of prompts: a JSON array, or JSON lines; each a text, {"prompt"} or {"messages"}
     #[arg(long, value_name = "FILE", required_unless_present = "own_prompts")]
     prompts: Option<PathBuf>,
-    /// Number of additional prompts about common topics, half of them written by the model; its questions are kept in OUTPUT.questions
+    /// Number of additional prompts about common topics, half of them written by the model; its questions are kept in OUT.questions
     #[arg(long, value_name = "N")]
     own_prompts: Option<usize>,
     /// A file of prompts; drop every prompt that shares five consecutive words with one of them; repeatable
@@ -95,8 +95,8 @@ pub struct PairsArgs {
     #[arg(long, value_name = "N")]
     pairs: Option<usize>,
     /// The file of pairs; prompts that it already covers are skipped, so an interrupted run continues
-    #[arg(long, short, value_name = "FILE")]
-    output: PathBuf,
+    #[arg(long, short, alias = "output", value_name = "FILE")]
+    out: PathBuf,
     /// A second file, for pairs that are kept out of training, to measure the trained model
     #[arg(long, value_name = "FILE")]
     held_out: Option<PathBuf>,
@@ -170,9 +170,9 @@ impl PairsArgs {
 
     /// The file of the model's own questions: beside the pairs.
     fn questions(&self) -> PathBuf {
-        let mut name = self.output.file_name().unwrap_or_default().to_owned();
+        let mut name = self.out.file_name().unwrap_or_default().to_owned();
         name.push(".questions");
-        self.output.with_file_name(name)
+        self.out.with_file_name(name)
     }
 
     /// The prompts of the file and the generated ones, without those that are to be avoided.
@@ -226,7 +226,7 @@ pub fn run(args: &PairsArgs) -> anyhow::Result<()> {
     logging::start(&settings.log)?;
     args.plan("").check()?;
     let mut outputs = Outputs {
-        training: Output::open(&args.output)?,
+        training: Output::open(&args.out)?,
         held_out: args.held_out.as_deref().map(Output::open).transpose()?,
     };
 
@@ -243,7 +243,7 @@ pub fn run(args: &PairsArgs) -> anyhow::Result<()> {
         bar.set_message(format!("{} pairs", tally.pairs + tally.held_out));
     })?;
     bar.finish_and_clear();
-    println!("{}", report(&tally, &args.output, args.held_out.as_deref()));
+    println!("{}", report(&tally, &args.out, args.held_out.as_deref()));
     Ok(())
 }
 

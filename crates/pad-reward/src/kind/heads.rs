@@ -1,4 +1,4 @@
-//! Kind `heads`: a backbone, mostly the base model, with an adapter and one trained head for each dimension. One lane reads what the
+//! Kind `heads`: a backbone, usually the base model, with an adapter and one trained head for each dimension. One lane reads what the
 //! base lane reads, through the head of every dimension that counts. A weight below 0 uses the head of the opposite dimension if there is
 //! one: a head says what is wanted, and the contrary of that is only what to avoid.
 

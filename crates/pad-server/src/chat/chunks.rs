@@ -80,7 +80,7 @@ impl ChatChunks {
         }
     }
 
-    /// How a choice that begins with this part is opened; none as long as it may begin with a call or with words.
+    /// How a choice that begins with this part is opened; `None` until it is known whether it starts with text or a call.
     fn opening_delta(&self, part: &AnswerPart) -> Option<Delta> {
         if !part.text.is_empty() || !self.calls {
             return Some(Delta::opening());

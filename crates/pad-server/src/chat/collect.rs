@@ -59,7 +59,7 @@ pub(crate) async fn collect(
     for (index, choice) in choices.iter_mut().enumerate() {
         choice.index = index;
         let AssistantMessage { content, tool_calls, .. } = &mut choice.message;
-        // An answer that only calls says nothing.
+        // Calls only: `content` is null.
         content.take_if(|content| content.is_empty() && !tool_calls.is_empty());
     }
     let (Envelope { id, created, model, system_fingerprint }, mut usage) = (envelope, generation.tally().usage());

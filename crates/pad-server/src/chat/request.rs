@@ -21,8 +21,8 @@ pub(super) fn generation_request(mut request: ChatRequest) -> Result<GenerationR
     let begun = begun(&mut request)?;
     let newer = request.max_completion_tokens;
     let names = FieldNames { max_tokens: newer.map_or(NAMES.max_tokens, |_| "max_completion_tokens"), ..NAMES };
-    let functions = request.tools.unwrap_or_default();
-    if request.functions.is_some_and(|functions| !functions.is_empty()) && functions.is_empty() {
+    let tools = request.tools.unwrap_or_default();
+    if request.functions.is_some_and(|functions| !functions.is_empty()) && tools.is_empty() {
         let message = "`functions` is given; allowed: `tools`, each {\"type\": \"function\", \"function\": {...}}";
         return Err(ApiError::invalid("functions", message));
     }
@@ -57,7 +57,7 @@ pub(super) fn generation_request(mut request: ChatRequest) -> Result<GenerationR
         form: Some(FormRequest {
             names: FormNames { text: place, function: ".function" },
             text,
-            functions: functions.into_iter().map(|tool| tool.function).collect(),
+            functions: tools.into_iter().map(|tool| tool.function).collect(),
             tool_choice: request.tool_choice,
             parallel_calls: request.parallel_tool_calls,
         }),
@@ -89,11 +89,12 @@ fn begun(request: &mut ChatRequest) -> Result<Option<String>, ApiError> {
     if let Some(last) = request.messages.pop_if(assistants) {
         return Ok(Some(last.content.map(Content::into_text).unwrap_or_default()));
     }
-    let message = "`continue_final_message` is true; allowed: with a last message of the assistant's, without calls";
+    let message =
+        "`continue_final_message` is true; allowed only if the last message is the assistant's and has no calls";
     Err(ApiError::invalid("continue_final_message", message))
 }
 
-/// Answers are text. How speech would sound may stand beside modalities that are text alone.
+/// Answers are text only; `audio` is tolerated with `modalities: ["text"]`.
 fn refuse_speech(request: &ChatRequest) -> Result<(), ApiError> {
     let modalities = request.modalities.as_deref().unwrap_or_default();
     if let Some(other) = modalities.iter().find(|modality| *modality != "text") {

@@ -58,7 +58,7 @@ impl ChoiceDraft {
 /// that hangs up drops it.
 ///
 /// # Errors
-/// 500 where a choice failed.
+/// 400 where a choice's form went beyond its bounds, 500 where the engine failed, 503 if the server shuts down first.
 pub(crate) async fn collect(
     mut generation: Generation,
     envelope: Envelope,

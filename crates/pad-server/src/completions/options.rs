@@ -77,7 +77,7 @@ impl CompletionOptions {
                 parallel_calls: None,
             }),
             top_logprobs: request.logprobs,
-            // One entry for every token, read or generated.
+            // Report end tokens too: with `echo`, every token has an entry, read or generated.
             end_logprobs: echo.is_some(),
             stream: request.stream,
             stream_options: request.stream_options,

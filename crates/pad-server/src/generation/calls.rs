@@ -38,7 +38,7 @@ enum Position {
 /// What was read.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct CallText {
-    /// Text that is certainly no call.
+    /// Text outside any call.
     pub(crate) text: String,
     /// What is added to calls, in order.
     pub(crate) calls: Vec<ToolCallDelta>,
@@ -58,7 +58,7 @@ impl CallReader {
         read
     }
 
-    /// The text is complete: what was held back was no call. A call that is cut stays cut.
+    /// End of text: returns what was held back if no call began. A call that is cut stays cut.
     pub(crate) fn finish(&mut self) -> String {
         let held = mem::take(&mut self.held);
         match self.place {
@@ -134,7 +134,7 @@ impl CallReader {
     }
 }
 
-/// The name of a call whose arguments come next, and how many bytes say so.
+/// The name of a call whose arguments come next, and the length of the call's head.
 fn head(held: &str) -> Option<(String, usize)> {
     let rest = held.strip_prefix(call::BEFORE_NAME)?;
     let mut names = serde_json::Deserializer::from_str(rest).into_iter::<String>();
@@ -156,7 +156,7 @@ fn more(index: usize, arguments: String) -> ToolCallDelta {
     ToolCallDelta { index, id: None, kind: None, function: FunctionCallDelta { name: None, arguments } }
 }
 
-/// How far an object's JSON has come.
+/// Scanner for the end of a JSON object.
 #[derive(Debug, Default)]
 struct ObjectEnd {
     depth: usize,

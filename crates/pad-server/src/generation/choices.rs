@@ -28,7 +28,7 @@ pub(crate) struct Generation {
     timing: Timing,
     choices: usize,
     ended: usize,
-    /// The caller's place, given back with everything else, and its tokens.
+    /// The caller's reservation, released on drop.
     grant: Grant,
     /// The server's phase: it interrupts the request when its time is over.
     lifecycle: Lifecycle,
@@ -39,7 +39,7 @@ pub(crate) struct Generation {
 impl Generation {
     /// Hand a request to the engine: one piece of work for each of its prompts. Either all of them are taken or none.
     ///
-    /// The choices are counted through: those of the first prompt, then those of the next.
+    /// The choices are numbered consecutively: those of the first prompt, then those of the next.
     ///
     /// # Errors
     /// Where the engine does not take it.
@@ -56,7 +56,7 @@ impl Generation {
         let lanes = requests.iter().map(|request| request.lanes.len().saturating_sub(1)).max().unwrap_or(0);
         let tally = Tally::new(prompt_tokens, lanes, options.best_of.generated);
         let tally = tally.steered_by(options.preference_source, options.examples);
-        let explain: Option<Arc<[String]>> = options.details.trace.then(|| names.into());
+        let reward_names: Option<Arc<[String]>> = options.details.trace.then(|| names.into());
         let count = requests.len() * options.best_of.generated;
         let meter = grant.meter();
         let parts: Vec<BoxStream<'static, Indexed>> = if requests.iter().any(|request| request.max_tokens == 0) {
@@ -66,7 +66,7 @@ impl Generation {
         } else {
             let reader = |choice| {
                 let (tokenizer, stop) = (Arc::clone(state.chat.tokenizer()), options.stop.clone());
-                let reader = ChoiceReader::new(choice, tokenizer, stop, explain.clone(), options.details);
+                let reader = ChoiceReader::new(choice, tokenizer, stop, reward_names.clone(), options.details);
                 let reader = reader.with_calls(options.form.call_reader()).for_at_least(options.min_tokens);
                 reader.metered(meter.clone())
             };
@@ -95,8 +95,8 @@ impl Generation {
     /// The next part of any choice; none once all have ended.
     ///
     /// # Errors
-    /// 400 where a choice's form went beyond its bounds, 500 where the engine failed, 503 where the server
-    /// ends before it does. The request is then over as a whole.
+    /// 400 where a choice's form went beyond its bounds, 500 where the engine failed, 503 if the server
+    /// shuts down first. The request is then over as a whole.
     pub(crate) async fn next(&mut self) -> Result<Option<(usize, AnswerPart)>, ApiError> {
         let part = tokio::select! {
             biased;
@@ -130,7 +130,7 @@ impl Generation {
         }
     }
 
-    /// Prompts that are found in the cache were computed for this request.
+    /// Report cached prompt tokens as 0: this request itself put them there.
     pub(crate) fn count_cached_as_computed(&mut self) {
         self.tally.count_cached_as_computed();
     }

@@ -13,7 +13,7 @@ use crate::ApiError;
 use crate::preparation::prepare;
 use crate::state::Shared;
 
-/// Tools of one request.
+/// Most tools per request.
 const MOST_TOOLS: usize = 128;
 
 /// What a request says of its answer's form, before it is checked.
@@ -64,7 +64,7 @@ pub(crate) enum TextForm {
     Grammar(String),
 }
 
-/// What the answer may be, and what the model reads of tools. The default is any text.
+/// What the answer may be, and the tool descriptions in the prompt. The default is any text.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Form {
     constraint: Option<Constraint>,
@@ -76,7 +76,7 @@ pub(crate) struct Form {
 #[derive(Clone, Debug)]
 struct Constraint {
     shape: Shape,
-    /// Where the tools of the shape stand in the request.
+    /// Index in `tools` of each tool of the shape.
     places: Vec<usize>,
     names: FormNames,
 }

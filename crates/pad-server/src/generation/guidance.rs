@@ -18,9 +18,9 @@ pub(crate) struct Guidance {
     /// Guidance strength.
     pub(crate) beta: f32,
     /// Candidates at each step, of each lane that proposes some.
-    pub(crate) top_k: usize,
-    /// Which lanes do.
-    pub(crate) source: CandidateSource,
+    pub(crate) candidates: usize,
+    /// Which lanes propose candidates.
+    pub(crate) candidate_source: CandidateSource,
     /// What holds it back.
     pub(crate) guards: Guards,
 }
@@ -31,33 +31,33 @@ impl Guidance {
     /// # Errors
     /// 400 naming the field that is wrong, its value and what is allowed.
     pub(super) fn check(pad: PadOptions, default: Self) -> Result<Self, ApiError> {
-        let top_k = match pad.top_k {
+        let candidates = match pad.top_k {
             Some(given) => within("pad.top_k", usize::try_from(given).unwrap_or(usize::MAX), &CANDIDATES)?,
-            None => default.top_k,
+            None => default.candidates,
         };
-        let source = match pad.candidates {
-            None => default.source,
+        let candidate_source = match pad.candidates {
+            None => default.candidate_source,
             Some(CandidateLanes::Base) => CandidateSource::Base,
             Some(CandidateLanes::Union) => CandidateSource::Union,
         };
         let guards = guards(&pad, default.guards)?;
-        Ok(Self { beta: number("pad.beta", pad.beta, &BETA, default.beta)?, top_k, source, guards })
+        let beta = number("pad.beta", pad.beta, &BETA, default.beta)?;
+        Ok(Self { beta, candidates, candidate_source, guards })
     }
 }
 
 impl Default for Guidance {
-    /// What holds without a reward model: the strength does not matter, and an answer is sampled from as many candidates as under a
-    /// prompted one without a preference.
+    /// Without a reward model: beta is unused; `candidates` is the `prompted` default.
     fn default() -> Self {
-        Self { beta: 1.0, top_k: 40, source: CandidateSource::Base, guards: Guards::default() }
+        Self { beta: 1.0, candidates: 40, candidate_source: CandidateSource::Base, guards: Guards::default() }
     }
 }
 
 impl From<&Manifest> for Guidance {
     /// A reward model's defaults.
     fn from(manifest: &Manifest) -> Self {
-        let source = manifest.candidates.into();
-        Self { beta: manifest.beta, top_k: manifest.top_k(), source, guards: manifest.guards() }
+        let (candidates, candidate_source) = (manifest.top_k(), manifest.candidates.into());
+        Self { beta: manifest.beta, candidates, candidate_source, guards: manifest.guards() }
     }
 }
 

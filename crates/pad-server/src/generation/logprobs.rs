@@ -6,21 +6,21 @@ use pad_api::{TokenLogprob, TopLogprob};
 use pad_engine::Token;
 use pad_text::{Detokenizer, Tokenizer};
 
+use super::held_logprobs::HeldLogprobs;
 use super::trace::finite;
-use super::waiting::WaitingLogprobs;
 
 /// Reads the entries of tokens as they are generated; they wait for their text.
 pub(crate) struct LogprobQueue {
     tokenizer: Arc<Tokenizer>,
     /// Candidates to show beside each token.
     top: usize,
-    waiting: WaitingLogprobs,
+    held: HeldLogprobs,
 }
 
 impl LogprobQueue {
     /// Nothing generated yet.
     pub(crate) fn new(tokenizer: Arc<Tokenizer>, top: usize) -> Self {
-        Self { tokenizer, top, waiting: WaitingLogprobs::default() }
+        Self { tokenizer, top, held: HeldLogprobs::default() }
     }
 
     /// A token was generated. `before` is the detokenizer as it was, and `text` what the token added.
@@ -33,12 +33,12 @@ impl LogprobQueue {
         };
         let top_logprobs = decision.best(self.top).into_iter().map(candidate).collect();
         let (logprob, bytes) = (logprobs[decision.chosen], self.bytes(token.id));
-        self.waiting.push(TokenLogprob { token: text.to_owned(), logprob, bytes, top_logprobs });
+        self.held.push(TokenLogprob { token: text.to_owned(), logprob, bytes, top_logprobs });
     }
 
-    /// The entries that wait.
-    pub(crate) fn waiting(&mut self) -> &mut WaitingLogprobs {
-        &mut self.waiting
+    /// The entries whose text is held back.
+    pub(crate) fn held(&mut self) -> &mut HeldLogprobs {
+        &mut self.held
     }
 
     fn bytes(&self, id: u32) -> Option<Vec<u8>> {

@@ -5,10 +5,11 @@
 //! ```text
 //! options      the request's values, checked                     options, with sampling, guidance, best_of, form
 //! plans        template, tokenizer, preference: all lanes        prompt
-//! grammar      the answer's form                                 form
 //! requests     what the engine is given                          submission
-//! generation   the engine's events as text and calls             choices, of a reader each; calls, logprobs, trace
-//! answer       the dialect's: collected, or chunk by chunk       frames (a StreamShape), sse, waiting
+//! grammar      the answer's form, compiled                       form
+//! reservation  the key's places and tokens                       crate::grant
+//! generation   the engine's events as text and calls             choices, one reader each; calls, logprobs, held_logprobs, trace
+//! answer       the dialect's: collected, or chunk by chunk       frames (a StreamShape), sse
 //! usage        what it cost                                      tally, timing
 //! ```
 
@@ -19,6 +20,7 @@ pub(crate) mod envelope;
 pub(crate) mod form;
 pub(crate) mod frames;
 pub(crate) mod guidance;
+pub(crate) mod held_logprobs;
 mod logprobs;
 pub(crate) mod options;
 mod prompt;
@@ -32,7 +34,6 @@ pub(crate) mod tally;
 mod timing;
 pub(crate) mod token_details;
 pub(crate) mod trace;
-pub(crate) mod waiting;
 
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ use crate::state::Shared;
 use choices::Generation;
 use options::GenerationOptions;
 
-/// From checked options to running choices: what every route that generates does. The grant is the caller's place.
+/// Starts the choices for checked options; `grant` is the caller's reservation.
 ///
 /// # Errors
 /// 429 where the queue or the caller has no place left, 400 where the prompts cannot be prepared or do not fit.
@@ -52,7 +53,7 @@ pub(crate) async fn start(
     mut grant: Grant,
 ) -> Result<Generation, ApiError> {
     let mut plans = prompt::plan(shared, options).await?;
-    // The preference is one, and so are the dimensions of all prompts.
+    // All prompts share one preference, hence its dimensions.
     let names = plans.first_mut().map(|plan| std::mem::take(&mut plan.dimensions)).unwrap_or_default();
     let requests = plans.into_iter().map(|plan| submission::request(&shared.state, options, plan));
     let mut requests = requests.collect::<Result<Vec<_>, _>>()?;

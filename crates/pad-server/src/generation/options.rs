@@ -45,7 +45,7 @@ pub(crate) struct GenerationOptions {
     /// The beginning of the answer, given by the client.
     pub(crate) begun: Option<String>,
     pub(crate) stop: Vec<String>,
-    /// Tokens before which no stop string ends the answer.
+    /// No stop string ends the answer before this many tokens.
     pub(crate) min_tokens: usize,
     pub(crate) stream: bool,
     /// Send `usage` at the end of the stream.
@@ -126,7 +126,7 @@ fn stop_strings(stop: Option<Stop>) -> Result<Vec<String>, ApiError> {
     let Some(stop) = stop else { return Ok(Vec::new()) };
     let strings = stop.into_strings();
     if !STOP_STRINGS.contains(&strings.len()) {
-        let message = format!("`stop` has {} strings; allowed: up to 4", strings.len());
+        let message = format!("`stop` has {} strings; allowed: up to {}", strings.len(), STOP_STRINGS.end());
         return Err(ApiError::invalid("stop", message));
     }
     if strings.iter().any(String::is_empty) {

@@ -13,8 +13,8 @@ use crate::{ApiError, refusal};
 
 /// Bytes of text, over all lanes, that are turned into tokens on the thread that serves the request.
 ///
-/// So much takes well under a millisecond or two, less than handing it over is worth. More would keep other requests of
-/// the same thread waiting, and goes to a thread that may block.
+/// This much takes about a millisecond, for which handing it to another thread does not pay. More would keep other requests of the same
+/// thread waiting, and goes to a thread that may block.
 const INLINE_BYTES: usize = 16 << 10;
 
 /// The lanes of a request, for each of its prompts.
@@ -65,7 +65,7 @@ async fn conversations(shared: &Arc<Shared>, options: &GenerationOptions) -> Res
     prepare(lay_out).await
 }
 
-/// How many reward lanes a preference asks for at most, but for a contrast's second ones.
+/// Upper bound on reward lanes, not counting the second lane of an `opposite` or `backbone` reference.
 fn reward_lanes(state: &AppState, preference: &PreferenceInput) -> usize {
     let Some(reward) = &state.reward else { return 0 };
     match preference {

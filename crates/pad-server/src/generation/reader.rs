@@ -32,7 +32,7 @@ pub(crate) struct AnswerPart {
 /// What is counted of a token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct TokenFacts {
-    /// Rewards counted, and it is not the base model's first choice.
+    /// Steering was on and the token is not the base's first choice.
     pub(crate) steered: bool,
     /// How far rewards moved its distribution, in nats.
     pub(crate) kl: f64,
@@ -68,17 +68,17 @@ pub(crate) struct ChoiceReader {
     choice: Choice,
     detokenizer: Detokenizer,
     stop: StopStrings,
-    /// Tokens before which no stop string ends the choice.
-    least: usize,
+    /// No stop string ends the answer before this many tokens.
+    min_tokens: usize,
     /// Tokens read so far.
-    read: usize,
+    tokens_read: usize,
     /// Names of the rewards, where tokens are to be explained.
-    explain: Option<Arc<[String]>>,
+    reward_names: Option<Arc<[String]>>,
     /// Explanations of tokens whose text is held back.
     held: Vec<TokenTrace>,
     /// Log-probabilities of tokens whose text is held back, where they are asked for.
     logprobs: Option<LogprobQueue>,
-    /// End tokens have log-probabilities, too, although no text.
+    /// Also report end tokens, which have no text.
     end_logprobs: bool,
     /// Log-probabilities of tokens whose text may turn out to be a call.
     released: Vec<TokenLogprob>,
@@ -100,7 +100,7 @@ impl ChoiceReader {
         choice: Choice,
         tokenizer: Arc<Tokenizer>,
         stop: Vec<String>,
-        explain: Option<Arc<[String]>>,
+        reward_names: Option<Arc<[String]>>,
         details: TokenDetails,
     ) -> Self {
         let logprobs = details.logprobs.map(|top| LogprobQueue::new(Arc::clone(&tokenizer), top));
@@ -109,9 +109,9 @@ impl ChoiceReader {
             choice,
             detokenizer,
             stop,
-            least: 0,
-            read: 0,
-            explain,
+            min_tokens: 0,
+            tokens_read: 0,
+            reward_names,
             held: Vec::new(),
             logprobs,
             end_logprobs: details.end_logprobs,
@@ -123,7 +123,7 @@ impl ChoiceReader {
 
     /// The same, where no stop string ends the choice before so many tokens.
     pub(crate) fn for_at_least(mut self, tokens: usize) -> Self {
-        self.least = tokens;
+        self.min_tokens = tokens;
         self
     }
 
@@ -159,22 +159,22 @@ impl ChoiceReader {
         }
     }
 
-    /// The last part of a choice whose time is over: it ends as if it were long enough.
+    /// The last part of a choice whose time is over: it ends with reason `length`.
     pub(crate) fn break_off(&mut self) -> AnswerPart {
         self.finish(FinishReason::Length, None)
     }
 
     fn token(&mut self, token: &Token) -> AnswerPart {
-        let before = self.explain.is_some().then(|| self.detokenizer.clone());
+        let before = self.reward_names.is_some().then(|| self.detokenizer.clone());
         let text = if token.end { self.ending(token) } else { self.text(token) };
-        self.read += 1;
+        self.tokens_read += 1;
         self.meter.count(1);
-        let stopped = if self.read < self.least { self.stop.pass(&text) } else { self.stop.push(&text) };
+        let stopped = if self.tokens_read < self.min_tokens { self.stop.pass(&text) } else { self.stop.push(&text) };
         let (sent, midway) = (stopped.emit.len(), self.detokenizer.is_midway());
         let queue = self.logprobs.as_mut();
-        let waiting = queue.map(LogprobQueue::waiting);
-        let logprobs = waiting.map(|all| if stopped.hit { all.cut(sent) } else { all.release(sent, midway) });
-        if let (Some(names), Some(before)) = (&self.explain, &before) {
+        let held = queue.map(LogprobQueue::held);
+        let logprobs = held.map(|all| if stopped.hit { all.cut(sent) } else { all.release(sent, midway) });
+        if let (Some(names), Some(before)) = (&self.reward_names, &before) {
             self.held.push(trace::explain(token, text, names, |id| before.spelled(id)));
         }
         let decision = &token.decision;
@@ -221,9 +221,9 @@ impl ChoiceReader {
             text.push_str(&self.stop.finish());
         }
         let queue = self.logprobs.as_mut();
-        let logprobs = queue.map(LogprobQueue::waiting).map(|waiting| {
-            waiting.attach(&rest);
-            if stopped.hit || cut { waiting.cut(text.len()) } else { waiting.finish() }
+        let logprobs = queue.map(LogprobQueue::held).map(|held| {
+            held.attach(&rest);
+            if stopped.hit || cut { held.cut(text.len()) } else { held.finish() }
         });
         let natural = reason == FinishReason::Stop && !stopped.hit;
         let end = AnswerEnd { reason, natural, cached_tokens };
@@ -240,7 +240,7 @@ impl ChoiceReader {
         AnswerPart { text, calls, trace, logprobs, token, end }
     }
 
-    /// What of the text is calls. An answer that ends after one ends for it.
+    /// Splits off tool calls; an answer ending after a complete call ends with `tool_calls`.
     fn calls(&mut self, text: String, end: &mut Option<AnswerEnd>) -> CallText {
         let Some(reader) = &mut self.calls else { return CallText { text, calls: Vec::new() } };
         let mut read = reader.push(&text);

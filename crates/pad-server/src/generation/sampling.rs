@@ -16,7 +16,7 @@ const TEMPERATURE: RangeInclusive<f64> = 0.0..=2.0;
 const MIN_P: RangeInclusive<f64> = 0.0..=1.0;
 /// What may be added to a logit.
 const BIAS: RangeInclusive<f64> = -100.0..=100.0;
-/// Tokens that may have a bias: each one more is one more to read at every step.
+/// Tokens that may have a bias: each adds a logit to read per step.
 const MOST_BIASES: usize = 1024;
 /// Presence and frequency penalties.
 const PENALTY: RangeInclusive<f64> = -2.0..=2.0;
@@ -47,7 +47,7 @@ pub(crate) struct Sampling {
     top_k: usize,
     top_p: f32,
     penalties: Penalties,
-    /// The largest number means that end tokens never end.
+    /// No end token is a candidate before this many tokens; `usize::MAX`: never.
     min_tokens: usize,
 }
 
@@ -99,8 +99,7 @@ fn top_p(value: Option<f64>, default: f32) -> Result<f32, ApiError> {
     Err(ApiError::invalid("top_p", format!("`top_p` is {value}; allowed: 0 to 1")))
 }
 
-/// A bias of 0 changes nothing, and is passed over whatever it is for; so is one of a token that is none of the vocabulary: tables of
-/// biases are made for other models, too.
+/// Zero biases and ids outside the vocabulary are skipped: clients send tables made for other models.
 fn bias(given: Option<&BTreeMap<String, f64>>, vocabulary: usize) -> Result<BTreeMap<u32, f32>, ApiError> {
     let invalid = |message: String| ApiError::invalid("logit_bias", message);
     let given: Vec<(&String, f64)> =

@@ -9,7 +9,7 @@ use super::options::GenerationOptions;
 use crate::state::AppState;
 use crate::{ApiError, lanes, refusal};
 
-/// What the engine is to do.
+/// Builds the engine request.
 ///
 /// # Errors
 /// 400 where prompt and answer do not fit the context; 500 where the plan needs a value head that the reward model is not loaded with.
@@ -22,7 +22,7 @@ pub(crate) fn request(
     let limits = state.engine.limits();
     // At least 1, so that a prompt that is too long is refused by name.
     let room = state.engine.room(&lanes).max(1);
-    // What is asked for gives way to what fits as a default does: clients send numbers that are meant for models with a long context.
+    // Clamp the requested `max_tokens` to the room: clients send limits meant for longer contexts.
     let max_tokens = match options.max_tokens {
         None => room.min(state.defaults.max_tokens.unwrap_or(usize::MAX)),
         Some(MaxTokens::NoLimit) => room,
@@ -39,8 +39,8 @@ pub(crate) fn request(
     Ok(GenerateRequest {
         terms: plan.terms,
         rule: options.sampling.rule(options.guidance, normalisation(state)),
-        top_k: options.guidance.top_k,
-        source: options.guidance.source,
+        top_k: options.guidance.candidates,
+        source: options.guidance.candidate_source,
         seed: options.seed,
         choices: options.best_of.generated,
         max_tokens,

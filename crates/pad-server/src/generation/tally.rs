@@ -18,7 +18,7 @@ pub(crate) struct Tally {
     choices: usize,
     /// Cached tokens of each prompt, as far as known.
     cached: BTreeMap<usize, usize>,
-    /// What is cached was computed for this request.
+    /// Report cached prompt tokens as 0: this request itself put them there.
     computed: bool,
     /// Where the preference came from.
     source: PreferenceSource,
@@ -32,7 +32,7 @@ impl Tally {
         Self { prompt_tokens, reward_lanes, choices: choices.max(1), ..Self::default() }
     }
 
-    /// The request's preference came from there, with so many examples.
+    /// Records where the preference came from and the number of examples.
     pub(crate) fn steered_by(self, source: PreferenceSource, examples: usize) -> Self {
         Self { source, examples, ..self }
     }
@@ -51,7 +51,7 @@ impl Tally {
         }
     }
 
-    /// Prompts that are found in the cache were computed for this request.
+    /// Report cached prompt tokens as 0: this request itself put them there.
     pub(crate) fn count_cached_as_computed(&mut self) {
         self.computed = true;
     }

@@ -1,4 +1,4 @@
-//! What is reported of tokens, whatever reports it.
+//! Per-token details a request asks for.
 
 /// What is reported of each token beside its text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use pad_decode::Hold;
 use pad_engine::Token;
 
 /// Stands for a log-probability of minus infinity, which JSON cannot hold; OpenAI uses the same.
-const NEVER: f32 = -9999.0;
+const MINUS_INFINITY: f32 = -9999.0;
 
 /// Why `token` was chosen; `names` are the dimensions of the decision's rewards, in order. `spelled` gives the text that a candidate
 /// would have completed.
@@ -51,7 +51,7 @@ fn rewards(names: &[String], rewards: &[Vec<f32>], rank: usize) -> BTreeMap<Stri
 
 /// The value as JSON can hold it.
 pub(crate) fn finite(value: f32) -> f32 {
-    if value.is_nan() { NEVER } else { value.clamp(NEVER, -NEVER) }
+    if value.is_nan() { MINUS_INFINITY } else { value.clamp(MINUS_INFINITY, -MINUS_INFINITY) }
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use pad_api::{
 };
 use serde_json::Value;
 
+use crate::generation::held_logprobs::HeldLogprobs;
 use crate::generation::reader::AnswerPart;
 use crate::generation::token_details::TokenDetails;
-use crate::generation::waiting::WaitingLogprobs;
 
 /// The items so far; the last one may be open.
 pub(super) struct ResponseOutput {
@@ -18,7 +18,7 @@ pub(super) struct ResponseOutput {
     /// Functions of namespaces.
     tools: Vec<ResponseTool>,
     /// Log-probabilities of text that may turn out to be a call.
-    waiting: WaitingLogprobs,
+    held: HeldLogprobs,
 }
 
 /// How the output grows. Items are as they are at that moment.
@@ -38,7 +38,7 @@ impl ResponseOutput {
     /// Nothing yet.
     pub(super) fn new(details: TokenDetails, tools: &[ResponseTool]) -> Self {
         let tools = tools.iter().filter(|tool| tool.namespace.is_some()).cloned().collect();
-        Self { items: Vec::new(), open: false, details, tools, waiting: WaitingLogprobs::default() }
+        Self { items: Vec::new(), open: false, details, tools, held: HeldLogprobs::default() }
     }
 
     /// A function's own name, and its namespace, by the name under which the model knows it.
@@ -70,7 +70,7 @@ impl ResponseOutput {
     pub(super) fn add(&mut self, part: AnswerPart) -> Vec<OutputChange> {
         let mut grown = Vec::new();
         let AnswerPart { text, calls, trace, logprobs, end, .. } = part;
-        logprobs.into_iter().for_each(|entry| self.waiting.push(entry));
+        logprobs.into_iter().for_each(|entry| self.held.push(entry));
         let talks = !text.is_empty() || (end.is_some() && calls.is_empty() && self.items.is_empty());
         if talks && self.items.is_empty() {
             grown.extend(self.open_message());
@@ -100,7 +100,7 @@ impl ResponseOutput {
     }
 
     fn words(&mut self, text: String) -> OutputChange {
-        let logprobs = self.waiting.release(text.len(), false);
+        let logprobs = self.held.release(text.len(), false);
         if let Some(OutputItem::Message(message)) = self.items.last_mut() {
             if message.content.is_empty() {
                 message.content.push(OutputText::new(String::new()));
@@ -156,7 +156,7 @@ impl ResponseOutput {
                     message.content.push(OutputText::new(String::new()));
                 }
                 // What is left of an entry that begins in the text; the others are a call's.
-                message.content[0].logprobs.extend(self.waiting.cut(0));
+                message.content[0].logprobs.extend(self.held.cut(0));
                 message.status = status(reason);
             }
             OutputItem::FunctionCall(call) => {

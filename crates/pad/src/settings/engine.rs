@@ -15,7 +15,7 @@ pub struct EngineSettings {
     pub kv_memory: ByteSize,
     /// Positions of the KV cache; 0: as many as `kv_memory` holds.
     pub kv_positions: usize,
-    /// Most prompt tokens read in one step.
+    /// Rows per step over all lanes: decoding goes first, prompts share the rest.
     pub token_budget: usize,
     /// Most sequences decoded at once.
     pub max_sequences: usize,

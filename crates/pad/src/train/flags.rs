@@ -19,8 +19,8 @@ pub struct TrainArgs {
     #[arg(long, value_name = "FILE", required_unless_present = "distil")]
     pub(super) data: Vec<PathBuf>,
     /// Pairs that are only evaluated, at the end; repeatable
-    #[arg(long, conflicts_with = "distil", value_name = "FILE")]
-    pub(super) heldout: Vec<PathBuf>,
+    #[arg(long, alias = "heldout", conflicts_with = "distil", value_name = "FILE")]
+    pub(super) held_out: Vec<PathBuf>,
     /// Folder for the reward model
     #[arg(long, value_name = "DIR")]
     pub(super) out: PathBuf,

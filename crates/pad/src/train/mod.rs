@@ -35,7 +35,7 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
     let started = Instant::now();
     let training = args.training()?;
     let descriptions = args.descriptions()?;
-    let (pairs, heldout) = (read(&args.data)?, read(&args.heldout)?);
+    let (pairs, held_out) = (read(&args.data)?, read(&args.held_out)?);
     let settings = Settings::load(None, environment, args.layer())?;
     let files = pull::base_model(&settings, environment)?;
     let threads = if args.threads == 0 { cores::physical() } else { args.threads };
@@ -44,7 +44,7 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
     let dimensions = pad_train::dimensions(&pairs);
     let corpus = Corpus::new(&chat, &pairs, &dimensions, &training)?;
     let all = Training { max_pairs_per_dimension: 0, ..training.clone() };
-    let heldout = Corpus::new(&chat, &heldout, &dimensions, &all).context("--heldout")?;
+    let held_out = Corpus::new(&chat, &held_out, &dimensions, &all).context("--held-out")?;
     let trainer = Trainer::new(training, &backbone, dimensions, corpus, threads, Verbosity::Told)?;
     let checkpoint = args.out.join("checkpoint");
     ensure!(
@@ -66,14 +66,14 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
         }
         bail!("stopped before the first step");
     }
-    let held_out = if heldout.examples.is_empty() { None } else { trainer.evaluate(&heldout, &stop)? };
+    let accuracies = if held_out.examples.is_empty() { None } else { trainer.evaluate(&held_out, &stop)? };
     let names =
         |paths: &[PathBuf]| paths.iter().filter_map(|p| Some(p.file_name()?.to_string_lossy().into_owned())).collect();
     let record = Record {
         files: names(&args.data),
         sources: count(&pairs, |p| p.source.split(':').next().unwrap_or_default()),
         pairs: trainer.pairs(),
-        held_out,
+        held_out: accuracies,
         seconds: started.elapsed().as_secs(),
     };
     let base = Base { name: settings.model.served_name(), sha256: loading::weights_checksum(loading::path(&files))? };

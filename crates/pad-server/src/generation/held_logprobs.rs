@@ -1,4 +1,4 @@
-//! Log-probabilities of tokens, in step with the text that is sent.
+//! Log-probabilities of tokens whose text is held back.
 
 use std::collections::VecDeque;
 
@@ -6,16 +6,16 @@ use pad_api::TokenLogprob;
 
 /// Entries of tokens whose text is not yet certain to be part of the answer.
 ///
-/// Text is held back where a character is incomplete, or may begin a stop string or a call, and its tokens' entries wait for it. The
-/// entries that are handed out, joined, are the text that was sent.
+/// Text is held back where a character is incomplete, or where it may begin a stop string, and its tokens' entries wait for it. Holding
+/// back possible calls is the reader's job, so entries can run ahead of the text.
 #[derive(Debug, Default)]
-pub(crate) struct WaitingLogprobs {
+pub(crate) struct HeldLogprobs {
     entries: VecDeque<TokenLogprob>,
     /// Bytes of the waiting entries' text that were sent already.
     sent: usize,
 }
 
-impl WaitingLogprobs {
+impl HeldLogprobs {
     /// One more waits.
     pub(crate) fn push(&mut self, entry: TokenLogprob) {
         self.entries.push_back(entry);
@@ -89,11 +89,11 @@ fn unfinished(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    fn queue() -> WaitingLogprobs {
-        WaitingLogprobs::default()
+    fn queue() -> HeldLogprobs {
+        HeldLogprobs::default()
     }
 
-    impl WaitingLogprobs {
+    impl HeldLogprobs {
         /// A token of several bytes that added this text.
         fn add(&mut self, text: &str, bytes: &[u8]) {
             let (token, bytes) = (text.to_owned(), Some(bytes.to_vec()));
