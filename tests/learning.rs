@@ -18,11 +18,6 @@ const QUESTIONS: [&str; 4] = [
     "What should I pack for a weekend in the mountains?",
 ];
 
-const SHORT: &str = "Prepare well, and rest.";
-const LONG: &str = "There are many things that you can do, and it is important to think about each of them. First of all, you should \
-    take some time to consider what you want. Then it is a good idea to make a list of everything that may be useful, and to go \
-    through it step by step, so that nothing is forgotten in the end.";
-
 fn server() -> Server {
     Server::start(&["--reward", "auto"], &[("PAD_PROFILES__BIND_USER", "true")])
 }
@@ -38,23 +33,33 @@ fn words(client: &Client, user: &str) -> usize {
     answers.iter().map(|answer| text(answer, 0).split_whitespace().count()).sum()
 }
 
-/// The choices of somebody who likes short answers make answers to this user shorter, and to nobody else; undone, they do not.
+/// How concise an answer is, as the reward model sees it.
+fn concise(client: &Client, prompt: &Value, answer: &Value) -> f64 {
+    let messages = json!([{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]);
+    let body = json!({"messages": messages, "preference": {"concise": 1}}).to_string();
+    let scored = client.send("POST", "/v1/rewards", &body).json();
+    scored["rewards"]["concise"].as_f64().unwrap_or_else(|| panic!("{scored}"))
+}
+
+/// Somebody who always chooses what the reward model finds more concise gets shorter answers, and nobody else does; with the choices
+/// undone, answers are as before.
 #[test]
-fn a_user_who_prefers_short_answers_gets_them() {
+fn a_user_who_chooses_concise_answers_gets_them() {
     let server = server();
     let client = server.client();
     let before = words(&client, "alice");
     let mut ids = Vec::new();
-    for question in QUESTIONS.iter().cycle().take(8) {
-        let messages = json!([{"role": "user", "content": question}]);
-        let body = json!({"messages": messages, "chosen": SHORT, "rejected": LONG});
-        ids.push(sent(&client, "POST", "alice/feedback", &body)["id"].clone());
+    for seed in 1..=8 {
+        let question = sent(&client, "POST", "alice/elicit", &json!({"max_tokens": 32, "candidates": 6, "seed": seed}));
+        let [one, other] = [0, 1].map(|at| concise(&client, &question["prompt"], &question["answers"][at]["content"]));
+        let reply = json!({"id": question["id"], "index": usize::from(other > one), "thumb": "up"});
+        ids.push(sent(&client, "POST", "alice/feedback", &reply)["id"].clone());
     }
     let profile = client.get(&format!("{PROFILES}/alice")).json();
     let learned = &profile["learned"];
     assert_eq!(learned["choices"], 8);
     assert!(learned["words"].as_str().is_some_and(|words| words.contains("more concise")), "{learned}");
-    assert!(learned["weights"]["concise"].as_f64() > Some(0.1), "{learned}");
+    assert!(learned["weights"]["concise"].as_f64() > Some(0.3), "{learned}");
     let after = words(&client, "alice");
     assert!(after < before, "{before} words before, {after} after: {learned}");
     assert_eq!(words(&client, "bob"), before, "nobody else is answered otherwise");

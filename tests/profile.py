@@ -11,7 +11,7 @@ client = openai.OpenAI(base_url=sys.argv[1], api_key="unused", max_retries=0, ti
 MODEL = "smollm2-135m-instruct"
 QUESTION = "What is the capital of France?"
 PROFILE = "/preferences/profiles/alice"
-WEIGHTS = {"concise": -3, "humorous": 3}
+WEIGHTS = {"concise": -2, "humorous": 2}
 
 
 def said(**fields):
