@@ -38,7 +38,7 @@ fn concise(client: &Client, prompt: &Value, answer: &Value) -> f64 {
     let messages = json!([{"role": "user", "content": prompt}, {"role": "assistant", "content": answer}]);
     let body = json!({"messages": messages, "preference": {"concise": 1}}).to_string();
     let scored = client.send("POST", "/v1/rewards", &body).json();
-    scored["rewards"]["concise"].as_f64().unwrap_or_else(|| panic!("{scored}"))
+    scored["dimensions"]["concise"].as_f64().unwrap_or_else(|| panic!("{scored}"))
 }
 
 /// Somebody who always chooses what the reward model finds more concise gets shorter answers, and nobody else does; with the choices

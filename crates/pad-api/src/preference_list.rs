@@ -10,7 +10,7 @@ use crate::ObjectKind;
 /// The dimensions of `preference`, in the order of its array form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({
-    "object": "list", "kind": "prompted",
+    "object": "list", "kind": "prompted", "learns": true,
     "data": [{
         "name": "concise", "description": "Says it briefly.", "principle": "Answer in one short sentence.",
         "opposite": "Answer at length, with every detail.", "weight": {"minimum": -2.0, "maximum": 2.0},
@@ -24,6 +24,8 @@ pub struct PreferenceList {
     pub object: ObjectKind,
     /// The reward model's kind: `prompted`, `checkpoint`, `heads`, or `none` if the server has no steering.
     pub kind: String,
+    /// Whether profiles can be learned from choices here: they are stored, and the reward model tells the dimensions apart.
+    pub learns: bool,
     /// The dimensions.
     pub data: Vec<DimensionInfo>,
     /// The weights of a request without a preference.

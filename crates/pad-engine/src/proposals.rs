@@ -35,8 +35,8 @@ impl LockstepRunner {
             log_sum_exp: rows.log_sum_exp,
         };
         let lanes = |(decode, rows): (usize, &DecodeRows)| {
-            let lane = move |&(row, what): &(usize, LaneReadout)| Proposer { decode, row, what, log_sum_exp: false };
-            rows.proposers.iter().map(lane)
+            let lane = move |(row, what)| Proposer { decode, row, what, log_sum_exp: false };
+            rows.proposers.clone().into_iter().map(lane)
         };
         let decodes = || plan.decodes.iter().enumerate();
         let proposers: Vec<Proposer> = decodes().map(base).chain(decodes().flat_map(lanes)).collect();

@@ -6,6 +6,7 @@ import { html } from "./html.js";
 import { linked } from "./link.js";
 import { same, read, PLAIN } from "./preference.js";
 import { presets } from "./presets.js";
+import * as profile from "./profile.js";
 import { returning, sides, view } from "./settings.js";
 import { load, offer, steers } from "./steering.js";
 import { draft } from "./view/composer.js";
@@ -31,6 +32,7 @@ const ready = effect(() => {
   if (!from) sides.value = [0, 1].map((side) => read(sides.peek()[side]));
   const nothing = !from && !returning && same(sides.peek()[1], PLAIN);
   if (nothing && presets.peek().length > 0) sides.value = [PLAIN, presets.peek()[0].preference];
+  profile.load();
   if (!steers.peek() && view.peek() !== "one") view.value = "one";
   queueMicrotask(() => ready());
 });

@@ -33,5 +33,27 @@ export async function* chat(body, signal) {
   yield* events(await post("v1/chat/completions", { ...body, stream: true, stream_options: { include_usage: true } }, signal));
 }
 
+const PROFILES = "v1/preferences/profiles";
+const path = (name) => `${PROFILES}/${encodeURIComponent(name)}`;
+
+/** A stored profile, or null. It is looked for in the list, since a browser reports every 404 as an error. */
+export async function profile(name) {
+  const before = name.slice(0, -1);
+  const { data } = await (await ask(`${PROFILES}?limit=100&after=${encodeURIComponent(before)}`)).json();
+  return data.find((one) => one.name === name) ?? null;
+}
+
+/** Tell what was preferred: `{id, expected, choices}`. */
+export const feedback = async (name, body) => (await post(`${path(name)}/feedback`, body)).json();
+
+/** Take back what was told. */
+export const undo = async (name, id) => (await ask(`${path(name)}/feedback/${id}`, { method: "DELETE" })).json();
+
+/** Two answers to choose from. */
+export const elicit = async (name, body) => (await post(`${path(name)}/elicit`, body)).json();
+
+/** Delete a profile with all that is stored about it. */
+export const forget = (name) => ask(path(name), { method: "DELETE" });
+
 /** How a given answer is rewarded, token by token. */
 export const rewards = async (body) => (await post("v1/rewards", body)).json();

@@ -10,6 +10,7 @@ use pad_decode::CANDIDATES;
 use pad_reward::Manifest;
 
 use crate::generation::guidance::{BETA, Guidance};
+use crate::rewards::features::reward_model;
 use crate::state::{AppState, Shared};
 
 /// List the dimensions of `preference`, with the ranges and defaults of guidance.
@@ -28,6 +29,7 @@ fn describe(state: &AppState) -> PreferenceList {
     PreferenceList {
         object: ObjectKind::List,
         kind: manifest.map_or("none", |manifest| manifest.kind.name()).to_owned(),
+        learns: state.store.is_some() && reward_model(state).is_ok(),
         data: manifest.map(dimensions).unwrap_or_default(),
         default: manifest.map(default_weights).unwrap_or_default(),
         beta: GuidanceDefaults { default: f64::from(beta), minimum: *BETA.start(), maximum: *BETA.end() },

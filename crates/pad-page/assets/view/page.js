@@ -14,6 +14,7 @@ import { ConversationView } from "./conversation-view.js";
 import { Icon } from "./icon.js";
 import { KeyDialog } from "./key-dialog.js";
 import { PreferencePanel } from "./preference-panel.js";
+import { QuestionDialog } from "./question-dialog.js";
 import { Sidebar } from "./sidebar.js";
 import { SweepView } from "./sweep-view.js";
 import { Reading, TopBar } from "./top-bar.js";
@@ -47,6 +48,7 @@ export function Page() {
         </div>`}
       <${KeyDialog} />
       <${CodeDialog} />
+      <${QuestionDialog} />
       <div class="unseen" role="status">${announced.value}</div>
     </div>`;
 }

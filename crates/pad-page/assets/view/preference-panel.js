@@ -7,6 +7,7 @@ import { drawer, narrow } from "../screen.js";
 import { edited, prefer, sides, view } from "../settings.js";
 import { offer, readsWords, steers } from "../steering.js";
 import { Icon } from "./icon.js";
+import { LearnedProfile } from "./learned-profile.js";
 import { MakingSettings } from "./making-settings.js";
 import { SweepChoice } from "./sweep-choice.js";
 import { WeightSliders } from "./weight-sliders.js";
@@ -54,5 +55,6 @@ export const PreferencePanel = () => html`
     </div>
     ${steers.value && (view.value === "sweep" ? html`<${SweepChoice} />` : html`<${Steering} />`)}
     ${offer.value && !steers.value && html`<p class="hint">This server has no reward model, so its answers cannot be steered. Start it with one to see the difference.</p>`}
+    ${view.value !== "sweep" && html`<${LearnedProfile} />`}
     <${MakingSettings} />
   </section>`;

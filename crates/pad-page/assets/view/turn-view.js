@@ -11,6 +11,7 @@ import { link } from "../link.js";
 import { differences, text, view } from "../settings.js";
 import { AnswerCard } from "./answer-card.js";
 import { Icon } from "./icon.js";
+import { PreferenceChoice } from "./preference-choice.js";
 
 /** Words that both answers have, for each of them; nulls where that is not shown, and while they are still coming. */
 function useSharedWords(answers) {
@@ -56,5 +57,6 @@ export function TurnView({ conversation, turn, at }) {
           ? html`<${AnswerCard} key=${`${side}${answers[side].id}`} conversation=${conversation} turn=${turn} at=${at} side=${side} shared=${shared[side]} />`
           : html`<button class="missing" onClick=${() => answerTurn(conversation, at, side)}>Answer in this pane, too</button>`)}
       </div>
+      <${PreferenceChoice} conversation=${conversation} at=${at} answers=${answers} />
     </article>`;
 }

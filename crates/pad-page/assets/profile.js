@@ -1,0 +1,80 @@
+// What the reader prefers, learned from choices: a profile that the server keeps under a name of this browser.
+
+import { computed, signal } from "@preact/signals";
+import { announce } from "./announcer.js";
+import { notice } from "./library.js";
+import { prefer } from "./settings.js";
+import * as server from "./server.js";
+import { offer } from "./steering.js";
+
+const NAME = "pad.profile";
+
+/** The profile's name: made up, since the page knows nobody's. */
+function named() {
+  const made = `page-${Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  try {
+    const known = localStorage.getItem(NAME) ?? made;
+    localStorage.setItem(NAME, known);
+    return known;
+  } catch {
+    return made;
+  }
+}
+
+export const name = named();
+
+/** Whether this server can learn a profile. */
+export const learns = computed(() => offer.value?.learns === true);
+
+/** The profile, or null if there is none yet. */
+export const profile = signal(null);
+
+/** What was learned, or null. */
+export const learned = computed(() => profile.value?.learned ?? null);
+
+/** How far a reader's choices were foreseen: their mean probability, and of how many. */
+export const foreseen = signal({ sum: 0, count: 0 });
+
+/** Do something with the server's help; what goes wrong is told. */
+async function attempt(work) {
+  try {
+    return await work();
+  } catch (trouble) {
+    notice.value = trouble.message;
+    return null;
+  }
+}
+
+/** Read the profile, where the server has one. */
+export async function load() {
+  if (learns.value) profile.value = await server.profile(name).catch(() => null);
+}
+
+/** Tell the server what was chosen, and see what it makes of it. Returns `{id, expected}`, or null where that failed. */
+export async function choose(body) {
+  const feedback = await attempt(() => server.feedback(name, body));
+  if (!feedback) return null;
+  if (feedback.expected !== null) foreseen.value = { sum: foreseen.value.sum + feedback.expected, count: foreseen.value.count + 1 };
+  await attempt(load);
+  announce(`Your choice was kept. ${learned.value?.words || "Nothing is certain yet"}.`);
+  return feedback;
+}
+
+/** Take a choice back. */
+export async function undo(id) {
+  const undone = await attempt(() => server.undo(name, id));
+  await attempt(load);
+  return undone !== null;
+}
+
+/** Forget everything. */
+export async function forget() {
+  await attempt(() => server.forget(name));
+  [profile.value, foreseen.value] = [null, { sum: 0, count: 0 }];
+}
+
+/** Two answers whose comparison teaches most, to a question of the server's; null where that failed. */
+export const question = (length) => attempt(() => server.elicit(name, { max_tokens: length }));
+
+/** Let a pane follow what was learned. */
+export const follow = (side) => prefer(side, { weights: { ...learned.value.weights } });

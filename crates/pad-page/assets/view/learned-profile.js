@@ -1,0 +1,45 @@
+// What was learned of the reader: in words, and each dimension's weight with its uncertainty.
+
+import { html } from "../html.js";
+import { follow, foreseen, forget, learned, learns, profile } from "../profile.js";
+import { edited, view } from "../settings.js";
+import { dimensions } from "../steering.js";
+import { asking } from "./question-dialog.js";
+import { Icon } from "./icon.js";
+
+/** The weight at the ends of a bar: of two answers one standard deviation apart, the better one is chosen with odds of e to this power. */
+const END = 3;
+
+const part = (number) => Math.min(1, Math.max(0, (number + END) / (2 * END)));
+
+/** A weight as a mark, and two standard deviations around it as a bar. */
+function Bar({ name, mean, deviation }) {
+  const places = { "--at": part(mean), "--from": part(mean - 2 * deviation), "--to": part(mean + 2 * deviation) };
+  const known = Math.abs(mean) > 1.3 * deviation;
+  return html`
+    <div class=${`learned-bar ${known ? "known" : ""}`}>
+      <dt>${name}</dt>
+      <dd><span class="range" style=${places} role="img" aria-label=${`${mean.toFixed(1)}, give or take ${(2 * deviation).toFixed(1)}`} /></dd>
+    </div>`;
+}
+
+export function LearnedProfile() {
+  if (!learns.value) return null;
+  const known = learned.value;
+  const side = view.value === "one" ? 1 : edited.value;
+  const { sum, count } = foreseen.value;
+  return html`
+    <section class="learned" aria-label="Learned from your choices">
+      <div class="title"><h3>Learned from your choices</h3>
+        <button class="quiet" title="Choose between two answers of the server's" onClick=${() => (asking.value = true)}><${Icon} name="sliders" />Ask me</button></div>
+      ${!known && html`<p class="hint">Choose between two answers, and the server learns what you prefer.</p>`}
+      ${known && html`
+        <p><b>${known.words ? `You like it ${known.words}.` : "Nothing is certain yet."}</b>
+          <small> ${known.choices === 1 ? "One choice" : `${known.choices} choices`}${count > 0 && `, foreseen with ${Math.round((100 * sum) / count)} % on average`}.</small></p>
+        <dl>${dimensions.value.filter(({ name }) => known.dimensions[name]).map(({ name }) => html`<${Bar} key=${name} name=${name} ...${known.dimensions[name]} />`)}</dl>
+        <div class="pair">
+          <button onClick=${() => follow(side)}>Use it ${view.value === "compare" && `in the ${["left", "right"][side]} pane`}</button>
+          <button class="quiet" title="Delete the profile, its choices and its texts on the server" onClick=${forget}>Forget</button></div>`}
+      ${!known && profile.value && html`<button class="quiet" onClick=${forget}>Forget</button>`}
+    </section>`;
+}
