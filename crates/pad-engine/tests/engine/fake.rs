@@ -27,7 +27,7 @@ pub struct StepSeen {
 pub struct Fake {
     pub blocks: usize,
     /// Tokens that have an embedding; 0: all of them.
-    pub vocabulary: usize,
+    vocabulary: usize,
     cache: HashMap<(usize, u32, usize), u32>,
     pub seen: Arc<Mutex<Vec<StepSeen>>>,
     /// Where given, a step waits for a word before it runs.
@@ -43,6 +43,11 @@ fn mix(history: &[u32], salt: u64) -> u64 {
 impl Fake {
     pub fn new(blocks: usize) -> Self {
         Self { blocks, ..Self::default() }
+    }
+
+    /// The same with so many tokens.
+    pub fn with_vocabulary(self, vocabulary: usize) -> Self {
+        Self { vocabulary, ..self }
     }
 
     /// A runner whose steps wait for words sent to the returned end.

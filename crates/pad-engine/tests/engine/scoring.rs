@@ -67,7 +67,7 @@ fn what_cannot_be_scored_is_refused() {
 
 #[test]
 fn tokens_of_an_answer_are_in_the_vocabulary() {
-    let engine = engine(Fake { vocabulary: 500, ..Fake::new(8) }, EngineConfig::default());
+    let engine = engine(Fake::new(8).with_vocabulary(500), EngineConfig::default());
     let request = |answer: u32| ScoreRequest {
         lanes: vec![LaneSpec::base([1, 2].into())],
         answer: [3, answer].into(),

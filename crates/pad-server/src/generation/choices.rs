@@ -29,7 +29,7 @@ pub(crate) struct Generation {
     choices: usize,
     ended: usize,
     /// The caller's reservation, released on drop.
-    grant: Grant,
+    _grant: Grant,
     /// The server's phase: it interrupts the request when its time is over.
     lifecycle: Lifecycle,
     /// The request's span: parts are read long after the handler returned.
@@ -84,7 +84,7 @@ impl Generation {
         let choices = parts.len();
         let parts = stream::select_all(parts);
         let lifecycle = state.lifecycle.clone();
-        Ok(Self { parts, tally, timing, choices, ended: 0, grant, lifecycle, span: Span::current() })
+        Ok(Self { parts, tally, timing, choices, ended: 0, _grant: grant, lifecycle, span: Span::current() })
     }
 
     /// How many choices there are.

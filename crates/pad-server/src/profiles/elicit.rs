@@ -81,12 +81,11 @@ pub(crate) async fn create(
     let dimensions = LearnedDimensions::served(&shared.state)?;
     let profile = store.fresh_profile(&scope, &name).await?;
     let learned = profile.and_then(|profile| Learned::read(&dimensions, &profile));
-    let posterior = match learned {
-        Some(learned) => learned.posterior,
-        None => {
-            let prior = population::prior(&shared, &dimensions, &scope, &name).await;
-            Learned::of_choices(&dimensions, &[], &prior)?.posterior
-        }
+    let posterior = if let Some(learned) = learned {
+        learned.posterior
+    } else {
+        let prior = population::prior(&shared, &dimensions, &scope, &name).await;
+        Learned::of_choices(&dimensions, &[], &prior)?.posterior
     };
     let seed = request.seed.unwrap_or_else(|| rand::rng().random());
     let prompt = request.messages.is_none().then(|| PROMPTS[seed.unsigned_abs() as usize % PROMPTS.len()]);

@@ -54,12 +54,12 @@ pub(crate) async fn get(
         name,
         profile: profile.as_ref().map(|profile| wire_form::of(profile, &shared.state)).transpose()?,
         learned: profile.and_then(|profile| profile.learned),
-        choices: choices.into_iter().map(choice).collect(),
+        choices: choices.iter().map(choice).collect(),
         responses: documents.into_iter().map(response).collect(),
     }))
 }
 
-fn choice(choice: Choice) -> Value {
+fn choice(choice: &Choice) -> Value {
     json!({
         "number": choice.number,
         "evidence": choice.evidence,

@@ -23,13 +23,12 @@ pub(super) async fn prior(shared: &Shared, dimensions: &LearnedDimensions, scope
     if !shared.state.profiles.population_prior {
         return Prior::unit(count);
     }
-    let population = match shared.populations.find(scope) {
-        Some(known) => known,
-        None => {
-            let read = Arc::new(read(shared, dimensions, scope).await);
-            shared.populations.fill(scope, Arc::clone(&read));
-            read
-        }
+    let population = if let Some(known) = shared.populations.find(scope) {
+        known
+    } else {
+        let read = Arc::new(read(shared, dimensions, scope).await);
+        shared.populations.fill(scope, Arc::clone(&read));
+        read
     };
     let others: Vec<Prior> =
         population.iter().filter(|(user, _)| user != name).map(|(_, prior)| prior.clone()).collect();

@@ -15,7 +15,7 @@ pub(super) fn tag(stamp: Stamp) -> HeaderValue {
 /// # Errors
 /// 412 if that is not so already, 400 if the headers cannot be read or are both given.
 pub(super) fn expected(headers: &HeaderMap, current: Option<&Profile>) -> Result<Expected, ApiError> {
-    let (matching, none_matching) = (tags(headers, header::IF_MATCH)?, tags(headers, header::IF_NONE_MATCH)?);
+    let (matching, none_matching) = (tags(headers, &header::IF_MATCH)?, tags(headers, &header::IF_NONE_MATCH)?);
     match (matching, none_matching, current) {
         (None, None, _) => Ok(Expected::Anything),
         (Some(_), Some(_), _) => {
@@ -38,7 +38,7 @@ pub(super) fn expected(headers: &HeaderMap, current: Option<&Profile>) -> Result
 /// # Errors
 /// 400 if the header cannot be read.
 pub(super) fn is_known(headers: &HeaderMap, stamp: Stamp) -> Result<bool, ApiError> {
-    Ok(tags(headers, header::IF_NONE_MATCH)?.is_some_and(|tags| tags.have(stamp, Comparison::Weak)))
+    Ok(tags(headers, &header::IF_NONE_MATCH)?.is_some_and(|tags| tags.have(stamp, Comparison::Weak)))
 }
 
 /// How tags are compared: a weak one stands for no certain state.
@@ -68,9 +68,9 @@ impl Tags {
     }
 }
 
-fn tags(headers: &HeaderMap, name: HeaderName) -> Result<Option<Tags>, ApiError> {
+fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Tags>, ApiError> {
     let mut listed = Vec::new();
-    for value in headers.get_all(&name) {
+    for value in headers.get_all(name) {
         let refused = || {
             let message = format!(
                 "`{name}` cannot be read; allowed: entity tags such as \"1a2b-3\", with commas between them, or `*`"
