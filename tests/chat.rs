@@ -151,7 +151,7 @@ fn the_server_tells_what_it_serves() {
     let names: Vec<&str> =
         preferences["data"].as_array().expect("a list").iter().filter_map(|d| d["name"].as_str()).collect();
     assert_eq!(names, CATALOGUE);
-    assert_eq!(client.get("/ready").json(), json!({"ready": true}));
+    assert_eq!(client.get("/ready").json(), json!({"ready": true, "status": "ok"}));
     assert_eq!(client.get("/health").json()["status"], "ok");
     let page = client.get("/metrics");
     assert!(page.headers["content-type"].to_str().is_ok_and(|kind| kind.starts_with("text/plain")));

@@ -49,7 +49,7 @@ fn a_user_who_chooses_concise_answers_gets_them() {
     let client = server.client();
     let before = words(&client, "alice");
     let mut ids = Vec::new();
-    for seed in 1..=8 {
+    for seed in 1..=14 {
         let question = sent(&client, "POST", "alice/elicit", &json!({"max_tokens": 32, "candidates": 6, "seed": seed}));
         let [one, other] = [0, 1].map(|at| concise(&client, &question["prompt"], &question["answers"][at]["content"]));
         let reply = json!({"id": question["id"], "index": usize::from(other > one), "thumb": "up"});
@@ -57,7 +57,7 @@ fn a_user_who_chooses_concise_answers_gets_them() {
     }
     let profile = client.get(&format!("{PROFILES}/alice")).json();
     let learned = &profile["learned"];
-    assert_eq!(learned["choices"], 8);
+    assert_eq!(learned["choices"], 14);
     assert!(learned["words"].as_str().is_some_and(|words| words.contains("more concise")), "{learned}");
     assert!(learned["weights"]["concise"].as_f64() > Some(0.3), "{learned}");
     let after = words(&client, "alice");

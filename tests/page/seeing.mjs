@@ -203,6 +203,50 @@ async function principle() {
   await seen.context.close();
 }
 
+/** The reader chooses between the panes, and answers the server's questions; both teach one profile. */
+async function prefer() {
+  const seen = await open(browser, url);
+  const { page } = seen;
+  await page.getByRole("button", { name: "Brief", exact: true }).waitFor();
+  const learned = page.getByRole("region", { name: "Learned from your choices" });
+  await learned.getByText("Choose between two answers").waitFor();
+  await limit(page, 24);
+  await ask(page, "What is a volcano?");
+  await settled(page);
+  const choice = page.getByRole("group", { name: "Which do you prefer?" });
+  await choice.getByRole("button", { name: "Right" }).click();
+  await page.getByText("You prefer the right one.").waitFor();
+  await learned.getByText("One choice").waitFor();
+  const bars = () => learned.getByRole("img").evaluateAll((all) => all.map((one) => one.getAttribute("aria-label")));
+  const one = await bars();
+  assert.ok(one.length > 2 && one.every((label) => /^-?\d+\.\d, give or take \d+\.\d$/.test(label)), one.join("; "));
+  await accessible(page, "with a choice");
+  await page.getByRole("button", { name: "Undo" }).click();
+  await choice.waitFor();
+  await learned.getByText("Choose between two answers").waitFor();
+  await choice.getByRole("button", { name: "Left" }).click();
+  await learned.getByText("One choice").waitFor();
+  await shows(async () => (await bars()).some((label, at) => label !== one[at]), true, "the other choice says something else");
+  await learned.getByRole("button", { name: "Ask me" }).click();
+  const dialog = page.getByRole("dialog", { name: "Which do you prefer?" });
+  await dialog.getByRole("button", { name: "This one" }).first().waitFor();
+  await accessible(page, "a question");
+  await picture(page, folder, "question");
+  await dialog.getByRole("button", { name: "This one" }).first().click();
+  await dialog.getByText("2 choices so far").waitFor();
+  await dialog.getByRole("button", { name: "Close" }).click();
+  await learned.getByText("2 choices").waitFor();
+  await picture(page, folder, "learned");
+  await page.reload();
+  await learned.getByText("2 choices").waitFor();
+  await learned.getByRole("button", { name: "Use it" }).click();
+  await reads(() => page.locator(".side.on b").innerText(), /[+−]/, "the pane has the learned weights");
+  await learned.getByRole("button", { name: "Forget" }).click();
+  await learned.getByText("Choose between two answers").waitFor();
+  seen.quiet();
+  await seen.context.close();
+}
+
 async function phone() {
   const seen = await open(browser, url, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 });
   const { page } = seen;
@@ -251,6 +295,7 @@ seen.quiet();
 await seen.context.close();
 await hostile();
 await principle();
+await prefer();
 await phone();
 await dark();
 await browser.close();

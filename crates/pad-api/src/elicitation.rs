@@ -16,8 +16,8 @@ pub struct ElicitRequest {
     /// The conversation to answer. Default: one of a few everyday questions.
     #[schema(min_items = 1)]
     pub messages: Option<Vec<ChatMessage>>,
-    /// Maximum number of tokens of an answer. Default: 128.
-    #[schema(minimum = 1)]
+    /// Maximum number of tokens of an answer: a style shows early. Default: 128.
+    #[schema(minimum = 1, maximum = 256)]
     pub max_tokens: Option<u64>,
     /// Sampling temperature. Default: 0.8.
     #[schema(minimum = 0, maximum = 2)]

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::lane_spec::check_lanes;
-use crate::pending::ResultSender;
-use crate::{LaneSpec, ScoreError, SubmitError, Tenant};
+use crate::pending::Reply;
+use crate::{LaneSpec, SubmitError, Tenant};
 
 /// A request for the embedding of one text. Nothing is generated.
 #[derive(Clone, Debug)]
@@ -32,14 +32,13 @@ impl EmbedRequest {
 pub struct Embedding {
     /// The sum of the hidden states so far. It grows row by row, so that it does not depend on how the text is cut into chunks.
     sum: Vec<f64>,
-    /// None once the result was sent.
-    client: Option<ResultSender<Vec<f32>>>,
+    client: Reply<Vec<f32>>,
 }
 
 impl Embedding {
     /// A text of which nothing was read yet.
-    pub fn new(client: ResultSender<Vec<f32>>) -> Self {
-        Self { sum: Vec::new(), client: Some(client) }
+    pub fn new(client: Reply<Vec<f32>>) -> Self {
+        Self { sum: Vec::new(), client }
     }
 
     /// Take the hidden states of the next rows, `[rows][hidden]`.
@@ -57,7 +56,7 @@ impl Embedding {
 
     /// Whether the client has gone.
     pub fn is_cancelled(&self) -> bool {
-        self.client.as_ref().is_none_or(ResultSender::is_closed)
+        self.client.is_closed()
     }
 
     /// Send the embedding. The mean has the direction of the sum, and its length is made 1 in any case.
@@ -65,18 +64,11 @@ impl Embedding {
         let length = self.sum.iter().map(|value| value * value).sum::<f64>().sqrt();
         let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
         let embedding = self.sum.iter().map(|value| (value * scale) as f32).collect();
-        self.tell(Ok(embedding));
+        self.client.send(embedding);
     }
 
     /// Report the failure in place of a result.
     pub fn fail(&mut self, why: &str) {
-        self.tell(Err(ScoreError::Failed(why.to_owned())));
-    }
-
-    /// The receiver may be gone.
-    fn tell(&mut self, last: Result<Vec<f32>, ScoreError>) {
-        if let Some(client) = self.client.take() {
-            let _ = client.send(last);
-        }
+        self.client.fail(why);
     }
 }

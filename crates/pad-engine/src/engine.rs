@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::choice::Choice;
 use crate::constraint::Constraint;
-use crate::pending::Pending;
+use crate::pending::{Pending, Reply};
 use crate::places::{Place, Places};
 use crate::scheduler::{Scheduler, StepBounds};
 use crate::sequence::Sequence;
@@ -129,11 +129,7 @@ impl Engine {
         self.check_open()?;
         request.check(self.shared.kv_blocks.len())?;
         self.check_room(&request.lanes, &request.answer, request.answer.len())?;
-        let place = self.places(request.tenant.owner, 1)?.pop().ok_or(SubmitError::Dead)?;
-        let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let (client, pending) = Pending::channel();
-        self.inbox.try_send(Sequence::scoring(id, request, client, place)).map_err(|_| SubmitError::Dead)?;
-        Ok(pending)
+        self.enqueue(request.tenant.owner, |id, client, place| Sequence::scoring(id, request, client, place))
     }
 
     /// Queue a text to be embedded: its embedding is `[hidden]`, of length 1. Never blocks.
@@ -144,10 +140,19 @@ impl Engine {
         self.check_open()?;
         request.check(self.shared.kv_blocks.len())?;
         self.check_room(&[request.lane()], &[], 0)?;
-        let place = self.places(request.tenant.owner, 1)?.pop().ok_or(SubmitError::Dead)?;
+        self.enqueue(request.tenant.owner, |id, client, place| Sequence::embedding(id, request, client, place))
+    }
+
+    /// Queue a sequence whose result comes as a whole.
+    fn enqueue<T>(
+        &self,
+        owner: Option<Owner>,
+        sequence: impl FnOnce(u64, Reply<T>, Place) -> Sequence,
+    ) -> Result<Pending<T>, SubmitError> {
+        let place = self.places(owner, 1)?.pop().ok_or(SubmitError::Dead)?;
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
         let (client, pending) = Pending::channel();
-        self.inbox.try_send(Sequence::embedding(id, request, client, place)).map_err(|_| SubmitError::Dead)?;
+        self.inbox.try_send(sequence(id, client, place)).map_err(|_| SubmitError::Dead)?;
         Ok(pending)
     }
 

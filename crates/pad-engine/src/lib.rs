@@ -88,7 +88,9 @@ mod scheduler;
 mod scoring;
 mod sequence;
 mod status;
+mod tally;
 mod tenant;
+mod unread;
 mod worker;
 
 pub use choice::Choice;

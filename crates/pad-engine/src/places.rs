@@ -55,7 +55,8 @@ impl Places {
     /// Take places for a request's sequences, or none.
     ///
     /// # Errors
-    /// [`SubmitError::TooManyChoices`] for more than can ever be taken, [`SubmitError::QueueFull`], of which the caller knows the figures, or [`SubmitError::ShareFull`].
+    /// [`SubmitError::TooManyChoices`] for more than can ever be taken, [`SubmitError::QueueFull`], of which the caller knows the figures,
+    /// or [`SubmitError::ShareFull`].
     pub fn take(self: &Arc<Self>, owner: Option<Owner>, count: usize) -> Result<Vec<Place>, SubmitError> {
         let most = self.most(owner);
         if count > most {

@@ -7,12 +7,13 @@ use pad_model::BLOCK;
 
 use crate::block_pool::BlockPool;
 use crate::budget::{Reader, shares};
-use crate::generation::Next;
 use crate::lane::Lane;
 use crate::lane_spec::reward_readouts;
 use crate::line::{Line, load, youngest_of_heaviest};
 use crate::sequence::{Sequence, Work};
-use crate::{DecodeRows, LaneReadout, Owner, QueueTimes, ScoreRows, StepPlan, StepReadouts};
+use crate::tally::Tally;
+use crate::unread::Unread;
+use crate::{DecodeRows, LaneReadout, Owner, ScoreRows, StepPlan, StepReadouts};
 
 /// Bounds of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,21 +22,6 @@ pub struct StepBounds {
     pub sequences: usize,
     /// Rows in a step beside which no further prompt rows are taken; also the longest chunk of a prompt.
     pub rows: usize,
-}
-
-/// Counters of what the scheduler did; see [`crate::Status`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    pub prefilled: u64,
-    pub cached: u64,
-    pub generated: u64,
-    pub steered: u64,
-    pub reward_rows: u64,
-    pub finished: u64,
-    pub cancelled: u64,
-    pub preempted: u64,
-    pub failed: u64,
-    pub queue_times: QueueTimes,
 }
 
 /// What a running sequence does in the planned step: rows per lane, and whether it then decodes.
@@ -261,10 +247,9 @@ impl Scheduler {
 
     /// The planned step went well: lanes advance, decisions are made and told, finished sequences leave.
     pub fn commit(&mut self, readouts: StepReadouts) {
-        let (mut scores, planned) = (readouts.scores.into_iter(), std::mem::take(&mut self.planned));
-        let mut embeds = readouts.embeds.into_iter();
-        let mut readouts = readouts.decodes.into_iter();
+        let planned = std::mem::take(&mut self.planned);
         let mut shares = planned.iter().peekable();
+        let mut unread = Unread::from(readouts);
         let (pools, tally) = (&mut self.pools, &mut self.tally);
         self.running.retain_mut(|sequence| {
             let Some(share) = shares.next_if(|share| share.sequence == sequence.id) else { return true };
@@ -275,46 +260,11 @@ impl Scheduler {
                 tally.reward_rows += if i > 0 { rows as u64 } else { 0 };
                 tally.prefilled += (rows - usize::from(share.decodes)) as u64;
             }
-            let pending = sequence.pending();
-            match &mut sequence.work {
-                Work::Score(scoring) => {
-                    scored.into_iter().zip(scores.by_ref()).for_each(|(lane, read)| scoring.extend(lane, read));
-                    if pending > 0 {
-                        return true;
-                    }
-                    tally.finished += 1;
-                    scoring.finish(sequence.seat.leave());
-                }
-                Work::Embed(embedding) => {
-                    embedding.extend(&embeds.next().unwrap_or_default());
-                    if pending > 0 {
-                        return true;
-                    }
-                    tally.finished += 1;
-                    sequence.seat.leave();
-                    embedding.finish();
-                }
-                Work::Generate(generation) => {
-                    let Some(read) = share.decodes.then(|| readouts.next()).flatten() else { return true };
-                    let decision = generation.decide(read);
-                    tally.generated += 1;
-                    tally.steered += u64::from(decision.steered());
-                    match generation.choose(decision, &mut sequence.lanes) {
-                        Next::GoesOn => return true,
-                        Next::Finish(reason) => {
-                            tally.finished += 1;
-                            generation.finish(reason, sequence.seat.leave());
-                        }
-                        Next::OffGrammar(why) => {
-                            tally.failed += 1;
-                            sequence.seat.leave();
-                            generation.leave_grammar(why);
-                        }
-                    }
-                }
+            let stays = unread.take(sequence, share.decodes, &scored, tally);
+            if !stays {
+                sequence.free(pools);
             }
-            sequence.free(pools);
-            false
+            stays
         });
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use pad_decode::CANDIDATES;
 
 use crate::lane_spec::check_lanes;
-use crate::pending::ResultSender;
-use crate::{LaneReadout, LaneSpec, ScoreError, ScoreReadouts, Scores, SubmitError, Tenant};
+use crate::pending::Reply;
+use crate::{LaneReadout, LaneSpec, ScoreReadouts, Scores, SubmitError, Tenant};
 
 /// An answer that was scored.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,16 +62,15 @@ pub struct Scoring {
     top: usize,
     /// The base lane's best tokens so far.
     best: Vec<Vec<(u32, f32)>>,
-    /// None once the result was sent.
-    client: Option<ResultSender<Scored>>,
+    client: Reply<Scored>,
 }
 
 impl Scoring {
     /// An answer of which nothing was read yet.
-    pub fn new(request: &ScoreRequest, client: ResultSender<Scored>) -> Self {
+    pub fn new(request: &ScoreRequest, client: Reply<Scored>) -> Self {
         let lane = |lane: &LaneSpec| (lane.readouts.clone(), vec![Vec::new(); lane.readouts.len()]);
         let lanes = request.lanes.iter().map(lane).collect();
-        Self { answer: Arc::clone(&request.answer), lanes, top: request.top, best: Vec::new(), client: Some(client) }
+        Self { answer: Arc::clone(&request.answer), lanes, top: request.top, best: Vec::new(), client }
     }
 
     /// The answer's tokens that the rows `[start, end)` of a lane predict; the first of them is predicted by its prompt's last row.
@@ -108,7 +107,7 @@ impl Scoring {
 
     /// Whether the client has disconnected.
     pub fn is_cancelled(&self) -> bool {
-        self.client.as_ref().is_none_or(ResultSender::is_closed)
+        self.client.is_closed()
     }
 
     /// Send everything that was read.
@@ -116,19 +115,12 @@ impl Scoring {
         let mut all = self.lanes.iter_mut().flat_map(|(_, read)| std::mem::take(read));
         let base = all.next().unwrap_or_default();
         let scores = Scores { base, rewards: all.collect(), best: std::mem::take(&mut self.best) };
-        self.tell(Ok(Scored { scores, cached_tokens }));
+        self.client.send(Scored { scores, cached_tokens });
     }
 
     /// Report the failure in place of a result.
     pub fn fail(&mut self, why: &str) {
-        self.tell(Err(ScoreError::Failed(why.to_owned())));
-    }
-
-    /// The receiver may be gone.
-    fn tell(&mut self, last: Result<Scored, ScoreError>) {
-        if let Some(client) = self.client.take() {
-            let _ = client.send(last);
-        }
+        self.client.fail(why);
     }
 }
 
@@ -140,7 +132,7 @@ mod tests {
     fn rows_predict_the_tokens_behind_them() {
         let lanes = vec![LaneSpec::base(vec![1, 2, 3].into())];
         let request = ScoreRequest { lanes, answer: vec![7, 8, 9].into(), top: 0, tenant: Tenant::default() };
-        let scoring = Scoring::new(&request, tokio::sync::oneshot::channel().0);
+        let scoring = Scoring::new(&request, crate::Pending::channel().0);
         assert_eq!(scoring.targets(3, 0, 2), [0; 0]);
         assert_eq!(scoring.targets(3, 0, 3), [7]);
         assert_eq!(scoring.targets(3, 2, 4), [7, 8]);

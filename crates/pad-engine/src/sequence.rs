@@ -9,10 +9,10 @@ use crate::constraint::Constraint;
 use crate::embedding::Embedding;
 use crate::generation::Generation;
 use crate::lane::Lane;
-use crate::pending::ResultSender;
+use crate::pending::Reply;
 use crate::places::Place;
 use crate::scoring::Scoring;
-use crate::{EmbedRequest, Event, GenerateRequest, Owner, ScoreRequest, Scored};
+use crate::{EmbedRequest, Event, GenerateRequest, LaneSpec, Owner, ScoreRequest, Scored, Tenant};
 
 /// What a sequence is there for, with the end of the client that waits for it.
 #[derive(Debug)]
@@ -76,43 +76,27 @@ impl Sequence {
         events: Sender<Event>,
         place: Place,
     ) -> Self {
-        let lanes = request.lanes.iter().map(|lane| Lane::new(lane.clone(), &[], request.tenant.cache));
-        Self {
-            id,
-            leader: (choice > 0).then(|| id - choice as u64),
-            owner: request.tenant.owner,
-            lanes: lanes.collect(),
-            work: Work::Generate(Box::new(Generation::new(choice, request, constraint, events))),
-            served: 0,
-            seat: Seat::new(place),
-        }
+        let lanes = request.lanes.iter().map(|lane| Lane::new(lane.clone(), &[], request.tenant.cache)).collect();
+        let work = Work::Generate(Box::new(Generation::new(choice, request, constraint, events)));
+        let leader = (choice > 0).then(|| id - choice as u64);
+        Self { leader, ..Self::new(id, request.tenant, lanes, work, place) }
     }
 
     /// An answer to be scored.
-    pub fn scoring(id: u64, request: &ScoreRequest, client: ResultSender<Scored>, place: Place) -> Self {
-        let lanes = request.lanes.iter().map(|lane| Lane::new(lane.clone(), request.fed(), request.tenant.cache));
-        Self {
-            id,
-            leader: None,
-            owner: request.tenant.owner,
-            lanes: lanes.collect(),
-            work: Work::Score(Scoring::new(request, client)),
-            served: 0,
-            seat: Seat::new(place),
-        }
+    pub fn scoring(id: u64, request: &ScoreRequest, client: Reply<Scored>, place: Place) -> Self {
+        let lane = |lane: &LaneSpec| Lane::new(lane.clone(), request.fed(), request.tenant.cache);
+        let lanes = request.lanes.iter().map(lane).collect();
+        Self::new(id, request.tenant, lanes, Work::Score(Scoring::new(request, client)), place)
     }
 
     /// A text to be embedded.
-    pub fn embedding(id: u64, request: &EmbedRequest, client: ResultSender<Vec<f32>>, place: Place) -> Self {
-        Self {
-            id,
-            leader: None,
-            owner: request.tenant.owner,
-            lanes: vec![Lane::new(request.lane(), &[], request.tenant.cache)],
-            work: Work::Embed(Embedding::new(client)),
-            served: 0,
-            seat: Seat::new(place),
-        }
+    pub fn embedding(id: u64, request: &EmbedRequest, client: Reply<Vec<f32>>, place: Place) -> Self {
+        let lanes = vec![Lane::new(request.lane(), &[], request.tenant.cache)];
+        Self::new(id, request.tenant, lanes, Work::Embed(Embedding::new(client)), place)
+    }
+
+    fn new(id: u64, tenant: Tenant, lanes: Vec<Lane>, work: Work, place: Place) -> Self {
+        Self { id, leader: None, owner: tenant.owner, lanes, work, served: 0, seat: Seat::new(place) }
     }
 
     /// Whether the client has gone.

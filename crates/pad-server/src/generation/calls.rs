@@ -5,6 +5,8 @@ use std::mem;
 use pad_api::{FunctionCallDelta, ToolCallDelta, ToolKind};
 use pad_text::call;
 
+use super::fenced_calls::{self, Found};
+
 /// Reads calls from an answer's text as it grows. The text follows a grammar: after an opening tag comes a call, and after a call come
 /// others or nothing.
 #[derive(Debug, Default)]
@@ -15,6 +17,12 @@ pub(crate) struct CallReader {
     begun: usize,
     /// Calls are the whole answer or no part of it.
     alone: bool,
+    /// Names of the tools, whose calls are read from code fences as well.
+    tools: Vec<String>,
+    /// There may be one call at most.
+    single: bool,
+    /// Some text was handed out.
+    told: bool,
 }
 
 /// Where in the text the reader is.
@@ -45,6 +53,11 @@ pub(crate) struct CallText {
 }
 
 impl CallReader {
+    /// For answers of free text, in which calls of these tools may stand.
+    pub(crate) fn among_text(tools: Vec<String>, single: bool) -> Self {
+        Self { tools, single, ..Self::default() }
+    }
+
     /// For answers whose text has a form of its own: an opening tag in the midst of it is text.
     pub(crate) fn of_calls_alone() -> Self {
         Self { alone: true, ..Self::default() }
@@ -55,16 +68,28 @@ impl CallReader {
         self.held.push_str(text);
         let mut read = CallText::default();
         while self.step(&mut read) {}
+        self.told |= !read.text.is_empty();
         read
     }
 
-    /// End of text: returns what was held back if no call began. A call that is cut stays cut.
-    pub(crate) fn finish(&mut self) -> String {
+    /// End of text: what was held back. A call that is cut stays cut.
+    pub(crate) fn finish(&mut self) -> CallText {
+        let mut read = CallText::default();
+        if matches!(self.place, Position::Text | Position::Between) && !self.alone {
+            while self.step_fenced(&mut read, true) {}
+        }
+        read.text.push_str(&self.rest());
+        read
+    }
+
+    fn rest(&mut self) -> String {
         let held = mem::take(&mut self.held);
         match self.place {
             Position::Text | Position::Content => held,
             // What the tag opened was no call.
-            Position::Head if self.begun == 0 => format!("{}{held}", call::OPEN),
+            Position::Head if self.begun == 0 && !call::BEFORE_NAME.starts_with(common(&held)) => {
+                format!("{}{held}", call::OPEN)
+            }
             Position::Head | Position::Arguments(_) | Position::Tail | Position::Between => String::new(),
         }
     }
@@ -97,8 +122,12 @@ impl CallReader {
                     self.place = Position::Head;
                     return true;
                 }
+                if self.step_fenced(read, false) {
+                    return true;
+                }
                 let begins = |at: &usize| call::OPEN.starts_with(self.held[*at..].trim_start());
                 let certain = self.held.char_indices().map(|(at, _)| at).find(begins).unwrap_or(self.held.len());
+                let certain = certain.min(self.perhaps_fenced());
                 read.text.extend(self.held.drain(..certain));
                 false
             }
@@ -122,7 +151,40 @@ impl CallReader {
                 end.is_some()
             }
             Position::Tail => self.skip_past(call::CLOSE, Position::Between),
-            Position::Between => self.skip_past(call::OPEN, Position::Head),
+            Position::Between => self.step_fenced(read, false) || self.skip_past(call::OPEN, Position::Head),
+        }
+    }
+
+    /// Reads calls from a code fence in what is held, if there are some before any tag.
+    fn step_fenced(&mut self, read: &mut CallText, complete: bool) -> bool {
+        let whole = !self.told && self.begun == 0;
+        let Found::Calls { start, end, calls } = fenced_calls::find(&self.held, &self.tools, whole, complete) else {
+            return false;
+        };
+        if self.held.find(call::OPEN).is_some_and(|tag| tag < start) {
+            return false;
+        }
+        if matches!(self.place, Position::Text) {
+            read.text.push_str(self.held[..start].trim_end());
+        }
+        self.held.drain(..end);
+        self.place = Position::Between;
+        for (name, arguments) in calls {
+            if self.single && self.begun > 0 {
+                break;
+            }
+            read.calls.extend([opening(self.begun, name), more(self.begun, arguments)]);
+            self.begun += 1;
+        }
+        true
+    }
+
+    /// Where in what is held a call in a code fence may begin.
+    fn perhaps_fenced(&self) -> usize {
+        match fenced_calls::find(&self.held, &self.tools, !self.told && self.begun == 0, false) {
+            // White space before a call is dropped.
+            Found::Perhaps(at) => self.held[..at].trim_end().len(),
+            Found::Nothing | Found::Calls { .. } => self.held.len(),
         }
     }
 
@@ -132,6 +194,11 @@ impl CallReader {
         self.place = place;
         true
     }
+}
+
+/// As much of what follows an opening tag as should be equal in every call.
+fn common(held: &str) -> &str {
+    held.get(..call::BEFORE_NAME.len()).unwrap_or(held)
 }
 
 /// The name of a call whose arguments come next, and the length of the call's head.
@@ -213,7 +280,7 @@ mod tests {
             }
         }
         let complete = reader.is_complete();
-        text.push_str(&reader.finish());
+        text.push_str(&reader.finish().text);
         (text, calls, complete)
     }
 
@@ -261,7 +328,7 @@ mod tests {
                     text.push_str(&read.text);
                     calls += read.calls.len();
                 }
-                text.push_str(&reader.finish());
+                text.push_str(&reader.finish().text);
                 (text, calls)
             };
             let whole = read(&[answer.to_owned()]);
@@ -274,5 +341,42 @@ mod tests {
         assert_eq!(all("<tool_call>x"), ("<tool_call>x".to_owned(), 0), "what is no call is not lost");
         assert!(all(&call::written("one", "{}")).1 > 0);
         assert_eq!(all(&call::written("one", "{}")).0, "");
+    }
+
+    #[test]
+    fn calls_in_code_fences_are_calls() {
+        let tools = || vec!["one".to_owned(), "two".to_owned()];
+        let read = |answer: &str, single: bool| {
+            let mut all = Vec::new();
+            for size in [1, 7, answer.len()] {
+                let mut reader = CallReader::among_text(tools(), single);
+                let (mut text, mut calls) = (String::new(), Vec::new());
+                let mut take = |read: CallText| {
+                    text.push_str(&read.text);
+                    calls.extend(read.calls.into_iter().map(|call| (call.index, call.function)));
+                };
+                for piece in answer.as_bytes().chunks(size) {
+                    take(reader.push(std::str::from_utf8(piece).expect("ASCII")));
+                }
+                take(reader.finish());
+                let calls: Vec<String> = calls
+                    .into_iter()
+                    .map(|(at, call)| format!("{at} {} {}", call.name.unwrap_or_default(), call.arguments))
+                    .collect();
+                all.push((text, calls.join("; "), reader.is_complete()));
+            }
+            assert!(all.windows(2).all(|two| two[0] == two[1]), "{all:?}");
+            all.remove(0)
+        };
+        let two = "I will.\n```json\n{\"name\": \"one\", \"arguments\": {\"a\": 1}}\n```\nand\n```json\n{\"name\": \"two\"}\n```\nDone.";
+        let calls = "0 one ; 0  {\"a\":1}; 1 two ; 1  {}";
+        assert_eq!(read(two, false), ("I will.".to_owned(), calls.to_owned(), true));
+        assert_eq!(read(two, true).1, "0 one ; 0  {\"a\":1}");
+        let bare = "{\"name\": \"two\", \"arguments\": {}}";
+        assert_eq!(read(bare, false), (String::new(), "0 two ; 0  {}".to_owned(), true));
+        let code = "Use\n```json\n{\"name\": \"Alice\"}\n```\nas a file.";
+        assert_eq!(read(code, false), (code.to_owned(), String::new(), false));
+        let tagged = format!("So: {}", call::written("one", "{}"));
+        assert_eq!(read(&tagged, false), ("So:".to_owned(), "0 one ; 0  {}".to_owned(), true));
     }
 }

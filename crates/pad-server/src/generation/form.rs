@@ -115,10 +115,11 @@ impl Form {
         };
         let named = matches!(tool_choice, Some(ToolChoice::Function(_)));
         if places.is_empty() {
-            return Err(ApiError::invalid(
-                "tool_choice",
-                "`tool_choice` leaves no tool that may be called; allowed: at least one of `tools`",
-            ));
+            let message = match &tool_choice {
+                Some(ToolChoice::Function(name)) => format!("`tool_choice` is `{name}`, which is not among `tools`"),
+                _ => "`tool_choice` leaves no tool that may be called; allowed: at least one of `tools`".to_owned(),
+            };
+            return Err(ApiError::invalid("tool_choice", message));
         }
         let tool = |place: &usize| callable(&functions[*place], &names.of_function(*place, "parameters"));
         let tools = places.iter().map(tool).collect::<Result<_, ApiError>>()?;
@@ -143,8 +144,11 @@ impl Form {
 
     /// Reads calls from the answer, if there may be some.
     pub(crate) fn call_reader(&self) -> Option<CallReader> {
-        let shape = &self.constraint.as_ref().filter(|constraint| constraint.shape.calls.is_some())?.shape;
-        Some(if shape.content == Some(Content::Text) { CallReader::default() } else { CallReader::of_calls_alone() })
+        let shape = &self.constraint.as_ref()?.shape;
+        let calls = shape.calls.as_ref()?;
+        let names = || calls.tools.iter().map(|tool| tool.name.clone()).collect();
+        let free = shape.content == Some(Content::Text);
+        Some(if free { CallReader::among_text(names(), !calls.parallel) } else { CallReader::of_calls_alone() })
     }
 
     /// The grammar of this form, if it has one. Compiled on a thread that may block.

@@ -73,7 +73,8 @@ impl HeldLogprobs {
 
     /// Text that came after the last token, for a character that was never completed, belongs to that token.
     pub(crate) fn attach(&mut self, rest: &str) {
-        if let Some(last) = self.entries.back_mut() {
+        // End tokens, which have no bytes, may stand behind it.
+        if let Some(last) = self.entries.iter_mut().rfind(|entry| entry.bytes.is_some()) {
             last.token.push_str(rest);
         }
     }

@@ -17,6 +17,7 @@ pub(crate) mod best_of;
 mod calls;
 pub(crate) mod choices;
 pub(crate) mod envelope;
+mod fenced_calls;
 pub(crate) mod form;
 pub(crate) mod frames;
 pub(crate) mod guidance;

@@ -245,10 +245,12 @@ impl ChoiceReader {
         let Some(reader) = &mut self.calls else { return CallText { text, calls: Vec::new() } };
         let mut read = reader.push(&text);
         if let Some(end) = end {
+            let rest = reader.finish();
+            read.text.push_str(&rest.text);
+            read.calls.extend(rest.calls);
             if end.reason == FinishReason::Stop && reader.is_complete() {
                 end.reason = FinishReason::ToolCalls;
             }
-            read.text.push_str(&reader.finish());
         }
         read
     }

@@ -37,6 +37,8 @@ const NAMES: FieldNames = FieldNames { prompt: "messages", max_tokens: "max_toke
 
 /// Tokens of an answer where a request does not say: enough to show a style.
 const MAX_TOKENS: u64 = 128;
+/// Tokens that it may have.
+const MOST_TOKENS: u64 = 256;
 /// The temperature where a request does not say.
 const TEMPERATURE: f64 = 0.8;
 /// Answers that are generated where a request does not say.
@@ -144,9 +146,10 @@ async fn generate(
         let message = format!("`candidates` is {count}; allowed: an even number from 2 to 8");
         return Err(ApiError::invalid("candidates", message));
     }
+    let max_tokens = within("max_tokens", request.max_tokens.unwrap_or(MAX_TOKENS), &(1..=MOST_TOKENS))?;
     let generation = GenerationRequest {
         choices: Some(count / 2),
-        max_tokens: Some(MaxTokens::Most(request.max_tokens.unwrap_or(MAX_TOKENS))),
+        max_tokens: Some(MaxTokens::Most(max_tokens)),
         sampling: SamplingRequest {
             temperature: Some(request.temperature.unwrap_or(TEMPERATURE)),
             ..SamplingRequest::default()

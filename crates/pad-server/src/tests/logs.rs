@@ -57,7 +57,7 @@ async fn lines_have_the_requests_name_and_none_of_its_words() {
     for fields in [
         json!({"preference": {"loud": 1}, "stop": "SECRET"}),
         json!({"preference": "SECRET", "stream": true}),
-        json!({"messages": [{"role": "user", "content": "SECRET"}], "user": "SECRET"}),
+        json!({"messages": [{"role": "user", "content": "SECRET"}], "user": "SECRET", "unheard_of": "SECRET"}),
         json!({"messages": "SECRET"}),
         json!({"temperature": "SECRET"}),
         json!({"preference": {"SECRET": 1}}),

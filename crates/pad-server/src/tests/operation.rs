@@ -21,7 +21,7 @@ async fn health_tells_the_engines_figures() {
     for key in ["used", "total", "cached"] {
         assert!(engine["kv_blocks"][key].is_u64(), "{engine}");
     }
-    assert_eq!(get(&app, "/ready").await.json(), json!({"ready": true}));
+    assert_eq!(get(&app, "/ready").await.json(), json!({"ready": true, "status": "ok"}));
 }
 
 #[tokio::test]
@@ -116,7 +116,7 @@ async fn the_document_and_the_router_have_the_same_routes() {
     let app = app();
     let document = serde_json::to_value(crate::openapi(&crate::RequestLimits::default())).expect("it is JSON");
     let paths = document["paths"].as_object().expect("paths");
-    assert_eq!(paths.len(), 23);
+    assert_eq!(paths.len(), 29);
     for (path, item) in paths {
         for method in [Method::GET, Method::POST, Method::DELETE] {
             let documented = item.get(method.as_str().to_lowercase()).is_some();

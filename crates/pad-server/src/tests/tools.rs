@@ -255,7 +255,7 @@ async fn what_is_wrong_with_tools_is_named() {
         (parameters(json!({"properties": {"a": {"uniqueItems": true, "type": "array"}}}), true), place, "uniqueItems"),
         (parameters(json!({"properties": {"a": {"type": "strin"}}}), false), place, "strin"),
         (json!({"tools": [greet()], "tool_choice": named("other")}), "tool_choice", "not among"),
-        (json!({"tool_choice": "required"}), "tool_choice", "not among"),
+        (json!({"tool_choice": "required"}), "tool_choice", "no tool"),
         (json!({"tools": [greet()], "tool_choice": "any"}), "tool_choice", "required"),
         (json!({"functions": [{"name": "f"}]}), "functions", "tools"),
     ] {
