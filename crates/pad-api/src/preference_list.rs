@@ -25,6 +25,7 @@ pub struct PreferenceList {
     /// The reward model's kind: `prompted`, `checkpoint`, `heads`, or `none` if the server has no steering.
     pub kind: String,
     /// Whether profiles can be learned from choices here: they are stored, and the reward model tells the dimensions apart.
+    #[serde(default)]
     pub learns: bool,
     /// The dimensions.
     pub data: Vec<DimensionInfo>,

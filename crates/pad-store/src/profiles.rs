@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::database::{reading, writing};
 use crate::profile::{ProfileRow, columns};
-use crate::time::now;
+use crate::time::unique_now;
 use crate::{Profile, Scope, Stamp, Store, StoreError};
 
 const FIND: &str = concat!("SELECT ", columns!(), " FROM profiles WHERE scope = $1 AND name = $2");
@@ -137,7 +137,7 @@ impl Store {
         preference: &Value,
         expected: Expected,
     ) -> Result<Written, StoreError> {
-        let (text, now) = (preference.to_string(), now());
+        let (text, now) = (preference.to_string(), unique_now());
         let row: Result<Option<ProfileRow>, StoreError> = self
             .attempt(async {
                 let database = self.database().await?;

@@ -350,33 +350,33 @@ mod tests {
             let mut all = Vec::new();
             for size in [1, 7, answer.len()] {
                 let mut reader = CallReader::among_text(tools(), single);
-                let (mut text, mut calls) = (String::new(), Vec::new());
+                let (mut text, mut calls) = (String::new(), Vec::<String>::new());
                 let mut take = |read: CallText| {
                     text.push_str(&read.text);
-                    calls.extend(read.calls.into_iter().map(|call| (call.index, call.function)));
+                    for ToolCallDelta { index, function, .. } in read.calls {
+                        calls.resize(calls.len().max(index + 1), String::new());
+                        calls[index].push_str(&function.name.unwrap_or_default());
+                        calls[index].push_str(&function.arguments);
+                    }
                 };
                 for piece in answer.as_bytes().chunks(size) {
                     take(reader.push(std::str::from_utf8(piece).expect("ASCII")));
                 }
                 take(reader.finish());
-                let calls: Vec<String> = calls
-                    .into_iter()
-                    .map(|(at, call)| format!("{at} {} {}", call.name.unwrap_or_default(), call.arguments))
-                    .collect();
                 all.push((text, calls.join("; "), reader.is_complete()));
             }
             assert!(all.windows(2).all(|two| two[0] == two[1]), "{all:?}");
             all.remove(0)
         };
         let two = "I will.\n```json\n{\"name\": \"one\", \"arguments\": {\"a\": 1}}\n```\nand\n```json\n{\"name\": \"two\"}\n```\nDone.";
-        let calls = "0 one ; 0  {\"a\":1}; 1 two ; 1  {}";
+        let calls = "one{\"a\":1}; two{}";
         assert_eq!(read(two, false), ("I will.".to_owned(), calls.to_owned(), true));
-        assert_eq!(read(two, true).1, "0 one ; 0  {\"a\":1}");
+        assert_eq!(read(two, true).1, "one{\"a\":1}");
         let bare = "{\"name\": \"two\", \"arguments\": {}}";
-        assert_eq!(read(bare, false), (String::new(), "0 two ; 0  {}".to_owned(), true));
+        assert_eq!(read(bare, false), (String::new(), "two{}".to_owned(), true));
         let code = "Use\n```json\n{\"name\": \"Alice\"}\n```\nas a file.";
         assert_eq!(read(code, false), (code.to_owned(), String::new(), false));
         let tagged = format!("So: {}", call::written("one", "{}"));
-        assert_eq!(read(&tagged, false), ("So:".to_owned(), "0 one ; 0  {}".to_owned(), true));
+        assert_eq!(read(&tagged, false), ("So:".to_owned(), "one{}".to_owned(), true));
     }
 }

@@ -70,9 +70,9 @@ async fn what_is_chosen_is_learned_and_what_is_undone_is_not() {
     let learned = &profile["learned"];
     // The two dimensions measure the same, so that neither is certain.
     assert_eq!((&learned["choices"], &learned["words"]), (&json!(6), &json!("")));
-    assert!(learned["consistency"].as_f64() > Some(0.7) && learned["alignment"].as_f64() > Some(0.5), "{learned}");
+    assert!(learned["consistency"].as_f64() > Some(0.7) && learned["alignment"].as_f64() > Some(0.4), "{learned}");
     for dimension in ["loud", "kind"] {
-        assert!(learned["weights"][dimension].as_f64() > Some(0.5), "{learned}");
+        assert!(learned["weights"][dimension].as_f64() > Some(0.4), "{learned}");
         let known = &learned["dimensions"][dimension];
         assert!(known["mean"].as_f64() > Some(0.5) && known["deviation"].as_f64() > Some(0.1), "{learned}");
     }
