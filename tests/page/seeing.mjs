@@ -223,7 +223,7 @@ async function prefer() {
   await accessible(page, "with a choice");
   await page.getByRole("button", { name: "Undo" }).click();
   await choice.waitFor();
-  await learned.getByText("Choose between two answers").waitFor();
+  await learned.getByText("No choice yet").waitFor();
   await choice.getByRole("button", { name: "Left" }).click();
   await learned.getByText("One choice").waitFor();
   await shows(async () => (await bars()).some((label, at) => label !== one[at]), true, "the other choice says something else");
@@ -239,6 +239,8 @@ async function prefer() {
   await picture(page, folder, "learned");
   await page.reload();
   await learned.getByText("2 choices").waitFor();
+  await learned.getByRole("button", { name: "Keep these weights" }).click();
+  await page.getByText("The profile begins with").waitFor();
   await learned.getByRole("button", { name: "Use it" }).click();
   await reads(() => page.locator(".side.on b").innerText(), /[+−]/, "the pane has the learned weights");
   await learned.getByRole("button", { name: "Forget" }).click();

@@ -3,6 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import { announce } from "./announcer.js";
 import { notice } from "./library.js";
+import { wire } from "./preference.js";
 import { prefer } from "./settings.js";
 import * as server from "./server.js";
 import { offer } from "./steering.js";
@@ -67,6 +68,12 @@ export async function undo(id) {
   return undone !== null;
 }
 
+/** Set what a pane prefers in the profile: what is chosen later adds to it. */
+export async function keep(preference) {
+  const kept = await attempt(() => server.keep(name, wire(preference)));
+  if (kept) [profile.value, notice.value] = [kept, "The profile begins with what this pane prefers."];
+}
+
 /** Forget everything. */
 export async function forget() {
   await attempt(() => server.forget(name));
@@ -76,5 +83,11 @@ export async function forget() {
 /** Two answers whose comparison teaches most, to a question of the server's; null where that failed. */
 export const question = (length) => attempt(() => server.elicit(name, { max_tokens: length }));
 
-/** Let a pane follow what was learned. */
-export const follow = (side) => prefer(side, { weights: { ...learned.value.weights } });
+/** What the profile makes of requests: the weights that were set, and where none was, those that were learned; null for words. */
+export const weights = computed(() => {
+  const set = profile.value?.preference;
+  return set && typeof set === "object" ? { ...learned.value?.weights, ...set } : null;
+});
+
+/** Let a pane follow the profile. */
+export const follow = (side) => prefer(side, weights.value ? { weights: { ...weights.value } } : { words: profile.value.preference });

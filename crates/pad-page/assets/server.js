@@ -43,6 +43,12 @@ export async function profile(name) {
   return data.find((one) => one.name === name) ?? null;
 }
 
+/** Set what a profile prefers. */
+export const keep = async (name, preference) => {
+  const headers = { "content-type": "application/json" };
+  return (await ask(path(name), { method: "PUT", headers, body: JSON.stringify({ preference }) })).json();
+};
+
 /** Tell what was preferred: `{id, expected, choices}`. */
 export const feedback = async (name, body) => (await post(`${path(name)}/feedback`, body)).json();
 

@@ -1,9 +1,8 @@
 //! Generated tokens to text, one at a time.
 
-use std::str::Utf8Chunk;
 use std::sync::Arc;
 
-use crate::Tokenizer;
+use crate::{Tokenizer, is_cut_character};
 
 /// Turns a stream of tokens into text.
 ///
@@ -35,7 +34,7 @@ impl Detokenizer {
         let mut chunks = self.held.utf8_chunks().peekable();
         while let Some(chunk) = chunks.next() {
             text.push_str(chunk.valid());
-            if chunks.peek().is_none() && may_continue(&chunk) {
+            if chunks.peek().is_none() && is_cut_character(chunk.invalid()) {
                 unfinished = chunk.invalid().len();
             } else if !chunk.invalid().is_empty() {
                 text.push(char::REPLACEMENT_CHARACTER);
@@ -63,11 +62,6 @@ impl Detokenizer {
         let held = std::mem::take(&mut self.held);
         String::from_utf8_lossy(&held).into_owned()
     }
-}
-
-/// Whether the invalid bytes at the end of a text are the beginning of a character.
-fn may_continue(chunk: &Utf8Chunk) -> bool {
-    std::str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_none())
 }
 
 #[cfg(test)]

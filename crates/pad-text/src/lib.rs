@@ -31,6 +31,7 @@ pub mod call;
 mod chat;
 mod clock;
 mod control;
+mod cut_character;
 mod detokenizer;
 mod directory;
 mod error;
@@ -54,6 +55,7 @@ mod tool_text;
 mod fixture;
 
 pub use chat::Chat;
+pub use cut_character::is_cut_character;
 pub use detokenizer::Detokenizer;
 pub use error::TextError;
 pub use message::Message;

@@ -1,6 +1,6 @@
 //! Tokens to the text that they spell, control tokens by their names: what a [`crate::Detokenizer`] leaves out.
 
-use crate::Tokenizer;
+use crate::{Tokenizer, is_cut_character};
 
 /// The text of tokens, control tokens by their names; U+FFFD replaces bytes that are not valid UTF-8.
 pub fn spell(tokenizer: &Tokenizer, tokens: &[u32]) -> String {
@@ -34,8 +34,7 @@ impl<'a> Speller<'a> {
         for chunk in self.pending.utf8_chunks() {
             rest += chunk.valid().len() + chunk.invalid().len();
             text.push_str(chunk.valid());
-            let cut = std::str::from_utf8(chunk.invalid()).is_err_and(|error| error.error_len().is_none());
-            if cut && rest == self.pending.len() {
+            if is_cut_character(chunk.invalid()) && rest == self.pending.len() {
                 rest -= chunk.invalid().len();
             } else if !chunk.invalid().is_empty() {
                 text.push(char::REPLACEMENT_CHARACTER);

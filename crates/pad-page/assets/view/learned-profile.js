@@ -1,8 +1,9 @@
 // What was learned of the reader: in words, and each dimension's weight with its uncertainty.
 
 import { html } from "../html.js";
-import { follow, foreseen, forget, learned, learns, profile } from "../profile.js";
-import { edited, view } from "../settings.js";
+import { follow, foreseen, forget, keep, learned, learns, profile } from "../profile.js";
+import { isPlain } from "../preference.js";
+import { edited, sides, view } from "../settings.js";
 import { dimensions } from "../steering.js";
 import { asking } from "./question-dialog.js";
 import { Icon } from "./icon.js";
@@ -23,6 +24,8 @@ function Bar({ name, mean, deviation }) {
     </div>`;
 }
 
+const told = (choices) => (choices === 0 ? "No choice yet" : choices === 1 ? "One choice" : `${choices} choices`);
+
 export function LearnedProfile() {
   if (!learns.value) return null;
   const known = learned.value;
@@ -32,14 +35,15 @@ export function LearnedProfile() {
     <section class="learned" aria-label="Learned from your choices">
       <div class="title"><h3>Learned from your choices</h3>
         <button class="quiet" title="Choose between two answers of the server's" onClick=${() => (asking.value = true)}><${Icon} name="sliders" />Ask me</button></div>
-      ${!known && html`<p class="hint">Choose between two answers, and the server learns what you prefer.</p>`}
-      ${known && html`
-        <p><b>${known.words ? `You like it ${known.words}.` : "Nothing is certain yet."}</b>
-          <small> ${known.choices === 1 ? "One choice" : `${known.choices} choices`}${count > 0 && `, foreseen with ${Math.round((100 * sum) / count)} % on average`}.</small></p>
-        <dl>${dimensions.value.filter(({ name }) => known.dimensions[name]).map(({ name }) => html`<${Bar} key=${name} name=${name} ...${known.dimensions[name]} />`)}</dl>
-        <div class="pair">
-          <button onClick=${() => follow(side)}>Use it ${view.value === "compare" && `in the ${["left", "right"][side]} pane`}</button>
-          <button class="quiet" title="Delete the profile, its choices and its texts on the server" onClick=${forget}>Forget</button></div>`}
-      ${!known && profile.value && html`<button class="quiet" onClick=${forget}>Forget</button>`}
+      ${!profile.value && html`<p class="hint">Choose between two answers, and the server learns what you prefer.</p>`}
+      ${profile.value && html`
+        <p><b>${known?.words ? `You like it ${known.words}.` : "Nothing is certain yet."}</b>
+          <small> ${told(known?.choices ?? 0)}${count > 0 && `, foreseen with ${Math.round((100 * sum) / count)} % on average`}.</small></p>
+        ${known && html`<dl>${dimensions.value.filter(({ name }) => known.dimensions[name]).map(({ name }) => html`<${Bar} key=${name} name=${name} ...${known.dimensions[name]} />`)}</dl>`}`}
+      <div class="pair">
+        ${profile.value && html`<button onClick=${() => follow(side)}>Use it ${view.value === "compare" && `in the ${["left", "right"][side]} pane`}</button>`}
+        ${!isPlain(sides.value[side]) && html`<button class="quiet" title="Begin the profile with what this pane prefers" onClick=${() => keep(sides.value[side])}>Keep these weights</button>`}
+        ${profile.value && html`<button class="quiet" title="Delete the profile, its choices and its texts on the server" onClick=${forget}>Forget</button>`}
+      </div>
     </section>`;
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use pad_api::TokenLogprob;
+use pad_text::is_cut_character;
 
 /// Entries of tokens whose text is not yet certain to be part of the answer.
 ///
@@ -83,7 +84,7 @@ impl HeldLogprobs {
 /// How many bytes at the end begin a character and do not complete it.
 fn unfinished(bytes: &[u8]) -> usize {
     let last = bytes.utf8_chunks().last().map_or(&[][..], |chunk| chunk.invalid());
-    if std::str::from_utf8(last).is_err_and(|error| error.error_len().is_none()) { last.len() } else { 0 }
+    if is_cut_character(last) { last.len() } else { 0 }
 }
 
 #[cfg(test)]
