@@ -249,7 +249,7 @@ class Chaos:
     async def good(self):
         pick = self.random
         kind = pick.choice(["chat", "chat", "chat", "completions", "responses", "rewards", "tokenize", "look", "form", "constraint",
-                            "embeddings", "best"])
+                            "embeddings", "best", "profiles"])
         key, stream, prompt = self.key(), pick.random() < 0.5, pick.choice(PROMPTS)
         if kind == "chat":
             await self.ask("POST", "/v1/chat/completions", self.chat(), key, FORMED)
@@ -264,6 +264,8 @@ class Chaos:
         elif kind == "embeddings":
             body = {"input": pick.choice([prompt, [prompt, "Rain is wet."], [9, 8, 7]]), "encoding_format": pick.choice(["float", "base64"])}
             await self.ask("POST", "/v1/embeddings", body, key)
+        elif kind == "profiles":
+            await self.profiles(pick.choice(["ann", "bea", "cem"]), prompt)
         elif kind == "best":
             body = {"max_tokens": 12, "n": 2, "best_of": 4, "pad": {"best_of_by": pick.choice(["logprob", "reward", "score"])}}
             body |= {"messages": [{"role": "user", "content": prompt}], "preference": {"concise": 1}}
@@ -291,6 +293,23 @@ class Chaos:
         else:
             path = pick.choice(["/v1/models", "/v1/preferences", "/metrics", "/openapi.json", "/docs", "/version", "/ready"])
             await self.ask("GET", path)
+
+    async def profiles(self, name, prompt):
+        """What is stored about one of a few users: set, learned, asked for, used, forgotten."""
+        pick, path = self.random, f"/v1/preferences/profiles/{name}"
+        messages = [{"role": "user", "content": prompt}]
+        await pick.choice([
+            lambda: self.ask("PUT", path, {"preference": {"concise": pick.uniform(-1, 1)}}, allowed={200, 201}),
+            lambda: self.ask("GET", path, allowed={200, 404}),
+            lambda: self.ask("GET", "/v1/preferences/profiles?limit=2"),
+            lambda: self.ask("GET", f"{path}/export", allowed={200, 404}),
+            lambda: self.ask("DELETE", path, allowed={200, 404}),
+            # A profile that is deleted between its making and the choice is one that is not there.
+            lambda: self.ask("POST", f"{path}/feedback", {"messages": messages, "chosen": "Yes.", "rejected": ["No, not at all.", "Maybe."]}, allowed=SERVED | {404}),
+            lambda: self.ask("POST", f"{path}/elicit", {"max_tokens": 12, "candidates": 2, "temperature": 1.5}, allowed=SERVED | {400}),
+            lambda: self.ask("DELETE", f"{path}/feedback/1", allowed={200, 404}),
+            lambda: self.ask("POST", "/v1/chat/completions", {"messages": messages, "max_tokens": 8, "preference": {"profile": name}, "store": True}, allowed=SERVED | {404}),
+        ])()
 
     async def bad_schema(self):
         if self.random.random() < 0.3:

@@ -50,7 +50,7 @@ fn a_user_who_chooses_concise_answers_gets_them() {
     let before = words(&client, "alice");
     let mut ids = Vec::new();
     for seed in 1..=14 {
-        let question = sent(&client, "POST", "alice/elicit", &json!({"max_tokens": 32, "candidates": 6, "seed": seed}));
+        let question = sent(&client, "POST", "alice/elicit", &json!({"max_tokens": 24, "candidates": 4, "seed": seed}));
         let [one, other] = [0, 1].map(|at| concise(&client, &question["prompt"], &question["answers"][at]["content"]));
         let reply = json!({"id": question["id"], "index": usize::from(other > one), "thumb": "up"});
         ids.push(sent(&client, "POST", "alice/feedback", &reply)["id"].clone());
