@@ -48,7 +48,7 @@ async function attempt(work) {
 
 /** Read the profile, where the server has one. */
 export async function load() {
-  if (learns.value) profile.value = await server.profile(name).catch(() => null);
+  if (learns.value) await attempt(async () => (profile.value = await server.profile(name)));
 }
 
 /** Tell the server what was chosen, and see what it makes of it. Returns `{id, expected}`, or null where that failed. */
@@ -56,7 +56,7 @@ export async function choose(body) {
   const feedback = await attempt(() => server.feedback(name, body));
   if (!feedback) return null;
   if (feedback.expected !== null) foreseen.value = { sum: foreseen.value.sum + feedback.expected, count: foreseen.value.count + 1 };
-  await attempt(load);
+  await load();
   announce(`Your choice was kept. ${learned.value?.words || "Nothing is certain yet"}.`);
   return feedback;
 }
@@ -64,7 +64,7 @@ export async function choose(body) {
 /** Take a choice back. */
 export async function undo(id) {
   const undone = await attempt(() => server.undo(name, id));
-  await attempt(load);
+  await load();
   return undone !== null;
 }
 
@@ -76,8 +76,7 @@ export async function keep(preference) {
 
 /** Forget everything. */
 export async function forget() {
-  await attempt(() => server.forget(name));
-  [profile.value, foreseen.value] = [null, { sum: 0, count: 0 }];
+  if (await attempt(() => server.forget(name))) [profile.value, foreseen.value] = [null, { sum: 0, count: 0 }];
 }
 
 /** Two answers whose comparison teaches most, to a question of the server's; null where that failed. */

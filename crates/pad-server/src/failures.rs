@@ -34,6 +34,9 @@ pub(crate) enum ProfileFailures {
     /// There is no such profile, or the server stores none.
     #[response(status = 404)]
     NotFound(ErrorBody),
+    /// A limit of the API key is reached.
+    #[response(status = 429, headers(("retry-after" = u64, description = "Seconds to wait.")))]
+    TooManyRequests(ErrorBody),
     /// The database does not answer.
     #[response(status = 503, headers(("retry-after" = u64, description = "Seconds to wait.")))]
     Unavailable(ErrorBody),

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::auth::Caller;
 use crate::generation::guidance::preference_input;
-use crate::profiles::named;
+use crate::profiles::{name, named};
 use crate::state::{AppState, Shared};
 use crate::{ApiError, ApiKey};
 
@@ -45,16 +45,16 @@ pub(crate) struct Steering {
     pub(crate) preference: Option<Preference>,
     /// Where that came from.
     pub(crate) source: PreferenceSource,
-    /// Whom the request is about: the profile that it names, or its user.
+    /// Whom the request is about: its user, else the profile that it names.
     pub(crate) person: Option<String>,
-    /// Whether the preference is that of this person's stored profile.
-    from_profile: bool,
+    /// The stored profile that the preference is of.
+    profile: Option<String>,
 }
 
 impl Steering {
     /// The name of the stored profile that applies.
     pub(crate) fn profile(&self) -> Option<&str> {
-        self.person.as_deref().filter(|_| self.from_profile)
+        self.profile.as_deref()
     }
 }
 
@@ -81,7 +81,8 @@ impl Standing {
     /// 400 if the metadata contain a text that is not a preference, or weights are to replace those of a profile in words. 404 if a named
     /// profile does not exist, 503 if it cannot be looked up.
     pub(crate) async fn settle(self, asked: Asked<'_>, shared: &Shared) -> Result<Steering, ApiError> {
-        let user = asked.user.map(str::to_owned);
+        // What no profile can be called names nobody.
+        let user = asked.user.filter(|user| name::is_valid(user)).map(str::to_owned);
         let note = asked.metadata.and_then(|notes| notes.get(NOTE)).filter(|note| !note.is_null());
         let given = match (asked.preference, self.header, note) {
             (Some(body), ..) => Some((body, PreferenceSource::Body)),
@@ -94,12 +95,12 @@ impl Standing {
         };
         match given {
             Some((PreferenceChoice::Own(preference), source)) => {
-                return Ok(Steering { preference: Some(preference), source, person: user, from_profile: false });
+                return Ok(Steering { preference: Some(preference), source, person: user, profile: None });
             }
             Some((PreferenceChoice::Profile(profile), source)) => {
                 let preference = named::preference(shared, &self.scope, &profile, source).await?;
-                let person = Some(profile.name);
-                return Ok(Steering { preference: Some(preference), source, person, from_profile: true });
+                let (person, profile) = (user.or_else(|| Some(profile.name.clone())), Some(profile.name));
+                return Ok(Steering { preference: Some(preference), source, person, profile });
             }
             None => {}
         }
@@ -108,7 +109,7 @@ impl Standing {
             && let Some(preference) = named::bound(shared, &self.scope, name).await
         {
             let source = PreferenceSource::Profile;
-            return Ok(Steering { preference: Some(preference), source, person: user, from_profile: true });
+            return Ok(Steering { preference: Some(preference), source, person: user.clone(), profile: user });
         }
         let preset = asked.model.and_then(|name| shared.state.model.preset(name));
         let (preference, source) = match (self.key, preset) {
@@ -116,7 +117,7 @@ impl Standing {
             (None, Some(preset)) => (Some(preset.preference.clone()), PreferenceSource::Model),
             (None, None) => (None, PreferenceSource::Default),
         };
-        Ok(Steering { preference, source, person: user, from_profile: false })
+        Ok(Steering { preference, source, person: user, profile: None })
     }
 
     /// Several preferences of one request, whose profiles are looked up.

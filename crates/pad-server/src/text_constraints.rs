@@ -18,6 +18,21 @@ pub(crate) struct TextConstraints {
     pub(crate) structured_outputs: Option<StructuredOutputs>,
 }
 
+/// The [`TextConstraints`] of a dialect's request, whose fields have the same names.
+macro_rules! text_constraints {
+    ($request:ident) => {
+        $crate::text_constraints::TextConstraints {
+            response_format: $request.response_format,
+            guided_json: $request.guided_json,
+            guided_choice: $request.guided_choice,
+            guided_regex: $request.guided_regex,
+            guided_grammar: $request.guided_grammar,
+            structured_outputs: $request.structured_outputs,
+        }
+    };
+}
+pub(crate) use text_constraints;
+
 impl TextConstraints {
     /// What the text may be, and the field that says so. A constraint is enforced or rejected, never ignored.
     ///

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, PgPool, SqlitePool};
+use sqlx::{ConnectOptions, Connection, PgPool, Postgres, SqlitePool, Transaction};
 use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -57,7 +57,7 @@ macro_rules! transacting {
                 $work
             }
             $crate::database::Database::Postgres(pool) => {
-                let mut $transaction = pool.begin().await?;
+                let mut $transaction = $crate::database::begin(pool).await?;
                 $work
             }
         }
@@ -65,6 +65,14 @@ macro_rules! transacting {
 }
 
 pub(crate) use {reading, transacting, writing};
+
+/// Begins a transaction. Where the caller is dropped before it has begun, it is begun and rolled back all the same: sqlx counts it only
+/// once PostgreSQL has answered, and would put the connection back into the pool with it.
+pub(crate) async fn begin(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin().await }).await;
+    begun.unwrap_or_else(|error| Err(sqlx::Error::Protocol(error.to_string())))
+}
 
 impl Database {
     /// Connects and brings the schema up to date. Waits for a connection, or for SQLite's lock, no longer than `patience`.

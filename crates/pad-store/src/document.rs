@@ -77,8 +77,11 @@ impl Store {
                 let query = query.bind(&body).bind(bytes as i64).bind(created_at).bind(expires_at);
                 query.execute(pool).await?;
             });
-            if self.0.growth.add(bytes, self.0.limits.documents, self.0.limits.document_bytes) {
-                self.sweep().await?;
+            if self.0.growth.add(bytes, self.0.limits.documents, self.0.limits.document_bytes)
+                && let Err(error) = self.sweep().await
+            {
+                // The document is stored all the same.
+                tracing::warn!(%error, "old documents could not be deleted");
             }
             Ok(true)
         })

@@ -30,7 +30,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub use choices::{Choice, NewChoice, Revision};
+pub use choices::{Choice, NewChoice, READ, Revised, Revision};
 pub use document::{Document, StoredDocument};
 pub use error::StoreError;
 pub use health::Health;

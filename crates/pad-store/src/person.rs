@@ -1,6 +1,6 @@
 //! All that is stored about a user.
 
-use crate::database::transacting;
+use crate::database::{Database, transacting};
 use crate::{Expected, Scope, Store, StoreError};
 
 const PROFILE: &str = "DELETE FROM profiles WHERE scope = $1 AND name = $2";
@@ -32,6 +32,11 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] if the profile is not as expected; then nothing is deleted.
     pub async fn delete_person(&self, scope: &Scope, name: &str, expected: Expected) -> Result<Deleted, StoreError> {
+        let (store, scope, name) = (self.clone(), scope.clone(), name.to_owned());
+        Self::to_the_end(async move { store.delete(&scope, &name, expected).await }).await
+    }
+
+    async fn delete(&self, scope: &Scope, name: &str, expected: Expected) -> Result<Deleted, StoreError> {
         let owner = scope.name();
         let deleted = self
             .attempt(async {
@@ -64,6 +69,18 @@ impl Store {
             })
             .await;
         self.0.cache.forget(scope, name);
+        if deleted.is_ok() {
+            self.truncate_log().await;
+        }
         deleted
+    }
+
+    /// SQLite's log of writes holds what was deleted until it begins anew.
+    async fn truncate_log(&self) {
+        if let Ok(Database::Sqlite { write, file: Some(_), .. }) = self.database().await
+            && let Err(error) = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(write).await
+        {
+            tracing::warn!(%error, "the database's log still holds what was deleted");
+        }
     }
 }

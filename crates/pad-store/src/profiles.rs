@@ -137,7 +137,12 @@ impl Store {
         preference: &Value,
         expected: Expected,
     ) -> Result<Written, StoreError> {
-        let (text, now) = (preference.to_string(), unique_now());
+        let (store, scope, name, text) = (self.clone(), scope.clone(), name.to_owned(), preference.to_string());
+        Self::to_the_end(async move { store.put(&scope, &name, &text, expected).await }).await
+    }
+
+    async fn put(&self, scope: &Scope, name: &str, text: &str, expected: Expected) -> Result<Written, StoreError> {
+        let now = unique_now();
         let row: Result<Option<ProfileRow>, StoreError> = self
             .attempt(async {
                 let database = self.database().await?;
@@ -148,7 +153,7 @@ impl Store {
                     Expected::State(stamp) => (REPLACE_STATE, Some(stamp)),
                 };
                 Ok(writing!(database, pool => {
-                    let mut query = sqlx::query_as(statement).bind(scope.name()).bind(name).bind(&text).bind(now);
+                    let mut query = sqlx::query_as(statement).bind(scope.name()).bind(name).bind(text).bind(now);
                     if let Some(Stamp { created_at, version }) = state {
                         query = query.bind(created_at).bind(version);
                     }

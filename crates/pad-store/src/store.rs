@@ -145,6 +145,19 @@ impl Store {
         outcome
     }
 
+    /// Runs work to its end, also if the caller is dropped meanwhile: what was written is then forgotten in the cache, and no connection
+    /// goes back to its pool with a transaction that was just begun.
+    pub(crate) async fn to_the_end<T, E>(work: impl Future<Output = Result<T, E>> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match tokio::spawn(work).await {
+            Ok(outcome) => outcome,
+            Err(error) => Err(StoreError::Unavailable(format!("a write did not come to its end: {error}")).into()),
+        }
+    }
+
     /// A task that ends with the store.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let handle = tokio::spawn(task).abort_handle();

@@ -5,10 +5,13 @@ use crate::time::now;
 use crate::{Store, StoreError};
 
 const EXPIRED: &str = "DELETE FROM documents WHERE expires_at <= $1";
+/// Of each scope its latest go first, so that whoever has most loses most, and nobody forgets what others have stored.
 const SURPLUS: &str = "DELETE FROM documents WHERE (scope, kind, id) IN (\
      SELECT scope, kind, id FROM (\
-     SELECT scope, kind, id, ROW_NUMBER() OVER latest AS place, SUM(bytes) OVER latest AS total \
-     FROM documents WINDOW latest AS (ORDER BY created_at DESC, id DESC)) AS aged \
+     SELECT scope, kind, id, ROW_NUMBER() OVER (ORDER BY own, created_at DESC, id DESC) AS place, \
+     SUM(bytes) OVER (ORDER BY own_bytes, created_at DESC, id DESC) AS total FROM (\
+     SELECT scope, kind, id, bytes, created_at, ROW_NUMBER() OVER latest AS own, SUM(bytes) OVER latest AS own_bytes \
+     FROM documents WINDOW latest AS (PARTITION BY scope ORDER BY created_at DESC, id DESC)) AS ranked) AS aged \
      WHERE place > CAST($1 AS BIGINT) OR total > CAST($2 AS BIGINT))";
 
 impl Store {

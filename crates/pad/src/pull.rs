@@ -43,24 +43,31 @@ impl PullArgs {
 /// An error of the settings or the hub.
 pub fn run(args: &PullArgs, environment: &Environment) -> anyhow::Result<()> {
     let settings = Settings::load(args.file.path(environment).as_deref(), environment, args.layer())?;
-    let (ModelFiles::Gguf(path) | ModelFiles::Directory(path)) = base_model(&settings, environment)?;
+    let (ModelFiles::Gguf(path) | ModelFiles::Directory(path)) = base_model(&settings, environment, on_terminal)?;
     println!("{}", path.display());
     Ok(())
 }
 
-/// The files of the base model that the settings name, fetched if need be: by a name of the catalogue, or from a source.
+/// Tells on the terminal that a source does not give a model.
+pub fn on_terminal(source: &Source, error: &HubError) {
+    eprintln!("{source} does not give the model ({error}); trying the next source");
+}
+
+/// The files of the base model that the settings name, fetched if need be: by a name of the catalogue, or from a source. `failed` is told
+/// of every source of the catalogue that does not give it.
 ///
 /// # Errors
 ///
 /// An error of the hub; see [`pad_hub::HubError`].
-pub fn base_model(settings: &Settings, environment: &Environment) -> anyhow::Result<ModelFiles> {
+pub fn base_model(
+    settings: &Settings,
+    environment: &Environment,
+    failed: impl FnMut(&Source, &HubError),
+) -> anyhow::Result<ModelFiles> {
     let (given, hub) = (settings.model.source.as_str(), hub(settings, environment)?);
     let sha256 = Some(settings.model.sha256.as_str()).filter(|sha256| !sha256.is_empty());
     let catalogue = Catalogue::shipped()?;
     if let Some(model) = known(&catalogue, given) {
-        let failed = |source: &Source, error: &HubError| {
-            tracing::warn!(%source, %error, "this source does not give the model; the next one is tried");
-        };
         return Ok(hub.pull_first(&model.sources, Some(sha256.unwrap_or(&model.sha256)), failed)?);
     }
     let pulled = hub.pull(&given.parse()?, sha256);

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, ensure};
 use pad_engine::{Engine, EngineConfig, HeadId, LoadedWeights, LockstepRunner, WeightsId};
+use pad_hub::{HubError, Source};
 use pad_model::BLOCK;
 use pad_reward::RewardModel;
 use pad_server::{
@@ -133,7 +134,10 @@ async fn assemble(settings: Settings, environment: Environment, keys: ApiKeys) -
 pub fn app_state(settings: &Settings, environment: &Environment, keys: ApiKeys) -> anyhow::Result<AppState> {
     let mut reward = RewardSource::resolve(&settings.reward)?;
     let options = loading::options(&settings.model)?;
-    let mut base = BaseModel::load(&pull::base_model(settings, environment)?, &options)?;
+    let failed = |source: &Source, error: &HubError| {
+        tracing::warn!(%source, %error, "this source does not give the model; the next one is tried");
+    };
+    let mut base = BaseModel::load(&pull::base_model(settings, environment, failed)?, &options)?;
     if matches!(settings.reward, RewardSettings::Auto(_))
         && let Some(shipped) = RewardSource::shipped(&base, &home::home(settings, environment)?)?
     {

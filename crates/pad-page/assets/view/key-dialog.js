@@ -3,6 +3,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { html } from "../html.js";
 import { asking, enter, key } from "../key.js";
+import { load as loadProfile } from "../profile.js";
 import { load } from "../steering.js";
 
 export function KeyDialog() {
@@ -16,7 +17,7 @@ export function KeyDialog() {
     const given = new FormData(event.target);
     enter(given.get("key"), given.has("remember"));
     asking.value = false;
-    load();
+    load().then(loadProfile);
   };
   return html`
     <dialog ref=${dialog} aria-labelledby="key-title" onCancel=${() => (asking.value = false)}>

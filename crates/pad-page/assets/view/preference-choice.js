@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { html } from "../html.js";
 import { isRunning } from "../answer.js";
-import { choose, learns, undo } from "../profile.js";
+import { choose, learns, profile, undo } from "../profile.js";
 import { view } from "../settings.js";
 import { Icon } from "./icon.js";
 
@@ -21,7 +21,8 @@ export function PreferenceChoice({ conversation, at, answers }) {
   const busy = useSignal(false);
   if (!comparable(answers)) return null;
   const between = answers.map(({ id }) => id).join(" ");
-  const chosen = made.value?.between === between ? made.value : null;
+  // What was forgotten with its profile was not chosen any more.
+  const chosen = made.value?.between === between && profile.value ? made.value : null;
   const take = async (side) => {
     busy.value = true;
     const complete = answers.every(({ finish }) => finish === "stop");

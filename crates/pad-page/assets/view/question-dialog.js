@@ -28,8 +28,8 @@ async function next() {
 async function take(index) {
   const { id } = shown.value;
   shown.value = null;
-  if (await choose({ id, index, thumb: "up" })) next();
-  else asking.value = false;
+  if (!(await choose({ id, index, thumb: "up" }))) asking.value = false;
+  else if (asking.peek()) next();
 }
 
 export function QuestionDialog() {

@@ -6,8 +6,8 @@ use crate::ApiError;
 use crate::conversation::{conversation, template_messages};
 use crate::generation::form::{FormNames, FormRequest};
 use crate::generation::request::{FieldNames, GenerationRequest};
-use crate::generation::sampling::SamplingRequest;
-use crate::text_constraints::TextConstraints;
+use crate::generation::sampling::sampling_request;
+use crate::text_constraints::text_constraints;
 
 /// What the request calls its fields.
 const NAMES: FieldNames = FieldNames { prompt: "messages", max_tokens: "max_tokens", top_logprobs: "top_logprobs" };
@@ -27,31 +27,12 @@ pub(super) fn generation_request(mut request: ChatRequest) -> Result<GenerationR
         return Err(ApiError::invalid("functions", message));
     }
     let prompt = if begun.is_some() { template_messages(request.messages) } else { conversation(request.messages)? };
-    let constraints = TextConstraints {
-        response_format: request.response_format,
-        guided_json: request.guided_json,
-        guided_choice: request.guided_choice,
-        guided_regex: request.guided_regex,
-        guided_grammar: request.guided_grammar,
-        structured_outputs: request.structured_outputs,
-    };
-    let (text, place) = constraints.form()?;
+    let (text, place) = text_constraints!(request).form()?;
     Ok(GenerationRequest {
         choices: request.n,
         best_of: request.best_of,
         max_tokens: newer.or(request.max_tokens),
-        sampling: SamplingRequest {
-            temperature: request.temperature,
-            min_p: request.min_p,
-            top_k: request.top_k,
-            top_p: request.top_p,
-            logit_bias: request.logit_bias,
-            presence_penalty: request.presence_penalty,
-            frequency_penalty: request.frequency_penalty,
-            repetition_penalty: request.repetition_penalty,
-            ignore_eos: request.ignore_eos,
-            min_tokens: request.min_tokens,
-        },
+        sampling: sampling_request!(request),
         seed: request.seed,
         stop: request.stop,
         form: Some(FormRequest {

@@ -8,10 +8,10 @@ use crate::ApiError;
 use crate::generation::form::{FormNames, FormRequest};
 use crate::generation::options::GenerationOptions;
 use crate::generation::request::{FieldNames, GenerationRequest};
-use crate::generation::sampling::SamplingRequest;
+use crate::generation::sampling::sampling_request;
 use crate::standing_preference::Steering;
 use crate::state::AppState;
-use crate::text_constraints::TextConstraints;
+use crate::text_constraints::text_constraints;
 
 /// Tokens where a request names no number: OpenAI's.
 const MAX_TOKENS: MaxTokens = MaxTokens::Most(16);
@@ -42,31 +42,12 @@ impl CompletionOptions {
         let echo = request.echo.unwrap_or(false);
         let prompts = prompts(request.prompt, state.chat.tokenizer(), "prompt")?;
         let echo = echo.then(|| prompts.iter().map(text).collect());
-        let constraints = TextConstraints {
-            response_format: request.response_format,
-            guided_json: request.guided_json,
-            guided_choice: request.guided_choice,
-            guided_regex: request.guided_regex,
-            guided_grammar: request.guided_grammar,
-            structured_outputs: request.structured_outputs,
-        };
-        let (text, place) = constraints.form()?;
+        let (text, place) = text_constraints!(request).form()?;
         let request = GenerationRequest {
             choices: request.n,
             best_of: request.best_of,
             max_tokens: Some(request.max_tokens.unwrap_or(MAX_TOKENS)),
-            sampling: SamplingRequest {
-                temperature: request.temperature,
-                min_p: request.min_p,
-                top_k: request.top_k,
-                top_p: request.top_p,
-                logit_bias: request.logit_bias,
-                presence_penalty: request.presence_penalty,
-                frequency_penalty: request.frequency_penalty,
-                repetition_penalty: request.repetition_penalty,
-                ignore_eos: request.ignore_eos,
-                min_tokens: request.min_tokens,
-            },
+            sampling: sampling_request!(request),
             seed: request.seed,
             stop: request.stop,
             form: Some(FormRequest {

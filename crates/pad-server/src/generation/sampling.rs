@@ -38,6 +38,25 @@ pub(crate) struct SamplingRequest {
     pub(crate) min_tokens: Option<u64>,
 }
 
+/// The [`SamplingRequest`] of a dialect's request, whose fields have the same names.
+macro_rules! sampling_request {
+    ($request:ident) => {
+        $crate::generation::sampling::SamplingRequest {
+            temperature: $request.temperature,
+            min_p: $request.min_p,
+            top_k: $request.top_k,
+            top_p: $request.top_p,
+            logit_bias: $request.logit_bias,
+            presence_penalty: $request.presence_penalty,
+            frequency_penalty: $request.frequency_penalty,
+            repetition_penalty: $request.repetition_penalty,
+            ignore_eos: $request.ignore_eos,
+            min_tokens: $request.min_tokens,
+        }
+    };
+}
+pub(crate) use sampling_request;
+
 /// The checked values of a request, with defaults filled in.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sampling {

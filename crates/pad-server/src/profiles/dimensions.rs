@@ -2,6 +2,8 @@
 
 use pad_learning::Wording;
 use pad_reward::{Dimension, Manifest};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::ApiError;
 use crate::rewards::features::reward_model;
@@ -35,12 +37,22 @@ impl LearnedDimensions {
             dimension.recommended_within(manifest.weight_range).unwrap_or(manifest.weight_range)
         };
         Self {
-            of: format!("{} on {base}: {}", manifest.kind.name(), names.join(", ")),
+            of: format!("{} {} on {base}: {}", manifest.kind.name(), digest(manifest), names.join(", ")),
             bounds: dimensions.iter().map(bounds).collect(),
             wordings: dimensions.iter().map(|dimension| wording(dimension, dimensions)).collect(),
             names,
         }
     }
+}
+
+/// Stands for what the lanes read: with other words, features are others. (Of trained weights it knows the source, not the contents.)
+fn digest(manifest: &Manifest) -> String {
+    let words = |dimension: &Dimension| json!([dimension.principle, dimension.opposite]);
+    let words: Vec<Value> = manifest.dimensions.iter().map(words).collect();
+    let read = json!([words, manifest.template(), manifest.turn, manifest.reference, manifest.source]);
+    let digest: [u8; 32] = Sha256::digest(read.to_string()).into();
+    let [first, second, third, fourth, ..] = digest;
+    format!("{:08x}", u32::from_be_bytes([first, second, third, fourth]))
 }
 
 /// Less of a dimension is more of the one whose instruction is its opposite, if there is one.
@@ -71,7 +83,13 @@ mod tests {
         "#;
         let manifest = Manifest::from_toml(manifest).expect("a manifest");
         let dimensions = LearnedDimensions::new(&manifest, "m");
-        assert_eq!(dimensions.of, "prompted on m: concise, detailed, kind");
+        assert!(dimensions.of.starts_with("prompted ") && dimensions.of.ends_with(" on m: concise, detailed, kind"));
+        let mut other = manifest.clone();
+        other.dimensions[2].principle = "Be very kind.".to_owned();
+        assert_ne!(LearnedDimensions::new(&other, "m").of, dimensions.of, "other words have other features");
+        other = manifest.clone();
+        other.beta = 2.0;
+        assert_eq!(LearnedDimensions::new(&other, "m").of, dimensions.of);
         assert_eq!(dimensions.bounds, [[-2.0, 1.5], [-2.0, 1.5], [-2.0, 1.5]]);
         let less: Vec<&str> = dimensions.wordings.iter().map(|wording| wording.less.as_str()).collect();
         assert_eq!(less, ["more detailed", "more concise", "less kind"]);

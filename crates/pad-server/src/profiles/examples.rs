@@ -4,6 +4,7 @@
 //! of them in the prompt do more than any guidance by a reward (arXiv 2512.23067); small ones follow the weights better.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use pad_api::{ChatMessage, Content, Role};
 use pad_store::{Choice, Scope};
@@ -17,6 +18,9 @@ use crate::state::Shared;
 /// The latest choices, so many of them, are what examples are taken from.
 const LATEST: u32 = 200;
 
+/// How long a request waits for its examples.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Bytes of all examples together: about 1,000 tokens.
 const MOST_BYTES: usize = 4096;
 
@@ -28,6 +32,14 @@ pub(super) struct ChoiceTexts {
     pub(super) answers: Vec<GivenAnswer>,
     /// Whether it is the better one, or the worse one.
     pub(super) first_is_better: bool,
+}
+
+impl ChoiceTexts {
+    /// These texts. Of a message its role and its words are kept, not what else a client put beside them.
+    pub(super) fn new(conversation: &[Message], answers: &[GivenAnswer], first_is_better: bool) -> Self {
+        let bare = |message: &Message| Message::new(message.role.clone(), message.content.clone());
+        Self { conversation: conversation.iter().map(bare).collect(), answers: answers.to_vec(), first_is_better }
+    }
 }
 
 /// What the user asks last.
@@ -49,10 +61,10 @@ pub(crate) async fn examples(shared: &Shared, scope: &Scope, steering: &Steering
         let after = profile.choices.saturating_sub(i64::from(LATEST));
         store.choices(scope, name, after, LATEST).await
     };
-    match found.await {
+    let late = |_| Err(pad_store::StoreError::Unavailable("it is slow".to_owned()));
+    match tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(late) {
         Ok(choices) => most_similar(&choices, question, count),
         Err(error) => {
-            let error: pad_store::StoreError = error;
             tracing::debug!(%error, "a request is answered without the examples of its profile");
             Vec::new()
         }

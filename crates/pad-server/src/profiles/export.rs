@@ -8,14 +8,14 @@ use pad_api::{ObjectKind, ProfileExport, StoredText};
 use pad_store::{Choice, StoredDocument};
 use serde_json::{Value, json};
 
-use super::wire_form;
+use super::{name, wire_form};
 use crate::ApiError;
 use crate::auth::Caller;
 use crate::failures::ProfileFailures;
 use crate::state::Shared;
 
 /// Rows that are read at once.
-const PAGE: u32 = 500;
+const PAGE: u32 = 100;
 
 /// Return all that is stored about a user: the profile, its choices, and the stored responses to requests with this name.
 #[utoipa::path(
@@ -28,7 +28,10 @@ pub(crate) async fn get(
     Extension(caller): Extension<Caller>,
     Path(name): Path<String>,
 ) -> Result<Json<ProfileExport>, ApiError> {
+    name::check(&name)?;
     let (store, scope) = (shared.store()?, caller.scope());
+    // All of it is in memory for a while: one at a time counts as a request.
+    let _place = caller.acquire()?;
     let profile = store.fresh_profile(&scope, &name).await?;
     let mut choices: Vec<Choice> = Vec::new();
     loop {

@@ -6,14 +6,14 @@ use axum::extract::{Path, State};
 use axum::{Extension, Json};
 use pad_api::{Feedback, FeedbackRequest, ObjectKind, UndoneFeedback};
 use pad_learning::Choice;
-use pad_store::{Expected, NewChoice, Profile, Revision, Scope, Store, StoreError};
+use pad_store::{Expected, NewChoice, Profile, Revised, Revision, Scope, Store, StoreError};
 use serde::Serialize;
 use serde_json::json;
 
 use super::dimensions::LearnedDimensions;
 use super::examples::ChoiceTexts;
 use super::judgement::{Judgement, Verdict};
-use super::learned::{Evidence, Learned};
+use super::learned::{Evidence, Learned, typical};
 use super::{name, population};
 use crate::ApiError;
 use crate::auth::Caller;
@@ -21,6 +21,12 @@ use crate::body::JsonBody;
 use crate::failures::{Failures, ProfileFailures};
 use crate::rewards::features::features;
 use crate::state::Shared;
+
+/// Tokens that a change of what is learned counts as.
+const COST: u64 = 16;
+
+/// Bytes of a choice's texts, as JSON.
+const MOST_BYTES: usize = 256 << 10;
 
 /// Store what a user preferred, and learn from it. A profile that does not exist is made.
 #[utoipa::path(
@@ -44,15 +50,19 @@ pub(crate) async fn create(
         Some((_, features)) => features.clone(),
         None => features(&shared, &caller, &judgement.conversation, &judgement.answers).await?,
     };
-    let texts = ChoiceTexts {
-        conversation: judgement.conversation.clone(),
-        answers: judgement.answers.clone(),
-        first_is_better: judgement.verdict == Verdict::Better,
-    };
-    let content = to_json(&texts)?;
+    // What was scored before is not read again, but takes a place and some of the key's tokens all the same.
+    let mut grant = caller.acquire()?;
+    grant.charge(COST)?;
+    let first_is_better = judgement.verdict == Verdict::Better;
+    let content = to_json(&ChoiceTexts::new(&judgement.conversation, &judgement.answers, first_is_better))?;
+    let size = content.to_string().len();
+    if size > MOST_BYTES {
+        let message =
+            format!("the conversation and its answers have {size} bytes as JSON; allowed: {MOST_BYTES} in a choice");
+        return Err(ApiError::invalid("messages", message));
+    }
     let prior = population::prior(&shared, &dimensions, &scope, &name).await;
-    let (mut expected, mut choices) = (None, 0);
-    let append = |profile: &Profile, stored: &[pad_store::Choice]| -> Result<Revision, ApiError> {
+    let append = move |profile: &Profile, stored: &[pad_store::Choice]| -> Result<Revision<Told>, ApiError> {
         let mut standing = Evidence::standing(&dimensions, stored, None);
         let before = match Learned::read(&dimensions, profile) {
             Some(known) => known,
@@ -60,18 +70,29 @@ pub(crate) async fn create(
         };
         let typical = typical(&standing, &features);
         let choice = judgement.choice(features, typical);
-        expected = probability(&before, &choice);
+        let expected = probability(&before, &choice);
         let evidence = Evidence { of: dimensions.of.clone(), choice };
         let new = NewChoice { evidence: to_json(&evidence)?, content };
         standing.push(evidence.choice);
         let learned = Learned::of_choices(&dimensions, &standing, &prior)?;
-        choices = learned.posterior.choices as u64;
-        Ok(Revision { append: Some(new), undo: Vec::new(), learned: Some(learned.to_json()?) })
+        let outcome = Told { expected, choices: learned.posterior.choices as u64 };
+        Ok(Revision { append: Some(new), undo: Vec::new(), learned: Some(learned.to_json()?), outcome })
     };
     made(store, &scope, &name).await?;
-    let profile = store.revise(&scope, &name, append).await?;
-    let (object, id) = (ObjectKind::Feedback, profile.choices.to_string());
+    let Revised { profile, outcome: Told { expected, choices } } = store.revise(&scope, &name, append).await?;
+    let (object, id) = (ObjectKind::Feedback, feedback_id(&profile, profile.choices));
     Ok(Json(Feedback { object, id, profile: name, expected, choices }))
+}
+
+/// What a client is told of a choice.
+struct Told {
+    expected: Option<f64>,
+    choices: u64,
+}
+
+/// Names a choice. A profile that is made again has other ids.
+fn feedback_id(profile: &Profile, number: i64) -> String {
+    format!("{:x}-{number}", profile.stamp.created_at)
 }
 
 /// Undo feedback: the profile is learned again, as if it had not been given. Its texts stay stored until the profile is deleted.
@@ -88,22 +109,26 @@ pub(crate) async fn undo(
     Extension(caller): Extension<Caller>,
     Path((name, id)): Path<(String, String)>,
 ) -> Result<Json<UndoneFeedback>, ApiError> {
-    let missing = || ApiError::feedback_not_found(&id);
-    let number: i64 = id.parse().map_err(|_| missing())?;
+    name::check(&name)?;
+    let number = id.rsplit('-').next().and_then(|number| number.parse::<i64>().ok());
+    let number = number.ok_or_else(|| ApiError::feedback_not_found(&id))?;
     let dimensions = LearnedDimensions::served(&shared.state)?;
     let (store, scope) = (shared.store()?, caller.scope());
+    let mut grant = caller.acquire()?;
+    grant.charge(COST)?;
     let prior = population::prior(&shared, &dimensions, &scope, &name).await;
-    let mut choices = 0;
-    let undo = |_: &Profile, stored: &[pad_store::Choice]| -> Result<Revision, ApiError> {
-        if !stored.iter().any(|choice| choice.number == number && choice.undone_at.is_none()) {
-            return Err(missing());
+    let asked = id.clone();
+    let undo = move |profile: &Profile, stored: &[pad_store::Choice]| -> Result<Revision<u64>, ApiError> {
+        let stands = stored.iter().any(|choice| choice.number == number);
+        if !stands || asked != feedback_id(profile, number) {
+            return Err(ApiError::feedback_not_found(&asked));
         }
         let standing = Evidence::standing(&dimensions, stored, Some(number));
         let learned = Learned::of_choices(&dimensions, &standing, &prior)?;
-        choices = learned.posterior.choices as u64;
-        Ok(Revision { append: None, undo: vec![number], learned: Some(learned.to_json()?) })
+        let outcome = learned.posterior.choices as u64;
+        Ok(Revision { append: None, undo: vec![number], learned: Some(learned.to_json()?), outcome })
     };
-    store.revise(&scope, &name, undo).await?;
+    let choices = store.revise(&scope, &name, undo).await?.outcome;
     Ok(Json(UndoneFeedback { object: ObjectKind::Feedback, id, deleted: true, choices }))
 }
 
@@ -119,18 +144,6 @@ async fn made(store: &Store, scope: &Scope, name: &str) -> Result<(), ApiError> 
     }
 }
 
-/// The mean of the answers in these choices. Where there are none, that of the new answers: a single one then differs from it in nothing,
-/// and teaches nothing yet, since long answers have large rewards whatever they say.
-fn typical(choices: &[Choice], new: &[Vec<f64>]) -> Vec<f64> {
-    let mut known: Vec<&[f64]> = choices.iter().flat_map(Choice::answers).collect();
-    if known.is_empty() {
-        known.extend(new.iter().map(Vec::as_slice));
-    }
-    let dimensions = known.first().map_or(0, |answer| answer.len());
-    let mean = |at: usize| known.iter().map(|answer| answer[at]).sum::<f64>() / known.len() as f64;
-    (0..dimensions).map(mean).collect()
-}
-
 /// The probability of a choice between two answers.
 fn probability(known: &Learned, choice: &Choice) -> Option<f64> {
     match choice {
@@ -144,18 +157,4 @@ fn probability(known: &Learned, choice: &Choice) -> Option<f64> {
 
 fn to_json<T: Serialize>(value: &T) -> Result<serde_json::Value, ApiError> {
     serde_json::to_value(value).map_err(|error| ApiError::internal(error.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_typical_is_the_mean_of_the_answers() {
-        let best = Choice::Best { chosen: vec![3.0, 0.0], others: vec![vec![1.0, 2.0], vec![2.0, 1.0]] };
-        let verdict = Choice::Verdict { answer: vec![6.0, 1.0], typical: vec![9.0, 9.0], approved: true };
-        let new = [vec![5.0, 7.0]];
-        assert_eq!(typical(&[best, verdict], &new), [3.0, 1.0]);
-        assert_eq!(typical(&[], &new), [5.0, 7.0]);
-    }
 }

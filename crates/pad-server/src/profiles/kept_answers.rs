@@ -42,8 +42,13 @@ impl KeptAnswers {
         let body = serde_json::to_string(self).map_err(|error| ApiError::internal(error.to_string()))?;
         let lifetime: Duration = shared.state.limits.responses_kept;
         let document = Document { kind: KIND, id: id.to_owned(), person, body, lifetime };
-        shared.store()?.keep(scope, document).await?;
-        Ok(())
+        if shared.store()?.keep(scope, document).await? {
+            return Ok(());
+        }
+        Err(ApiError::unavailable(
+            "store_full",
+            "the store has no room for answers: `store.max_responses` or `store.responses_size`",
+        ))
     }
 
     /// The answers of this id.

@@ -47,8 +47,28 @@ impl Evidence {
             let fits = evidence.of == dimensions.of && evidence.choice.check(dimensions.names.len()).is_ok();
             fits.then_some(evidence.choice)
         };
-        stored.iter().filter(stands).filter_map(read).collect()
+        let mut standing: Vec<Choice> = Vec::new();
+        for mut choice in stored.iter().filter(stands).filter_map(read) {
+            // What was typical when the choice was made may have been undone since.
+            if let Choice::Verdict { answer, typical: of_then, .. } = &mut choice {
+                *of_then = typical(&standing, std::slice::from_ref(answer));
+            }
+            standing.push(choice);
+        }
+        standing
     }
+}
+
+/// The mean of the answers in these choices. Where there are none, that of the new answers: a single one then differs from it in nothing,
+/// and teaches nothing yet, since long answers have large rewards whatever they say.
+pub(super) fn typical(choices: &[Choice], new: &[Vec<f64>]) -> Vec<f64> {
+    let mut known: Vec<&[f64]> = choices.iter().flat_map(Choice::answers).collect();
+    if known.is_empty() {
+        known.extend(new.iter().map(Vec::as_slice));
+    }
+    let dimensions = known.first().map_or(0, |answer| answer.len());
+    let mean = |at: usize| known.iter().map(|answer| answer[at]).sum::<f64>() / known.len() as f64;
+    (0..dimensions).map(mean).collect()
 }
 
 impl Learned {
@@ -124,5 +144,19 @@ pub(super) fn with_learned(set: Preference, profile: &Profile, state: &AppState)
         Preference::Principle(_) if learned.posterior.alignment() >= KNOWN => Preference::Named(weights),
         Preference::Principle(words) => Preference::Principle(words),
         Preference::Ordered(set) => Preference::Ordered(set),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typical_is_the_mean_of_the_answers() {
+        let best = Choice::Best { chosen: vec![3.0, 0.0], others: vec![vec![1.0, 2.0], vec![2.0, 1.0]] };
+        let verdict = Choice::Verdict { answer: vec![6.0, 1.0], typical: vec![9.0, 9.0], approved: true };
+        let new = [vec![5.0, 7.0]];
+        assert_eq!(typical(&[best, verdict], &new), [3.0, 1.0]);
+        assert_eq!(typical(&[], &new), [5.0, 7.0]);
     }
 }

@@ -9,7 +9,7 @@ mod judgement;
 pub(crate) mod kept_answers;
 mod learned;
 pub(crate) mod list;
-mod name;
+pub(crate) mod name;
 pub(crate) mod named;
 mod population;
 pub(crate) mod population_cache;
@@ -33,6 +33,9 @@ use crate::failures::ProfileFailures;
 use crate::generation::guidance::preference_input;
 use crate::state::{AppState, Shared};
 
+/// Bytes of a stored principle in words.
+const LONGEST_PRINCIPLE: usize = 8192;
+
 /// Return a stored profile.
 #[utoipa::path(
     get, path = "/v1/preferences/profiles/{name}", tag = "Preferences", operation_id = "getProfile",
@@ -53,6 +56,7 @@ pub(crate) async fn get(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    name::check(&name)?;
     let found = shared.store()?.profile(&caller.scope(), &name).await?;
     let profile = found.ok_or_else(|| ApiError::profile_not_found(&name))?;
     if precondition::is_known(&headers, profile.stamp)? {
@@ -116,10 +120,12 @@ pub(crate) async fn delete(
     Path(name): Path<String>,
     headers: HeaderMap,
 ) -> Result<Json<DeletedProfile>, ApiError> {
+    name::check(&name)?;
     let (store, scope) = (shared.store()?, caller.scope());
     let current = store.fresh_profile(&scope, &name).await?;
     let expected = precondition::expected(&headers, current.as_ref())?;
     let deleted = store.delete_person(&scope, &name, expected).await?;
+    shared.populations.forget(&scope);
     if deleted.is_nothing() {
         return Err(ApiError::profile_not_found(&name));
     }
@@ -146,6 +152,13 @@ fn by_name(preference: Preference, state: &AppState) -> Result<Preference, ApiEr
         let message = "`preference` is given, but this server has no reward model to steer with";
         return Err(ApiError::invalid("preference", message));
     };
+    if let Preference::Principle(words) = &preference
+        && words.len() > LONGEST_PRINCIPLE
+    {
+        let message =
+            format!("`preference` has {} bytes; allowed: {LONGEST_PRINCIPLE} at most in a profile", words.len());
+        return Err(ApiError::invalid("preference", message));
+    }
     reward.model.resolve(&preference_input(Some(preference.clone())))?;
     Ok(match preference {
         Preference::Ordered(weights) => {

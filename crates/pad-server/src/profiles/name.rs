@@ -5,14 +5,19 @@ use crate::ApiError;
 /// Bytes of a name at most.
 const LONGEST: usize = 256;
 
+/// Whether a profile can have this name.
+pub(crate) fn is_valid(name: &str) -> bool {
+    let plain = !name.is_empty() && name.len() <= LONGEST && !name.chars().any(char::is_control);
+    // Clients and proxies take these two out of paths.
+    plain && name != "." && name != ".."
+}
+
 /// Refuses what names no profile.
 ///
 /// # Errors
 /// 400 with what is allowed.
 pub(super) fn check(name: &str) -> Result<(), ApiError> {
-    let plain = !name.is_empty() && name.len() <= LONGEST && !name.chars().any(char::is_control);
-    // Clients and proxies take these two out of paths.
-    if plain && name != "." && name != ".." {
+    if is_valid(name) {
         return Ok(());
     }
     let message = format!(

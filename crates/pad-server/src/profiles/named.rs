@@ -7,7 +7,7 @@ use pad_reward::Manifest;
 use pad_store::Scope;
 
 use super::learned::with_learned;
-use super::set;
+use super::{name, set};
 use crate::ApiError;
 use crate::generation::guidance::preference_input;
 use crate::state::Shared;
@@ -27,6 +27,7 @@ pub(crate) async fn preference(
     source: PreferenceSource,
 ) -> Result<Preference, ApiError> {
     let (name, place) = (&named.name, source.param());
+    name::check(name).map_err(|error| error.about(place))?;
     let found = shared.store()?.profile(scope, name).await?;
     let profile = found.ok_or_else(|| ApiError::profile_not_found(name).about(place))?;
     let mut preference = with_learned(set::preference(&profile)?, &profile, &shared.state);
@@ -66,7 +67,13 @@ pub(crate) async fn bound(shared: &Shared, scope: &Scope, user: &str) -> Option<
             return None;
         }
     };
-    Some(fitted(with_learned(set::preference(&profile).ok()?, &profile, &shared.state), reward.model.manifest()))
+    let preference = with_learned(set::preference(&profile).ok()?, &profile, &shared.state);
+    let nothing = matches!(&preference, Preference::Named(weights) if weights.is_empty());
+    // A profile that was made by a choice, and is not known yet, does not stand before the key's preference.
+    if nothing && profile.choices > 0 {
+        return None;
+    }
+    Some(fitted(preference, reward.model.manifest()))
 }
 
 /// Without the dimensions that the reward model does not have, and with weights in its range: the profile may have been made for another

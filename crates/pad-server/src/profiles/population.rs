@@ -23,32 +23,33 @@ pub(super) async fn prior(shared: &Shared, dimensions: &LearnedDimensions, scope
     if !shared.state.profiles.population_prior {
         return Prior::unit(count);
     }
-    let population = if let Some(known) = shared.populations.find(scope) {
-        known
-    } else {
-        let read = Arc::new(read(shared, dimensions, scope).await);
-        shared.populations.fill(scope, Arc::clone(&read));
-        read
+    let known = shared.populations.find(scope);
+    let population = match known {
+        Some(known) => Some(known),
+        None => read(shared, dimensions, scope)
+            .await
+            .map(Arc::new)
+            .inspect(|read| shared.populations.fill(scope, Arc::clone(read))),
     };
+    let Some(population) = population else { return Prior::unit(count) };
     let others: Vec<Prior> =
         population.iter().filter(|(user, _)| user != name).map(|(_, prior)| prior.clone()).collect();
     Prior::of_population(count, &others)
 }
 
-async fn read(shared: &Shared, dimensions: &LearnedDimensions, scope: &Scope) -> Vec<(String, Prior)> {
-    let Some(store) = &shared.state.store else { return Vec::new() };
+/// The population; none if it could not be read.
+async fn read(shared: &Shared, dimensions: &LearnedDimensions, scope: &Scope) -> Option<Vec<(String, Prior)>> {
+    let store = shared.state.store.as_ref()?;
+    let known = |profile: pad_store::Profile| {
+        let learned = Learned::read(dimensions, &profile)?;
+        let enough = learned.posterior.choices >= LEAST_CHOICES as usize;
+        enough.then(|| (profile.name, learned.posterior.as_prior()))
+    };
     match store.learned_profiles(scope, LEAST_CHOICES, LATEST).await {
-        Ok(profiles) => {
-            let known = |profile: pad_store::Profile| {
-                let learned = Learned::read(dimensions, &profile)?;
-                (learned.posterior.choices >= LEAST_CHOICES as usize)
-                    .then(|| (profile.name, learned.posterior.as_prior()))
-            };
-            profiles.into_iter().filter_map(known).collect()
-        }
+        Ok(profiles) => Some(profiles.into_iter().filter_map(known).collect()),
         Err(error) => {
             tracing::debug!(%error, "a profile is learned without the population's prior");
-            Vec::new()
+            None
         }
     }
 }

@@ -30,6 +30,11 @@ impl PopulationCache {
         self.0.get(scope)
     }
 
+    /// Somebody of it was deleted.
+    pub(super) fn forget(&self, scope: &Scope) {
+        self.0.invalidate(scope);
+    }
+
     pub(super) fn fill(&self, scope: &Scope, population: Population) {
         self.0.insert(scope.clone(), population);
     }

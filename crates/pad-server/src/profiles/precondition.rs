@@ -87,6 +87,12 @@ fn tags(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Tags>, ApiError
             listed.push((weak, tag.to_owned()));
         }
     }
+    if listed.is_empty() && headers.contains_key(name) {
+        return Err(ApiError::invalid(
+            name.as_str(),
+            format!("`{name}` is empty; allowed: entity tags, or no such header"),
+        ));
+    }
     Ok((!listed.is_empty()).then_some(Tags::Listed(listed)))
 }
 

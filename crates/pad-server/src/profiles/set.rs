@@ -2,6 +2,7 @@
 
 use pad_api::Preference;
 use pad_store::Profile;
+use serde::Deserialize;
 
 use crate::ApiError;
 
@@ -10,8 +11,9 @@ use crate::ApiError;
 /// # Errors
 /// 500 if what is stored is no preference.
 pub(super) fn preference(profile: &Profile) -> Result<Preference, ApiError> {
-    Preference::from_value(&profile.preference).map_err(|error| {
-        tracing::error!(%error, "a stored profile is no preference");
+    // Not as a header is read, where `a=b` is a weight: here it is a principle. What is wrong may hold the user's words.
+    Preference::deserialize(&profile.preference).map_err(|_| {
+        tracing::error!("a stored profile is no preference");
         ApiError::internal(format!("the stored profile `{}` cannot be read", profile.name))
     })
 }

@@ -73,12 +73,15 @@ impl CheckedResponseRequest {
         let state = &shared.state;
         let metadata = request.metadata.unwrap_or_default();
         check_metadata(&metadata)?;
-        let owner = ResponseOwner { scope: caller.scope(), person: steering.person.clone() };
+        let mut owner = ResponseOwner { scope: caller.scope(), person: steering.person.clone() };
         let mut conversation = match &request.previous_response_id {
             None => Vec::new(),
             Some(id) => {
                 let found = stored::find(shared, &owner.scope, id).await;
-                found.map_err(|error| error.about("previous_response_id"))?.conversation
+                let found = found.map_err(|error| error.about("previous_response_id"))?;
+                // What was said before is about the same person, named or not.
+                owner.person = owner.person.or(found.person);
+                found.conversation
             }
         };
         let before = conversation.len();

@@ -100,7 +100,7 @@ impl ResponseDraft {
         if self.response.store {
             let mut conversation = std::mem::take(&mut self.conversation);
             conversation.push(self.turn());
-            let stored = StoredResponse { response: self.response.clone(), conversation };
+            let stored = StoredResponse { response: self.response.clone(), conversation, person: None };
             self.response.store = stored::keep(&self.shared, &self.owner, &stored).await;
         }
         self.response.clone()

@@ -16,6 +16,9 @@ const KIND: &str = "response";
 pub(crate) struct StoredResponse {
     pub(crate) response: Response,
     pub(crate) conversation: Vec<Message>,
+    /// The user that it is about; in a column of its own.
+    #[serde(skip)]
+    pub(crate) person: Option<String>,
 }
 
 /// Whose responses these are.
@@ -53,7 +56,9 @@ pub(crate) async fn find(shared: &Shared, scope: &Scope, id: &str) -> Result<Sto
     let missing = || ApiError::response_not_found(id);
     let store = shared.state.store.as_ref().ok_or_else(missing)?;
     let found = store.document(scope, KIND, id).await?.ok_or_else(missing)?;
-    serde_json::from_str(&found.body).map_err(|error| pad_store::StoreError::Damaged(error.to_string()).into())
+    let stored = serde_json::from_str::<StoredResponse>(&found.body);
+    let stored = stored.map_err(|error| pad_store::StoreError::Damaged(error.to_string()))?;
+    Ok(StoredResponse { person: found.person, ..stored })
 }
 
 /// Forget the response of this id.

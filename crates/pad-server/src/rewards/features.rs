@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use pad_engine::{ScoreRequest, Scored};
+use pad_decode::Term;
+use pad_engine::{LaneSpec, ScoreRequest, Scored, Tenant};
 use pad_reward::{Comparison, LanePlan, Prompt};
 use pad_text::Message;
 use serde::{Deserialize, Serialize};
 
 use super::worth::Worth;
 use crate::auth::Caller;
+use crate::preparation::prepare;
 use crate::state::{AppState, Reward, Shared};
 use crate::{ApiError, lanes};
 
@@ -47,39 +49,60 @@ pub(crate) async fn features(
     conversation: &[Message],
     answers: &[GivenAnswer],
 ) -> Result<Vec<Vec<f64>>, ApiError> {
-    let mut features = Vec::with_capacity(answers.len());
-    for answer in answers {
-        features.push(of_answer(shared, caller, conversation.to_vec(), answer.clone()).await?);
+    let (asked, told, all) = (Arc::clone(shared), conversation.to_vec(), answers.to_vec());
+    let plans = prepare(move || plans(&asked.state, &told, &all)).await?;
+    let mut readings = Vec::with_capacity(plans.len());
+    for (plan, answer) in plans {
+        let lanes = lanes::specs(shared.state.reward.as_ref(), plan.base, plan.lanes)?;
+        readings.push(Reading { lanes, answer, terms: plan.terms, names: plan.dimensions });
+    }
+    // All of them are charged before the first is read: a part of them is of no use.
+    let mut grant = caller.acquire()?;
+    grant.charge(readings.iter().map(Reading::rows).sum())?;
+    let mut features = Vec::with_capacity(readings.len());
+    for reading in readings {
+        features.push(reading.features(shared, grant.tenant(None)).await?);
     }
     Ok(features)
 }
 
-async fn of_answer(
-    shared: &Arc<Shared>,
-    caller: &Caller,
-    conversation: Vec<Message>,
-    answer: GivenAnswer,
-) -> Result<Vec<f64>, ApiError> {
-    let mut grant = caller.acquire()?;
-    let asked = Arc::clone(shared);
-    let prepared = tokio::task::spawn_blocking(move || prepare(&asked.state, conversation, &answer)).await;
-    let (plan, answer) = prepared.map_err(|_| ApiError::internal("the answer could not be prepared"))??;
-    let lanes = lanes::specs(shared.state.reward.as_ref(), plan.base, plan.lanes)?;
-    let prompt = lanes.first().map_or(0, |base| base.prompt.len()) + answer.len();
-    grant.charge(lanes.iter().map(|lane| (lane.prompt.len() + answer.len()) as u64).sum())?;
-    let request = ScoreRequest { lanes, answer: Arc::clone(&answer), top: 0, tenant: grant.tenant(None) };
-    let Scored { scores, .. } = shared.state.engine.score(&request)?.result().await?;
-    shared.metrics.admitted(prompt);
-    let worth = Worth { scores, answer, terms: plan.terms, names: plan.dimensions };
-    let sums = worth.by_dimension();
-    let of = |name: &String| {
-        let sum = sums.iter().find(|(known, _)| known == name).map(|(_, sum)| *sum);
-        sum.ok_or_else(|| ApiError::internal("the reward model leaves a dimension out"))
-    };
-    reward_model(&shared.state)?.model.dimensions().iter().map(|dimension| of(&dimension.name)).collect()
+/// An answer that is to be read.
+struct Reading {
+    lanes: Vec<LaneSpec>,
+    answer: Arc<[u32]>,
+    terms: Vec<Term>,
+    names: Vec<String>,
 }
 
-fn prepare(
+impl Reading {
+    /// Rows of the prompt and the answer, all lanes together.
+    fn rows(&self) -> u64 {
+        self.lanes.iter().map(|lane| (lane.prompt.len() + self.answer.len()) as u64).sum()
+    }
+
+    async fn features(self, shared: &Shared, tenant: Tenant) -> Result<Vec<f64>, ApiError> {
+        let Self { lanes, answer, terms, names } = self;
+        let prompt = lanes.first().map_or(0, |base| base.prompt.len()) + answer.len();
+        let request = ScoreRequest { lanes, answer: Arc::clone(&answer), top: 0, tenant };
+        let Scored { scores, .. } = shared.state.engine.score(&request)?.result().await?;
+        shared.metrics.admitted(prompt);
+        let sums = Worth { scores, answer, terms, names }.by_dimension();
+        let of = |name: &String| {
+            let sum = sums.iter().find(|(known, _)| known == name).map(|(_, sum)| *sum);
+            sum.ok_or_else(|| ApiError::internal("the reward model leaves a dimension out"))
+        };
+        reward_model(&shared.state)?.model.dimensions().iter().map(|dimension| of(&dimension.name)).collect()
+    }
+}
+
+/// The lanes that read an answer, and its tokens.
+type Planned = (LanePlan, Arc<[u32]>);
+
+fn plans(state: &AppState, conversation: &[Message], answers: &[GivenAnswer]) -> Result<Vec<Planned>, ApiError> {
+    answers.iter().map(|answer| plan(state, conversation.to_vec(), answer)).collect()
+}
+
+fn plan(
     state: &AppState,
     conversation: Vec<Message>,
     answer: &GivenAnswer,

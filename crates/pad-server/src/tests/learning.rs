@@ -10,7 +10,7 @@ use super::client::{Answer, bare, chat, hello, post, post_chat, send};
 use super::model::{ANSWER, Behaviour, STEERED};
 use super::responses::{response, text};
 use super::server::state;
-use crate::ProfileRules;
+use crate::{ApiKey, ApiKeys, ProfileRules};
 
 const ALICE: &str = "/v1/preferences/profiles/alice";
 
@@ -260,4 +260,41 @@ async fn what_others_prefer_is_where_a_profile_begins_if_the_settings_say_so() {
         assert_eq!(first > 0.6, surprise, "{first}");
         assert!(surprise || (first - 0.5).abs() < 1e-12, "nothing is known of a user who has not chosen: {first}");
     }
+}
+
+#[tokio::test]
+async fn a_profile_that_is_made_again_has_other_choices() {
+    let app = app();
+    let old = given(&app, loud()).await["id"].clone();
+    assert_eq!(send(&app, bare(Method::DELETE, ALICE)).await.status, 200);
+    let new = given(&app, loud()).await["id"].clone();
+    assert_ne!(old, new);
+    assert_eq!(undo(&app, &old).await.status, 404, "it was deleted with the profile");
+    assert_eq!(undo(&app, &new).await.status, 200);
+    let mut large = loud();
+    large["messages"][0]["content"] = json!("x".repeat(300 << 10));
+    let answer = give(&app, large).await;
+    assert_eq!(answer.status, 400, "{}", answer.text);
+}
+
+#[tokio::test]
+async fn choices_count_against_a_keys_tokens() {
+    let mut state = state(Behaviour::default());
+    state.keys = ApiKeys::new([ApiKey::new("k").rated(1000)]);
+    let app = crate::app(state);
+    let give = |body: Value| {
+        let mut request = post(&format!("{ALICE}/feedback"), body.to_string());
+        request.headers_mut().insert("authorization", "Bearer k".parse().expect("a header"));
+        let app = &app;
+        async move { send(app, request).await }
+    };
+    let mut request = post_chat(hello(json!({"store": true, "n": 2})).to_string());
+    request.headers_mut().insert("authorization", "Bearer k".parse().expect("a header"));
+    let stored = send(&app, request).await.json();
+    let thumb = json!({"id": stored["id"], "thumb": "up"});
+    let mut statuses = Vec::new();
+    for _ in 0..80 {
+        statuses.push(give(thumb.clone()).await.status.as_u16());
+    }
+    assert!(statuses.contains(&200) && statuses.ends_with(&[429]), "{statuses:?}");
 }

@@ -227,3 +227,43 @@ async fn all_that_is_stored_about_a_user_is_exported_and_deleted() {
     let again = ask(&app, Method::DELETE, &format!("{PROFILES}/alice"), &[], None).await;
     assert_eq!((again.status.as_u16(), again.error()["code"].as_str()), (404, Some("profile_not_found")));
 }
+
+/// Words that would be weights in a header are words in a profile.
+#[tokio::test]
+async fn words_stay_words() {
+    let app = app([]);
+    for words in ["tone=friendly", "profile=bob", "loud=1", "a=b,c=d"] {
+        made(&app, &[], words.split('=').next().expect("a name"), json!(words)).await;
+        let name = words.split('=').next().expect("a name");
+        let path = format!("{PROFILES}/{name}");
+        let read = ask(&app, Method::GET, &path, &[], None).await;
+        assert_eq!((read.status.as_u16(), &read.json()["preference"]), (200, &json!(words)), "{}", read.text);
+    }
+    let listed = ask(&app, Method::GET, PROFILES, &[], None).await;
+    assert_eq!(listed.json()["data"].as_array().map(Vec::len), Some(4), "{}", listed.text);
+    let long = put(&app, &[], "long", json!("x".repeat(10_000))).await;
+    assert_eq!((long.status.as_u16(), &long.error()["param"]), (400, &json!("preference")));
+}
+
+#[tokio::test]
+async fn what_names_no_profile_is_refused_everywhere() {
+    let app = app([]);
+    let long = "x".repeat(257);
+    for name in ["a%00", long.as_str()] {
+        for (method, rest) in
+            [(Method::GET, ""), (Method::DELETE, ""), (Method::GET, "/export"), (Method::DELETE, "/feedback/1-1")]
+        {
+            let path = format!("{PROFILES}/{name}{rest}");
+            let answer = ask(&app, method.clone(), &path, &[], None).await;
+            assert_eq!((answer.status.as_u16(), &answer.error()["param"]), (400, &json!("name")), "{method} {path}");
+        }
+    }
+    assert_eq!(said(&app, &[], json!({"user": "a\u{0}"})).await, plain("default"), "nobody has this name");
+    let named =
+        ask(&app, Method::POST, "/v1/chat/completions", &[], Some(hello(json!({"preference": {"profile": long}}))))
+            .await;
+    assert_eq!((named.status.as_u16(), &named.error()["param"]), (400, &json!("preference")));
+    let empty =
+        ask(&app, Method::PUT, &format!("{PROFILES}/x"), &[("if-match", "")], Some(json!({"preference": {}}))).await;
+    assert_eq!((empty.status.as_u16(), &empty.error()["param"]), (400, &json!("if-match")));
+}

@@ -5,7 +5,7 @@ use crate::{Expected, NewChoice, Revision, Scope, Store, StoreError};
 
 fn choice(evidence: i64) -> Revision {
     let append = NewChoice { evidence: json!(evidence), content: json!({"chosen": "text"}) };
-    Revision { append: Some(append), learned: None, undo: Vec::new() }
+    Revision { append: Some(append), ..Revision::default() }
 }
 
 async fn with_alice(store: &Store) -> Scope {
@@ -21,18 +21,18 @@ async fn a_revision_is_made_of_what_is_there() {
     let missing = store.revise(&scope, "bob", |_, _| Ok::<_, StoreError>(choice(1))).await;
     assert!(matches!(missing, Err(StoreError::Missing(name)) if name == "bob"));
     for number in 1..=3 {
-        let revised = store.revise(&scope, "alice", |profile, choices| {
+        let revised = store.revise(&scope, "alice", move |profile, choices| {
             assert_eq!((profile.choices, choices.len()), (number - 1, (number - 1) as usize));
             let sum = choices.iter().filter_map(|choice| choice.evidence.as_i64()).sum::<i64>() + number;
             Ok::<_, StoreError>(Revision { learned: Some(json!({"sum": sum})), ..choice(number) })
         });
-        let revised = revised.await.expect("revised");
+        let revised = revised.await.expect("revised").profile;
         assert_eq!((revised.choices, revised.stamp.version), (number, number + 1));
     }
     let alice = store.profile(&scope, "alice").await.expect("read").expect("a profile");
     assert_eq!(alice.learned, Some(json!({"sum": 6})));
-    let undone = Revision { undo: vec![2], ..Revision::default() };
-    let undone = store.revise(&scope, "alice", |_, _| Ok::<_, StoreError>(undone)).await.expect("revised");
+    let undone: Revision = Revision { undo: vec![2], ..Revision::default() };
+    let undone = store.revise(&scope, "alice", |_, _| Ok::<_, StoreError>(undone)).await.expect("revised").profile;
     assert_eq!((undone.learned, undone.choices), (alice.learned.clone(), 3), "what is not said stays");
     let choices = store.choices(&scope, "alice", 0, 10).await.expect("listed");
     let shown: Vec<_> = choices.iter().map(|choice| (choice.number, choice.undone_at.is_some())).collect();
@@ -67,7 +67,7 @@ async fn of_many_choices_at_once_none_is_lost() {
     for number in 0..100 {
         let (store, scope) = (servers[number % 2].clone(), scope.clone());
         tasks.push(tokio::spawn(async move {
-            let revised = store.revise(&scope, "alice", |_, choices| {
+            let revised = store.revise(&scope, "alice", move |_, choices| {
                 let learned = Some(json!({"choices": choices.len() + 1}));
                 Ok::<_, StoreError>(Revision { learned, ..choice(number as i64) })
             });
@@ -85,4 +85,24 @@ async fn of_many_choices_at_once_none_is_lost() {
         said.iter().map(|choice| choice.evidence.clone()).collect::<Vec<_>>(),
         (0..100).map(|n| json!(n)).collect::<Vec<_>>()
     );
+}
+
+/// A client that goes away while its choice is stored: either it counts or it does not, and the next one finds a free lock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_begun_comes_to_its_end_whoever_waits_for_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = file(&folder);
+    let scope = with_alice(&store).await;
+    for number in 0..50 {
+        let revised = store.revise(&scope, "alice", move |_, _| Ok::<_, StoreError>(choice(number)));
+        let waited = tokio::time::timeout(std::time::Duration::from_micros(100 * number as u64), revised);
+        let _ = waited.await;
+    }
+    let last = store.revise(&scope, "alice", |profile, choices| {
+        assert_eq!(profile.choices, choices.len() as i64);
+        Ok::<_, StoreError>(choice(50))
+    });
+    let profile = last.await.expect("the lock is free").profile;
+    let cached = store.profile(&scope, "alice").await.expect("read").expect("a profile");
+    assert_eq!(cached.stamp, profile.stamp, "the cache has heard of all of them");
 }

@@ -68,3 +68,20 @@ async fn what_is_too_old_is_not_there() {
     assert!(find(&store, "old").await.is_none());
     assert!(!store.forget(&Scope::common(), "response", "old").await.expect("the store answers"));
 }
+
+#[tokio::test]
+async fn whoever_has_most_loses_most() {
+    let (store, theirs) = (small(), Scope::of_owner("them"));
+    let old = || store.document(&theirs, "response", "old");
+    store.keep(&theirs, response("old", "said")).await.expect("kept");
+    for number in 0..2 * MOST {
+        keep(&store, &number.to_string(), "said").await;
+    }
+    assert!(old().await.expect("read").is_some(), "it is older than all of the others");
+    assert!(find(&store, "15").await.is_some() && find(&store, "8").await.is_none());
+    let large = "x".repeat(MOST_BYTES as usize / 3);
+    for number in 0..6 {
+        keep(&store, &format!("large {number}"), &large).await;
+    }
+    assert!(old().await.expect("read").is_some() && find(&store, "large 3").await.is_none());
+}

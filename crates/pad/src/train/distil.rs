@@ -50,7 +50,7 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
     let traces = args.out.join("traces.jsonl");
     let mut output = Output::open(&traces)?;
     // Before the server, so that a wrong model is named first.
-    let files = pull::base_model(&settings, environment)?;
+    let files = pull::base_model(&settings, environment, pull::on_terminal)?;
     let dimensions = collect(args, &settings, environment, fitting.seed, &mut output, &stop)?;
 
     pad_model::work_alone();

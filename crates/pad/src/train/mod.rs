@@ -37,7 +37,7 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
     let descriptions = args.descriptions()?;
     let (pairs, held_out) = (read(&args.data)?, read(&args.held_out)?);
     let settings = Settings::load(None, environment, args.layer())?;
-    let files = pull::base_model(&settings, environment)?;
+    let files = pull::base_model(&settings, environment, pull::on_terminal)?;
     let threads = if args.threads == 0 { cores::physical() } else { args.threads };
     let (backbone, chat) = load(&files)?;
 
