@@ -11,8 +11,9 @@ import re
 import statistics
 import sys
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
-CHOICES, TESTS, SEEDS, LENGTH = 12, 20, (1, 2), 96
+CHOICES, TESTS, SEEDS, LENGTH, AT_ONCE = 12, 20, (1, 2), 96, 10
 
 
 def send(url, path, body=None, method=None):
@@ -89,7 +90,8 @@ def main():
         }
         rows = {}
         for arm, ask in arms.items():
-            answers = [[ask(prompt, seed) for prompt in test] for seed in SEEDS]
+            with ThreadPoolExecutor(AT_ONCE) as pool:
+                answers = [list(pool.map(ask, test, [seed] * len(test))) for seed in SEEDS]
             flat = [text for texts in answers for text in texts]
             rows[arm] = {
                 "mean": statistics.fmean(map(measure, flat)),
