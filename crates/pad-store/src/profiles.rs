@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::database::{reading, writing};
+use crate::database::{reading, transacting};
 use crate::profile::{ProfileRow, columns};
 use crate::time::unique_now;
 use crate::{Profile, Scope, Stamp, Store, StoreError};
@@ -152,12 +152,15 @@ impl Store {
                     Expected::Present => (REPLACE, None),
                     Expected::State(stamp) => (REPLACE_STATE, Some(stamp)),
                 };
-                Ok(writing!(database, pool => {
+                // A transaction of its own: SQLite gives the row before it writes, and a failure after that would go unheard.
+                Ok(transacting!(database, transaction => {
                     let mut query = sqlx::query_as(statement).bind(scope.name()).bind(name).bind(text).bind(now);
                     if let Some(Stamp { created_at, version }) = state {
                         query = query.bind(created_at).bind(version);
                     }
-                    query.fetch_optional(pool).await?
+                    let row = query.fetch_optional(&mut *transaction).await?;
+                    transaction.commit().await?;
+                    row
                 }))
             })
             .await;
