@@ -98,7 +98,12 @@ impl Database {
                 let file = Some(DatabaseFile::make(path)?);
                 let options = of_file(path, patience);
                 let pool = || SqlitePoolOptions::new().acquire_timeout(patience);
-                let write = pool().max_connections(1).connect_with(options.clone()).await?;
+                // After a commit that failed (the disk is full), SQLite has no transaction and sqlx has one: such a connection is closed.
+                let write = pool().max_connections(1).after_release(|connection, _| {
+                    let sound = !connection.is_in_transaction();
+                    Box::pin(async move { Ok(sound) })
+                });
+                let write = write.connect_with(options.clone()).await?;
                 schema::of_sqlite(&write).await?;
                 Ok(Self::Sqlite { read: pool().max_connections(READERS).connect_lazy_with(options), write, file })
             }
