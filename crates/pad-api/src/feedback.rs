@@ -72,7 +72,7 @@ pub enum Thumb {
 
 /// Feedback that was stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
-#[schema(example = json!({"object": "preference_profile.feedback", "id": "7", "profile": "alice", "expected": 0.62, "choices": 7}))]
+#[schema(example = json!({"object": "preference_profile.feedback", "id": "19b2f3a4c00-7", "profile": "alice", "expected": 0.62, "choices": 7}))]
 pub struct Feedback {
     /// Always `preference_profile.feedback`.
     pub object: ObjectKind,

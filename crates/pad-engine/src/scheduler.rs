@@ -155,8 +155,8 @@ impl Scheduler {
             let free = self.running.len() < self.bounds.sequences;
             let Some(next) = self.waiting.get_mut(at) else { return };
             let (owner, waited) = (next.owner, next.first_wait());
-            let admitted = if free { next.admit(&mut self.pools) } else { Err(next.missing(&mut self.pools)) };
-            let Err(missing) = admitted else {
+            let admitted = free.then(|| next.admit(&mut self.pools));
+            if let Some(Ok(())) = admitted {
                 waited.into_iter().for_each(|waited| self.tally.queue_times.record(waited));
                 let Some(mut sequence) = self.waiting.remove(at) else { return };
                 sequence.served = self.step;
@@ -164,8 +164,15 @@ impl Scheduler {
                     sequence.lanes.iter().map(|lane| (lane.len() - lane.pending()) as u64).sum::<u64>();
                 self.running.push(sequence);
                 continue;
+            }
+            if load(&self.running, owner) > 0 {
+                return;
+            }
+            let missing = match admitted {
+                Some(Err(missing)) => missing,
+                _ => next.missing(&mut self.pools),
             };
-            if load(&self.running, owner) > 0 || !self.can_be_freed(owner, &missing) {
+            if !self.can_be_freed(owner, &missing) {
                 return;
             }
             let Some(youngest) = youngest_of_heaviest(&self.running, |other| other != owner) else { return };

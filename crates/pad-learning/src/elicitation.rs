@@ -67,11 +67,9 @@ fn entropy(p: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scale::Scale;
 
     fn posterior(mean: [f64; 2], variances: [f64; 2]) -> Posterior {
-        let covariance = vec![vec![variances[0], 0.0], vec![0.0, variances[1]]];
-        Posterior { scale: Scale(vec![1.0, 1.0]), mean: mean.to_vec(), covariance, width: 1.0, choices: 1 }
+        Posterior::independent(mean, variances, [1.0, 1.0])
     }
 
     #[test]

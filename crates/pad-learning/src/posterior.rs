@@ -104,6 +104,15 @@ fn mixture(dimensions: usize, fits: &[Laplace], shares: &[f64]) -> (Vec<f64>, Sy
 }
 
 #[cfg(test)]
+impl Posterior {
+    /// Two weights that are known independently of each other.
+    pub(crate) fn independent(mean: [f64; 2], variances: [f64; 2], scale: [f64; 2]) -> Self {
+        let covariance = vec![vec![variances[0], 0.0], vec![0.0, variances[1]]];
+        Self { scale: Scale(scale.to_vec()), mean: mean.to_vec(), covariance, width: 1.0, choices: 1 }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

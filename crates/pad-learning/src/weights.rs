@@ -28,11 +28,9 @@ pub(crate) fn clamped(weights: &[f64], strength: f64, bounds: &[[f64; 2]]) -> Ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scale::Scale;
 
     fn posterior(mean: [f64; 2], variance: f64) -> Posterior {
-        let covariance = vec![vec![variance, 0.0], vec![0.0, variance]];
-        Posterior { scale: Scale(vec![2.0, 1.0]), mean: mean.to_vec(), covariance, width: 1.0, choices: 1 }
+        Posterior::independent(mean, [variance, variance], [2.0, 1.0])
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 import { signal } from "@preact/signals";
 import { Answer } from "./answer.js";
+import { randomName } from "./random-name.js";
 
-const name = () => Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+const name = () => randomName(8);
 
 /** The versions of one pane's answer to one prompt, and which of them is shown. */
 export class Lane {

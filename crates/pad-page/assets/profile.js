@@ -4,6 +4,7 @@ import { computed, signal } from "@preact/signals";
 import { announce } from "./announcer.js";
 import { notice } from "./library.js";
 import { wire } from "./preference.js";
+import { randomName } from "./random-name.js";
 import { prefer } from "./settings.js";
 import * as server from "./server.js";
 import { offer } from "./steering.js";
@@ -12,7 +13,7 @@ const NAME = "pad.profile";
 
 /** The profile's name: made up, since the page knows nobody's. */
 function named() {
-  const made = `page-${Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+  const made = `page-${randomName(12)}`;
   try {
     const known = localStorage.getItem(NAME) ?? made;
     localStorage.setItem(NAME, known);
@@ -32,6 +33,15 @@ export const profile = signal(null);
 
 /** What was learned, or null. */
 export const learned = computed(() => profile.value?.learned ?? null);
+
+/** What is known of the reader, in a sentence. */
+export const known = computed(() => (learned.value?.words ? `You like it ${learned.value.words}.` : "Nothing is certain yet."));
+
+/** How many choices that rests on. */
+export const counted = computed(() => {
+  const choices = learned.value?.choices ?? 0;
+  return choices === 0 ? "No choice yet" : choices === 1 ? "One choice" : `${choices} choices`;
+});
 
 /** How far a reader's choices were foreseen: their mean probability, and of how many. */
 export const foreseen = signal({ sum: 0, count: 0 });
@@ -57,7 +67,7 @@ export async function choose(body) {
   if (!feedback) return null;
   if (feedback.expected !== null) foreseen.value = { sum: foreseen.value.sum + feedback.expected, count: foreseen.value.count + 1 };
   await load();
-  announce(`Your choice was kept. ${learned.value?.words || "Nothing is certain yet"}.`);
+  announce(`Your choice was kept. ${known.value}`);
   return feedback;
 }
 

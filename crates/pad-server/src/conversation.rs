@@ -22,6 +22,11 @@ pub(crate) fn template_messages(messages: Vec<ChatMessage>) -> Vec<Message> {
     messages.into_iter().map(template_message).collect()
 }
 
+/// What the user says last.
+pub(crate) fn last_question(messages: &[Message]) -> Option<&str> {
+    messages.iter().rev().find(|message| message.role == "user").map(|message| message.content.as_str())
+}
+
 fn template_message(mut message: ChatMessage) -> Message {
     let calls = message.take_calls();
     let optional = [

@@ -13,6 +13,7 @@ use crate::connection::ConnectionLimits;
 use crate::generation::guidance::Guidance;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::Metrics;
+use crate::profiles::dimensions::LearnedDimensions;
 use crate::profiles::population_cache::PopulationCache;
 use crate::unknown_fields::UnknownFields;
 use crate::{AllowedHosts, ApiError, ApiKeys, Origins, Preset};
@@ -216,6 +217,8 @@ pub(crate) struct Shared {
     pub(crate) grammars: Grammars,
     /// What users prefer, as the prior of others.
     pub(crate) populations: PopulationCache,
+    /// The dimensions that profiles are learned in, once somebody asked for them.
+    pub(crate) learned_dimensions: OnceLock<Arc<LearnedDimensions>>,
 }
 
 impl Shared {
@@ -229,6 +232,7 @@ impl Shared {
             document: OnceLock::new(),
             grammars,
             populations: PopulationCache::default(),
+            learned_dimensions: OnceLock::new(),
         }
     }
 

@@ -1,7 +1,7 @@
 // What was learned of the reader: in words, and each dimension's weight with its uncertainty.
 
 import { html } from "../html.js";
-import { follow, foreseen, forget, keep, learned, learns, profile } from "../profile.js";
+import { counted, follow, foreseen, forget, keep, known, learned, learns, profile } from "../profile.js";
 import { isPlain } from "../preference.js";
 import { edited, sides, view } from "../settings.js";
 import { dimensions } from "../steering.js";
@@ -16,19 +16,17 @@ const part = (number) => Math.min(1, Math.max(0, (number + END) / (2 * END)));
 /** A weight as a mark, and two standard deviations around it as a bar. */
 function Bar({ name, mean, deviation }) {
   const places = { "--at": part(mean), "--from": part(mean - 2 * deviation), "--to": part(mean + 2 * deviation) };
-  const known = Math.abs(mean) > 1.3 * deviation;
+  const certain = Math.abs(mean) > 1.3 * deviation;
   return html`
-    <div class=${`learned-bar ${known ? "known" : ""}`}>
+    <div class=${`learned-bar ${certain ? "known" : ""}`}>
       <dt>${name}</dt>
       <dd><span class="range" style=${places} role="img" aria-label=${`${mean.toFixed(1)}, give or take ${(2 * deviation).toFixed(1)}`} /></dd>
     </div>`;
 }
 
-const told = (choices) => (choices === 0 ? "No choice yet" : choices === 1 ? "One choice" : `${choices} choices`);
-
 export function LearnedProfile() {
   if (!learns.value) return null;
-  const known = learned.value;
+  const weights = learned.value?.dimensions;
   const side = view.value === "one" ? 1 : edited.value;
   const { sum, count } = foreseen.value;
   return html`
@@ -37,9 +35,9 @@ export function LearnedProfile() {
         <button class="quiet" title="Choose between two answers of the server's" onClick=${() => (asking.value = true)}><${Icon} name="sliders" />Ask me</button></div>
       ${!profile.value && html`<p class="hint">Choose between two answers, and the server learns what you prefer.</p>`}
       ${profile.value && html`
-        <p><b>${known?.words ? `You like it ${known.words}.` : "Nothing is certain yet."}</b>
-          <small> ${told(known?.choices ?? 0)}${count > 0 && `, foreseen with ${Math.round((100 * sum) / count)} % on average`}.</small></p>
-        ${known && html`<dl>${dimensions.value.filter(({ name }) => known.dimensions[name]).map(({ name }) => html`<${Bar} key=${name} name=${name} ...${known.dimensions[name]} />`)}</dl>`}`}
+        <p><b>${known.value}</b>
+          <small> ${counted.value}${count > 0 && `, foreseen with ${Math.round((100 * sum) / count)} % on average`}.</small></p>
+        ${weights && html`<dl>${dimensions.value.filter(({ name }) => weights[name]).map(({ name }) => html`<${Bar} key=${name} name=${name} ...${weights[name]} />`)}</dl>`}`}
       <div class="pair">
         ${profile.value && html`<button onClick=${() => follow(side)}>Use it ${view.value === "compare" && `in the ${["left", "right"][side]} pane`}</button>`}
         ${!isPlain(sides.value[side]) && html`<button class="quiet" title="Begin the profile with what this pane prefers" onClick=${() => keep(sides.value[side])}>Keep these weights</button>`}

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { html } from "../html.js";
-import { choose, learned, question } from "../profile.js";
+import { choose, counted, known, learned, question } from "../profile.js";
 import { length } from "../settings.js";
 import { Icon } from "./icon.js";
 
@@ -58,6 +58,6 @@ export function QuestionDialog() {
           </div>
           <button class="quiet" onClick=${next}>Neither: ask something else</button>`
         : html`<p class="hint" role="status">Two answers are being written …</p>`}
-      ${learned.value && html`<p class="hint">${learned.value.choices === 1 ? "One choice" : `${learned.value.choices} choices`} so far. ${learned.value.words ? `You like it ${learned.value.words}.` : "Nothing is certain yet."}</p>`}
+      ${learned.value && html`<p class="hint">${counted.value} so far. ${known.value}</p>`}
     </dialog>`;
 }

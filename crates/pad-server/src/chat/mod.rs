@@ -17,7 +17,7 @@ use crate::generation::envelope::Envelope;
 use crate::generation::options::GenerationOptions;
 use crate::generation::request::GenerationRequest;
 use crate::generation::{self, sse};
-use crate::profiles::examples::{examples, question};
+use crate::profiles::examples::examples;
 use crate::standing_preference::{Asked, Steering};
 use chunks::ChatChunks;
 use kept::AnswersToKeep;
@@ -40,14 +40,15 @@ pub(crate) async fn create(request: ApiRequest<ChatRequest>) -> Result<Response,
         model: body.model.as_deref(),
     };
     let steering = standing.settle(asked, &shared).await?;
-    let examples = examples(&shared, &caller.scope(), &steering, &question(&body.messages)).await;
-    let Steering { preference, source, person, .. } = steering;
     // A continued answer is a fragment, so it is not stored.
     let whole = !body.continue_final_message.unwrap_or(false);
     let store = body.store.unwrap_or(false) && whole && shared.state.store.is_some();
     let conversation = store.then(|| template_messages(body.messages.clone()));
-    let request = GenerationRequest { preference, preference_source: source, ..request::generation_request(body)? };
-    let options = GenerationOptions::check(request.with_examples(&examples), &shared.state)?;
+    let request = request::generation_request(body)?;
+    let examples = examples(&shared, &caller.scope(), steering.profile(), request.question()).await;
+    let Steering { preference, source, person, .. } = steering;
+    let request = GenerationRequest { preference, preference_source: source, ..request.with_examples(&examples) };
+    let options = GenerationOptions::check(request, &shared.state)?;
     let generation = generation::start(&shared, &options, caller.acquire()?).await?;
     let envelope = Envelope::new(&shared.state.model, "chatcmpl-");
     let kept =

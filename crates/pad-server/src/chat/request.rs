@@ -9,9 +9,6 @@ use crate::generation::request::{FieldNames, GenerationRequest};
 use crate::generation::sampling::sampling_request;
 use crate::text_constraints::text_constraints;
 
-/// What the request calls its fields.
-const NAMES: FieldNames = FieldNames { prompt: "messages", max_tokens: "max_tokens", top_logprobs: "top_logprobs" };
-
 /// What the request asks for.
 ///
 /// # Errors
@@ -20,7 +17,10 @@ pub(super) fn generation_request(mut request: ChatRequest) -> Result<GenerationR
     refuse_speech(&request)?;
     let begun = begun(&mut request)?;
     let newer = request.max_completion_tokens;
-    let names = FieldNames { max_tokens: newer.map_or(NAMES.max_tokens, |_| "max_completion_tokens"), ..NAMES };
+    let names = FieldNames {
+        max_tokens: newer.map_or(FieldNames::OF_CHAT.max_tokens, |_| "max_completion_tokens"),
+        ..FieldNames::OF_CHAT
+    };
     let tools = request.tools.unwrap_or_default();
     if request.functions.is_some_and(|functions| !functions.is_empty()) && tools.is_empty() {
         let message = "`functions` is given; allowed: `tools`, each {\"type\": \"function\", \"function\": {...}}";

@@ -76,7 +76,7 @@ impl CallReader {
     pub(crate) fn finish(&mut self) -> CallText {
         let mut read = CallText::default();
         if matches!(self.place, Position::Text | Position::Between) && !self.alone {
-            while self.step_fenced(&mut read, true) {}
+            while self.read_fenced(&mut read, true).is_none() {}
         }
         read.text.push_str(&self.rest());
         read
@@ -122,13 +122,10 @@ impl CallReader {
                     self.place = Position::Head;
                     return true;
                 }
-                if self.step_fenced(read, false) {
-                    return true;
-                }
+                let Some(perhaps) = self.read_fenced(read, false) else { return true };
                 let begins = |at: &usize| call::OPEN.starts_with(self.held[*at..].trim_start());
                 let certain = self.held.char_indices().map(|(at, _)| at).find(begins).unwrap_or(self.held.len());
-                let certain = certain.min(self.perhaps_fenced());
-                read.text.extend(self.held.drain(..certain));
+                read.text.extend(self.held.drain(..certain.min(perhaps)));
                 false
             }
             Position::Head => {
@@ -151,18 +148,21 @@ impl CallReader {
                 end.is_some()
             }
             Position::Tail => self.skip_past(call::CLOSE, Position::Between),
-            Position::Between => self.step_fenced(read, false) || self.skip_past(call::OPEN, Position::Head),
+            Position::Between => self.read_fenced(read, false).is_none() || self.skip_past(call::OPEN, Position::Head),
         }
     }
 
-    /// Reads calls from a code fence in what is held, if there are some before any tag.
-    fn step_fenced(&mut self, read: &mut CallText, complete: bool) -> bool {
+    /// Reads calls from a code fence in what is held, if there are some before any tag. If not, returns where some may begin.
+    fn read_fenced(&mut self, read: &mut CallText, complete: bool) -> Option<usize> {
         let whole = !self.told && self.begun == 0;
-        let Found::Calls { start, end, calls } = fenced_calls::find(&self.held, &self.tools, whole, complete) else {
-            return false;
+        let (start, end, calls) = match fenced_calls::find(&self.held, &self.tools, whole, complete) {
+            Found::Nothing => return Some(self.held.len()),
+            // White space before a call is dropped.
+            Found::Perhaps(at) => return Some(self.held[..at].trim_end().len()),
+            Found::Calls { start, end, calls } => (start, end, calls),
         };
         if self.held.find(call::OPEN).is_some_and(|tag| tag < start) {
-            return false;
+            return Some(self.held.len());
         }
         if matches!(self.place, Position::Text) {
             read.text.push_str(self.held[..start].trim_end());
@@ -176,16 +176,7 @@ impl CallReader {
             read.calls.extend([opening(self.begun, name), more(self.begun, arguments)]);
             self.begun += 1;
         }
-        true
-    }
-
-    /// Where in what is held a call in a code fence may begin.
-    fn perhaps_fenced(&self) -> usize {
-        match fenced_calls::find(&self.held, &self.tools, !self.told && self.begun == 0, false) {
-            // White space before a call is dropped.
-            Found::Perhaps(at) => self.held[..at].trim_end().len(),
-            Found::Nothing | Found::Calls { .. } => self.held.len(),
-        }
+        None
     }
 
     fn skip_past(&mut self, tag: &str, place: Position) -> bool {

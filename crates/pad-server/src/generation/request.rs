@@ -6,6 +6,7 @@ use pad_text::Message;
 
 use super::form::FormRequest;
 use super::sampling::SamplingRequest;
+use crate::conversation::last_question;
 
 /// A request for text whose values are not checked yet. Every dialect makes one from its own request.
 #[derive(Clone, Debug)]
@@ -76,6 +77,14 @@ impl GenerationRequest {
         }
     }
 
+    /// What the user asks last, where the prompt is a conversation.
+    pub(crate) fn question(&self) -> Option<&str> {
+        self.prompts.iter().find_map(|prompt| match prompt {
+            Prompt::Messages(messages) => last_question(messages),
+            Prompt::Text(_) | Prompt::Framed(_) | Prompt::Tokens { .. } => None,
+        })
+    }
+
     /// The same with `turns`, pairs of a question and an answer, before the conversation and behind its system message.
     pub(crate) fn with_examples(mut self, turns: &[Message]) -> Self {
         for prompt in &mut self.prompts {
@@ -98,4 +107,10 @@ pub(crate) struct FieldNames {
     pub(crate) max_tokens: &'static str,
     /// How many candidates' log-probabilities are reported for each token.
     pub(crate) top_logprobs: &'static str,
+}
+
+impl FieldNames {
+    /// Those of a conversation.
+    pub(crate) const OF_CHAT: Self =
+        Self { prompt: "messages", max_tokens: "max_tokens", top_logprobs: "top_logprobs" };
 }

@@ -5,13 +5,9 @@ use pad_reward::{Dimension, Manifest};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::ApiError;
-use crate::rewards::features::reward_model;
-use crate::state::AppState;
-
 /// What a reward model's features mean. Features of another one cannot be compared with these.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct LearnedDimensions {
+pub(crate) struct LearnedDimensions {
     /// Names the reward model, the base model and the dimensions in stored choices.
     pub(super) of: String,
     /// In the reward model's order.
@@ -22,15 +18,8 @@ pub(super) struct LearnedDimensions {
 }
 
 impl LearnedDimensions {
-    /// Those of this server.
-    ///
-    /// # Errors
-    /// 400 if it has no reward model, or one that reads all dimensions together.
-    pub(super) fn served(state: &AppState) -> Result<Self, ApiError> {
-        Ok(Self::new(reward_model(state)?.model.manifest(), &state.model.id))
-    }
-
-    fn new(manifest: &Manifest, base: &str) -> Self {
+    /// Those of a reward model, with this base model.
+    pub(super) fn new(manifest: &Manifest, base: &str) -> Self {
         let dimensions = &manifest.dimensions;
         let names: Vec<String> = dimensions.iter().map(|dimension| dimension.name.clone()).collect();
         let bounds = |dimension: &Dimension| {

@@ -15,9 +15,8 @@ use pad_learning::Posterior;
 use pad_text::Message;
 use rand::RngExt;
 
-use super::dimensions::LearnedDimensions;
 use super::kept_answers::KeptAnswers;
-use super::learned::{Learned, named};
+use super::learned::{Learned, named, served_dimensions};
 use super::{name, population};
 use crate::ApiError;
 use crate::auth::Caller;
@@ -31,9 +30,6 @@ use crate::generation::request::{FieldNames, GenerationRequest};
 use crate::generation::sampling::SamplingRequest;
 use crate::rewards::features::{GivenAnswer, features};
 use crate::state::Shared;
-
-/// What the request calls its fields.
-const NAMES: FieldNames = FieldNames { prompt: "messages", max_tokens: "max_tokens", top_logprobs: "top_logprobs" };
 
 /// Tokens of an answer where a request does not say: enough to show a style.
 const MAX_TOKENS: u64 = 128;
@@ -80,7 +76,7 @@ pub(crate) async fn create(
 ) -> Result<Json<PreferenceQuestion>, ApiError> {
     name::check(&name)?;
     let (store, scope) = (shared.store()?, caller.scope());
-    let dimensions = LearnedDimensions::served(&shared.state)?;
+    let dimensions = served_dimensions(&shared)?;
     let profile = store.fresh_profile(&scope, &name).await?;
     let learned = profile.and_then(|profile| Learned::read(&dimensions, &profile));
     let posterior = if let Some(learned) = learned {
@@ -116,7 +112,7 @@ pub(crate) async fn create(
     let kept = KeptAnswers {
         conversation,
         answers: [first, second].map(|at| answers[at].clone()).to_vec(),
-        features: Some((dimensions.of, features.to_vec())),
+        features: Some((dimensions.of.clone(), features.to_vec())),
     };
     let id = format!("question-{:032x}", rand::rng().random::<u128>());
     kept.keep(&shared, &scope, &id, Some(name.clone())).await?;
@@ -157,7 +153,7 @@ async fn generate(
         seed: Some(seed),
         preference: Some(Preference::Named(weights.to_vec())),
         preference_source: PreferenceSource::Body,
-        ..GenerationRequest::new(NAMES, vec![conversation.to_vec().into()])
+        ..GenerationRequest::new(FieldNames::OF_CHAT, vec![conversation.to_vec().into()])
     };
     let options = GenerationOptions::check(generation, &shared.state)?;
     let mut running = generation::start(shared, &options, caller.acquire()?).await?;

@@ -6,13 +6,12 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use pad_api::{ChatMessage, Content, Role};
 use pad_store::{Choice, Scope};
 use pad_text::Message;
 use serde::{Deserialize, Serialize};
 
+use crate::conversation::last_question;
 use crate::rewards::features::GivenAnswer;
-use crate::standing_preference::Steering;
 use crate::state::Shared;
 
 /// The latest choices, so many of them, are what examples are taken from.
@@ -42,18 +41,17 @@ impl ChoiceTexts {
     }
 }
 
-/// What the user asks last.
-pub(crate) fn question(messages: &[ChatMessage]) -> String {
-    let last = messages.iter().rev().find(|message| message.role == Role::User);
-    last.and_then(|message| message.content.clone()).map(Content::into_text).unwrap_or_default()
-}
-
-/// Turns of the user and the assistant that the prompt begins with: the chosen answers of the request's profile whose questions are most
+/// Turns of the user and the assistant that the prompt begins with: the chosen answers of the profile whose questions are most
 /// like this one, the most similar one last. None where no profile applies, the settings want none, or the database does not answer: an
 /// answer without examples is better than none.
-pub(crate) async fn examples(shared: &Shared, scope: &Scope, steering: &Steering, question: &str) -> Vec<Message> {
+pub(crate) async fn examples(
+    shared: &Shared,
+    scope: &Scope,
+    profile: Option<&str>,
+    question: Option<&str>,
+) -> Vec<Message> {
     let count = shared.state.profiles.in_context;
-    let (Some(store), Some(name), 1..) = (&shared.state.store, steering.profile(), count) else {
+    let (Some(store), Some(name), Some(question), 1..) = (&shared.state.store, profile, question, count) else {
         return Vec::new();
     };
     let found = async {
@@ -112,7 +110,7 @@ fn example(choice: &Choice) -> Option<(String, String)> {
     if choice.undone_at.is_some() || !texts.first_is_better {
         return None;
     }
-    let asked = texts.conversation.into_iter().rev().find(|message| message.role == "user")?.content;
+    let asked = last_question(&texts.conversation)?.to_owned();
     let answer = texts.answers.into_iter().next().filter(|answer| answer.complete)?.text;
     (!answer.trim().is_empty()).then_some((asked, answer))
 }

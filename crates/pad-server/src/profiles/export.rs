@@ -55,7 +55,7 @@ pub(crate) async fn get(
     Ok(Json(ProfileExport {
         object: ObjectKind::ProfileExport,
         name,
-        profile: profile.as_ref().map(|profile| wire_form::of(profile, &shared.state)).transpose()?,
+        profile: profile.as_ref().map(|profile| wire_form::of(profile, &shared)).transpose()?,
         learned: profile.and_then(|profile| profile.learned),
         choices: choices.iter().map(choice).collect(),
         responses: documents.into_iter().map(response).collect(),

@@ -7,13 +7,11 @@ use axum::{Extension, Json};
 use pad_api::{Feedback, FeedbackRequest, ObjectKind, UndoneFeedback};
 use pad_learning::Choice;
 use pad_store::{Expected, NewChoice, Profile, Revised, Revision, Scope, Store, StoreError};
-use serde::Serialize;
 use serde_json::json;
 
-use super::dimensions::LearnedDimensions;
 use super::examples::ChoiceTexts;
 use super::judgement::{Judgement, Verdict};
-use super::learned::{Evidence, Learned, typical};
+use super::learned::{Evidence, Learned, served_dimensions, to_json, typical};
 use super::{name, population};
 use crate::ApiError;
 use crate::auth::Caller;
@@ -43,7 +41,7 @@ pub(crate) async fn create(
 ) -> Result<Json<Feedback>, ApiError> {
     name::check(&name)?;
     let (store, scope) = (shared.store()?, caller.scope());
-    let dimensions = LearnedDimensions::served(&shared.state)?;
+    let dimensions = served_dimensions(&shared)?;
     let judgement = Judgement::read(request, &shared, &scope).await?;
     let known = judgement.features.as_ref().filter(|(of, _)| *of == dimensions.of);
     let features = match known {
@@ -76,7 +74,7 @@ pub(crate) async fn create(
         standing.push(evidence.choice);
         let learned = Learned::of_choices(&dimensions, &standing, &prior)?;
         let outcome = Told { expected, choices: learned.posterior.choices as u64 };
-        Ok(Revision { append: Some(new), undo: Vec::new(), learned: Some(learned.to_json()?), outcome })
+        Ok(Revision { append: Some(new), undo: Vec::new(), learned: Some(to_json(&learned)?), outcome })
     };
     made(store, &scope, &name).await?;
     let Revised { profile, outcome: Told { expected, choices } } = store.revise(&scope, &name, append).await?;
@@ -112,7 +110,7 @@ pub(crate) async fn undo(
     name::check(&name)?;
     let number = id.rsplit('-').next().and_then(|number| number.parse::<i64>().ok());
     let number = number.ok_or_else(|| ApiError::feedback_not_found(&id))?;
-    let dimensions = LearnedDimensions::served(&shared.state)?;
+    let dimensions = served_dimensions(&shared)?;
     let (store, scope) = (shared.store()?, caller.scope());
     let mut grant = caller.acquire()?;
     grant.charge(COST)?;
@@ -126,7 +124,7 @@ pub(crate) async fn undo(
         let standing = Evidence::standing(&dimensions, stored, Some(number));
         let learned = Learned::of_choices(&dimensions, &standing, &prior)?;
         let outcome = learned.posterior.choices as u64;
-        Ok(Revision { append: None, undo: vec![number], learned: Some(learned.to_json()?), outcome })
+        Ok(Revision { append: None, undo: vec![number], learned: Some(to_json(&learned)?), outcome })
     };
     let choices = store.revise(&scope, &name, undo).await?.outcome;
     Ok(Json(UndoneFeedback { object: ObjectKind::Feedback, id, deleted: true, choices }))
@@ -153,8 +151,4 @@ fn probability(known: &Learned, choice: &Choice) -> Option<f64> {
         }
         _ => None,
     }
-}
-
-fn to_json<T: Serialize>(value: &T) -> Result<serde_json::Value, ApiError> {
-    serde_json::to_value(value).map_err(|error| ApiError::internal(error.to_string()))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pad_api::ResponseStatus;
-use pad_store::{Document, Scope};
+use pad_store::{Document, Scope, StoreError};
 use pad_text::Message;
 use serde::{Deserialize, Serialize};
 
@@ -62,7 +62,7 @@ impl KeptAnswers {
         }
         let found = shared.store()?.document(scope, KIND, id).await?;
         let found = found.ok_or_else(|| ApiError::answers_not_found(id))?;
-        serde_json::from_str(&found.body).map_err(|error| pad_store::StoreError::Damaged(error.to_string()).into())
+        Ok(serde_json::from_str(&found.body).map_err(StoreError::from)?)
     }
 }
 

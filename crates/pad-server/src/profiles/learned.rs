@@ -1,6 +1,7 @@
 //! What is stored as learned in a profile, and what follows from it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use pad_api::{LearnedDimension, LearnedPreference, Preference};
 use pad_learning::{Choice, Posterior, Prior};
@@ -10,13 +11,32 @@ use serde_json::Value;
 
 use super::dimensions::LearnedDimensions;
 use crate::ApiError;
-use crate::state::AppState;
+use crate::rewards::features::reward_model;
+use crate::state::Shared;
 
 /// The latest choices, so many of them, are what a profile is learned from: tastes change, and the cost of an update is bounded.
 const MOST: usize = 500;
 
 /// How far the direction of the weights must be known for them to replace a principle in words.
 const KNOWN: f64 = 0.7;
+
+/// The dimensions that this server's profiles are learned in. They are the same for every request.
+///
+/// # Errors
+/// 400 if it has no reward model, or one that reads all dimensions together.
+pub(super) fn served_dimensions(shared: &Shared) -> Result<Arc<LearnedDimensions>, ApiError> {
+    let reward = reward_model(&shared.state)?;
+    let made = || Arc::new(LearnedDimensions::new(reward.model.manifest(), &shared.state.model.id));
+    Ok(Arc::clone(shared.learned_dimensions.get_or_init(made)))
+}
+
+/// JSON for the store.
+///
+/// # Errors
+/// 500 if the value has none.
+pub(super) fn to_json<T: Serialize>(value: &T) -> Result<Value, ApiError> {
+    serde_json::to_value(value).map_err(|error| ApiError::internal(error.to_string()))
+}
 
 /// The column `learned` of a profile.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,7 +63,7 @@ impl Evidence {
     ) -> Vec<Choice> {
         let stands = |choice: &&pad_store::Choice| choice.undone_at.is_none() && Some(choice.number) != without;
         let read = |stored: &pad_store::Choice| {
-            let evidence: Evidence = serde_json::from_value(stored.evidence.clone()).ok()?;
+            let evidence = Evidence::deserialize(&stored.evidence).ok()?;
             let fits = evidence.of == dimensions.of && evidence.choice.check(dimensions.names.len()).is_ok();
             fits.then_some(evidence.choice)
         };
@@ -92,13 +112,8 @@ impl Learned {
 
     /// What is stored in a profile for this reward model, if anything is.
     pub(super) fn read(dimensions: &LearnedDimensions, profile: &Profile) -> Option<Self> {
-        let learned: Self = serde_json::from_value(profile.learned.clone()?).ok()?;
+        let learned = Self::deserialize(profile.learned.as_ref()?).ok()?;
         (learned.of == dimensions.of && learned.posterior.choices > 0).then_some(learned)
-    }
-
-    /// As JSON.
-    pub(super) fn to_json(&self) -> Result<Value, ApiError> {
-        serde_json::to_value(self).map_err(|error| ApiError::internal(error.to_string()))
     }
 
     /// The weights of requests, by dimension; those of 0 are left out.
@@ -130,8 +145,8 @@ pub(super) fn named(dimensions: &LearnedDimensions, weights: &[f64]) -> Vec<(Str
 
 /// What a profile with this set preference prefers, together with what was learned: weights that are set stand, the others are learned.
 /// A principle in words stands until the weights are known well.
-pub(super) fn with_learned(set: Preference, profile: &Profile, state: &AppState) -> Preference {
-    let Ok(dimensions) = LearnedDimensions::served(state) else { return set };
+pub(super) fn with_learned(set: Preference, profile: &Profile, shared: &Shared) -> Preference {
+    let Ok(dimensions) = served_dimensions(shared) else { return set };
     let Some(learned) = Learned::read(&dimensions, profile) else { return set };
     let weights = learned.weights(&dimensions);
     match set {

@@ -39,7 +39,7 @@ pub(crate) async fn list(
     let found = shared.store()?.profiles(&caller.scope(), page.after.as_deref(), limit as u32 + 1).await?;
     let has_more = found.len() > limit;
     let data =
-        found.iter().take(limit).map(|profile| wire_form::of(profile, &shared.state)).collect::<Result<Vec<_>, _>>()?;
+        found.iter().take(limit).map(|profile| wire_form::of(profile, &shared)).collect::<Result<Vec<_>, _>>()?;
     Ok(Json(ProfileList {
         object: ObjectKind::List,
         first_id: data.first().map(|profile| profile.name.clone()),

@@ -1,6 +1,6 @@
 //! `/v1/preferences/profiles`: what users prefer, stored by name. A key sees the profiles of its own scope only.
 
-mod dimensions;
+pub(crate) mod dimensions;
 pub(crate) mod elicit;
 pub(crate) mod examples;
 pub(crate) mod export;
@@ -62,7 +62,7 @@ pub(crate) async fn get(
     if precondition::is_known(&headers, profile.stamp)? {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, precondition::tag(profile.stamp))]).into_response());
     }
-    shown(StatusCode::OK, &profile, &shared.state)
+    shown(StatusCode::OK, &profile, &shared)
 }
 
 /// Store what a user prefers. What was learned from choices stays.
@@ -94,11 +94,11 @@ pub(crate) async fn put(
     name::check(&name)?;
     let (store, scope) = (shared.store()?, caller.scope());
     let preference = by_name(request.preference, &shared.state)?;
-    let preference = serde_json::to_value(preference).map_err(|error| ApiError::internal(error.to_string()))?;
+    let preference = learned::to_json(&preference)?;
     let current = store.fresh_profile(&scope, &name).await?;
     let expected = precondition::expected(&headers, current.as_ref())?;
     let written = store.put_profile(&scope, &name, &preference, expected).await?;
-    shown(if written.created { StatusCode::CREATED } else { StatusCode::OK }, &written.profile, &shared.state)
+    shown(if written.created { StatusCode::CREATED } else { StatusCode::OK }, &written.profile, &shared)
 }
 
 /// Delete all that is stored about a user: the profile, its choices, and the stored responses to requests with this name.
@@ -138,9 +138,9 @@ pub(crate) async fn delete(
     }))
 }
 
-fn shown(status: StatusCode, profile: &Profile, state: &AppState) -> Result<Response, ApiError> {
+fn shown(status: StatusCode, profile: &Profile, shared: &Shared) -> Result<Response, ApiError> {
     let tag = [(header::ETAG, precondition::tag(profile.stamp))];
-    Ok((status, tag, Json(wire_form::of(profile, state)?)).into_response())
+    Ok((status, tag, Json(wire_form::of(profile, shared)?)).into_response())
 }
 
 /// A preference as it is stored: with the names of dimensions, whose order another reward model need not have.

@@ -30,7 +30,7 @@ pub(crate) async fn preference(
     name::check(name).map_err(|error| error.about(place))?;
     let found = shared.store()?.profile(scope, name).await?;
     let profile = found.ok_or_else(|| ApiError::profile_not_found(name).about(place))?;
-    let mut preference = with_learned(set::preference(&profile)?, &profile, &shared.state);
+    let mut preference = with_learned(set::preference(&profile)?, &profile, shared);
     if !named.weights.is_empty() {
         let Preference::Named(weights) = &mut preference else {
             let message = format!(
@@ -67,7 +67,7 @@ pub(crate) async fn bound(shared: &Shared, scope: &Scope, user: &str) -> Option<
             return None;
         }
     };
-    let preference = with_learned(set::preference(&profile).ok()?, &profile, &shared.state);
+    let preference = with_learned(set::preference(&profile).ok()?, &profile, shared);
     let nothing = matches!(&preference, Preference::Named(weights) if weights.is_empty());
     // A profile that was made by a choice, and is not known yet, does not stand before the key's preference.
     if nothing && profile.choices > 0 {

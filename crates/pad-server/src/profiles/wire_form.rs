@@ -3,18 +3,17 @@
 use pad_api::{ObjectKind, PreferenceProfile};
 use pad_store::Profile;
 
-use super::dimensions::LearnedDimensions;
-use super::learned::Learned;
+use super::learned::{Learned, served_dimensions};
 use super::set;
 use crate::ApiError;
-use crate::state::AppState;
+use crate::state::Shared;
 
 /// A profile for clients.
 ///
 /// # Errors
 /// 500 if what is stored is no preference.
-pub(super) fn of(profile: &Profile, state: &AppState) -> Result<PreferenceProfile, ApiError> {
-    let learned = match LearnedDimensions::served(state) {
+pub(super) fn of(profile: &Profile, shared: &Shared) -> Result<PreferenceProfile, ApiError> {
+    let learned = match served_dimensions(shared) {
         Ok(dimensions) => Learned::read(&dimensions, profile).map(|learned| learned.shown(&dimensions)),
         // Nothing can be learned here.
         Err(_) => None,

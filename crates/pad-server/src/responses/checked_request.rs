@@ -73,7 +73,8 @@ impl CheckedResponseRequest {
         let state = &shared.state;
         let metadata = request.metadata.unwrap_or_default();
         check_metadata(&metadata)?;
-        let mut owner = ResponseOwner { scope: caller.scope(), person: steering.person.clone() };
+        let profile = steering.profile().map(str::to_owned);
+        let mut owner = ResponseOwner { scope: caller.scope(), person: steering.person };
         let mut conversation = match &request.previous_response_id {
             None => Vec::new(),
             Some(id) => {
@@ -89,9 +90,6 @@ impl CheckedResponseRequest {
         if conversation.len() == before {
             return Err(ApiError::invalid("input", "`input` is empty; allowed: a string, or one item or more"));
         }
-        let last = conversation.iter().rev().find(|message| message.role == "user");
-        let question = last.map(|message| message.content.as_str()).unwrap_or_default();
-        let examples = examples(shared, &owner.scope, &steering, question).await;
         let system = request.instructions.as_ref().map(|instructions| Message::new("system", instructions.clone()));
         let prompt: Vec<Message> = system.into_iter().chain(conversation.iter().cloned()).collect();
         let format = request.text.and_then(|text| text.format).unwrap_or_else(TextFormat::text);
@@ -140,6 +138,7 @@ impl CheckedResponseRequest {
             top_logprobs: top,
             metadata,
         };
+        let examples = examples(shared, &owner.scope, profile.as_deref(), generation.question()).await;
         let options = GenerationOptions::check(generation.with_examples(&examples), state)?;
         Ok(Self { options, conversation, owner, request_fields })
     }

@@ -1,7 +1,7 @@
 //! Stored responses, which later ones may continue.
 
 use pad_api::Response;
-use pad_store::{Document, Scope};
+use pad_store::{Document, Scope, StoreError};
 use pad_text::Message;
 use serde::{Deserialize, Serialize};
 
@@ -56,8 +56,7 @@ pub(crate) async fn find(shared: &Shared, scope: &Scope, id: &str) -> Result<Sto
     let missing = || ApiError::response_not_found(id);
     let store = shared.state.store.as_ref().ok_or_else(missing)?;
     let found = store.document(scope, KIND, id).await?.ok_or_else(missing)?;
-    let stored = serde_json::from_str::<StoredResponse>(&found.body);
-    let stored = stored.map_err(|error| pad_store::StoreError::Damaged(error.to_string()))?;
+    let stored: StoredResponse = serde_json::from_str(&found.body).map_err(StoreError::from)?;
     Ok(StoredResponse { person: found.person, ..stored })
 }
 

@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use pad_decode::Term;
-use pad_engine::{LaneSpec, ScoreRequest, Scored, Tenant};
-use pad_reward::{Comparison, LanePlan, Prompt};
+use pad_reward::{Comparison, Dimension, Prompt};
 use pad_text::Message;
 use serde::{Deserialize, Serialize};
 
-use super::worth::Worth;
+use super::reading::{Reading, answer_tokens};
+use crate::ApiError;
 use crate::auth::Caller;
 use crate::preparation::prepare;
 use crate::state::{AppState, Reward, Shared};
-use crate::{ApiError, lanes};
 
 /// An answer to be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,70 +48,35 @@ pub(crate) async fn features(
     answers: &[GivenAnswer],
 ) -> Result<Vec<Vec<f64>>, ApiError> {
     let (asked, told, all) = (Arc::clone(shared), conversation.to_vec(), answers.to_vec());
-    let plans = prepare(move || plans(&asked.state, &told, &all)).await?;
-    let mut readings = Vec::with_capacity(plans.len());
-    for (plan, answer) in plans {
-        let lanes = lanes::specs(shared.state.reward.as_ref(), plan.base, plan.lanes)?;
-        readings.push(Reading { lanes, answer, terms: plan.terms, names: plan.dimensions });
-    }
+    let readings = prepare(move || readings(&asked.state, told, &all)).await?;
     // All of them are charged before the first is read: a part of them is of no use.
     let mut grant = caller.acquire()?;
     grant.charge(readings.iter().map(Reading::rows).sum())?;
+    let dimensions = reward_model(&shared.state)?.model.dimensions();
     let mut features = Vec::with_capacity(readings.len());
     for reading in readings {
-        features.push(reading.features(shared, grant.tenant(None)).await?);
+        let (worth, _) = reading.read(shared, grant.tenant(None)).await?;
+        let sums = worth.by_dimension();
+        let of = |dimension: &Dimension| {
+            let sum = sums.iter().find(|(name, _)| *name == dimension.name).map(|(_, sum)| *sum);
+            sum.ok_or_else(|| ApiError::internal("the reward model leaves a dimension out"))
+        };
+        features.push(dimensions.iter().map(of).collect::<Result<_, _>>()?);
     }
     Ok(features)
 }
 
-/// An answer that is to be read.
-struct Reading {
-    lanes: Vec<LaneSpec>,
-    answer: Arc<[u32]>,
-    terms: Vec<Term>,
-    names: Vec<String>,
-}
-
-impl Reading {
-    /// Rows of the prompt and the answer, all lanes together.
-    fn rows(&self) -> u64 {
-        self.lanes.iter().map(|lane| (lane.prompt.len() + self.answer.len()) as u64).sum()
-    }
-
-    async fn features(self, shared: &Shared, tenant: Tenant) -> Result<Vec<f64>, ApiError> {
-        let Self { lanes, answer, terms, names } = self;
-        let prompt = lanes.first().map_or(0, |base| base.prompt.len()) + answer.len();
-        let request = ScoreRequest { lanes, answer: Arc::clone(&answer), top: 0, tenant };
-        let Scored { scores, .. } = shared.state.engine.score(&request)?.result().await?;
-        shared.metrics.admitted(prompt);
-        let sums = Worth { scores, answer, terms, names }.by_dimension();
-        let of = |name: &String| {
-            let sum = sums.iter().find(|(known, _)| known == name).map(|(_, sum)| *sum);
-            sum.ok_or_else(|| ApiError::internal("the reward model leaves a dimension out"))
-        };
-        reward_model(&shared.state)?.model.dimensions().iter().map(|dimension| of(&dimension.name)).collect()
-    }
-}
-
-/// The lanes that read an answer, and its tokens.
-type Planned = (LanePlan, Arc<[u32]>);
-
-fn plans(state: &AppState, conversation: &[Message], answers: &[GivenAnswer]) -> Result<Vec<Planned>, ApiError> {
-    answers.iter().map(|answer| plan(state, conversation.to_vec(), answer)).collect()
-}
-
-fn plan(
-    state: &AppState,
-    conversation: Vec<Message>,
-    answer: &GivenAnswer,
-) -> Result<(LanePlan, Arc<[u32]>), ApiError> {
-    let mut tokens = state.chat.encode_text(&answer.text)?;
-    tokens.extend(state.chat.end_of_turn().filter(|_| answer.complete));
-    if tokens.is_empty() {
-        let message = "an answer is empty and not complete: there is nothing to compare";
-        return Err(ApiError::invalid("complete", message));
-    }
+/// The lanes read the conversation under every dimension, whatever the answer is: they are laid out once.
+fn readings(state: &AppState, conversation: Vec<Message>, answers: &[GivenAnswer]) -> Result<Vec<Reading>, ApiError> {
     let reward = reward_model(state)?;
     let Comparison { plan, .. } = reward.model.compare(&state.chat, &Prompt::from(conversation), &[])?;
-    Ok((plan, tokens.into()))
+    let reading = |answer: &GivenAnswer| {
+        let tokens = answer_tokens(&state.chat, &answer.text, answer.complete)?;
+        if tokens.is_empty() {
+            let message = "an answer is empty and not complete: there is nothing to compare";
+            return Err(ApiError::invalid("complete", message));
+        }
+        Reading::new(state, plan.clone(), tokens.into())
+    };
+    answers.iter().map(reading).collect()
 }

@@ -2,23 +2,23 @@
 
 pub(crate) mod features;
 mod question;
+mod reading;
 mod worth;
 
 use std::sync::Arc;
 
 use axum::Json;
 use pad_api::{Preference, Rewards, RewardsRequest};
-use pad_engine::{ScoreRequest, Scored};
 
+use crate::ApiError;
 use crate::api_request::ApiRequest;
 use crate::failures::Failures;
 use crate::generation::options::cache_salt;
 use crate::preparation::prepare;
 use crate::standing_preference::{Asked, Standing, Steering};
 use crate::state::Shared;
-use crate::{ApiError, lanes};
 use question::Question;
-use worth::Worth;
+use reading::Reading;
 
 /// Preferences of one request: each principle in plain words has its own lane.
 const MOST_PREFERENCES: usize = 32;
@@ -40,17 +40,12 @@ pub(crate) async fn create(request: ApiRequest<RewardsRequest>) -> Result<Json<R
     let asked = Arc::clone(&shared);
     let Question { plan, answer, preferences } =
         prepare(move || Question::read(body, preferences, &asked.state)).await?;
-    let lanes = lanes::specs(shared.state.reward.as_ref(), plan.base, plan.lanes)?;
-    let reward_lanes = lanes.len() - 1;
-    let prompt = lanes.first().map_or(0, |base| base.prompt.len()) + answer.len();
-    grant.charge(lanes.iter().map(|lane| (lane.prompt.len() + answer.len()) as u64).sum())?;
-    let request =
-        ScoreRequest { lanes, answer: Arc::clone(&answer), top: 0, tenant: grant.tenant(cache_salt.as_deref()) };
+    let reading = Reading::new(&shared.state, plan, answer)?;
+    grant.charge(reading.rows())?;
+    let (tokens, reward_lanes) = (reading.tokens(), reading.reward_lanes());
     // Within the handler's future, so that a client that hangs up drops it.
-    let Scored { scores, cached_tokens } = shared.state.engine.score(&request)?.result().await?;
-    shared.metrics.admitted(prompt);
-    let worth = Worth { scores, answer, terms: plan.terms, names: plan.dimensions };
-    Ok(Json(worth.told(&shared.state, preferences, per_token, worth::usage(prompt, cached_tokens, reward_lanes))))
+    let (worth, cached_tokens) = reading.read(&shared, grant.tenant(cache_salt.as_deref())).await?;
+    Ok(Json(worth.told(&shared.state, preferences, per_token, worth::usage(tokens, cached_tokens, reward_lanes))))
 }
 
 /// The preferences that are asked for: of the body, else of another place.

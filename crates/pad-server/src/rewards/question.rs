@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pad_api::{Preference as Given, RewardsRequest, Role};
 use pad_reward::{Comparison, LanePlan, Preference, Prompt, TermWeight};
 
+use super::reading::answer_tokens;
 use crate::ApiError;
 use crate::conversation::conversation;
 use crate::generation::guidance::preference_input;
@@ -41,8 +42,7 @@ impl Question {
             return Err(ApiError::invalid("messages", message));
         }
         let prompt = Prompt::from(conversation(request.messages)?);
-        let mut tokens = state.chat.encode_text(&answer.unwrap_or_default())?;
-        tokens.extend(state.chat.end_of_turn().filter(|_| complete));
+        let tokens = answer_tokens(&state.chat, &answer.unwrap_or_default(), complete)?;
         if tokens.is_empty() {
             return Err(ApiError::invalid(
                 "messages",
