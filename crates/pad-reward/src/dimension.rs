@@ -21,6 +21,10 @@ pub struct Dimension {
     /// head of the dimension that has this principle, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opposite: Option<String>,
+    /// In the kind `heads`: it has no head, and the base model itself reads its principle in a lane, as in the kind `prompted`. Such
+    /// dimensions come after those with heads.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub prompted: bool,
     /// What the dimension means, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,

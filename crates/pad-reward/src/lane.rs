@@ -92,7 +92,7 @@ impl LanePlan {
 }
 
 /// The same term where its readouts stand behind so many others.
-fn behind(readouts: usize, term: Term) -> Term {
+pub fn behind(readouts: usize, term: Term) -> Term {
     let reference = match term.reference {
         Reference::Readout(other) => Reference::Readout(other + readouts),
         Reference::Base | Reference::Opposing | Reference::None => term.reference,

@@ -3,7 +3,7 @@
 use pad_decode::{Reference, Term, counts};
 
 use crate::error::RewardError;
-use crate::lane::LaneKind;
+use crate::lane::{LaneKind, behind};
 use crate::manifest::{BasePrompt, Manifest};
 use crate::preference::Preference;
 use crate::principle::PrincipleTemplate;
@@ -71,7 +71,7 @@ impl<'a> PrincipleTerm<'a> {
     }
 
     /// The instruction that it steers towards or, without an opposite, away from.
-    fn followed(&self) -> &'a str {
+    pub fn followed(&self) -> &'a str {
         match self.lanes {
             PrincipleLanes::Contrast { opposite, .. } if self.weight < 0.0 => opposite,
             PrincipleLanes::Told(words) | PrincipleLanes::Opposing(words) => words,
@@ -108,6 +108,16 @@ impl Layout {
         let lane = |principle: &&str| Ok((request.prompt.under(request.template, principle)?, kind.clone()));
         let lanes = read.iter().map(lane).collect::<Result<Vec<_>, RewardError>>()?;
         Ok(Self { base, lanes, dimensions: of.into_iter().map(|term| term.name).collect(), terms })
+    }
+}
+
+impl Layout {
+    /// Adds the lanes and terms of another layout for the same request; the base lane stays.
+    pub fn append(&mut self, other: Self) {
+        let readouts = self.lanes.iter().map(|(_, kind)| kind.heads.len()).sum();
+        self.lanes.extend(other.lanes);
+        self.dimensions.extend(other.dimensions);
+        self.terms.extend(other.terms.into_iter().map(|term| behind(readouts, term)));
     }
 }
 

@@ -224,6 +224,10 @@ impl Manifest {
             return Err(RewardError::manifest("top_k", &self.top_k.to_string(), &allowed));
         }
         self.check_guards()?;
+        if let Some(dimension) = self.dimensions.iter().find(|d| d.prompted && self.kind != Kind::Heads) {
+            let field = format!("prompted of dimension `{}`", dimension.name);
+            return Err(RewardError::manifest(&field, "true", "only with kind `heads`"));
+        }
         self.kind.check(self)?;
         PrincipleTemplate::new(self.template(), self.turn)
     }
@@ -366,6 +370,7 @@ mod tests {
         );
         let reference = refused(|m| m.reference = ReferencePolicy::Opposite);
         assert!(reference.contains("reference is `opposite`; allowed: `base` with kind `checkpoint`"), "{reference}");
+        assert!(refused(|m| m.dimensions[0].prompted = true).contains("prompted of dimension `humor` is true"));
         for range in [[1.0, 2.0], [0.0, 0.0], [f64::NAN, 1.0], [-1.0, f64::INFINITY], [-2.0, -1.0]] {
             assert!(refused(|m| m.weight_range = range).contains("weight_range is ["), "{range:?}");
         }

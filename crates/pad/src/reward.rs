@@ -114,7 +114,7 @@ impl RewardSource {
                     tracing::info!(first_layer, layers, kib = adapter.bytes() >> 10, "adapter loaded");
                     loaded.adapter = Some(AdapterId(model.add_adapter(adapter)));
                 }
-                let names: Vec<&str> = manifest.dimensions.iter().map(|d| d.name.as_str()).collect();
+                let names: Vec<&str> = self.model.headed_dimensions().map(|d| d.name.as_str()).collect();
                 let hidden = model.config().hidden;
                 loaded.heads = ValueHead::open_each(folder, &names, hidden, &options.device, &options.pool)?;
             }

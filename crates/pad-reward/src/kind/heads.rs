@@ -1,6 +1,7 @@
 //! Kind `heads`: a backbone, usually the base model, with an adapter and one trained head for each dimension. One lane reads what the
 //! base lane reads, through the head of every dimension that counts. A weight below 0 uses the head of the opposite dimension if there is
-//! one: a head says what is wanted, and the contrary of that is only what to avoid.
+//! one: a head says what is wanted, and the contrary of that is only what to avoid. Dimensions without a head may follow: the base model
+//! reads their principles in lanes of their own, as in the kind `prompted`.
 
 use pad_decode::{Reference, Term};
 
@@ -14,15 +15,44 @@ use crate::preference::Preference;
 
 pub fn check(manifest: &Manifest) -> Result<(), RewardError> {
     manifest.check_reference(&[ReferencePolicy::Base, ReferencePolicy::Backbone])?;
+    check_prompted(manifest)?;
     match manifest.base_prompt {
         BasePrompt::Plain => Ok(()),
         BasePrompt::Principled => manifest.check_principles(),
     }
 }
 
+/// Refuses dimensions without a head that have no principle either, or stand where a head is expected.
+fn check_prompted(manifest: &Manifest) -> Result<(), RewardError> {
+    let prompted = &manifest.dimensions[headed(manifest)..];
+    if let Some(dimension) = prompted.iter().find(|dimension| !dimension.prompted) {
+        let value = format!("`{}` behind one that is prompted", dimension.name);
+        return Err(RewardError::manifest("dimensions", &value, "those with heads first"));
+    }
+    if headed(manifest) == 0 {
+        let allowed = "at least one with a head, or kind `prompted`";
+        return Err(RewardError::manifest("dimensions", "all prompted", allowed));
+    }
+    if !prompted.is_empty() && manifest.reference != ReferencePolicy::Base {
+        let allowed = "`base` beside prompted dimensions";
+        return Err(RewardError::manifest("reference", "`backbone`", allowed));
+    }
+    prompted.iter().try_for_each(Dimension::check_principle)
+}
+
+/// How many dimensions have heads: the first ones.
+pub fn headed(manifest: &Manifest) -> usize {
+    manifest.dimensions.iter().take_while(|dimension| !dimension.prompted).count()
+}
+
 pub fn lay_out(request: Request<'_>, preference: &Preference) -> Result<Layout, RewardError> {
     match preference {
-        Preference::Weights(weights) => through_heads(request, weights),
+        Preference::Weights(weights) => {
+            let headed = headed(request.manifest);
+            let counting = request.counting(weights).into_iter();
+            let (heads, words): (Vec<_>, Vec<_>) = counting.partition(|(index, _)| *index < headed);
+            by_weights(request, &heads, prompted::terms(request.manifest, &words))
+        }
         // Words have no head: the base model itself reads them.
         Preference::Principle(words) => {
             let term = PrincipleTerm::of_words(request, words).into_iter().collect();
@@ -31,15 +61,18 @@ pub fn lay_out(request: Request<'_>, preference: &Preference) -> Result<Layout, 
     }
 }
 
-/// Whether weights below 0 use another head.
+/// Whether weights below 0 use another head, or another lane.
 pub fn has_two_sides(dimension: &Dimension, manifest: &Manifest) -> bool {
+    if dimension.prompted {
+        return prompted::has_two_sides(dimension, manifest.reference);
+    }
     opposite_of(dimension, manifest).is_some()
 }
 
 /// The dimension whose principle is this one's opposite, by index. Rewards that are measured against a backbone have one side.
 fn opposite_of(dimension: &Dimension, manifest: &Manifest) -> Option<usize> {
     let opposite = dimension.opposite.as_ref().filter(|_| manifest.reference == ReferencePolicy::Base)?;
-    manifest.dimensions.iter().position(|other| other.principle == *opposite)
+    manifest.dimensions[..headed(manifest)].iter().position(|other| other.principle == *opposite)
 }
 
 /// The dimension that is followed at this weight, by index, and whether it is the opposite of the one that is weighed.
@@ -48,15 +81,18 @@ fn followed(index: usize, weight: f32, manifest: &Manifest) -> (usize, bool) {
     (opposite.unwrap_or(index), opposite.is_some())
 }
 
-fn through_heads(request: Request<'_>, weights: &[f32]) -> Result<Layout, RewardError> {
+/// The terms of these dimensions through their heads, by index with their weights, and those in words behind them.
+fn by_weights(
+    request: Request<'_>,
+    wanted: &[(usize, f32)],
+    words: Vec<PrincipleTerm<'_>>,
+) -> Result<Layout, RewardError> {
     let Request { manifest, prompt, .. } = request;
-    let wanted = request.counting(weights);
     // By each of them the dimension that is followed, and whether that is the opposite.
     let followed: Vec<(usize, bool)> =
         wanted.iter().map(|(index, weight)| followed(*index, *weight, manifest)).collect();
-    let principles: Vec<&str> =
-        followed.iter().map(|(head, _)| manifest.dimensions[*head].principle.as_str()).collect();
-    let base = request.base(&principles)?;
+    let principles = followed.iter().map(|(head, _)| manifest.dimensions[*head].principle.as_str());
+    let base = request.base(&principles.chain(words.iter().map(PrincipleTerm::followed)).collect::<Vec<_>>())?;
     let source = if manifest.source.is_some() { LaneSource::Reward } else { LaneSource::Base };
     let mut read: Vec<usize> = Vec::new();
     let mut terms = Vec::with_capacity(wanted.len());
@@ -79,5 +115,7 @@ fn through_heads(request: Request<'_>, weights: &[f32]) -> Result<Layout, Reward
         }
     }
     let dimensions = wanted.iter().map(|(i, _)| manifest.dimensions[*i].name.clone()).collect();
-    Ok(Layout { base, lanes, dimensions, terms })
+    let mut layout = Layout { base, lanes, dimensions, terms };
+    layout.append(Layout::of_principles(request, words, &prompted::through_the_base())?);
+    Ok(layout)
 }

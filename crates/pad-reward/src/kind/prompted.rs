@@ -18,17 +18,19 @@ pub fn check(manifest: &Manifest) -> Result<(), RewardError> {
 
 pub fn lay_out(request: Request<'_>, preference: &Preference) -> Result<Layout, RewardError> {
     let terms = match preference {
-        Preference::Weights(weights) => {
-            let term = |(index, weight): (usize, f32)| {
-                let dimension = &request.manifest.dimensions[index];
-                let lanes = lanes(dimension, request.manifest.reference, weight);
-                PrincipleTerm { name: dimension.name.clone(), weight, lanes }
-            };
-            request.counting(weights).into_iter().map(term).collect()
-        }
+        Preference::Weights(weights) => terms(request.manifest, &request.counting(weights)),
         Preference::Principle(words) => PrincipleTerm::of_words(request, words).into_iter().collect(),
     };
     Layout::of_principles(request, terms, &through_the_base())
+}
+
+/// The terms of these dimensions, given by index with their weights.
+pub fn terms<'a>(manifest: &'a Manifest, weights: &[(usize, f32)]) -> Vec<PrincipleTerm<'a>> {
+    let term = |&(index, weight): &(usize, f32)| {
+        let dimension = &manifest.dimensions[index];
+        PrincipleTerm { name: dimension.name.clone(), weight, lanes: lanes(dimension, manifest.reference, weight) }
+    };
+    weights.iter().map(term).collect()
 }
 
 /// The lanes of a dimension. With the base as reference, a weight below 0 uses the opposite if there is one: a lane prompted with what

@@ -121,6 +121,46 @@ fn a_contrast_reads_the_principle_and_its_opposite_at_any_weight() {
     }
 }
 
+/// A manifest of two dimensions with heads, each the other's opposite, and a prompted one behind them.
+fn with_a_prompted_one() -> Manifest {
+    let mut manifest = two_sided(ReferencePolicy::Base);
+    manifest.dimensions[2].prompted = true;
+    manifest.dimensions[2].opposite = Some("serious".to_owned());
+    Manifest { kind: Kind::Heads, ..manifest }
+}
+
+#[test]
+fn a_dimension_without_a_head_has_a_lane_beside_the_heads() {
+    let prompt = vec![Message::new("system", "s"), Message::new("user", "hi")].into();
+    let layout = lay_out_with(&with_a_prompted_one(), &prompt, &weights([-1.0, 0.0, -0.5])).unwrap();
+    assert_eq!(lanes(&layout), ["hi", "<serious> hi"]);
+    let through_a_head = LaneKind { source: LaneSource::Base, adapted: true, heads: vec![LaneHead::Value(1)] };
+    let in_words = LaneKind { source: LaneSource::Base, adapted: false, heads: vec![LaneHead::None] };
+    assert_eq!(layout.lanes.iter().map(|(_, kind)| kind.clone()).collect::<Vec<_>>(), [through_a_head, in_words]);
+    assert_eq!(layout.dimensions, ["concise", "humor"]);
+    let read: Vec<_> = layout.terms.iter().map(|term| (term.weight, term.readout, term.reference)).collect();
+    assert_eq!(read, [(-1.0, 0, Reference::Opposing), (-0.5, 1, Reference::Opposing)]);
+    let alone = lay_out_with(&with_a_prompted_one(), &prompt, &weights([0.0, 0.0, 1.0])).unwrap();
+    assert_eq!((lanes(&alone), terms(&alone)), (vec!["<humor> hi"], vec![(0, 1.0)]));
+    let principled = Manifest { base_prompt: BasePrompt::Principled, ..with_a_prompted_one() };
+    let layout = lay_out_with(&principled, &prompt, &weights([1.0, 0.0, 1.0])).unwrap();
+    assert_eq!(said(&layout.base)[1], "<short humor> hi");
+}
+
+#[test]
+fn a_dimension_without_a_head_is_checked() {
+    let refused = |change: fn(&mut Manifest)| {
+        let mut manifest = with_a_prompted_one();
+        change(&mut manifest);
+        manifest.kind.check(&manifest).unwrap_err().to_string()
+    };
+    assert!(with_a_prompted_one().kind.check(&with_a_prompted_one()).is_ok());
+    assert!(refused(|m| m.dimensions.swap(1, 2)).contains("`detailed` behind one that is prompted"));
+    assert!(refused(|m| m.dimensions.drain(..2).for_each(drop)).contains("all prompted"));
+    assert!(refused(|m| m.dimensions[2].principle.clear()).contains("principle of dimension `humor` is empty"));
+    assert!(refused(|m| m.reference = ReferencePolicy::Backbone).contains("`base` beside prompted dimensions"));
+}
+
 #[test]
 fn a_principled_base_reads_what_is_followed() {
     for reference in [ReferencePolicy::Base, ReferencePolicy::Opposite] {

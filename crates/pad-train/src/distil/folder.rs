@@ -34,6 +34,12 @@ pub struct DistilledDimension {
     /// The instruction for less of it; weights below 0 use the head of the dimension that has it as principle.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub opposite: Option<String>,
+    /// Whether it has no head, so that the base model itself reads its principle.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub prompted: bool,
+    /// Smallest and largest weight at which answers stay on topic, where that was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recommended: Option<[f64; 2]>,
 }
 
 #[derive(Serialize)]
@@ -50,7 +56,7 @@ struct Training<'a> {
     settings: toml::Value,
 }
 
-/// Write the folder, made if need be; `dimensions` are in the order of the heads.
+/// Write the folder, made if need be; `dimensions` are in the order of the heads, and those without a head come after them.
 ///
 /// # Errors
 /// If a file cannot be written.
@@ -90,19 +96,29 @@ pub fn write(
 fn card(manifest: &Manifest<'_, &DistilledDimension, Training<'_>>) -> String {
     let training = &manifest.training;
     let mut card = format!(
-        "# A personalized reward model for {}\n\nKind `heads`, distilled by `pad train --distil`: {} dimensions. Each head tells, from the base model's own hidden \
+        "# A personalized reward model for {}\n\nKind `heads`, distilled by `pad train --distil`: {} dimensions with a head. Each head tells, from the base model's own hidden \
          state, what an instruction in the prompt would change in the log-probability of each candidate; there is no adapter, and steering adds no lane.\n\n",
         manifest.base.name,
-        manifest.dimensions.len()
+        training.strengths.len()
     );
     card.push_str("| dimension | instruction | held-out R2 | correlation | strength |\n|---|---|---:|---:|---:|\n");
-    for DistilledDimension { name, principle, .. } in &manifest.dimensions {
+    for DistilledDimension { name, principle, .. } in manifest.dimensions.iter().filter(|dimension| !dimension.prompted)
+    {
         let strength = training.strengths.get(name.as_str()).copied().unwrap_or(1.0);
         let (variance, correlation) = match training.held_out.get(name.as_str()) {
             Some(f) => (format!("{:.2}", f.variance), format!("{:.2}", f.correlation)),
             None => (String::new(), String::new()),
         };
         let _ = writeln!(card, "| `{name}` | {principle} | {variance} | {correlation} | {strength:.2} |");
+    }
+    let prompted: Vec<String> =
+        manifest.dimensions.iter().filter(|d| d.prompted).map(|d| format!("`{}`", d.name)).collect();
+    if !prompted.is_empty() {
+        let _ = writeln!(
+            card,
+            "\nWithout a head, read by the base model under its instruction in a lane of its own: {}.",
+            prompted.join(", ")
+        );
     }
     let _ = write!(
         card,

@@ -138,12 +138,20 @@ fn collect(
     if stop() {
         bail!("stopped; the same command goes on with the prompts that are left");
     }
-    Ok(dimensions.into_iter().map(told).collect())
+    Ok(told(dimensions, served.data))
 }
 
-fn told(info: DimensionInfo) -> DistilledDimension {
-    let DimensionInfo { name, description, principle, opposite, .. } = info;
-    DistilledDimension { name, description, principle, opposite }
+/// The dimensions that get heads, and behind them the server's others, which stay prompted. Ranges were measured on prompted lanes.
+fn told(distilled: Vec<DimensionInfo>, served: Vec<DimensionInfo>) -> Vec<DistilledDimension> {
+    let has_head = |name: &str| distilled.iter().any(|info| info.name == name);
+    let others: Vec<DimensionInfo> = served.into_iter().filter(|info| !has_head(&info.name)).collect();
+    let dimension = |info: DimensionInfo, prompted: bool| {
+        let DimensionInfo { name, description, principle, opposite, recommended, .. } = info;
+        let recommended = recommended.filter(|_| prompted).map(|range| [range.minimum, range.maximum]);
+        DistilledDimension { name, description, principle, opposite, prompted, recommended }
+    };
+    let with_heads = distilled.into_iter().map(|info| dimension(info, false));
+    with_heads.chain(others.into_iter().map(|info| dimension(info, true))).collect()
 }
 
 /// The dimensions of these names, all if there are none, each with the one whose principle is its opposite: weights below 0 use its head.
