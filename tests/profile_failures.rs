@@ -76,6 +76,33 @@ fn a_killed_server_loses_nothing_that_postgres_acknowledged() {
     loses_nothing_that_was_acknowledged(&postgres.url());
 }
 
+#[test]
+fn a_full_disk_loses_nothing_that_sqlite_acknowledged() {
+    const MOST: usize = 400;
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = format!("sqlite:{}/pad.sqlite", folder.path().display());
+    let variables = [("PAD_STORE__URL", url.as_str()), ("PAD_STORE__CACHE_SECONDS", "0")];
+    let server = Server::on_a_small_disk(512, &variables);
+    let client = server.client();
+    let body = json!({"preference": "as a pirate would say it ".repeat(200)}).to_string();
+    let put_long = |number: usize| client.send("PUT", &format!("{PROFILES}/user-{number}"), &body);
+    let full = (0..MOST).find_map(|number| {
+        let answer = put_long(number);
+        (answer.status != 201).then_some((number, answer))
+    });
+    let (acknowledged, refused) = full.expect("the disk is full at some time");
+    assert!(acknowledged > 0);
+    assert_eq!((refused.status, &refused.error()["code"]), (503, &json!("store_unavailable")), "{}", refused.text);
+    client.completion(&ask("Hello", 2));
+    let kept = |client: &Client, number| client.get(&format!("{PROFILES}/user-{number}")).status == 200;
+    assert!((0..acknowledged).all(|number| kept(&client, number)), "{acknowledged}");
+    server.give_room();
+    until("it writes again", || (put_long(acknowledged).status == 201).then_some(()));
+    drop(server);
+    let server = Server::start(&[], &variables);
+    assert!((0..=acknowledged).all(|number| kept(&server.client(), number)), "{acknowledged}");
+}
+
 /// Whether the server says that everything works; requests are taken in either case.
 fn status(client: &Client) -> String {
     let answer = client.get("/ready");

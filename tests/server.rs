@@ -33,6 +33,21 @@ impl Server {
         Self::start_as(shell, &[], variables)
     }
 
+    /// The same where no file of the process may become larger than so many KiB, as if the disk were full; until [`Self::give_room`].
+    pub fn on_a_small_disk(kib: usize, variables: &[(&str, &str)]) -> Self {
+        let mut shell = Command::new("bash");
+        let limited = format!("trap '' XFSZ; ulimit -Sf {kib}; exec \"$0\" \"$@\"");
+        shell.args(["-c", &limited]).arg(model::pad().get_program());
+        Self::start_as(shell, &[], variables)
+    }
+
+    /// Let its files grow again.
+    pub fn give_room(&self) {
+        let id = self.child.lock().expect("the process").id().to_string();
+        let given = Command::new("prlimit").args(["--pid", &id, "--fsize=unlimited"]).status().expect("prlimit runs");
+        assert!(given.success(), "the process is there");
+    }
+
     fn start_as(mut command: Command, flags: &[&str], variables: &[(&str, &str)]) -> Self {
         model::fetched();
         command.args(["serve", "--host", "127.0.0.1", "--port", "0"]).args(flags);
