@@ -1,4 +1,4 @@
-//! `pad train --distil` with the default model: heads from prompts alone, served like any others.
+//! `pad train --distil` with the small model: heads from prompts alone, served like any others.
 
 use std::fs;
 use std::path::Path;

