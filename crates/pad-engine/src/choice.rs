@@ -2,17 +2,23 @@
 
 use tokio::sync::mpsc::Receiver;
 
-use crate::Event;
+use crate::{Admission, Event};
 
 /// One choice being generated. Dropping it cancels the sequence: all its lanes are freed before the next step.
 #[derive(Debug)]
 pub struct Choice {
     events: Receiver<Event>,
+    admission: Admission,
 }
 
 impl Choice {
-    pub(crate) fn new(events: Receiver<Event>) -> Self {
-        Self { events }
+    pub(crate) fn new(events: Receiver<Event>, admission: Admission) -> Self {
+        Self { events, admission }
+    }
+
+    /// When its time in the queue ended.
+    pub fn admission(&self) -> Admission {
+        self.admission.clone()
     }
 
     /// The next event; `None` after the last one, or if the worker died.

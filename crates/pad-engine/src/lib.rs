@@ -65,6 +65,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod admission;
 mod block_pool;
 mod budget;
 mod choice;
@@ -93,6 +94,7 @@ mod tenant;
 mod unread;
 mod worker;
 
+pub use admission::Admission;
 pub use choice::Choice;
 pub use embedding::EmbedRequest;
 pub use engine::{Engine, EngineConfig};

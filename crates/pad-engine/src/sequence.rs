@@ -12,7 +12,7 @@ use crate::lane::Lane;
 use crate::pending::Reply;
 use crate::places::Place;
 use crate::scoring::Scoring;
-use crate::{EmbedRequest, Event, GenerateRequest, LaneSpec, Owner, ScoreRequest, Scored, Tenant};
+use crate::{Admission, EmbedRequest, Event, GenerateRequest, LaneSpec, Owner, ScoreRequest, Scored, Tenant};
 
 /// What a sequence is there for, with the end of the client that waits for it.
 #[derive(Debug)]
@@ -48,6 +48,8 @@ pub struct Seat {
     cached: Option<usize>,
     /// When the sequence was taken into the queue.
     since: Instant,
+    /// When it was first admitted.
+    admission: Admission,
     /// Admission counts what is queued and what runs. Given back before the last word, so that a client that has heard it finds a
     /// place, or when the sequence is dropped.
     place: Option<Place>,
@@ -55,7 +57,12 @@ pub struct Seat {
 
 impl Seat {
     fn new(place: Place) -> Self {
-        Self { cached: None, since: Instant::now(), place: Some(place) }
+        Self { cached: None, since: Instant::now(), admission: Admission::default(), place: Some(place) }
+    }
+
+    /// What tells when the sequence was first admitted.
+    pub fn admission(&self) -> Admission {
+        self.admission.clone()
     }
 
     /// The last word is about to be said: the place is free from now on. Returns the prompt tokens of the base lane that were found
@@ -200,6 +207,7 @@ impl Sequence {
             self.free(pools);
             return Err(missing);
         }
+        self.seat.admission.note();
         self.seat.cached.get_or_insert(self.lanes[0].len() - self.lanes[0].pending());
         Ok(())
     }

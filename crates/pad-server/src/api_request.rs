@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use crate::ApiError;
 use crate::auth::Caller;
 use crate::body::JsonBody;
+use crate::spans::SpanRecorder;
 use crate::standing_preference::Standing;
 use crate::state::Shared;
 
@@ -19,6 +20,8 @@ pub(crate) struct ApiRequest<T> {
     pub(crate) caller: Caller,
     /// Preferences that it brings beside its body.
     pub(crate) standing: Standing,
+    /// Records what it goes through.
+    pub(crate) recorder: SpanRecorder,
     pub(crate) body: T,
 }
 
@@ -35,9 +38,10 @@ impl<T: NamesModel> FromRequest<Arc<Shared>> for ApiRequest<T> {
         let caller = request.extensions().get::<Caller>().cloned();
         let caller = caller.ok_or_else(|| ApiError::internal("the route does not ask for keys"))?;
         let standing = Standing::read(request.headers(), &caller)?;
+        let recorder = request.extensions().get::<SpanRecorder>().cloned().unwrap_or_default();
         let JsonBody(body) = JsonBody::<T>::from_request(request, shared).await?;
         shared.state.model.check_name(body.model())?;
-        Ok(Self { shared: Arc::clone(shared), caller, standing, body })
+        Ok(Self { shared: Arc::clone(shared), caller, standing, recorder, body })
     }
 }
 

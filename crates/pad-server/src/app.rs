@@ -77,7 +77,7 @@ fn layered(routes: Router<Arc<Shared>>, shared: Arc<Shared>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&shared), load_report::report))
         // Browsers ask without a key whether they may ask with one.
         .layer(option_layer(origins))
-        .layer(from_fn(request_id::name_request))
+        .layer(from_fn_with_state(Arc::clone(&shared), request_id::name_request))
         .with_state(shared)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! [`app`] makes a router from an [`AppState`]; [`run`] serves it until a shutdown is requested and the running streams
 //! have finished. `generation` describes the path of a request; small modules beside it hold everything else:
-//! keys, errors (`refusal` maps those of the other crates), the body, request ids, models, preferences, tokens, health, metrics.
+//! keys, errors (`refusal` maps those of the other crates), the body, request ids, models, preferences, tokens, health, metrics, spans.
 //!
 //! There are no tensors here, and no log line holds a prompt or a key.
 
@@ -38,6 +38,7 @@ mod origins;
 mod preferences;
 mod preparation;
 mod preset;
+mod probes;
 mod profiles;
 mod queue_time;
 mod rate;
@@ -47,6 +48,7 @@ mod responses;
 mod rewards;
 mod run;
 mod server_info;
+mod spans;
 mod standing_preference;
 mod state;
 mod text_constraints;
@@ -68,5 +70,6 @@ pub use openapi::openapi;
 pub use origins::Origins;
 pub use preset::Preset;
 pub use run::{Ended, run};
+pub use spans::{GenerationSpan, Outcome, Phase, PhaseKind, RequestSpan, SpanSink, Spans, TraceContext};
 pub use state::{AppState, Defaults, ModelCard, ProfileRules, RequestLimits, Reward};
 pub use tls::{Tls, TlsError};

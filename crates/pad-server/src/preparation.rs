@@ -1,8 +1,10 @@
 //! Preparing a request: work on its texts that takes too long for a thread that serves requests.
 
+use tracing::Span;
+
 use crate::ApiError;
 
-/// Runs work on a thread that may block, so that other requests do not wait for it. If the client goes away meanwhile, the work still
+/// Runs work on a thread that may block, so that other requests do not wait for it; what it logs has the request's name. If the client goes away meanwhile, the work still
 /// runs to its end.
 ///
 /// # Errors
@@ -12,7 +14,8 @@ where
     T: Send + 'static,
     E: Into<ApiError> + Send + 'static,
 {
-    match tokio::task::spawn_blocking(work).await {
+    let span = Span::current();
+    match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(done) => done.map_err(Into::into),
         Err(_) => Err(ApiError::internal("the request could not be prepared")),
     }

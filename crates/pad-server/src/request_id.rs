@@ -1,13 +1,20 @@
-//! `x-request-id`: taken from the client or made here, sent back, and shown in every log line of the request.
+//! `x-request-id` and `traceparent`: taken from the client or made here, sent back, and shown in every log line of the request.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use tracing::Instrument;
+use tracing::field::{Empty, display};
+
+use crate::Spans;
+use crate::probes::PROBES;
+use crate::spans::{NamedRequest, SpanRecorder, TraceContext};
+use crate::state::Shared;
 
 /// The header's name.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -49,19 +56,43 @@ pub(crate) fn random() -> String {
     format!("req-{:032x}", rand::random::<u128>())
 }
 
-/// Name the request, run it in a span of that name, log its outcome, and name it to the client.
-pub(crate) async fn name_request(request: Request, next: Next) -> Response {
+/// Name the request, run it in a span of that name, log its outcome, and name it to the client. With its place in a trace, if it has one.
+pub(crate) async fn name_request(State(shared): State<Arc<Shared>>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(&request);
     let path = logged_path(request.uri().path());
-    let span = tracing::info_span!("request", request_id = %id, method = %request.method(), path);
+    let span = tracing::info_span!("request", request_id = %id, trace_id = Empty, method = %request.method(), path);
+    let context = trace_context(&shared, &request);
+    if let Some(context) = context {
+        span.record("trace_id", display(format_args!("{:032x}", context.trace_id)));
+    }
+    let recorder = recorder(&shared, context, &id, &request);
+    request.extensions_mut().insert(recorder.clone());
     let begun = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
-    span.in_scope(|| {
-        let (status, millis) = (response.status().as_u16(), begun.elapsed().as_millis());
-        tracing::info!(status, millis, "answered");
-    });
+    let status = response.status().as_u16();
+    recorder.answered(status);
+    span.in_scope(|| tracing::info!(status, millis = begun.elapsed().as_millis(), "answered"));
     response.headers_mut().insert(HEADER, id.0);
+    if let Some(header) = context.and_then(|context| context.header()) {
+        response.headers_mut().insert(TraceContext::HEADER, header);
+    }
     response
+}
+
+/// The request's place in a trace: the one that it brings or, where requests are recorded, a new one. Only a server that records marks
+/// it as recorded.
+fn trace_context(shared: &Shared, request: &Request) -> Option<TraceContext> {
+    let spans = shared.state.spans.as_ref();
+    let given = TraceContext::given(request.headers());
+    let given = given.map(|context| TraceContext { sampled: context.sampled && spans.is_some(), ..context });
+    let probe = PROBES.contains(&request.uri().path());
+    given.or_else(|| spans.filter(|_| !probe).map(Spans::begin))
+}
+
+fn recorder(shared: &Shared, context: Option<TraceContext>, id: &RequestId, request: &Request) -> SpanRecorder {
+    let (Some(spans), Some(context)) = (&shared.state.spans, context) else { return SpanRecorder::default() };
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    spans.record(context, NamedRequest { id: id.to_string(), method: request.method().to_string(), route })
 }
 
 /// A path as the log shows it. What follows here is the name of a user.

@@ -16,7 +16,7 @@ use crate::metrics::Metrics;
 use crate::profiles::dimensions::LearnedDimensions;
 use crate::profiles::population_cache::PopulationCache;
 use crate::unknown_fields::UnknownFields;
-use crate::{AllowedHosts, ApiError, ApiKeys, Origins, Preset};
+use crate::{AllowedHosts, ApiError, ApiKeys, Origins, Preset, Spans};
 
 /// Everything that [`crate::app`] needs.
 #[derive(Clone)]
@@ -45,6 +45,8 @@ pub struct AppState {
     pub hosts: AllowedHosts,
     /// Whether there is a page at `/`.
     pub page: bool,
+    /// Where the spans of requests go; none: nothing is recorded.
+    pub spans: Option<Spans>,
     /// Whether it serves, or ends.
     pub lifecycle: Lifecycle,
 }

@@ -1,8 +1,13 @@
 //! Sets up the log: to standard error, so that standard output holds results only.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, stderr};
 
 use anyhow::Context;
+use tracing::Subscriber;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::settings::{LogFormat, LogSettings};
 
@@ -13,10 +18,82 @@ use crate::settings::{LogFormat, LogSettings};
 /// When a log was set up already, or the level is none.
 pub fn start(settings: &LogSettings) -> anyhow::Result<()> {
     let filter = settings.filter().context("log.level is not a valid level")?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::registry().with(filter);
     let started = match settings.format {
-        LogFormat::Text => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => {
+            let text = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
+            lines.with(text).try_init()
+        }
+        LogFormat::Json => lines.with(json(stderr)).try_init(),
     };
     started.map_err(|error| anyhow::anyhow!("the log cannot be set up: {error}"))
+}
+
+/// One object a line: the fields of an event and of the request that it belongs to, side by side.
+fn json<S, W>(writer: W) -> json_subscriber::fmt::Layer<S, W>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + 'static,
+{
+    json_subscriber::fmt::layer()
+        .with_writer(writer)
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .flatten_span_list_on_top_level(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use serde_json::Value;
+    use tracing::field::{Empty, display};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("the lines").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn lines(log: impl FnOnce()) -> Vec<Value> {
+        let written = Lines::default();
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::registry().with(json(move || writer.clone()));
+        tracing::subscriber::with_default(subscriber, log);
+        let text = String::from_utf8(written.0.lock().expect("the lines").clone()).expect("text");
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    #[test]
+    fn a_line_of_json_has_what_its_request_is_called() {
+        let all = lines(|| {
+            let traced = tracing::info_span!("request", request_id = %"r-1", trace_id = Empty);
+            traced.record("trace_id", display("ab"));
+            traced.in_scope(|| tracing::info!(status = 200, "answered"));
+            tracing::info_span!("request", request_id = %"r-2", trace_id = Empty)
+                .in_scope(|| tracing::warn!("\"quoted\""));
+            tracing::info!("of no request");
+        });
+        assert_eq!(
+            (&all[0]["request_id"], &all[0]["trace_id"], &all[0]["status"]),
+            (&"r-1".into(), &"ab".into(), &200.into())
+        );
+        assert_eq!((&all[0]["message"], &all[0]["level"]), (&"answered".into(), &"INFO".into()));
+        assert!(all[0]["timestamp"].is_string() && all[0]["target"].is_string());
+        assert_eq!((&all[1]["request_id"], all[1].get("trace_id")), (&"r-2".into(), None));
+        assert_eq!(all[1]["message"], "\"quoted\"");
+        assert_eq!((all[2].get("request_id"), &all[2]["message"]), (None, &"of no request".into()));
+    }
 }

@@ -29,6 +29,7 @@ mod shipped;
 mod shipped_scorer;
 mod signals;
 mod store;
+mod traces;
 mod train;
 
 use std::process::ExitCode;

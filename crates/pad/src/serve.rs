@@ -10,7 +10,7 @@ use pad_model::BLOCK;
 use pad_reward::RewardModel;
 use pad_server::{
     AllowedHosts, ApiKeys, AppState, ConnectionLimits, Defaults, Ended, Lifecycle, ModelCard, Preset, RequestLimits,
-    Reward, Tls,
+    Reward, Spans, Tls,
 };
 use tokio::net::{TcpSocket, lookup_host};
 use tokio::sync::oneshot;
@@ -21,6 +21,7 @@ use crate::loading::{self, BaseModel};
 use crate::reward::{RewardSource, RewardWeights};
 use crate::settings::{Environment, ModelSettings, RewardSettings, ServerSettings, Settings, TlsSettings};
 use crate::signals::Signals;
+use crate::traces::Traces;
 use crate::{api_keys, home, logging, open_files, pull, store};
 
 /// The server ended before all requests were answered.
@@ -41,13 +42,18 @@ pub fn run(settings: &Settings, environment: &Environment) -> anyhow::Result<()>
     for variable in environment.ignored() {
         tracing::warn!(variable, "ignored an unknown environment variable; settings are named PAD_SECTION__KEY");
     }
+    let traces = Traces::start(&settings.traces)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let served = runtime.block_on(serve(settings, environment));
+    let served = runtime.block_on(serve(settings, environment, traces.as_ref().map(Traces::spans)));
     runtime.shutdown_timeout(LAST_TASKS);
+    // All requests are over, and all spans there.
+    if let Some(traces) = traces {
+        traces.finish();
+    }
     served
 }
 
-async fn serve(settings: &Settings, environment: &Environment) -> anyhow::Result<()> {
+async fn serve(settings: &Settings, environment: &Environment, spans: Option<Spans>) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
     // Whatever can be wrong is found before the model is loaded, which takes a while. The address is taken as well: nobody can
     // connect until it listens.
@@ -65,6 +71,7 @@ async fn serve(settings: &Settings, environment: &Environment) -> anyhow::Result
         }
     };
     state.hosts = hosts;
+    state.spans = spans;
     state.store.clone_from(&store);
     state.limits.connections = connections;
     let dimensions: Vec<String> = state.reward.as_ref().map_or_else(Vec::new, |reward| {
@@ -193,6 +200,7 @@ pub fn app_state(settings: &Settings, environment: &Environment, keys: ApiKeys) 
         origins: settings.server.origins().unwrap_or_default(),
         hosts: AllowedHosts::any(),
         page: settings.server.page,
+        spans: None,
         lifecycle: Lifecycle::default(),
     };
     state.check_preferences().map_err(anyhow::Error::msg)?;

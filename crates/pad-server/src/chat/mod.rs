@@ -32,7 +32,7 @@ use kept::AnswersToKeep;
     )
 )]
 pub(crate) async fn create(request: ApiRequest<ChatRequest>) -> Result<Response, ApiError> {
-    let ApiRequest { shared, caller, standing, mut body } = request;
+    let ApiRequest { shared, caller, standing, recorder, mut body } = request;
     let asked = Asked {
         preference: body.preference.take(),
         metadata: body.metadata.as_ref(),
@@ -49,7 +49,7 @@ pub(crate) async fn create(request: ApiRequest<ChatRequest>) -> Result<Response,
     let Steering { preference, source, person, .. } = steering;
     let request = GenerationRequest { preference, preference_source: source, ..request.with_examples(&examples) };
     let options = GenerationOptions::check(request, &shared.state)?;
-    let generation = generation::start(&shared, &options, caller.acquire()?).await?;
+    let generation = generation::start(&shared, &options, caller.acquire()?, recorder).await?;
     let envelope = Envelope::new(&shared.state.model, "chatcmpl-");
     let kept =
         conversation.map(|told| AnswersToKeep::new(std::sync::Arc::clone(&shared), caller.scope(), person, told));

@@ -30,7 +30,7 @@ pub(crate) use options::prompts;
     )
 )]
 pub(crate) async fn create(request: ApiRequest<CompletionRequest>) -> Result<Response, ApiError> {
-    let ApiRequest { shared, caller, standing, mut body } = request;
+    let ApiRequest { shared, caller, standing, recorder, mut body } = request;
     let asked = Asked {
         preference: body.preference.take(),
         metadata: body.metadata.as_ref(),
@@ -44,7 +44,7 @@ pub(crate) async fn create(request: ApiRequest<CompletionRequest>) -> Result<Res
     if scored {
         options.prompt_logprobs = echo::read(&shared, &options, &mut grant).await?;
     }
-    let mut generation = generation::start(&shared, &options.generation, grant).await?;
+    let mut generation = generation::start(&shared, &options.generation, grant, recorder).await?;
     if scored {
         // They are in the cache because they were just computed.
         generation.count_cached_as_computed();

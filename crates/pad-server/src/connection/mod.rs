@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tower::ServiceExt;
 
 use crate::head::MOST_HEADERS;
+use crate::probes::PROBES;
 use crate::state::RequestLimits;
 use crate::tls::Tls;
 use crate::{ApiError, request_id};
@@ -34,9 +35,6 @@ use transport::Transport;
 
 /// The least that the protocol's reader takes.
 const SMALLEST_BUFFER: usize = 8 << 10;
-
-/// What is served on a spare place: those who watch over the server must reach it when it is full.
-const OPERATIONAL: [&str; 4] = ["/health", "/ready", "/version", "/metrics"];
 
 /// How every connection is served.
 #[derive(Clone)]
@@ -119,8 +117,8 @@ async fn answer(app: Router, place: Arc<Place>, request: Request<Incoming>) -> R
         let response = app.oneshot(request.map(Body::new)).await?;
         return Ok(answer_body::hold(response, answering));
     }
-    // On a spare place only those connections are kept that are worth it, and none for a second request.
-    let mut response = if OPERATIONAL.contains(&request.uri().path()) {
+    // On a spare place only those are answered who watch over the server, and none has a second request.
+    let mut response = if PROBES.contains(&request.uri().path()) {
         let answering = place.answer();
         answer_body::hold(app.oneshot(request.map(Body::new)).await?, answering)
     } else {

@@ -1,12 +1,12 @@
 //! All choices of one request, read as they arrive.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::StreamExt;
 use futures::stream::{self, BoxStream, SelectAll};
 use pad_api::FinishReason;
 use pad_engine::{Choice, GenerateRequest};
-use tokio::time::Instant;
 use tracing::Span;
 
 use super::options::GenerationOptions;
@@ -15,6 +15,7 @@ use super::tally::Tally;
 use super::timing::Timing;
 use crate::grant::Grant;
 use crate::lifecycle::{Lifecycle, Phase};
+use crate::spans::{GenerationSpan, SpanRecorder};
 use crate::state::Shared;
 use crate::{ApiError, refusal};
 
@@ -32,8 +33,12 @@ pub(crate) struct Generation {
     _grant: Grant,
     /// The server's phase: it interrupts the request when its time is over.
     lifecycle: Lifecycle,
-    /// The request's span: parts are read long after the handler returned.
+    /// The request's span in the log: parts are read long after the handler returned.
     span: Span,
+    /// The served model.
+    model: String,
+    /// Is told of the generation when it is dropped.
+    recorder: SpanRecorder,
 }
 
 impl Generation {
@@ -49,6 +54,7 @@ impl Generation {
         names: Vec<String>,
         requests: Vec<GenerateRequest>,
         grant: Grant,
+        recorder: SpanRecorder,
     ) -> Result<Self, ApiError> {
         let state = &shared.state;
         let base = |request: &GenerateRequest| request.lanes.first().map_or(0, |base| base.prompt.len());
@@ -59,6 +65,7 @@ impl Generation {
         let reward_names: Option<Arc<[String]>> = options.details.trace.then(|| names.into());
         let count = requests.len() * options.best_of.generated;
         let meter = grant.meter();
+        let (submitted, mut admissions) = (Instant::now(), Vec::with_capacity(count));
         let parts: Vec<BoxStream<'static, Indexed>> = if requests.iter().any(|request| request.max_tokens == 0) {
             // Nothing is asked of the engine, but without it nothing is answered.
             state.engine.check_open().map_err(|error| refusal::submit(&error, options.names.prompt))?;
@@ -76,15 +83,27 @@ impl Generation {
                 let submitted = state.engine.submit(request);
                 choices.extend(submitted.map_err(|error| refusal::submit(&error, options.names.prompt))?);
             }
-            let end = state.limits.answer.map(|limit| Instant::now() + limit);
+            admissions.extend(choices.iter().map(Choice::admission));
+            let end = state.limits.answer.map(|limit| tokio::time::Instant::now() + limit);
             choices.into_iter().map(reader).enumerate().map(|(index, reader)| read(index, reader, end)).collect()
         };
         shared.metrics.admitted(prompt_tokens);
-        let timing = Timing::new(Arc::clone(&shared.metrics), options.arrived, count);
+        let timing = Timing::new(Arc::clone(&shared.metrics), options.arrived, submitted, count, admissions);
         let choices = parts.len();
         let parts = stream::select_all(parts);
         let lifecycle = state.lifecycle.clone();
-        Ok(Self { parts, tally, timing, choices, ended: 0, _grant: grant, lifecycle, span: Span::current() })
+        Ok(Self {
+            parts,
+            tally,
+            timing,
+            choices,
+            ended: 0,
+            _grant: grant,
+            lifecycle,
+            span: Span::current(),
+            model: state.model.id.clone(),
+            recorder,
+        })
     }
 
     /// How many choices there are.
@@ -156,15 +175,29 @@ impl Generation {
     }
 }
 
+/// The request's span ends with its generation, whoever ended that.
+impl Drop for Generation {
+    fn drop(&mut self) {
+        self.timing.tell(&self.recorder);
+        self.recorder.generated(|| GenerationSpan {
+            model: self.model.clone(),
+            outcome: self.timing.outcome(),
+            choices: self.choices,
+            finish_reasons: self.timing.finish_reasons().to_vec(),
+            usage: self.tally.usage(),
+        });
+    }
+}
+
 /// A reader's parts up to the last, which comes at the `end` at the latest. The reader, and with it the choice, is dropped before
 /// the last part is handed out.
-fn read(index: usize, reader: ChoiceReader, end: Option<Instant>) -> BoxStream<'static, Indexed> {
+fn read(index: usize, reader: ChoiceReader, end: Option<tokio::time::Instant>) -> BoxStream<'static, Indexed> {
     stream::unfold(Some(reader), move |reader| async move {
         let mut reader = reader?;
         let part = match end {
             None => reader.next().await,
             // Parts that are there already would come before the time is looked at.
-            Some(end) if end <= Instant::now() => Ok(reader.break_off()),
+            Some(end) if end <= tokio::time::Instant::now() => Ok(reader.break_off()),
             Some(end) => {
                 let part = tokio::time::timeout_at(end, reader.next()).await;
                 part.unwrap_or_else(|_| Ok(reader.break_off()))

@@ -137,6 +137,11 @@ impl Form {
         Self { constraint, tools: Arc::new([]) }
     }
 
+    /// Whether not every text may be the answer.
+    pub(crate) fn is_constrained(&self) -> bool {
+        self.constraint.is_some()
+    }
+
     /// Whether calls are read from the answer.
     pub(crate) fn has_calls(&self) -> bool {
         self.constraint.as_ref().is_some_and(|constraint| constraint.shape.calls.is_some())

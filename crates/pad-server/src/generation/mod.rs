@@ -37,14 +37,16 @@ pub(crate) mod token_details;
 pub(crate) mod trace;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::ApiError;
 use crate::grant::Grant;
+use crate::spans::{PhaseKind, SpanRecorder};
 use crate::state::Shared;
 use choices::Generation;
 use options::GenerationOptions;
 
-/// Starts the choices for checked options; `grant` is the caller's reservation.
+/// Starts the choices for checked options; `grant` is the caller's reservation, `recorder` the request's.
 ///
 /// # Errors
 /// 429 where the queue or the caller has no place left, 400 where the prompts cannot be prepared or do not fit.
@@ -52,6 +54,7 @@ pub(crate) async fn start(
     shared: &Arc<Shared>,
     options: &GenerationOptions,
     mut grant: Grant,
+    recorder: SpanRecorder,
 ) -> Result<Generation, ApiError> {
     let mut plans = prompt::plan(shared, options).await?;
     // All prompts share one preference, hence its dimensions.
@@ -60,11 +63,16 @@ pub(crate) async fn start(
     let mut requests = requests.collect::<Result<Vec<_>, _>>()?;
     options.best_of.check_rewards(&requests)?;
     let tenant = grant.tenant(options.cache_salt.as_deref());
-    let grammar = options.form.grammar(shared, tenant).await?;
+    let compiling = Instant::now();
+    let grammar = options.form.grammar(shared, tenant).await;
+    if options.form.is_constrained() {
+        recorder.phase(PhaseKind::Grammar, compiling, Instant::now());
+    }
+    let grammar = grammar?;
     for request in &mut requests {
         request.grammar.clone_from(&grammar);
         request.tenant = tenant;
     }
     grant.admit(&mut requests)?;
-    Generation::start(shared, options, names, requests, grant)
+    Generation::start(shared, options, names, requests, grant, recorder)
 }

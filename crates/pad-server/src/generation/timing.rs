@@ -1,32 +1,52 @@
-//! Arrival times of the tokens of a request, for the histograms.
+//! When a request's tokens came: for the histograms, and as the phases of its span.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pad_api::FinishReason;
+use pad_engine::Admission;
 
 use super::reader::TokenFacts;
 use crate::metrics::Metrics;
+use crate::spans::{Outcome, PhaseKind, SpanRecorder};
 
 /// A request's clock. Dropped before the request ended or failed, it counts a client that went away.
 pub(crate) struct Timing {
     metrics: Arc<Metrics>,
     arrived: Instant,
+    /// When the engine was given the request.
+    submitted: Instant,
+    /// When each choice's time in the queue ended.
+    admissions: Vec<Admission>,
+    /// When the first token of any choice came.
+    first: Option<Instant>,
     /// When each choice's last token came.
     last: Vec<Option<Instant>>,
-    over: bool,
+    /// Why choices ended, in the order in which they did.
+    finish_reasons: Vec<FinishReason>,
+    /// When it was over, and how; none while it runs.
+    over: Option<(Instant, Outcome)>,
 }
 
 impl Timing {
-    /// The clock of a request that was admitted.
-    pub(crate) fn new(metrics: Arc<Metrics>, arrived: Instant, choices: usize) -> Self {
-        Self { metrics, arrived, last: vec![None; choices], over: false }
+    /// The clock of a request that was admitted to the queue: `submitted` then, by so many `choices`, with these `admissions` to the
+    /// engine.
+    pub(crate) fn new(
+        metrics: Arc<Metrics>,
+        arrived: Instant,
+        submitted: Instant,
+        choices: usize,
+        admissions: Vec<Admission>,
+    ) -> Self {
+        let last = vec![None; choices];
+        Self { metrics, arrived, submitted, admissions, first: None, last, finish_reasons: Vec::new(), over: None }
     }
 
     /// A token of choice `index` came.
     pub(crate) fn token(&mut self, index: usize, token: TokenFacts) {
         self.metrics.token(token.steered, token.kl);
         let now = Instant::now();
+        self.first.get_or_insert(now);
         match self.last.get_mut(index).and_then(|last| last.replace(now)) {
             None => self.metrics.first_token(now - self.arrived),
             Some(last) => self.metrics.next_token(now - last),
@@ -34,27 +54,51 @@ impl Timing {
     }
 
     /// A choice ended well.
-    pub(crate) fn choice_ended(&self, reason: FinishReason) {
+    pub(crate) fn choice_ended(&mut self, reason: FinishReason) {
         self.metrics.choice_ended(reason);
+        self.finish_reasons.push(reason);
     }
 
     /// All choices ended well; the time since the request arrived.
     pub(crate) fn request_ended(&mut self) -> Duration {
-        self.over = true;
-        let took = self.arrived.elapsed();
+        let now = Instant::now();
+        self.over = Some((now, Outcome::Complete));
+        let took = now - self.arrived;
         self.metrics.request_ended(took);
         took
     }
 
     /// The request failed, which is not the client's doing.
     pub(crate) fn failed(&mut self) {
-        self.over = true;
+        self.over = Some((Instant::now(), Outcome::Failed));
+    }
+
+    /// Why choices ended so far, in the order in which they did.
+    pub(crate) fn finish_reasons(&self) -> &[FinishReason] {
+        &self.finish_reasons
+    }
+
+    /// How the request ended, if it is let go now.
+    pub(crate) fn outcome(&self) -> Outcome {
+        self.over.map_or(Outcome::Disconnected, |(_, outcome)| outcome)
+    }
+
+    /// Tell the phases that the request went through until it was over, or until now.
+    pub(crate) fn tell(&self, recorder: &SpanRecorder) {
+        let end = self.over.map_or_else(Instant::now, |(at, _)| at);
+        let admitted = self.admissions.iter().filter_map(Admission::moment).min();
+        recorder.prepared(self.submitted);
+        recorder.phase(PhaseKind::Queue, self.submitted, admitted.unwrap_or(end));
+        let Some(admitted) = admitted else { return };
+        recorder.phase(PhaseKind::Prefill, admitted, self.first.unwrap_or(end));
+        let Some(first) = self.first else { return };
+        recorder.phase(PhaseKind::Decode, first, end);
     }
 }
 
 impl Drop for Timing {
     fn drop(&mut self) {
-        if !self.over {
+        if self.over.is_none() {
             self.metrics.disconnected();
         }
     }

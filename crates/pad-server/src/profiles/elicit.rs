@@ -29,6 +29,7 @@ use crate::generation::range::within;
 use crate::generation::request::{FieldNames, GenerationRequest};
 use crate::generation::sampling::SamplingRequest;
 use crate::rewards::features::{GivenAnswer, features};
+use crate::spans::SpanRecorder;
 use crate::state::Shared;
 
 /// Tokens of an answer where a request does not say: enough to show a style.
@@ -156,7 +157,9 @@ async fn generate(
         ..GenerationRequest::new(FieldNames::OF_CHAT, vec![conversation.to_vec().into()])
     };
     let options = GenerationOptions::check(generation, &shared.state)?;
-    let mut running = generation::start(shared, &options, caller.acquire()?).await?;
+    // Two generations run for one request, whose span has no phases.
+    let recorder = SpanRecorder::default();
+    let mut running = generation::start(shared, &options, caller.acquire()?, recorder).await?;
     let empty = || Candidate {
         answer: GivenAnswer { text: String::new(), complete: false },
         finish_reason: FinishReason::Length,

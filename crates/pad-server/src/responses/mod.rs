@@ -37,7 +37,7 @@ use events::ResponseEvents;
     )
 )]
 pub(crate) async fn create(request: ApiRequest<ResponseRequest>) -> Result<HttpResponse, ApiError> {
-    let ApiRequest { shared, caller, standing, mut body } = request;
+    let ApiRequest { shared, caller, standing, recorder, mut body } = request;
     let notes = body.metadata.iter().flatten().map(|(name, note)| (name.clone(), note.clone().into())).collect();
     let asked = Asked {
         preference: body.preference.take(),
@@ -47,7 +47,7 @@ pub(crate) async fn create(request: ApiRequest<ResponseRequest>) -> Result<HttpR
     };
     let steering = standing.settle(asked, &shared).await?;
     let turn = CheckedResponseRequest::check(body, steering, &shared, &caller).await?;
-    let mut generation = generation::start(&shared, &turn.options, caller.acquire()?).await?;
+    let mut generation = generation::start(&shared, &turn.options, caller.acquire()?, recorder).await?;
     let stream = turn.options.stream;
     let mut draft = ResponseDraft::new(Arc::clone(&shared), turn);
     if stream {

@@ -32,7 +32,7 @@ const MOST_PREFERENCES: usize = 32;
     )
 )]
 pub(crate) async fn create(request: ApiRequest<RewardsRequest>) -> Result<Json<Rewards>, ApiError> {
-    let ApiRequest { shared, caller, standing, mut body } = request;
+    let ApiRequest { shared, caller, standing, mut body, .. } = request;
     let preferences = given(standing, &mut body, &shared).await?;
     let cache_salt = cache_salt(body.cache_salt.take())?;
     let per_token = body.per_token.unwrap_or(false);

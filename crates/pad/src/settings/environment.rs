@@ -25,10 +25,14 @@ const SHORT: [(&str, &str); 7] = [
     ("PAD_LOG", "log.level"),
 ];
 
+/// Names that other programs read, too, for the same things. A variable of the server's own goes before.
+const STANDARD: [(&str, &str); 2] =
+    [("OTEL_EXPORTER_OTLP_ENDPOINT", "traces.endpoint"), ("OTEL_SERVICE_NAME", "traces.service")];
+
 /// The variables that concern the server.
 #[derive(Clone, Default)]
 pub struct Environment {
-    /// (path, variable, value), short names last.
+    /// (path, variable, value): standard names first, short names last.
     settings: Vec<(String, String, String)>,
     /// Variables that are set to nothing and must not be.
     blank: Vec<String>,
@@ -65,7 +69,7 @@ impl Environment {
     /// `PAD_SERVICE_HOST` there for a service named "pad".
     pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut sorted = Self::default();
-        let mut short = Vec::new();
+        let (mut standard, mut short) = (Vec::new(), Vec::new());
         for (name, value) in variables {
             if value.trim().is_empty() && protecting(&name) {
                 sorted.blank.push(name);
@@ -73,6 +77,8 @@ impl Environment {
                 // Container platforms set variables to nothing where a template has no value.
             } else if OTHERS.contains(&name.as_str()) {
                 sorted.others.insert(name, value);
+            } else if let Some((_, path)) = STANDARD.iter().find(|(variable, _)| *variable == name) {
+                standard.push(((*path).to_owned(), name, value));
             } else if let Some((_, path)) = SHORT.iter().find(|(variable, _)| *variable == name) {
                 short.push(((*path).to_owned(), name, value));
             } else if let Some(rest) = name.strip_prefix(PREFIX) {
@@ -83,7 +89,7 @@ impl Environment {
                 }
             }
         }
-        sorted.settings.append(&mut short);
+        sorted.settings = [standard, sorted.settings, short].concat();
         sorted
     }
 

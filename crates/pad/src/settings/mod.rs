@@ -17,6 +17,7 @@ mod server;
 mod size;
 mod store;
 mod tls;
+mod traces;
 
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,7 @@ pub use reward::RewardSettings;
 pub use server::ServerSettings;
 pub use store::{ProfileSettings, StoreSettings};
 pub use tls::TlsSettings;
+pub use traces::TracesSettings;
 
 use error::Bad;
 
@@ -69,6 +71,8 @@ pub struct Settings {
     pub profiles: ProfileSettings,
     /// The log.
     pub log: LogSettings,
+    /// Where spans of requests are sent.
+    pub traces: TracesSettings,
 }
 
 impl Settings {
@@ -116,7 +120,8 @@ impl Settings {
             "true only with a `store.url` other than `none`",
         )?;
         Bad::unless(self.profiles.in_context <= 16, "profiles.in_context", self.profiles.in_context, "at most 16")?;
-        self.log.check()
+        self.log.check()?;
+        self.traces.check()
     }
 }
 
