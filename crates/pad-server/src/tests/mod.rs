@@ -26,6 +26,7 @@ mod sampling;
 mod self_description;
 pub(crate) mod server;
 mod shutdown;
+mod spans;
 mod standing_preference;
 mod stream;
 mod tenants;

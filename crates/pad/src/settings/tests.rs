@@ -236,6 +236,10 @@ fn values_that_are_not_allowed_are_named_with_their_place() {
         ("[defaults]\ntemperature = nan", "`defaults.temperature`"),
         ("[defaults]\ntop_p = 0.0", "`defaults.top_p`"),
         ("[log]\nlevel = \"loud\"", "`log.level`"),
+        ("[traces]\nendpoint = \"localhost:4318\"", "`traces.endpoint`"),
+        ("[traces]\nendpoint = \"https://\"", "`traces.endpoint`"),
+        ("[traces]\nservice = \"\"", "`traces.service`"),
+        ("[traces]\nsample = 1.5", "`traces.sample`"),
     ] {
         let message = refused(text);
         assert!(message.starts_with(&format!("{start} is `")) && message.contains("my.toml; allowed: "), "{message}");
@@ -266,4 +270,19 @@ fn origins_and_certificates_are_checked() {
     assert!(settings.server.origins().is_some_and(|origins| origins != pad_server::Origins::default()));
     let names = load(&[("PAD_MODEL__ALIASES", "gpt-4o,string")]).unwrap().model.aliases;
     assert_eq!(names, ["gpt-4o", "string"]);
+}
+
+/// Variables that tracing systems set for all programs.
+#[test]
+fn the_receiver_of_traces_may_come_from_standard_variables() {
+    let traces = load(&[]).unwrap().traces;
+    assert_eq!((traces.url(), traces.service.as_str(), traces.sample), (None, "pad", 1.0));
+    let standard = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/"), ("OTEL_SERVICE_NAME", "answers")];
+    let traces = load(&standard).unwrap().traces;
+    let url = Some("http://collector:4318/v1/traces".to_owned());
+    assert_eq!((traces.url(), traces.service.as_str()), (url, "answers"));
+    let own = [standard[0], ("PAD_TRACES__ENDPOINT", "https://a.org/otlp")];
+    assert_eq!(load(&own).unwrap().traces.url().as_deref(), Some("https://a.org/otlp/v1/traces"));
+    let message = load(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http//x:secret")]).unwrap_err().to_string();
+    assert!(message.contains("variable OTEL_EXPORTER_OTLP_ENDPOINT") && !message.contains("secret"), "{message}");
 }
