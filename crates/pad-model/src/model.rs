@@ -40,9 +40,25 @@ impl Model {
     /// # Errors
     /// If a tensor is missing or has another shape than the configuration says.
     pub fn load(weights: &mut dyn Weights, options: &ModelOptions) -> Result<Self, ModelError> {
+        Self::load_watched(weights, options, |_| {})
+    }
+
+    /// Load from an open checkpoint; `watch` is told how many of the layers are loaded, after each of them. The embeddings follow.
+    ///
+    /// # Errors
+    /// As for [`Self::load`].
+    pub fn load_watched(
+        weights: &mut dyn Weights,
+        options: &ModelOptions,
+        mut watch: impl FnMut(usize),
+    ) -> Result<Self, ModelError> {
         let config = weights.config().clone();
         let mut loader = Loader::new(weights, options, &config);
-        let layers = (0..config.layers).map(|i| loader.layer(i)).collect::<Result<_, _>>()?;
+        let mut layers = Vec::with_capacity(config.layers);
+        for i in 0..config.layers {
+            layers.push(loader.layer(i)?);
+            watch(layers.len());
+        }
         let norm = loader.norm(Part::OutputNorm)?;
         let embeddings = loader.linear(&[Part::Embedding])?;
         let embedding = Embedding::of(&embeddings);

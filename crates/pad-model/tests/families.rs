@@ -318,3 +318,13 @@ fn bad_input_is_refused() {
         .is_err()
     );
 }
+
+#[test]
+fn loading_tells_how_far_it_is() {
+    let mut weights = pad_model::open(&family("llama")).unwrap();
+    let layers = weights.config().layers;
+    let options = ModelOptions { dtype: Dtype::F32, device: Device::Cpu, pool: Arc::new(Pool::new(1)) };
+    let mut told = Vec::new();
+    Model::load_watched(weights.as_mut(), &options, |loaded| told.push(loaded)).unwrap();
+    assert_eq!(told, (1..=layers).collect::<Vec<_>>());
+}

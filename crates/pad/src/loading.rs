@@ -12,6 +12,7 @@ use pad_reward::TrainedOn;
 use pad_text::Chat;
 
 use crate::cores;
+use crate::loading_bar::LoadingBar;
 use crate::settings::{Dtype, ModelSettings};
 
 /// A base model: what computes and what talks.
@@ -49,8 +50,12 @@ pub fn options(settings: &ModelSettings) -> anyhow::Result<ModelOptions> {
         Dtype::Auto => pad_model::Dtype::Auto,
         Dtype::F32 => pad_model::Dtype::F32,
     };
-    let threads = if settings.threads == 0 { cores::physical() } else { settings.threads };
-    Ok(ModelOptions { dtype, device, pool: Arc::new(Pool::new(threads)) })
+    Ok(ModelOptions { dtype, device, pool: Arc::new(Pool::new(threads(settings))) })
+}
+
+/// Threads that compute on the CPU.
+pub fn threads(settings: &ModelSettings) -> usize {
+    if settings.threads == 0 { cores::physical() } else { settings.threads }
 }
 
 impl BaseModel {
@@ -75,7 +80,7 @@ impl BaseModel {
         let path = path(files).to_owned();
         check_embeddings(chat.tokenizer(), weights.config(), &path)?;
         let (family, format) = (weights.family().to_owned(), weights.format());
-        let model = Model::load(weights.as_mut(), options)?;
+        let model = load("base model", weights.as_mut(), options, started)?;
         let loaded = Self { model, chat, family, format, path, sha256: OnceLock::new() };
         report("base model", &loaded.path, &loaded.model, started);
         Ok(loaded)
@@ -152,6 +157,16 @@ fn check_embeddings(tokenizer: &pad_text::Tokenizer, config: &ModelConfig, path:
         lacks.unwrap_or_default()
     );
     Ok(())
+}
+
+/// Loads a model, with a bar on the terminal where that takes a while.
+///
+/// # Errors
+///
+/// If a tensor is missing or not as the configuration says.
+pub fn load(what: &str, weights: &mut dyn Weights, options: &ModelOptions, started: Instant) -> anyhow::Result<Model> {
+    let mut bar = LoadingBar::new(what, weights.config().layers, started);
+    Ok(Model::load_watched(weights, options, |loaded| bar.at(loaded))?)
 }
 
 /// Says what was loaded.

@@ -14,6 +14,7 @@ mod flags;
 mod health;
 mod home;
 mod loading;
+mod loading_bar;
 mod local_server;
 mod logging;
 mod manual;

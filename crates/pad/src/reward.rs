@@ -143,7 +143,9 @@ fn own_model(source: &str, hub: &Hub, base: &BaseModel, options: &ModelOptions) 
     if tokenizer.exists() {
         loading::same_tokens(base.chat.tokenizer(), &Tokenizer::from_file(&tokenizer)?)?;
     }
-    Ok((Model::open(loading::path(&files), options)?, folder.to_owned()))
+    let mut weights = pad_model::open(loading::path(&files))?;
+    let model = loading::load("reward model", weights.as_mut(), options, Instant::now())?;
+    Ok((model, folder.to_owned()))
 }
 
 /// The manifest that a path names, and the folder that its own paths start from.

@@ -15,7 +15,7 @@ use pad_server::{
 use tokio::net::{TcpSocket, lookup_host};
 use tokio::sync::oneshot;
 
-use crate::announcement::announcement;
+use crate::announcement::Announcement;
 use crate::fingerprint::fingerprint;
 use crate::loading::{self, BaseModel};
 use crate::reward::{RewardSource, RewardWeights};
@@ -74,11 +74,8 @@ async fn serve(settings: &Settings, environment: &Environment, spans: Option<Spa
     state.spans = spans;
     state.store.clone_from(&store);
     state.limits.connections = connections;
-    let dimensions: Vec<String> = state.reward.as_ref().map_or_else(Vec::new, |reward| {
-        reward.model.dimensions().iter().map(|dimension| dimension.name.clone()).collect()
-    });
     let listener = socket.listen(1024)?;
-    println!("{}", announcement(&state.model.id, &dimensions, listener.local_addr()?, &settings.server));
+    print!("{}", announcement(&state, &settings.model).text(listener.local_addr()?, &settings.server));
     let (stop, stopped) = oneshot::channel();
     let engine = state.engine.clone();
     let worker = state.engine.clone();
@@ -98,6 +95,23 @@ async fn serve(settings: &Settings, environment: &Environment, spans: Option<Spa
     match ended {
         Ended::Complete => Ok(()),
         Ended::Interrupted => Err(Interrupted.into()),
+    }
+}
+
+/// What is said of the server once it runs.
+fn announcement(state: &AppState, settings: &ModelSettings) -> Announcement {
+    let reward = state.reward.as_ref();
+    let dimensions = reward.map_or(&[][..], |reward| reward.model.dimensions());
+    let sets = if reward.is_some_and(|reward| reward.weights != WeightsId::BASE) { 2 } else { 1 };
+    let (device, threads, dtype) = (&settings.device, loading::threads(settings), settings.dtype.name());
+    let threads = if settings.cuda().is_some() { String::new() } else { format!(", threads {threads}") };
+    Announcement {
+        model: state.model.id.clone(),
+        weights: format!("{}, {}", state.model.family, state.model.format),
+        computing: format!("device {device}{threads}, dtype {dtype}"),
+        reward: reward.map(|reward| reward.model.manifest().kind.name().to_owned()),
+        dimensions: dimensions.iter().map(|dimension| dimension.name.clone()).collect(),
+        positions: state.engine.status().kv_blocks_total * BLOCK as u64 / sets,
     }
 }
 
