@@ -79,7 +79,7 @@ pub use pad_options::{BestOfBy, CandidateLanes, PadOptions};
 pub use parse::{ParseError, Parsed, from_slice};
 pub use preference::Preference;
 pub use preference_choice::{NamedProfile, PreferenceChoice};
-pub use preference_list::{DimensionInfo, GuidanceDefaults, NumberRange, PreferenceList, TopKRange};
+pub use preference_list::{CountDefaults, DimensionInfo, GuardDefaults, GuidanceDefaults, NumberRange, PreferenceList};
 pub use preference_source::PreferenceSource;
 pub use profile::{
     DeletedProfile, PreferenceProfile, ProfileExport, ProfileList, ProfilePage, ProfileRequest, StoredText,

@@ -39,7 +39,7 @@ pub struct PadOptions {
 }
 
 /// The lanes whose best tokens are candidates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CandidateLanes {
     /// The base model's `top_k` best.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ObjectKind;
+use crate::{CandidateLanes, ObjectKind};
 
 /// The dimensions of `preference`, in the order of its array form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -17,7 +17,13 @@ use crate::ObjectKind;
         "recommended": {"minimum": -2.0, "maximum": 1.5}, "strong": [{"minimum": 1.5, "maximum": 2.0}]
     }],
     "default": {"concise": 0.0},
-    "beta": {"default": 1.0, "minimum": 0.0, "maximum": 4.0}, "top_k": {"default": 40, "minimum": 1, "maximum": 100}
+    "beta": {"default": 1.0, "minimum": 0.0, "maximum": 4.0}, "top_k": {"default": 40, "minimum": 1, "maximum": 100},
+    "candidates": "base",
+    "guards": {
+        "plausibility": {"default": 0.0, "minimum": 0.0, "maximum": 1.0}, "loop_guard": {"default": 0, "minimum": 0, "maximum": 64},
+        "max_kl": {"default": 1000.0, "minimum": 0.0, "maximum": 1000.0},
+        "guide_tokens": {"default": 0, "minimum": 0, "maximum": 16_777_216}
+    }
 }))]
 pub struct PreferenceList {
     /// Always `list`.
@@ -34,7 +40,11 @@ pub struct PreferenceList {
     /// Guidance strength.
     pub beta: GuidanceDefaults,
     /// Number of candidates.
-    pub top_k: TopKRange,
+    pub top_k: CountDefaults,
+    /// Whose best tokens are the candidates where a request does not say.
+    pub candidates: CandidateLanes,
+    /// What holds steering back where a request does not say.
+    pub guards: GuardDefaults,
 }
 
 /// A preference dimension.
@@ -80,7 +90,7 @@ impl NumberRange {
     }
 }
 
-/// Guidance strength: the default and the allowed range.
+/// A number of guidance, such as its strength: the default and the allowed range.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct GuidanceDefaults {
     /// The default.
@@ -91,15 +101,28 @@ pub struct GuidanceDefaults {
     pub maximum: f64,
 }
 
-/// Number of candidates: the default and the allowed range.
+/// A number of candidates or of tokens: the default and the allowed range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct TopKRange {
+pub struct CountDefaults {
     /// The default.
     pub default: u64,
     /// The smallest allowed value.
     pub minimum: u64,
     /// The largest allowed value.
     pub maximum: u64,
+}
+
+/// The guards of `pad`, each with its default and its range.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GuardDefaults {
+    /// `pad.plausibility`.
+    pub plausibility: GuidanceDefaults,
+    /// `pad.loop_guard`, in tokens.
+    pub loop_guard: CountDefaults,
+    /// `pad.max_kl`, in nats per token; 1000 is no limit.
+    pub max_kl: GuidanceDefaults,
+    /// `pad.guide_tokens`.
+    pub guide_tokens: CountDefaults,
 }
 
 #[cfg(test)]

@@ -209,6 +209,16 @@ async fn what_can_be_preferred_is_listed() {
     assert_eq!(body["default"], json!({"loud": 0.0, "kind": 0.0}));
     assert_eq!(body["beta"], json!({"default": 1.0, "minimum": 0.0, "maximum": 4.0}));
     assert_eq!(body["top_k"], json!({"default": 40, "minimum": 1, "maximum": 100}));
+    assert_eq!(body["candidates"], json!("base"));
+    assert_eq!(
+        body["guards"],
+        json!({
+            "plausibility": {"default": 0.0, "minimum": 0.0, "maximum": 1.0},
+            "loop_guard": {"default": 0, "minimum": 0, "maximum": 64},
+            "max_kl": {"default": 1000.0, "minimum": 0.0, "maximum": 1000.0},
+            "guide_tokens": {"default": 0, "minimum": 0, "maximum": 16_777_216}
+        })
+    );
 }
 
 #[tokio::test]
