@@ -53,6 +53,16 @@ fn a_reader_sees_what_a_preference_does() {
 }
 
 #[test]
+fn a_reader_decides_how_answers_are_made() {
+    let folder = scripts();
+    let reads_words = format!("http://{}/", Server::shared().address());
+    let output =
+        run(node(folder, "making.mjs", Server::shipped().address()).arg(folder.join("pictures")).arg(reads_words));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "ok\n");
+    assert!(folder.join("pictures/guards.png").is_file());
+}
+
+#[test]
 fn a_reader_is_told_what_is_wrong() {
     let folder = scripts();
     let variables = [("PAD_API_KEY", "a-key"), ("PAD_ENGINE__QUEUE", "1"), ("PAD_SERVER__DRAIN_SECONDS", "0")];

@@ -5,7 +5,7 @@
 // target/tmp/page has playwright-core once the page's tests have run. The figures are the browser's own: paint entries, transferred bytes,
 // and the times of animation frames.
 
-import { ask, limit, open, start } from "./browser.mjs";
+import { ask, limit, open, preset, start } from "./browser.mjs";
 
 const [url, tokens] = [process.argv[2], Number(process.argv[3] ?? 4000)];
 const browser = await start();
@@ -14,7 +14,7 @@ const paints = [];
 let weight = 0;
 for (let round = 0; round < 5; round++) {
   const { page, context } = await open(browser, url);
-  await page.getByRole("button", { name: "Brief", exact: true }).waitFor();
+  await preset(page, "Brief").waitFor();
   const seen = await page.evaluate(() => ({
     paint: performance.getEntriesByName("first-contentful-paint")[0].startTime,
     bytes: [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
@@ -27,7 +27,7 @@ for (let round = 0; round < 5; round++) {
 console.log(`first contentful paint: ${paints.join(", ")} ms; page weight ${Math.round(weight / 1000)} kB`);
 
 const { page, context } = await open(browser, url);
-await page.getByRole("button", { name: "Brief", exact: true }).waitFor();
+await preset(page, "Brief").waitFor();
 await limit(page, tokens);
 await page.evaluate(() => {
   window.frames_ = [];

@@ -45,6 +45,9 @@ export async function open(browser, url, options = {}) {
   return { page, context, errors, quiet };
 }
 
+/** A preset of the preference panel. */
+export const preset = (page, name) => page.getByRole("group", { name: "Presets" }).getByRole("button", { name, exact: true });
+
 /** Keep answers short: the tests are about the page. */
 export async function limit(page, tokens) {
   await page.getByText("How answers are made").click();

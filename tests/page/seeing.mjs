@@ -2,19 +2,19 @@
 // words. Prints `ok` at its end.
 
 import assert from "node:assert/strict";
-import { answerWith, ask, limit, open, pane, reads, settled, shows, start, words } from "./browser.mjs";
+import { answerWith, ask, limit, open, pane, preset, reads, settled, shows, start, words } from "./browser.mjs";
 import { accessible, fits, picture } from "./looks.mjs";
 
 const [url, folder, readsWords] = process.argv.slice(2);
 const browser = await start();
 
 async function compare({ page }) {
-  await page.getByRole("button", { name: "Brief", exact: true }).waitFor();
+  await preset(page, "Brief").waitFor();
   await accessible(page, "before the first question");
   await picture(page, folder, "first");
   await limit(page, 32);
-  await shows(() => page.getByRole("button", { name: "Brief", exact: true }).getAttribute("aria-pressed"), "true");
-  await page.getByRole("button", { name: "Warm", exact: true }).click();
+  await shows(() => preset(page, "Brief").getAttribute("aria-pressed"), "true");
+  await preset(page, "Warm").click();
   await shows(() => page.getByLabel("cheerful").inputValue(), "1");
   await shows(() => page.getByLabel("concise").inputValue(), "0");
   await page.getByLabel("cheerful").fill("1.5");
@@ -27,8 +27,9 @@ async function compare({ page }) {
   assert.ok(plain.trim() && steered.trim() && plain !== steered, "the preference makes a difference");
   assert.ok((await pane(page, 1).locator(".over").count()) > 0, "overruled words are marked");
   assert.ok((await pane(page, 1).locator(".w[class*=' p'], .w[class*=' n']").count()) > 0, "rewarded words are tinted");
-  // The plain answer is scored afterwards, by what the other pane prefers.
+  // The plain answer is scored afterwards, by what the other pane prefers; a line says what changed.
   await pane(page, 0).getByText(/^cheerful [+−]/).waitFor();
+  await reads(() => page.locator(".comparison").innerText(), /Words\s+left\s+\d+[\s\S]*right\s+\d+[\s\S]*cheerful\s+left\s+[+−][\d.]+[\s\S]*right\s+[+−][\d.]+/i);
   await reads(() => pane(page, 1).locator(".figures").innerText(), /KL\s+\d+\.\d\d nats[\s\S]*tokens\/s/);
   await accessible(page, "with answers");
   await picture(page, folder, "desktop");
@@ -110,6 +111,10 @@ async function sweep({ page }) {
   await shows(() => page.locator(".sweep .weight").allInnerTexts(), ["−2", "−1", "0", "+1", "+2"]);
   await accessible(page, "a sweep");
   await picture(page, folder, "sweep");
+  await page.getByRole("button", { name: "cheerful", exact: true }).click();
+  await page.getByRole("button", { name: "The same question, by cheerful" }).click();
+  await settled(page);
+  await shows(() => page.locator(".swept").innerText(), "Cheerful");
   await page.getByLabel("Compare").check();
 }
 
@@ -162,7 +167,7 @@ async function share({ page, context }) {
 async function hostile() {
   const seen = await open(browser, url);
   const { page } = seen;
-  await page.getByRole("button", { name: "Brief", exact: true }).waitFor();
+  await preset(page, "Brief").waitFor();
   await answerWith(page, [
     "<img src=x onerror=\"window.harm = 1\">", "<script>window.harm = 2</script>", "<svg onload=window.harm=3>", "\n\n[a](javascript:window.harm=4) ",
     "[b](https://example.org/) [c](data:text/html,x)\n\n", "![d](https://example.org/d.png) <iframe src=https://example.org></iframe>", " <a href=\" javascript:harm()\" onclick=harm()>e</a>",
@@ -192,12 +197,17 @@ async function hostile() {
 async function principle() {
   const seen = await open(browser, readsWords);
   const { page } = seen;
-  await page.getByRole("button", { name: "Like a pirate", exact: true }).click();
+  await preset(page, "Like a pirate").click();
   await shows(() => page.getByLabel("Or in your own words").inputValue(), "Answer like a pirate.");
   await limit(page, 16);
   await ask(page, "Why is the sky blue?");
   await settled(page);
   await shows(() => pane(page, 1).getByRole("strong").innerText(), "Like a pirate");
+  // However many sliders there are, what explains a word is in sight.
+  assert.ok((await page.locator(".slider").count()) > 5, "a reward model with many dimensions");
+  await pane(page, 1).locator(".t").nth(1).click();
+  const box = await page.getByRole("region", { name: "Why this word" }).boundingBox();
+  assert.ok(box.y > 0 && box.y + box.height <= 900, JSON.stringify(box));
   for (const side of [0, 1]) await pane(page, side).getByText(/^principle [+−]/).waitFor();
   seen.quiet();
   await seen.context.close();
@@ -207,7 +217,7 @@ async function principle() {
 async function prefer() {
   const seen = await open(browser, url);
   const { page } = seen;
-  await page.getByRole("button", { name: "Brief", exact: true }).waitFor();
+  await preset(page, "Brief").waitFor();
   const learned = page.getByRole("region", { name: "Learned from your choices" });
   await learned.getByText("Choose between two answers").waitFor();
   await limit(page, 24);
@@ -252,8 +262,9 @@ async function prefer() {
 async function phone() {
   const seen = await open(browser, url, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 });
   const { page } = seen;
-  await page.getByRole("button", { name: "Brief", exact: true }).first().waitFor();
+  await page.getByRole("group", { name: "Begin with" }).getByRole("button", { name: "Brief", exact: true }).waitFor();
   await fits(page);
+  assert.equal(await page.locator(".scroller").evaluate((box) => box.scrollTop), 0, "it begins at the beginning");
   await page.getByRole("button", { name: "Preference" }).click();
   await limit(page, 24);
   await page.getByRole("button", { name: "Close" }).first().click();
@@ -273,7 +284,7 @@ async function phone() {
 async function dark() {
   const seen = await open(browser, url, { colorScheme: "dark", reducedMotion: "reduce" });
   const { page } = seen;
-  await page.getByRole("button", { name: "Brief", exact: true }).waitFor();
+  await preset(page, "Brief").waitFor();
   await limit(page, 32);
   await ask(page, "What is a volcano?");
   await settled(page);

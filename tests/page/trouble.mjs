@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { ask, limit, open, pane, reads, settled, shows, start, words } from "./browser.mjs";
+import { ask, limit, open, pane, preset, reads, settled, shows, start, words } from "./browser.mjs";
 import { accessible } from "./looks.mjs";
 
 const [url, key] = process.argv.slice(2);
@@ -18,7 +18,7 @@ await page.getByRole("button", { name: "Use it" }).click();
 await page.getByText("requires a valid API key").waitFor();
 await page.getByRole("textbox", { name: "API key" }).fill(key);
 await page.getByRole("button", { name: "Use it" }).click();
-await page.getByRole("button", { name: "Brief", exact: true }).waitFor();
+await preset(page, "Brief").waitFor();
 await shows(() => page.evaluate(() => localStorage.getItem("pad.key")), null, "not kept beyond the tab");
 
 // One place for two panes: one of them is told so, and tries again. The answers are long enough to meet.

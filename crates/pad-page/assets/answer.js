@@ -1,6 +1,7 @@
 // One answer: asked for, streamed, and kept with what is known about each of its tokens.
 
 import { signal } from "@preact/signals";
+import * as making from "./making.js";
 import { kept, wire } from "./preference.js";
 import * as server from "./server.js";
 import { model } from "./steering.js";
@@ -13,7 +14,7 @@ let count = 0;
 export const isRunning = (answer) => answer.state.value === "waiting" || answer.state.value === "streaming";
 
 export class Answer {
-  /** `preference` and `settings` (`temperature`, `seed`, `length`, `beta`) are those that it is made with. */
+  /** `preference` and `settings` (see `making.js`) are those that it is made with. */
   constructor(preference, settings) {
     this.id = `answer-${++count}`;
     this.preference = preference;
@@ -37,10 +38,9 @@ export class Answer {
 
   /** The body of the request that makes it, after these messages. */
   request(messages) {
-    const { temperature, seed, length, beta } = this.settings;
-    const body = { model: this.model, messages, temperature, seed, max_tokens: length, preference: wire(this.preference) };
-    if (beta !== null) body.pad = { beta };
-    if (this.text) body.messages = [...messages, { role: "assistant", content: this.text }];
+    const before = making.told(this.settings, messages);
+    const body = { model: this.model, messages: before, ...making.wire(this.settings), preference: wire(this.preference) };
+    if (this.text) body.messages = [...before, { role: "assistant", content: this.text }];
     if (this.text) body.continue_final_message = true;
     return body;
   }
@@ -93,7 +93,7 @@ export class Answer {
   /** Have it scored by what another answer prefers, so that the two can be compared. It stays as it is where that fails. */
   async score(messages, preference) {
     const complete = this.finish === "stop";
-    const asked = [...messages, { role: "assistant", content: this.text }];
+    const asked = [...making.told(this.settings, messages), { role: "assistant", content: this.text }];
     const scored = await server.rewards({ model: this.model, messages: asked, preference: wire(preference), complete, per_token: true }).catch(() => null);
     if (!scored) return;
     // Words are a dimension of their own, whose name here is that of traces.
@@ -119,9 +119,7 @@ export class Answer {
 
   /** What `toJSON` made. Throws where it is something else. */
   static read(json) {
-    const { temperature, seed, length, beta } = json.settings;
-    const settings = { temperature: Number(temperature), seed: Number(seed), length: Number(length), beta: beta === null ? null : Number(beta) };
-    const answer = new Answer(kept(json.preference), settings);
+    const answer = new Answer(kept(json.preference), making.read(json.settings, { temperature: 1, seed: 0, length: 1 }));
     answer.trace = Trace.read(json.trace);
     answer.text = String(json.text);
     answer.model = String(json.model);

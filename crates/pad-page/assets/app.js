@@ -2,12 +2,13 @@
 
 import { effect } from "@preact/signals";
 import { render } from "preact";
+import { choices } from "./asking.js";
 import { html } from "./html.js";
 import { linked } from "./link.js";
 import { same, read, PLAIN } from "./preference.js";
 import { presets } from "./presets.js";
 import * as profile from "./profile.js";
-import { returning, sides, view } from "./settings.js";
+import { make, returning, sides, view } from "./settings.js";
 import { load, offer, steers } from "./steering.js";
 import { draft } from "./view/composer.js";
 import { Page } from "./view/page.js";
@@ -18,8 +19,10 @@ render(html`<${Page} />`, root);
 
 /** Take over what the address holds, if it holds something. */
 function follow() {
-  const from = linked();
-  if (from) [draft.value, sides.value] = [from.prompt, from.sides];
+  const from = linked(choices());
+  if (!from) return null;
+  [draft.value, sides.value] = [from.prompt, from.sides];
+  make(from.making);
   return from;
 }
 

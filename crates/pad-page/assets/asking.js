@@ -17,7 +17,8 @@ export const asked = computed(() => (settings.view.value === "sweep" ? sweep.ans
 
 /** How answers are made now. */
 export function choices(seed = settings.seed.value) {
-  return { temperature: settings.temperature.value, seed, length: settings.length.value, beta: settings.beta.value };
+  const { temperature, length, system, guidance } = settings;
+  return { temperature: temperature.value, seed, length: length.value, system: system.value, guidance: guidance.value };
 }
 
 /** Which panes are shown. */

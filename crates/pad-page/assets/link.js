@@ -1,25 +1,28 @@
-// A link that holds a prompt and what both panes prefer. It is in the fragment, which browsers do not send.
+// A link that holds a prompt, what both panes prefer and how answers are made. It is in the fragment, which browsers do not send.
 
+import { within } from "./guidance.js";
+import * as making from "./making.js";
 import { read } from "./preference.js";
 import { sides } from "./settings.js";
 
 const encoded = (text) => btoa(String.fromCodePoint(...new TextEncoder().encode(text))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 const decoded = (text) => new TextDecoder().decode(Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.codePointAt(0)));
 
-/** The address of this page with a prompt. */
-export function link(prompt) {
+/** The address of this page with a prompt, and with `made`: how answers are made. */
+export function link(prompt, made) {
   const address = new URL(location.href);
-  address.hash = `ask=${encoded(JSON.stringify({ prompt, sides: sides.value }))}`;
+  address.hash = `ask=${encoded(JSON.stringify({ prompt, sides: sides.value, making: made }))}`;
   return address.href;
 }
 
-/** What the address holds: `{prompt, sides}`, or null. The model's dimensions have to be known by now. */
-export function linked() {
+/** What the address holds: `{prompt, sides, making}`, or null; `otherwise` is how answers are made where it does not say. The model's dimensions have to be known by now. */
+export function linked(otherwise) {
   const [, text] = location.hash.match(/^#ask=([\w-]+)$/) ?? [];
   if (!text) return null;
   try {
-    const { prompt, sides } = JSON.parse(decoded(text));
-    return { prompt: String(prompt), sides: [0, 1].map((side) => read(sides?.[side])) };
+    const { prompt, sides, making: made } = JSON.parse(decoded(text));
+    const how = made ? making.read(made, otherwise) : otherwise;
+    return { prompt: String(prompt), sides: [0, 1].map((side) => read(sides?.[side])), making: { ...how, guidance: within(how.guidance) } };
   } catch {
     return null;
   }

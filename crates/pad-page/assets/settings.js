@@ -1,6 +1,7 @@
 // What the reader chose: how answers are made and how they are shown. Kept in the browser.
 
 import { effect, signal } from "@preact/signals";
+import { read } from "./guidance.js";
 import { PLAIN } from "./preference.js";
 
 const NAME = "pad.settings";
@@ -15,8 +16,8 @@ const DEFAULTS = {
   temperature: 0.7,
   seed: 1,
   length: 200,
-  /** Guidance strength; null: the server's own. */
-  beta: null,
+  /** The system message; empty: none. */
+  system: "",
   /** "rewards": tokens and their tint; "formatted": Markdown. */
   text: "rewards",
   /** What tokens are tinted by: "reward", or a dimension. */
@@ -47,13 +48,15 @@ export const edited = setting("edited");
 export const temperature = setting("temperature");
 export const seed = setting("seed");
 export const length = setting("length");
-export const beta = signal(typeof before.beta === "number" ? before.beta : null);
+export const system = setting("system");
+/** Strength, candidates and guards, as far as they are not the server's own. */
+export const guidance = signal(read(before.guidance ?? { beta: before.beta }));
 export const text = setting("text");
 export const tint = setting("tint");
 export const differences = setting("differences");
 export const theme = setting("theme");
 
-const all = { view, sides, edited, temperature, seed, length, beta, text, tint, differences, theme };
+const all = { view, sides, edited, temperature, seed, length, system, guidance, text, tint, differences, theme };
 
 effect(() => {
   const now = Object.fromEntries(Object.entries(all).map(([name, one]) => [name, one.value]));
@@ -68,4 +71,10 @@ effect(() => {
 /** Change what one pane prefers. */
 export function prefer(side, preference) {
   sides.value = sides.value.map((old, at) => (at === side ? preference : old));
+}
+
+/** Make answers as `making` says. */
+export function make(making) {
+  [temperature.value, seed.value, length.value] = [making.temperature, making.seed, making.length];
+  [system.value, guidance.value] = [making.system, making.guidance];
 }

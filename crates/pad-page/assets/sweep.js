@@ -26,7 +26,12 @@ export async function ask(text, settings) {
   const { name, weight } = dimension();
   prompt.value = text;
   answers.value = weights({ weight }).map((value) => new Answer({ weights: value === 0 ? {} : { [name]: value } }, settings));
-  const messages = [{ role: "user", content: text }];
-  await Promise.all(answers.value.map((answer) => answer.run(messages)));
+  await Promise.all(answers.value.map(run));
   announce(`The sweep over ${name} is complete.`);
 }
+
+/** Ask for one of the answers, or again where it failed. */
+export const run = (answer) => answer.run([{ role: "user", content: prompt.value }]);
+
+/** The dimension of the answers that are shown, or undefined. */
+export const swept = () => answers.value.flatMap(({ preference }) => Object.keys(preference.weights))[0];

@@ -39,7 +39,7 @@ export class Trace {
   constructor(dimensions = []) {
     /** Names of the rewarded dimensions. */
     this.dimensions = dimensions;
-    /** `{text, rank, logprob, reward, score, rewards: [one for each dimension], candidates, overruled, mine}`. */
+    /** `{text, rank, logprob, reward, score, strength, rewards: [one for each dimension], candidates, overruled, mine}`. */
     this.tokens = [];
   }
 
@@ -52,7 +52,7 @@ export class Trace {
     if (this.tokens.length === 0 && this.dimensions.length === 0) this.dimensions = Object.keys(raw.rewards);
     const candidates = new Candidates(raw.candidates, this.dimensions);
     this.tokens.push({
-      text: raw.text, rank: raw.base_rank, logprob: raw.base_logprob, reward: raw.reward, score: raw.score,
+      text: raw.text, rank: raw.base_rank, logprob: raw.base_logprob, reward: raw.reward, score: raw.score, strength: raw.strength,
       rewards: this.dimensions.map((name) => raw.rewards[name] ?? 0), candidates,
       // The rewards, and not chance, put another token before the base model's first.
       overruled: raw.base_rank > 0 && this.dimensions.length > 0 && raw.score > raw.candidates[0].score,

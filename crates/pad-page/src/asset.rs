@@ -14,6 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rust_embed::RustEmbed;
+use sha2::{Digest, Sha256};
 
 /// The folder.
 #[derive(RustEmbed)]
@@ -24,6 +25,9 @@ struct Folder;
 pub(crate) fn names() -> impl Iterator<Item = Cow<'static, str>> {
     Folder::iter()
 }
+
+/// What HTML is sent as.
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
 
 /// A file as it is sent.
 #[derive(Default)]
@@ -40,9 +44,15 @@ impl Asset {
     /// The file of this name; none where there is none.
     pub(crate) fn read(name: &str) -> Option<Self> {
         let file = Folder::get(name)?;
-        let gzip = compressed(&file.data).filter(|gzip| gzip.len() < file.data.len());
-        let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&file.metadata.sha256_hash()[..12]));
-        Some(Self { plain: file.data, gzip, tag, kind: kind(name) })
+        Some(Self::new(file.data, kind(name)))
+    }
+
+    /// These bytes, sent as this kind of thing.
+    pub(crate) fn new(plain: impl Into<Cow<'static, [u8]>>, kind: &'static str) -> Self {
+        let plain = plain.into();
+        let gzip = compressed(&plain).filter(|gzip| gzip.len() < plain.len());
+        let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(&Sha256::digest(&plain)[..12]));
+        Self { plain, gzip, tag, kind }
     }
 
     /// Its text; empty where it is not UTF-8.
@@ -91,7 +101,7 @@ impl Asset {
 /// What a file is, by its ending.
 fn kind(name: &str) -> &'static str {
     match name.rsplit('.').next() {
-        Some("html") => "text/html; charset=utf-8",
+        Some("html") => HTML,
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("svg") => "image/svg+xml",

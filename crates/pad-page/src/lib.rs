@@ -5,6 +5,7 @@
 //! itself, and its requests carry the key that the reader enters.
 
 mod asset;
+mod document;
 mod policy;
 mod routes;
 

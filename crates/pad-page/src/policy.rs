@@ -1,25 +1,47 @@
 //! The Content-Security-Policy of the page: what a browser may load for it, whatever an answer or a mistake puts into it.
 
+use std::fmt;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
 /// Opens the one inline script: the map from names of modules to files. It is no program, but policies cover it.
-const MAP: &str = "<script type=\"importmap\">";
+const MAP: [&str; 2] = ["<script type=\"importmap\">", "</script>"];
 
-/// The policy of this page. Scripts, styles and requests are the server's own; markup is set through `DOMPurify` alone.
-pub(crate) fn policy(page: &str) -> String {
-    let map = import_map(page).map(|map| format!(" 'sha256-{}'", STANDARD.encode(Sha256::digest(map))));
-    format!(
-        "default-src 'none'; script-src 'self'{}; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; \
-         form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types dompurify",
-        map.unwrap_or_default()
-    )
+/// Opens the one inline style sheet.
+const STYLE: [&str; 2] = ["<style>", "</style>"];
+
+/// The policy of a page. Scripts, styles and requests are the server's own; markup is set through `DOMPurify` alone.
+pub(crate) struct Policy {
+    /// Digests of what is written into the page itself, as sources; empty where there is none.
+    map: String,
+    style: String,
 }
 
-fn import_map(page: &str) -> Option<&str> {
-    let (_, rest) = page.split_once(MAP)?;
-    rest.split_once("</script>").map(|(map, _)| map)
+impl Policy {
+    /// The policy of this page: it allows the import map and the style sheet that are in it, and no others.
+    pub(crate) fn of(page: &str) -> Self {
+        Self { map: digest(page, MAP), style: digest(page, STYLE) }
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { map, style } = self;
+        write!(
+            f,
+            "default-src 'none'; script-src 'self'{map}; style-src 'self'{style}; img-src 'self'; connect-src 'self'; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+             trusted-types dompurify"
+        )
+    }
+}
+
+/// The first element between these tags, as a source.
+fn digest(page: &str, [open, close]: [&str; 2]) -> String {
+    let element = page.split_once(open).and_then(|(_, rest)| rest.split_once(close));
+    element.map(|(text, _)| format!(" 'sha256-{}'", STANDARD.encode(Sha256::digest(text)))).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -27,12 +49,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_map_may_stand_in_the_page() {
-        let page = format!("<p>{MAP}{{}}</script><script>alert(1)</script>");
+    fn only_the_map_and_the_sheet_may_stand_in_the_page() {
+        let page =
+            "<style>{}</style><p><script type=\"importmap\">{}</script><script>alert(1)</script><style>p{}</style>";
+        let policy = Policy::of(page).to_string();
         // printf '{}' | openssl dgst -sha256 -binary | base64
-        let of_the_map = "script-src 'self' 'sha256-RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=';";
-        assert!(policy(&page).contains(of_the_map), "{}", policy(&page));
-        assert!(policy("<p>").contains("script-src 'self';"));
-        assert!(!policy(&page).contains("unsafe"));
+        let braces = "'self' 'sha256-RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=';";
+        assert!(policy.contains(&format!("script-src {braces} style-src {braces}")), "{policy}");
+        assert_eq!(policy.matches("sha256").count(), 2);
+        let bare = Policy::of("<p>").to_string();
+        assert!(bare.contains("script-src 'self'; style-src 'self';") && !bare.contains("unsafe"), "{bare}");
     }
 }

@@ -9,55 +9,55 @@ use axum::response::Response;
 use axum::routing::get;
 
 use crate::asset::{self, Asset};
-use crate::policy::policy;
-
-/// Where the page's files are.
-const FILES: &str = "/page";
-
-const INDEX: &str = "index.html";
+use crate::document::{Document, FILES, INDEX};
 
 /// One route for each file, so that any other path stays the server's own.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    let mut router = Router::new();
-    for name in asset::names() {
-        let path = if name == INDEX { "/".to_owned() } else { format!("{FILES}/{name}") };
-        let file = File { name: name.into(), kept: Arc::default() };
-        router = router.route(&path, get(async move |headers: HeaderMap| file.respond(&headers)));
+    let page: Kept<Document> = Kept::new(Document::read);
+    let mut router =
+        Router::new().route("/", get(async move |headers: HeaderMap| page.with(|page| answer(page, &headers))));
+    for name in asset::names().filter(|name| name != INDEX) {
+        let path = format!("/{FILES}/{name}");
+        let file: Kept<Asset> = Kept::new(move || Asset::read(&name).unwrap_or_default());
+        router = router.route(&path, get(async move |headers: HeaderMap| file.with(|file| file.respond(&headers))));
     }
     router
 }
 
-/// A file, prepared when it is first asked for.
-#[derive(Clone)]
-struct File {
-    name: Arc<str>,
-    kept: Arc<OnceLock<Asset>>,
+/// Something that is prepared when it is first asked for.
+struct Kept<T> {
+    read: Arc<dyn Fn() -> T + Send + Sync>,
+    kept: Arc<OnceLock<T>>,
 }
 
-impl File {
-    fn respond(&self, request: &HeaderMap) -> Response {
+impl<T> Clone for Kept<T> {
+    fn clone(&self) -> Self {
+        Self { read: Arc::clone(&self.read), kept: Arc::clone(&self.kept) }
+    }
+}
+
+impl<T> Kept<T> {
+    fn new(read: impl Fn() -> T + Send + Sync + 'static) -> Self {
+        Self { read: Arc::new(read), kept: Arc::default() }
+    }
+
+    fn with(&self, respond: impl Fn(&T) -> Response) -> Response {
         // A debug build reads the folder anew, since somebody works on the page.
         if cfg!(debug_assertions) {
-            return answer(&self.name, &self.read(), request);
+            return respond(&(self.read)());
         }
-        answer(&self.name, self.kept.get_or_init(|| self.read()), request)
-    }
-
-    fn read(&self) -> Asset {
-        Asset::read(&self.name).unwrap_or_default()
+        respond(self.kept.get_or_init(|| (self.read)()))
     }
 }
 
-fn answer(name: &str, asset: &Asset, request: &HeaderMap) -> Response {
-    let mut response = asset.respond(request);
-    if name == INDEX {
-        let headers = response.headers_mut();
-        if let Ok(policy) = HeaderValue::from_str(&policy(asset.text())) {
-            headers.insert(CONTENT_SECURITY_POLICY, policy);
-        }
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+fn answer(page: &Document, request: &HeaderMap) -> Response {
+    let mut response = page.asset.respond(request);
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::from_str(&page.policy) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
     response
 }
 
@@ -125,7 +125,7 @@ mod tests {
         let page = Asset::read(INDEX).unwrap();
         let mut modules = 0;
         for name in asset::names().filter(|name| Asset::read(name).unwrap().is_script()) {
-            let link = format!("<link rel=\"modulepreload\" href=\"page/{name}\">");
+            let link = format!("<link rel=\"modulepreload\" fetchpriority=\"low\" href=\"page/{name}\">");
             assert!(page.text().contains(&link), "{link}");
             modules += 1;
         }
@@ -136,7 +136,7 @@ mod tests {
     async fn the_whole_page_is_small() {
         let mut bytes = 0;
         for name in asset::names() {
-            let path = if name == INDEX { "/".to_owned() } else { format!("{FILES}/{name}") };
+            let path = if name == INDEX { "/".to_owned() } else { format!("/{FILES}/{name}") };
             let (_, headers, body) = get(&path, &[("accept-encoding", "gzip")]).await;
             // Licences are there to be read, and not loaded.
             bytes += if headers[CONTENT_TYPE].to_str().unwrap().starts_with("text/plain") { 0 } else { body.len() };

@@ -21,7 +21,9 @@ export function AnswerText({ answer, shared, ongoon }) {
     line.current.point(explained);
   });
   const goOnFrom = ongoon && ((index, rank) => ongoon(index, rank));
-  const explain = (how) => ({ target }) => {
+  const explain = (how) => ({ target, type, pointerType }) => {
+    // A finger points at nothing before it touches.
+    if (type === "pointerover" && pointerType === "touch") return;
     const index = line.current.indexOf(target);
     if (index !== null) how(answer, index, goOnFrom);
   };

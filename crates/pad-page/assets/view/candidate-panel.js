@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { html } from "../html.js";
 import { isRunning } from "../answer.js";
+import { ranges } from "../guidance.js";
 import { dismiss, inspected } from "../inspected.js";
 import { tintOf } from "../tint.js";
 import { Icon } from "./icon.js";
@@ -39,6 +40,13 @@ function verdict(token) {
   const instead = first ? html` over the base model's first choice, <q>${spelled(first.text)}</q>` : " over the base model's first choice";
   if (token.overruled) return html`<b>Overruled:</b> the rewards put it${instead}.`;
   return html`It was drawn by chance${instead}.`;
+}
+
+/** Where a guard weakened the steering of this word. */
+function Weakened({ answer, token }) {
+  const strength = answer.settings.guidance.beta ?? ranges.value.beta?.default;
+  const weaker = answer.trace.dimensions.length > 0 && token.strength < strength - 0.005;
+  return weaker && html`<p class="hint">A guard lowered the strength of this word from ${strength} to ${token.strength.toFixed(2)}.</p>`;
 }
 
 function Row({ candidate, chosen, ongoon }) {
@@ -98,6 +106,7 @@ export function CandidatePanel() {
         ${now.pinned && html`<button class="quiet" aria-label="Close" onClick=${dismiss}><${Icon} name="close" /></button>`}</div>
       <p class="context">${before ? `… ${before.trimStart()}` : ""}<mark class=${`w ${tintOf(token.reward)} ${token.overruled ? "over" : ""}`}>${token.text === "" && token.candidates ? spelled(token.candidates.texts[token.rank]) : spelled(token.text)}</mark></p>
       <p role="status">${verdict(token)}</p>
+      <${Weakened} answer=${now.answer} token=${token} />
       <${Table} key=${`${now.answer.id}/${now.index}`} token=${token} ongoon=${free ? goOn : null} />
       ${free && html`<p class="hint">Choose another word to see how the answer would have gone on from it.</p>`}
     </section>`;

@@ -3,24 +3,23 @@
 import { signal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { html } from "../html.js";
-import { ask, choices, running, stop } from "../asking.js";
-import { prefer, sides, view } from "../settings.js";
+import { ask, asked, choices, running, stop } from "../asking.js";
+import { view } from "../settings.js";
 import { narrow } from "../screen.js";
-import { presets } from "../presets.js";
-import { same } from "../preference.js";
 import { model } from "../steering.js";
 import * as sweep from "../sweep.js";
 import { Icon } from "./icon.js";
+import { PresetChips } from "./preset-chips.js";
 
 /** What is written so far. */
 export const draft = signal("");
 
 /** Send a prompt to where it belongs in the view that is open. */
 export function send(prompt) {
-  const asked = prompt.trim();
-  if (!asked || running.value || !model.value) return;
-  if (view.value === "sweep") sweep.ask(asked, choices());
-  else ask(asked);
+  const question = prompt.trim();
+  if (!question || running.value || !model.value) return;
+  if (view.value === "sweep") sweep.ask(question, choices());
+  else ask(question);
   draft.value = "";
 }
 
@@ -31,12 +30,6 @@ function typed(event) {
   send(draft.value);
 }
 
-const Chips = () => html`
-  <div class="chips row" role="group" aria-label="Preset">
-    ${presets.value.map(({ name, preference }) => html`
-      <button class="chip" aria-pressed=${same(preference, sides.value[1])} onClick=${() => prefer(1, preference)}>${name}</button>`)}
-  </div>`;
-
 export function Composer() {
   const box = useRef();
   useLayoutEffect(() => {
@@ -45,7 +38,7 @@ export function Composer() {
   }, [draft.value]);
   return html`
     <form class="composer" onSubmit=${(event) => { event.preventDefault(); send(draft.value); }}>
-      ${narrow.value && view.value !== "sweep" && html`<${Chips} />`}
+      ${narrow.value && asked.value && view.value !== "sweep" && html`<${PresetChips} side=${1} label="Preset" kind="chips row" />`}
       <div class="field">
         <textarea id="prompt" ref=${box} rows="1" aria-label="Prompt" placeholder=${narrow.value ? "Ask something" : "Ask something. Every pane answers the same prompt."}
           value=${draft.value} onInput=${({ target }) => (draft.value = target.value)} onKeyDown=${typed} />

@@ -31,8 +31,8 @@ export function ConversationView() {
   }, []);
   // A question that was just asked is where the reader wants to be.
   useEffect(() => {
-    following.value = true;
-    toEnd();
+    following.value = turns.length > 0;
+    if (turns.length > 0) toEnd();
   }, [conversation, turns.length]);
   const scrolled = () => {
     following.value = isNear(box.current);

@@ -1,6 +1,7 @@
 // What an answer cost and how far it was steered.
 
 import { html } from "../html.js";
+import { told } from "../guidance.js";
 import { isPlain } from "../preference.js";
 
 const percent = (part, whole) => `${Math.round((100 * part) / Math.max(1, whole))} %`;
@@ -12,6 +13,7 @@ export function Figures({ answer, short }) {
   if (trace.length === 0) return answer.state.value === "waiting" ? html`<p class="figures">Reading the prompt …</p>` : null;
   const speed = timing.rest > 0 && timing.tokens > 1 ? Math.round((timing.tokens - 1) / timing.rest) : null;
   const steered = !isPlain(answer.preference);
+  const guards = told(answer.settings.guidance);
   return html`
     <dl class="figures">
       <div><dt>Tokens</dt><dd>${trace.length}</dd></div>
@@ -19,7 +21,8 @@ export function Figures({ answer, short }) {
       ${steered && usage && html`<div title="Mean divergence from the base model's distribution, per token"><dt>KL</dt><dd>${usage.pad.mean_kl.toFixed(2)} nats</dd></div>`}
       ${!short && speed && html`<div title=${`${timing.first.toFixed(2)} s to the first token`}><dt>Speed</dt><dd>${speed} tokens/s</dd></div>`}
       ${!short && html`<div><dt>Time</dt><dd>${(timing.first + timing.rest).toFixed(1)} s</dd></div>`}
-      ${finish === "length" && html`<div title="It reached the most tokens that were allowed"><dt>End</dt><dd>cut</dd></div>`}
+      ${!short && steered && guards && html`<div class="guarded"><dt>Guards</dt><dd>${guards}</dd></div>`}
+      ${finish === "length" && html`<div title="It reached the most tokens that were allowed"><dt>End</dt><dd>at the limit</dd></div>`}
       ${!short && html`<div class="model"><dt>Model</dt><dd>${answer.model}</dd></div>`}
     </dl>`;
 }

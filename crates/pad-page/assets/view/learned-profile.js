@@ -39,7 +39,7 @@ export function LearnedProfile() {
           <small> ${counted.value}${count > 0 && `, foreseen with ${Math.round((100 * sum) / count)} % on average`}.</small></p>
         ${weights && html`<dl>${dimensions.value.filter(({ name }) => weights[name]).map(({ name }) => html`<${Bar} key=${name} name=${name} ...${weights[name]} />`)}</dl>`}`}
       <div class="pair">
-        ${profile.value && html`<button onClick=${() => follow(side)}>Use it ${view.value === "compare" && `in the ${["left", "right"][side]} pane`}</button>`}
+        ${profile.value && html`<button onClick=${() => follow(side)}>Use it${view.value === "compare" && ` on the ${["left", "right"][side]}`}</button>`}
         ${!isPlain(sides.value[side]) && html`<button class="quiet" title="Begin the profile with what this pane prefers" onClick=${() => keep(sides.value[side])}>Keep these weights</button>`}
         ${profile.value && html`<button class="quiet" title="Delete the profile, its choices and its texts on the server" onClick=${forget}>Forget</button>`}
       </div>

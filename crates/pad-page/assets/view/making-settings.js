@@ -1,30 +1,31 @@
 // How answers are made, whatever is preferred.
 
 import { html } from "../html.js";
-import { beta, length, seed, temperature } from "../settings.js";
-import { model, offer, steers } from "../steering.js";
-
-function Number_({ name, label, value, min, max, step, onchange }) {
-  const read = ({ target }) => {
-    const given = Number(target.value);
-    if (target.value !== "" && given >= min && given <= max) onchange(given);
-  };
-  return html`<label>${label}<input type="number" name=${name} value=${value} min=${min} max=${max} step=${step} onChange=${read} /></label>`;
-}
+import { ranges } from "../guidance.js";
+import { guidance, length, seed, system, temperature } from "../settings.js";
+import { model, steers } from "../steering.js";
+import { GuardSettings, steer } from "./guard-settings.js";
+import { NumberField } from "./number-field.js";
 
 export function MakingSettings() {
-  const strength = offer.value?.beta;
+  const { beta } = ranges.value;
   return html`
     <details class="making">
       <summary>How answers are made</summary>
       <div class="numbers">
         ${steers.value && html`
-          <${Number_} name="beta" label="Strength" value=${beta.value ?? strength.default} min=${strength.minimum} max=${strength.maximum} step="0.1"
-            onchange=${(value) => (beta.value = value === strength.default ? null : value)} />`}
-        <${Number_} name="temperature" label="Temperature" value=${temperature.value} min=${0} max=${2} step="0.1" onchange=${(value) => (temperature.value = value)} />
-        <${Number_} name="length" label="Most tokens" value=${length.value} min=${1} max=${model.value?.max_model_len ?? 4096} step="1" onchange=${(value) => (length.value = Math.round(value))} />
-        <${Number_} name="seed" label="Seed" value=${seed.value} min=${0} max=${2 ** 31} step="1" onchange=${(value) => (seed.value = Math.round(value))} />
+          <${NumberField} name="beta" label="Strength" about="How much the preference counts against the model; 0: nothing" value=${guidance.value.beta ?? beta.default}
+            min=${beta.minimum} max=${beta.maximum} step="0.1" onchange=${steer("beta")} />`}
+        <${NumberField} name="temperature" label="Temperature" about="0: always the best word; higher: more chance" value=${temperature.value} min=${0} max=${2} step="0.1"
+          onchange=${(value) => (temperature.value = value)} />
+        <${NumberField} name="length" label="Most tokens" about="A token is a word or a part of one" value=${length.value} min=${1} max=${model.value?.max_model_len ?? 4096} step="1"
+          onchange=${(value) => (length.value = value)} />
+        <${NumberField} name="seed" label="Seed" about="The same seed draws the same words" value=${seed.value} min=${0} max=${2 ** 31} step="1" onchange=${(value) => (seed.value = value)} />
       </div>
       <p class="hint">Both panes draw with the same seed, so that what differs comes from the preference.</p>
+      <label class="words">System message
+        <textarea rows="2" maxlength="20000" placeholder="none" value=${system.value} onInput=${({ target }) => (system.value = target.value)} />
+      </label>
+      ${steers.value && html`<${GuardSettings} />`}
     </details>`;
 }

@@ -3,6 +3,8 @@
 import { useSignal } from "@preact/signals";
 import { html } from "../html.js";
 import { isRunning } from "../answer.js";
+import { told } from "../making.js";
+import { label } from "../preference.js";
 import { choose, learns, profile, undo } from "../profile.js";
 import { view } from "../settings.js";
 import { Icon } from "./icon.js";
@@ -26,7 +28,7 @@ export function PreferenceChoice({ conversation, at, answers }) {
   const take = async (side) => {
     busy.value = true;
     const complete = answers.every(({ finish }) => finish === "stop");
-    const body = { messages: conversation.messages(at, side), chosen: answers[side].text, rejected: answers[1 - side].text, complete };
+    const body = { messages: told(answers[side].settings, conversation.messages(at, side)), chosen: answers[side].text, rejected: answers[1 - side].text, complete };
     const feedback = await choose(body);
     if (feedback) made.value = { side, between, ...feedback };
     busy.value = false;
@@ -44,5 +46,6 @@ export function PreferenceChoice({ conversation, at, answers }) {
   }
   return html`
     <div class="preferring" role="group" aria-label="Which do you prefer?"><span>Which do you prefer?</span>
-      ${SIDES.map((name, side) => html`<button class=${`side-${side}`} disabled=${busy.value} onClick=${() => take(side)}>${name}</button>`)}</div>`;
+      ${SIDES.map((name, side) => html`
+        <button class=${`side-${side}`} disabled=${busy.value} onClick=${() => take(side)}><span>${name}</span> <small>${label(answers[side].preference)}</small></button>`)}</div>`;
 }

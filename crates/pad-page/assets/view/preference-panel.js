@@ -1,14 +1,14 @@
 // What a pane prefers: a preset, weights, or words; and how answers are made.
 
 import { html } from "../html.js";
-import { isPlain, label, PLAIN, same } from "../preference.js";
-import { presets } from "../presets.js";
+import { isPlain, label, PLAIN } from "../preference.js";
 import { drawer, narrow } from "../screen.js";
 import { edited, prefer, sides, view } from "../settings.js";
 import { offer, readsWords, steers } from "../steering.js";
 import { Icon } from "./icon.js";
 import { LearnedProfile } from "./learned-profile.js";
 import { MakingSettings } from "./making-settings.js";
+import { PresetChips } from "./preset-chips.js";
 import { SweepChoice } from "./sweep-choice.js";
 import { WeightSliders } from "./weight-sliders.js";
 
@@ -21,12 +21,6 @@ const Sides = () => html`
         <input type="radio" name="side" checked=${edited.value === side} onChange=${() => (edited.value = side)} />
         <span>${name}</span><b>${label(sides.value[side])}</b>
       </label>`)}
-  </div>`;
-
-const Presets = ({ side }) => html`
-  <div class="chips" role="group" aria-label="Presets">
-    ${[{ name: "Plain", about: "The model as it is", preference: PLAIN }, ...presets.value].map(({ name, about, preference }) => html`
-      <button class="chip" title=${about} aria-pressed=${same(preference, sides.value[side])} onClick=${() => prefer(side, preference)}>${name}</button>`)}
   </div>`;
 
 function Words({ side }) {
@@ -42,7 +36,7 @@ function Steering() {
   const side = view.value === "one" ? 1 : edited.value;
   return html`
     ${view.value === "compare" && html`<${Sides} />`}
-    <${Presets} side=${side} />
+    <${PresetChips} side=${side} label="Presets" plain />
     <${WeightSliders} side=${side} />
     ${readsWords.value && html`<${Words} side=${side} />`}
     ${!isPlain(sides.value[side]) && side === 0 && html`<p class="hint">The left pane usually stays plain, for comparison.</p>`}`;

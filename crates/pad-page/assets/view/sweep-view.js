@@ -3,7 +3,7 @@
 import { html } from "../html.js";
 import { isRunning } from "../answer.js";
 import { signed } from "../preference.js";
-import { dimension, answers, prompt } from "../sweep.js";
+import { answers, prompt, run, swept } from "../sweep.js";
 import { dimensions } from "../steering.js";
 import { AnswerText } from "./answer-text.js";
 import { Figures } from "./figures.js";
@@ -21,7 +21,7 @@ function Column({ answer, most }) {
       <header><strong class=${name ? "weight" : "weight plain"}>${name ? signed(weight) : "0"}</strong><span class="count">${count} words</span></header>
       <div class="bar" style=${{ "--share": most ? count / most : 0 }} />
       <${AnswerText} answer=${answer} />
-      <${TroubleNote} answer=${answer} />
+      <${TroubleNote} answer=${answer} onretry=${() => run(answer)} />
       <${Figures} answer=${answer} short />
     </section>`;
 }
@@ -29,12 +29,11 @@ function Column({ answer, most }) {
 export function SweepView() {
   if (dimensions.value.length === 0 || answers.value.length === 0) return html`<div class="scroller"><${Welcome} /></div>`;
   const most = Math.max(...answers.value.map((answer) => (answer.version.value, words(answer.text))));
-  const swept = answers.value.flatMap(({ preference }) => Object.keys(preference.weights))[0] ?? dimension().name;
   return html`
     <div class="scroller">
       <div class="turn">
         <div class="asked"><p>${prompt.value}</p></div>
-        <h2 class="swept">${swept}</h2>
+        <h2 class="swept">${swept()}</h2>
         <div class="sweep">${answers.value.map((answer) => html`<${Column} key=${answer.id} answer=${answer} most=${most} />`)}</div>
       </div>
     </div>`;

@@ -4,12 +4,13 @@ import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { html } from "../html.js";
 import { isRunning } from "../answer.js";
-import { answerTurn, branch, edit, panes, running } from "../asking.js";
+import { answerTurn, branch, choices, edit, panes, running } from "../asking.js";
 import { copy } from "../clipboard.js";
 import { common } from "../difference.js";
 import { link } from "../link.js";
 import { differences, text, view } from "../settings.js";
 import { AnswerCard } from "./answer-card.js";
+import { Comparison } from "./comparison.js";
 import { Icon } from "./icon.js";
 import { PreferenceChoice } from "./preference-choice.js";
 
@@ -38,6 +39,7 @@ export function TurnView({ conversation, turn, at }) {
   const editing = useSignal(false);
   const answers = turn.lanes.map((lane) => lane.shown);
   const shared = useSharedWords(answers);
+  const complete = view.value === "compare" && answers.every((answer) => answer && answer.state.value === "done" && answer.text.trim());
   const same = view.value === "compare" && answers.every((answer) => answer && !isRunning(answer)) && answers[0].text === answers[1].text;
   return html`
     <article class="turn">
@@ -48,10 +50,11 @@ export function TurnView({ conversation, turn, at }) {
         <div class="actions">
           <button class="quiet" title="Ask something else instead" disabled=${running.value} onClick=${() => (editing.value = true)}><${Icon} name="edit" />Edit</button>
           <button class="quiet" title="Go on from here in a new conversation" disabled=${running.value} onClick=${() => branch(conversation, at)}><${Icon} name="branch" />Branch</button>
-          <button class="quiet" title="Copy a link with this prompt and preference" onClick=${() => copy(link(turn.prompt), "A link with the prompt and the preference is")}><${Icon} name="link" />Link</button>
+          <button class="quiet" title="Copy a link with this prompt and preference" onClick=${() => copy(link(turn.prompt, choices()), "A link with the prompt and the preference is")}><${Icon} name="link" />Link</button>
         </div>
       </div>
-      ${same && html`<p class="hint">Both answers are the same.</p>`}
+      ${same && html`<p class="hint">Both answers are the same. Move a slider further, or raise the strength.</p>`}
+      ${complete && !same && html`<${Comparison} answers=${answers} />`}
       <div class="answers" data-panes=${panes.value.length}>
         ${panes.value.map((side) => answers[side]
           ? html`<${AnswerCard} key=${`${side}${answers[side].id}`} conversation=${conversation} turn=${turn} at=${at} side=${side} shared=${shared[side]} />`

@@ -18,17 +18,18 @@ function places({ minimum, maximum }, value) {
   return { "--from": Math.min(zero, here), "--to": Math.max(zero, here), "--zero": zero };
 }
 
-function Slider({ dimension: { name, description, weight, strong = [] }, value, onweigh }) {
+function Slider({ dimension: { name, description, opposite, weight, strong = [] }, value, onweigh }) {
   const isStrong = value !== 0 && strong.some(({ minimum, maximum }) => value > 0 ? value > minimum && value <= maximum : value >= minimum && value < maximum);
   return html`
     <div class=${`slider ${value > 0 ? "more" : value < 0 ? "less" : ""}`}>
       <label for=${`weight-${name}`}>${name}</label>
+      ${description && html`<small id=${`about-${name}`} title=${description}>${description}</small>`}
       <output for=${`weight-${name}`}>${value ? signed(value) : "0"}</output>
       <input id=${`weight-${name}`} type="range" min=${weight.minimum} max=${weight.maximum} step=${STEP} value=${value} style=${places(weight, value)}
         aria-describedby=${description ? `about-${name}` : undefined} onInput=${({ target }) => onweigh(Number(target.value))}
-        onDblClick=${() => onweigh(0)} />
-      ${description && html`<small id=${`about-${name}`}>${description}</small>`}
-      ${isStrong && html`<small class="strong">Strong: the style shows more, and the answer may lose content.</small>`}
+        title="Double-click: back to 0" onDblClick=${() => onweigh(0)} />
+      ${value < 0 && opposite && html`<small class="wide">Instead: ${opposite}</small>`}
+      ${isStrong && html`<small class="wide strong">Strong: the style shows more, and the answer may lose content.</small>`}
     </div>`;
 }
 
@@ -40,6 +41,7 @@ export function WeightSliders({ side }) {
   const rest = dimensions.value.length - shown.length;
   return html`
     <div class="sliders">
+      <p class="scale" aria-hidden="true"><span>less</span><span>0: as the model is</span><span>more</span></p>
       ${shown.map((dimension) => html`
         <${Slider} key=${dimension.name} dimension=${dimension} value=${weights[dimension.name] ?? 0} onweigh=${weigh(dimension.name)} />`)}
       ${rest > 0 && html`<button class="quiet" onClick=${() => (all.value = true)}>${rest} more dimensions</button>`}

@@ -1,12 +1,15 @@
-// What is seen before the first question.
+// What is seen before the first question: what to do, in the order in which it is done.
 
 import { html } from "../html.js";
 import { label } from "../preference.js";
+import { presets } from "../presets.js";
+import { narrow } from "../screen.js";
 import { sides, view } from "../settings.js";
 import { load, model, steers, trouble } from "../steering.js";
 import { dimension } from "../sweep.js";
 import { send } from "./composer.js";
 import { Icon } from "./icon.js";
+import { PresetChips } from "./preset-chips.js";
 
 const QUESTIONS = [
   "What is a volcano?",
@@ -15,12 +18,27 @@ const QUESTIONS = [
   "How do I begin with running?",
 ];
 
+const named = (side) => (label(sides.value[side]) === "Plain" ? "as the model is" : `“${label(sides.value[side])}”`);
+
 function told() {
   if (!steers.value) return "Ask the model something.";
   if (view.value === "sweep") return `One prompt at five weights of “${dimension().name}”: see how an answer turns as the weight grows.`;
-  if (view.value === "one") return `One answer that follows the preference “${label(sides.value[1])}”, word by word.`;
-  return `The same question twice: on the left ${label(sides.value[0]).toLowerCase() === "plain" ? "as the model would answer by itself" : `“${label(sides.value[0])}”`}, on the right “${label(sides.value[1])}”. A reward model weighs every word while it is chosen.`;
+  if (view.value === "one") return `One answer, ${named(1)}: a reward model weighs every word while it is chosen.`;
+  const places = narrow.value ? ["First", "then"] : ["On the left", "on the right"];
+  return `The same question answered twice by the same model. ${places[0]} ${named(0)}, ${places[1]} ${named(1)}: a reward model weighs every word while it is chosen.`;
 }
+
+const Questions = () => html`
+  <ul>${QUESTIONS.map((question) => html`<li><button onClick=${() => send(question)}>${question}<${Icon} name="send" /></button></li>`)}</ul>`;
+
+/** Nothing is asked of the reader before the second step: the first one is chosen already. */
+const Steps = () => html`
+  <ol class="steps">
+    ${view.value !== "sweep" && presets.value.length > 0 && html`<li><h3>Choose what the answer should be like</h3><${PresetChips} side=${1} label="Begin with" /></li>`}
+    <li><h3>Ask something</h3><${Questions} /></li>
+    <li><h3>${narrow.value ? "Tap" : "Point at"} any word to see why it is there</h3>
+      <p class="hint">Blue words are what you want more of, orange ones less. <span class="over">Underlined</span> words are there because of your preference: the model alone would have gone on otherwise.</p></li>
+  </ol>`;
 
 export const Welcome = () => html`
   <div class="welcome">
@@ -28,6 +46,5 @@ export const Welcome = () => html`
     ${trouble.value
       ? html`<div class="trouble" role="alert"><p>${trouble.value.message}</p><button onClick=${load}>Try again</button></div>`
       : html`<p>${model.value ? told() : "Connecting …"}</p>`}
-    ${model.value && html`
-      <ul>${QUESTIONS.map((question) => html`<li><button onClick=${() => send(question)}>${question}<${Icon} name="send" /></button></li>`)}</ul>`}
+    ${model.value && (steers.value ? html`<${Steps} />` : html`<${Questions} />`)}
   </div>`;
