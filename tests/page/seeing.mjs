@@ -271,6 +271,10 @@ async function phone() {
   await ask(page, "Why is the sky blue?");
   await settled(page);
   await fits(page);
+  await shows(() => page.getByRole("button", { name: "Latest" }).count(), 0, "the reader is at the end, and stays there while it grows");
+  await page.locator(".scroller").evaluate((box) => box.scrollTo(0, 0));
+  await page.getByRole("button", { name: "Latest" }).click();
+  await shows(() => page.getByRole("button", { name: "Latest" }).count(), 0);
   await accessible(page, "on a phone");
   await picture(page, folder, "phone");
   await pane(page, 1).locator(".t").nth(1).tap();

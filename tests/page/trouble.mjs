@@ -15,7 +15,11 @@ await page.getByRole("dialog").waitFor();
 await accessible(page, "the question for a key");
 await page.getByRole("textbox", { name: "API key" }).fill("wrong");
 await page.getByRole("button", { name: "Use it" }).click();
+await page.getByRole("dialog").getByText("does not accept this key").waitFor();
+await accessible(page, "a key that is refused");
+await page.keyboard.press("Escape");
 await page.getByText("requires a valid API key").waitFor();
+await page.getByRole("button", { name: "Enter a key" }).click();
 await page.getByRole("textbox", { name: "API key" }).fill(key);
 await page.getByRole("button", { name: "Use it" }).click();
 await preset(page, "Brief").waitFor();
@@ -51,6 +55,10 @@ await last.getByText(/shutting down|connection was lost/).waitFor();
 assert.ok((await last.locator(".t").count()) > 2, "what came is kept");
 await last.getByRole("button", { name: /^Try again/ }).click();
 await last.getByText("The server cannot be reached").waitFor();
+await page.getByRole("radio", { name: "Compare" }).check();
+await ask(page, "Is anybody there?");
+await shows(() => page.locator(".turn").last().getByText("The server cannot be reached").count(), 2);
+await shows(() => page.getByText("Both answers are the same").count(), 0, "there are none");
 await accessible(page, "a server that is gone");
 
 // The browser itself reports requests that failed, and nothing else is reported.

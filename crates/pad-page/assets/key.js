@@ -17,6 +17,9 @@ export const key = signal(kept(sessionStorage) ?? kept(localStorage) ?? "");
 /** Whether the dialog that asks for the key is open. */
 export const asking = signal(false);
 
+/** Whether the server did not accept the key that was entered. */
+export const refused = signal(false);
+
 /** Use a key from now on; keep it beyond this tab where `remember` says so. */
 export function enter(value, remember) {
   key.value = value.trim();

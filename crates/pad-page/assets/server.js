@@ -1,7 +1,7 @@
 // The server's API, as far as the page uses it. Paths are relative, so that the page works behind a prefix as well.
 
 import { events } from "./events.js";
-import { asking, key } from "./key.js";
+import { asking, key, refused } from "./key.js";
 import { Trouble } from "./trouble.js";
 
 async function ask(path, options = {}) {
@@ -15,7 +15,7 @@ async function ask(path, options = {}) {
   }
   if (response.ok) return response;
   const trouble = await Trouble.of(response);
-  if (trouble.kind === "key") asking.value = true;
+  if (trouble.kind === "key") [asking.value, refused.value] = [true, key.value !== ""];
   throw trouble;
 }
 

@@ -2,6 +2,7 @@
 
 import { html } from "../html.js";
 import { signed } from "../preference.js";
+import { paneNames } from "../screen.js";
 
 /** Rewards that are told at most. */
 const MOST = 3;
@@ -14,7 +15,7 @@ const sums = ({ dimensions, tokens }) => new Map(dimensions.map((name, at) => [n
 const rounded = (number) => signed(Math.round(number * 10) / 10);
 
 const Pair = ({ name, about, from, to, better }) => html`
-  <div title=${about}><dt>${name}</dt><dd><span class="unseen">left </span>${from} <span aria-hidden="true">→</span><span class="unseen">, right </span> <b class=${better > 0 ? "up" : better < 0 ? "down" : ""}>${to}</b></dd></div>`;
+  <div title=${about}><dt>${name}</dt><dd><span class="unseen">${paneNames.value[0]} </span>${from} <span aria-hidden="true">→</span><span class="unseen">, ${paneNames.value[1]} </span> <b class=${better > 0 ? "up" : better < 0 ? "down" : ""}>${to}</b></dd></div>`;
 
 /** `answers` are complete. */
 export function Comparison({ answers }) {

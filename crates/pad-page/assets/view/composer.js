@@ -40,7 +40,7 @@ export function Composer() {
     <form class="composer" onSubmit=${(event) => { event.preventDefault(); send(draft.value); }}>
       ${narrow.value && asked.value && view.value !== "sweep" && html`<${PresetChips} side=${1} label="Preset" kind="chips row" />`}
       <div class="field">
-        <textarea id="prompt" ref=${box} rows="1" aria-label="Prompt" placeholder=${narrow.value ? "Ask something" : "Ask something. Every pane answers the same prompt."}
+        <textarea id="prompt" ref=${box} rows="1" aria-label="Prompt" placeholder=${narrow.value || view.value === "one" ? "Ask something" : "Ask something. Every pane answers the same prompt."}
           value=${draft.value} onInput=${({ target }) => (draft.value = target.value)} onKeyDown=${typed} />
         ${running.value
           ? html`<button type="button" class="main" onClick=${stop}><${Icon} name="stop" />Stop</button>`

@@ -18,6 +18,7 @@ const isNear = (box) => box.scrollHeight - box.scrollTop - box.clientHeight < NE
 export function ConversationView() {
   const box = useRef();
   const content = useRef();
+  const last = useRef(0);
   const conversation = current.value;
   const turns = conversation.turns.value;
   const toEnd = () => {
@@ -34,8 +35,12 @@ export function ConversationView() {
     following.value = turns.length > 0;
     if (turns.length > 0) toEnd();
   }, [conversation, turns.length]);
+  // An answer that grows moves its end away from the reader: only going back means that somebody reads there.
   const scrolled = () => {
-    following.value = isNear(box.current);
+    const { scrollTop } = box.current;
+    if (isNear(box.current)) following.value = true;
+    else if (scrollTop < last.current) following.value = false;
+    last.current = scrollTop;
   };
   return html`
     <div class="scroller" ref=${box} onScroll=${scrolled} tabindex="0" role="region" aria-label="Conversation">

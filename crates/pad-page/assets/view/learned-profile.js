@@ -3,6 +3,7 @@
 import { html } from "../html.js";
 import { counted, follow, foreseen, forget, keep, known, learned, learns, profile } from "../profile.js";
 import { isPlain } from "../preference.js";
+import { paneNames } from "../screen.js";
 import { edited, sides, view } from "../settings.js";
 import { dimensions } from "../steering.js";
 import { asking } from "./question-dialog.js";
@@ -39,7 +40,7 @@ export function LearnedProfile() {
           <small> ${counted.value}${count > 0 && `, foreseen with ${Math.round((100 * sum) / count)} % on average`}.</small></p>
         ${weights && html`<dl>${dimensions.value.filter(({ name }) => weights[name]).map(({ name }) => html`<${Bar} key=${name} name=${name} ...${weights[name]} />`)}</dl>`}`}
       <div class="pair">
-        ${profile.value && html`<button onClick=${() => follow(side)}>Use it${view.value === "compare" && ` on the ${["left", "right"][side]}`}</button>`}
+        ${profile.value && html`<button onClick=${() => follow(side)}>Use it${view.value === "compare" && ` for the ${paneNames.value[side].toLowerCase()} pane`}</button>`}
         ${!isPlain(sides.value[side]) && html`<button class="quiet" title="Begin the profile with what this pane prefers" onClick=${() => keep(sides.value[side])}>Keep these weights</button>`}
         ${profile.value && html`<button class="quiet" title="Delete the profile, its choices and its texts on the server" onClick=${forget}>Forget</button>`}
       </div>

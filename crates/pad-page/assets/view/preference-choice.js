@@ -6,10 +6,9 @@ import { isRunning } from "../answer.js";
 import { told } from "../making.js";
 import { label } from "../preference.js";
 import { choose, learns, profile, undo } from "../profile.js";
+import { paneNames } from "../screen.js";
 import { view } from "../settings.js";
 import { Icon } from "./icon.js";
-
-const SIDES = ["Left", "Right"];
 
 /** Whether there is something to choose between. */
 function comparable(answers) {
@@ -41,11 +40,11 @@ export function PreferenceChoice({ conversation, at, answers }) {
   if (chosen) {
     const expected = chosen.expected === null ? "" : ` It was expected with ${Math.round(100 * chosen.expected)} %.`;
     return html`
-      <p class="preferring" role="group" aria-label="Your choice">You prefer the ${SIDES[chosen.side].toLowerCase()} one.${expected}
+      <p class="preferring" role="group" aria-label="Your choice">You prefer the ${paneNames.value[chosen.side].toLowerCase()} one.${expected}
         <button class="quiet" disabled=${busy.value} onClick=${back}><${Icon} name="again" />Undo</button></p>`;
   }
   return html`
     <div class="preferring" role="group" aria-label="Which do you prefer?"><span>Which do you prefer?</span>
-      ${SIDES.map((name, side) => html`
+      ${paneNames.value.map((name, side) => html`
         <button class=${`side-${side}`} disabled=${busy.value} onClick=${() => take(side)}><span>${name}</span> <small>${label(answers[side].preference)}</small></button>`)}</div>`;
 }

@@ -2,7 +2,7 @@
 
 import { html } from "../html.js";
 import { isPlain, label, PLAIN } from "../preference.js";
-import { drawer, narrow } from "../screen.js";
+import { drawer, narrow, paneNames } from "../screen.js";
 import { edited, prefer, sides, view } from "../settings.js";
 import { offer, readsWords, steers } from "../steering.js";
 import { Icon } from "./icon.js";
@@ -12,11 +12,9 @@ import { PresetChips } from "./preset-chips.js";
 import { SweepChoice } from "./sweep-choice.js";
 import { WeightSliders } from "./weight-sliders.js";
 
-const SIDES = ["Left", "Right"];
-
 const Sides = () => html`
   <div class="sides" role="radiogroup" aria-label="Pane">
-    ${SIDES.map((name, side) => html`
+    ${paneNames.value.map((name, side) => html`
       <label class=${`side side-${side} ${edited.value === side ? "on" : ""}`}>
         <input type="radio" name="side" checked=${edited.value === side} onChange=${() => (edited.value = side)} />
         <span>${name}</span><b>${label(sides.value[side])}</b>
@@ -39,7 +37,7 @@ function Steering() {
     <${PresetChips} side=${side} label="Presets" plain />
     <${WeightSliders} side=${side} />
     ${readsWords.value && html`<${Words} side=${side} />`}
-    ${!isPlain(sides.value[side]) && side === 0 && html`<p class="hint">The left pane usually stays plain, for comparison.</p>`}`;
+    ${!isPlain(sides.value[side]) && side === 0 && html`<p class="hint">The ${paneNames.value[0].toLowerCase()} pane usually stays plain, for comparison.</p>`}`;
 }
 
 export const PreferencePanel = () => html`
@@ -48,7 +46,7 @@ export const PreferencePanel = () => html`
       ${narrow.value && html`<button class="quiet" aria-label="Close" onClick=${() => (drawer.value = null)}><${Icon} name="close" /></button>`}
     </div>
     ${steers.value && (view.value === "sweep" ? html`<${SweepChoice} />` : html`<${Steering} />`)}
-    ${offer.value && !steers.value && html`<p class="hint">This server has no reward model, so its answers cannot be steered. Start it with one to see the difference.</p>`}
+    ${offer.value && !steers.value && html`<p class="hint">This server has no reward model, so its answers cannot be steered. Start it with <code>--reward auto</code> to see the difference.</p>`}
     ${view.value !== "sweep" && html`<${LearnedProfile} />`}
     <${MakingSettings} />
   </section>`;

@@ -49,7 +49,9 @@ export class TokenLine {
     word.className = ["w", tint, token.overruled && "over", token.mine && "mine"].filter(Boolean).join(" ");
     word.textContent = token.text.trim();
     const [before, after] = [token.text.length - token.text.trimStart().length, token.text.trimEnd().length];
-    element.append(token.text.slice(0, before), word, before < after ? token.text.slice(after) : "");
+    // Nor is there one for blanks alone: behind the end of a line it would begin another.
+    if (before < after || token.text === "") element.append(token.text.slice(0, before), word, token.text.slice(after));
+    else element.append(token.text);
     return element;
   }
 

@@ -40,7 +40,7 @@ export function TurnView({ conversation, turn, at }) {
   const answers = turn.lanes.map((lane) => lane.shown);
   const shared = useSharedWords(answers);
   const complete = view.value === "compare" && answers.every((answer) => answer && answer.state.value === "done" && answer.text.trim());
-  const same = view.value === "compare" && answers.every((answer) => answer && !isRunning(answer)) && answers[0].text === answers[1].text;
+  const same = view.value === "compare" && answers.every((answer) => answer && !isRunning(answer) && answer.text) && answers[0].text === answers[1].text;
   return html`
     <article class="turn">
       <div class="asked">
@@ -53,7 +53,7 @@ export function TurnView({ conversation, turn, at }) {
           <button class="quiet" title="Copy a link with this prompt and preference" onClick=${() => copy(link(turn.prompt, choices()), "A link with the prompt and the preference is")}><${Icon} name="link" />Link</button>
         </div>
       </div>
-      ${same && html`<p class="hint">Both answers are the same. Move a slider further, or raise the strength.</p>`}
+      ${same && html`<p class="comparison">Both answers are the same. Move a slider further, or raise the strength.</p>`}
       ${complete && !same && html`<${Comparison} answers=${answers} />`}
       <div class="answers" data-panes=${panes.value.length}>
         ${panes.value.map((side) => answers[side]

@@ -38,10 +38,12 @@ export function WeightSliders({ side }) {
   const weigh = (name) => (value) => prefer(side, { weights: { ...weights, [name]: value } });
   const all = useSignal(false);
   const shown = dimensions.value.filter(({ name }, at) => all.value || at < FEW || name in weights);
+  // One range holds for all dimensions of a reward model.
+  const range = dimensions.value[0]?.weight;
   const rest = dimensions.value.length - shown.length;
   return html`
     <div class="sliders">
-      <p class="scale" aria-hidden="true"><span>less</span><span>0: as the model is</span><span>more</span></p>
+      ${range && html`<p class="scale" aria-hidden="true"><span>${signed(range.minimum)} less</span><span>0: as the model is</span><span>more ${signed(range.maximum)}</span></p>`}
       ${shown.map((dimension) => html`
         <${Slider} key=${dimension.name} dimension=${dimension} value=${weights[dimension.name] ?? 0} onweigh=${weigh(dimension.name)} />`)}
       ${rest > 0 && html`<button class="quiet" onClick=${() => (all.value = true)}>${rest} more dimensions</button>`}

@@ -1,9 +1,10 @@
 // What is seen before the first question: what to do, in the order in which it is done.
 
 import { html } from "../html.js";
+import { asking } from "../key.js";
 import { label } from "../preference.js";
 import { presets } from "../presets.js";
-import { narrow } from "../screen.js";
+import { narrow, stacked } from "../screen.js";
 import { sides, view } from "../settings.js";
 import { load, model, steers, trouble } from "../steering.js";
 import { dimension } from "../sweep.js";
@@ -24,7 +25,7 @@ function told() {
   if (!steers.value) return "Ask the model something.";
   if (view.value === "sweep") return `One prompt at five weights of “${dimension().name}”: see how an answer turns as the weight grows.`;
   if (view.value === "one") return `One answer, ${named(1)}: a reward model weighs every word while it is chosen.`;
-  const places = narrow.value ? ["First", "then"] : ["On the left", "on the right"];
+  const places = stacked.value ? ["First", "then"] : ["On the left", "on the right"];
   return `The same question answered twice by the same model. ${places[0]} ${named(0)}, ${places[1]} ${named(1)}: a reward model weighs every word while it is chosen.`;
 }
 
@@ -44,7 +45,9 @@ export const Welcome = () => html`
   <div class="welcome">
     <h2>One model.<br /><em>Your</em> preference.</h2>
     ${trouble.value
-      ? html`<div class="trouble" role="alert"><p>${trouble.value.message}</p><button onClick=${load}>Try again</button></div>`
+      ? html`<div class="trouble" role="alert"><p>${trouble.value.message}</p>${trouble.value.kind === "key"
+          ? html`<button onClick=${() => (asking.value = true)}>Enter a key</button>`
+          : html`<button onClick=${load}>Try again</button>`}</div>`
       : html`<p>${model.value ? told() : "Connecting …"}</p>`}
     ${model.value && (steers.value ? html`<${Steps} />` : html`<${Questions} />`)}
   </div>`;
