@@ -32,7 +32,8 @@ const PAPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/smoll
 /// Made by `tests/reference/heads.py`.
 const HEADS: &str = include_str!("data/smollm2/heads.jsonl");
 
-fn cases(file: &str) -> Vec<Value> {
+/// The cases of a file, one a line.
+pub fn cases(file: &str) -> Vec<Value> {
     file.lines().map(|line| serde_json::from_str(line).expect("a case is JSON")).collect()
 }
 
@@ -85,13 +86,12 @@ fn check_choice(step: &Value, place: &str) {
     }
 }
 
-/// How many steps agreed, up to the first tie; a request runs `lanes` reward lanes for each weight.
-fn check(client: &Client, case: &Value, lanes: usize) -> usize {
+/// How many steps agreed, up to the first tie; the request runs so many reward lanes.
+pub fn check(client: &Client, case: &Value, lanes: usize) -> usize {
     let (trace, answer) = trace_of(client, case);
     let steps = case["steps"].as_array().expect("steps");
     assert_eq!(answer["usage"]["prompt_tokens"], case["prompt_tokens"].as_array().expect("tokens").len());
-    let weights = case["preference"].as_object().expect("weights").len();
-    assert_eq!(answer["usage"]["pad"]["reward_lanes"], weights * lanes);
+    assert_eq!(answer["usage"]["pad"]["reward_lanes"], lanes);
     for (at, theirs) in steps.iter().enumerate() {
         let place = format!("{} {}, step {at}", case["messages"][0]["content"], case["preference"]);
         let ours = trace.get(at).unwrap_or_else(|| panic!("{place}: the answer ended"));
@@ -108,9 +108,10 @@ fn check(client: &Client, case: &Value, lanes: usize) -> usize {
     steps.len()
 }
 
-/// Nearly all of at least `least` steps agree with the reference.
+/// Nearly all of at least `least` steps agree with the reference; a request runs `lanes` reward lanes for each weight.
 fn check_all(client: &Client, cases: &[Value], lanes: usize, least: usize) {
-    let agreed: usize = cases.iter().map(|case| check(client, case, lanes)).sum();
+    let weights = |case: &Value| case["preference"].as_object().expect("weights").len();
+    let agreed: usize = cases.iter().map(|case| check(client, case, lanes * weights(case))).sum();
     let all: usize = cases.iter().map(|case| case["steps"].as_array().expect("steps").len()).sum();
     println!("{agreed} of {all} steps agree with the reference");
     assert!(all >= least && agreed * 10 >= all * 9, "{agreed} of {all}");

@@ -20,6 +20,7 @@ mod eval;
 mod examples;
 mod forms;
 mod golden;
+mod guides;
 mod heads;
 mod http;
 mod imports;

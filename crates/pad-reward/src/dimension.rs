@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::RewardError;
+use crate::guide::Guide;
 
 /// No dimension is called so: beside weights it names a stored profile.
 const RESERVED: &str = "profile";
@@ -25,6 +26,12 @@ pub struct Dimension {
     /// dimensions come after those with heads.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub prompted: bool,
+    /// The language model whose log-probability is the reward, in the kinds `model` and `contrast`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guide: Option<Guide>,
+    /// What it is measured against in the kind `contrast`; none for the base model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub against: Option<Guide>,
     /// What the dimension means, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,

@@ -7,8 +7,8 @@ use pad_decode::{Reference, Term};
 pub enum LaneSource {
     /// The base model's.
     Base,
-    /// The reward model's own.
-    Reward,
+    /// A model that the reward model brings, by order of [`crate::Kind::own_models`].
+    Own(usize),
 }
 
 /// How a reward lane is read.
@@ -25,8 +25,9 @@ pub enum LaneHead {
 pub struct LaneKind {
     /// Its weights.
     pub source: LaneSource,
-    /// Whether the reward model's adapter, if it has one, is added to them.
-    pub adapted: bool,
+    /// The adapter that is added to them, by order of those that the reward model brings. Trained heads may have none: then nothing is
+    /// added.
+    pub adapter: Option<usize>,
     /// How it is read, once or more.
     pub heads: Vec<LaneHead>,
 }
@@ -113,7 +114,7 @@ mod tests {
             base: vec![1],
             lanes: vec![RewardLane {
                 prompt: vec![2],
-                kind: LaneKind { source: LaneSource::Base, adapted: false, heads },
+                kind: LaneKind { source: LaneSource::Base, adapter: None, heads },
             }],
             dimensions: terms.iter().map(|(name, _)| (*name).to_owned()).collect(),
             terms: terms.iter().enumerate().map(term).collect(),

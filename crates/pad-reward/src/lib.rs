@@ -4,10 +4,11 @@
 //! a request's [`PreferenceInput`] into a [`Preference`], and a [`Prompt`] with a preference into a
 //! [`LanePlan`]: the base lane's prompt, the reward lanes' prompts, and the weighted terms.
 //!
-//! There are three kinds. A `prompted` model is the base model itself, once per dimension, with the
+//! There are five kinds. A `prompted` model is the base model itself, once per dimension, with the
 //! dimension's principle in its prompt, or its opposite for a weight below 0. A `checkpoint` is a separate language model with a value
 //! head, and has all principles in one prompt. A `heads` model is the base model with an adapter and
-//! one trained head per dimension; its prompt is the base model's.
+//! one trained head per dimension; its prompt is the base model's. A `model` has a language model per dimension, whose log-probability
+//! is the reward, and a `contrast` one that is measured against another.
 //!
 //! ```
 //! use pad_reward::{Manifest, Preference, PreferenceInput, RewardModel};
@@ -34,23 +35,29 @@ mod comparison;
 mod dimension;
 mod error;
 mod framed;
+mod guide;
 mod kind;
 mod lane;
 mod layout;
 mod manifest;
 mod model;
+mod normalisation;
 mod preference;
 mod principle;
 mod prompt;
+mod reference_policy;
 
 pub use comparison::Comparison;
 pub use dimension::Dimension;
 pub use error::RewardError;
 pub use framed::Framed;
+pub use guide::{Guide, GuideAdapter};
 pub use kind::{OwnModel, TrainedParts};
 pub use lane::{LaneHead, LaneKind, LanePlan, LaneSource, RewardLane, TermWeight};
-pub use manifest::{BasePrompt, CandidateSource, Kind, Manifest, Normalisation, ReferencePolicy, TrainedOn};
+pub use manifest::{BasePrompt, CandidateSource, Kind, Manifest, TrainedOn};
 pub use model::RewardModel;
+pub use normalisation::Normalisation;
 pub use preference::{Preference, PreferenceInput};
 pub use principle::{PAPER_TEMPLATE, PrincipleTemplate, PrincipleTurn, TEMPLATE};
 pub use prompt::Prompt;
+pub use reference_policy::ReferencePolicy;

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::dimension::{self, Dimension};
 use crate::error::RewardError;
+use crate::normalisation::Normalisation;
 use crate::principle::{PrincipleTemplate, PrincipleTurn};
+use crate::reference_policy::ReferencePolicy;
 
 /// How a reward model turns a preference into lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,31 +22,10 @@ pub enum Kind {
     /// A backbone, usually the base model's weights, with a LoRA adapter and one low-rank head per dimension: one lane, read once per
     /// dimension.
     Heads,
-}
-
-/// What rewards are measured against.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ReferencePolicy {
-    /// The base lane (the released code).
-    #[default]
-    Base,
-    /// For trained heads: the backbone without adapter and heads (the paper); the base lane again where backbone and prompt are the
-    /// base's own.
-    Backbone,
-    /// For prompted dimensions: a second lane whose prompt contains the dimension's opposite; the base lane for a dimension without one.
-    Opposite,
-}
-
-impl ReferencePolicy {
-    /// Its name in manifests.
-    fn name(self) -> &'static str {
-        match self {
-            Self::Base => "base",
-            Self::Backbone => "backbone",
-            Self::Opposite => "opposite",
-        }
-    }
+    /// A language model of its own for each dimension, one lane each: its log-probability is the reward (`GenARM`).
+    Model,
+    /// An expert for each dimension, measured against an anti-expert or the base lane (`DExperts`, `CoPe`).
+    Contrast,
 }
 
 /// The base model that a reward model was trained on.
@@ -66,26 +47,6 @@ pub enum BasePrompt {
     Plain,
     /// The messages under all principles, joined as the kind joins them (the released code).
     Principled,
-}
-
-/// Over which tokens log-probabilities are normalised; see [`pad_decode::Normalisation`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Normalisation {
-    /// Over the k candidates.
-    #[default]
-    Candidates,
-    /// Over the whole vocabulary.
-    Vocabulary,
-}
-
-impl From<Normalisation> for pad_decode::Normalisation {
-    fn from(normalisation: Normalisation) -> Self {
-        match normalisation {
-            Normalisation::Candidates => Self::Candidates,
-            Normalisation::Vocabulary => Self::Vocabulary,
-        }
-    }
 }
 
 /// Whose best tokens are the candidates of a step; see [`pad_decode::CandidateSource`].
@@ -201,6 +162,20 @@ impl Manifest {
         if self.top_k == 0 { self.kind.top_k() } else { self.top_k }
     }
 
+    /// What rewards are measured against: the manifest's, or that of its kind.
+    pub fn reference(&self) -> ReferencePolicy {
+        if self.reference == ReferencePolicy::Auto { self.kind.reference() } else { self.reference }
+    }
+
+    /// Over which tokens log-probabilities are normalised: as the manifest says, or its kind.
+    pub fn normalisation(&self) -> pad_decode::Normalisation {
+        match self.normalisation {
+            Normalisation::Auto => self.kind.normalisation(),
+            Normalisation::Candidates => pad_decode::Normalisation::Candidates,
+            Normalisation::Vocabulary => pad_decode::Normalisation::Vocabulary,
+        }
+    }
+
     /// Checks every value but the default preference, which needs the rest to be right.
     pub(crate) fn check(&self) -> Result<PrincipleTemplate, RewardError> {
         if self.dimensions.is_empty() {
@@ -210,6 +185,7 @@ impl Manifest {
         for dimension in &self.dimensions {
             dimension.check_name()?;
             dimension.check_values()?;
+            self.check_weights(dimension)?;
             if !seen.insert(&dimension.name) {
                 let value = format!("`{}` twice", dimension.name);
                 return Err(RewardError::manifest("dimensions.name", &value, "each name once"));
@@ -261,6 +237,20 @@ impl Manifest {
         Ok(())
     }
 
+    /// Refuses what dimensions of this kind do not have.
+    fn check_weights(&self, dimension: &Dimension) -> Result<(), RewardError> {
+        let guided = matches!(self.kind, Kind::Model | Kind::Contrast);
+        let set = [("guide", dimension.guide.is_some()), ("against", dimension.against.is_some())];
+        match set.into_iter().find(|(_, set)| *set && !guided) {
+            None => Ok(()),
+            Some((key, _)) => {
+                let field = format!("the `{key}` of dimension `{}`", dimension.name);
+                let allowed = format!("nothing with kind `{}`; kinds `model` and `contrast` have it", self.kind.name());
+                Err(RewardError::manifest(&field, "set", &allowed))
+            }
+        }
+    }
+
     /// Refuses a dimension without a principle, where lanes read principles.
     pub(crate) fn check_principles(&self) -> Result<(), RewardError> {
         self.dimensions.iter().try_for_each(Dimension::check_principle)
@@ -268,7 +258,7 @@ impl Manifest {
 
     /// Refuses a reference that is none of these.
     pub(crate) fn check_reference(&self, allowed: &[ReferencePolicy]) -> Result<(), RewardError> {
-        if allowed.contains(&self.reference) {
+        if allowed.contains(&self.reference()) {
             return Ok(());
         }
         let names: Vec<String> = allowed.iter().map(|reference| format!("`{}`", reference.name())).collect();
@@ -311,7 +301,10 @@ mod tests {
         let manifest = manifest();
         assert_eq!(manifest.kind, Kind::Checkpoint);
         assert_eq!(manifest.template(), PAPER_TEMPLATE);
-        assert_eq!((manifest.base_prompt, manifest.normalisation), (BasePrompt::Plain, Normalisation::Candidates));
+        assert_eq!(
+            (manifest.base_prompt, manifest.normalisation()),
+            (BasePrompt::Plain, pad_decode::Normalisation::Candidates)
+        );
         assert_eq!((manifest.beta.to_bits(), manifest.top_k()), (1f32.to_bits(), 10));
         assert_eq!((manifest.candidates, manifest.guards()), (CandidateSource::Base, Guards::default()));
         assert!(manifest.preference.is_empty());

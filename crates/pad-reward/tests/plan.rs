@@ -63,7 +63,7 @@ fn a_checkpoint_lane_has_its_own_weights_and_head() {
     let plan = plan(&model, &chat, &PreferenceInput::Ordered(vec![1.0, 1.0]));
     assert_eq!(plan.lanes.len(), 1);
     let kind = &plan.lanes[0].kind;
-    assert_eq!((kind.source, &kind.heads[..]), (LaneSource::Reward, &[LaneHead::Value(0)][..]));
+    assert_eq!((kind.source, &kind.heads[..]), (LaneSource::Own(0), &[LaneHead::Value(0)][..]));
     assert_eq!(text(&chat, &plan.lanes[0].prompt), principled(PAPER_TEMPLATE, "brevity and humor"));
     assert_eq!(plan.base, plan.lanes[0].prompt);
 }

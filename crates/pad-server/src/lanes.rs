@@ -23,11 +23,12 @@ fn loaded(reward: Option<&Reward>, lane: pad_reward::RewardLane) -> Result<Rewar
     let pad_reward::RewardLane { prompt, kind } = lane;
     let weights = match (kind.source, reward) {
         (LaneSource::Base, _) => WeightsId::BASE,
-        (LaneSource::Reward, Some(reward)) => reward.weights,
-        (LaneSource::Reward, None) => return Err(ApiError::internal("the reward model is not loaded")),
+        (LaneSource::Own(index), reward) => *reward
+            .and_then(|reward| reward.weights.get(index))
+            .ok_or_else(|| ApiError::internal("the reward model was loaded without the weights of a lane"))?,
     };
     let readouts = kind.heads.iter().map(|head| readout(reward, *head)).collect::<Result<_, _>>()?;
-    let adapter = reward.and_then(|reward| reward.adapter).filter(|_| kind.adapted);
+    let adapter = reward.zip(kind.adapter).and_then(|(reward, index)| reward.adapters.get(index).copied());
     Ok(RewardLane { weights, adapter, readouts, prompt })
 }
 

@@ -105,10 +105,10 @@ impl ModelCard {
 pub struct Reward {
     /// Dimensions, principles, prompts.
     pub model: Arc<RewardModel>,
-    /// Weights of lanes that do not run through the base model's.
-    pub weights: WeightsId,
-    /// The adapter on those weights, if any.
-    pub adapter: Option<AdapterId>,
+    /// Weights that it brings beside the base model's, in its own order.
+    pub weights: Vec<WeightsId>,
+    /// The adapters that it brings, each of the weights that it is for, in its own order.
+    pub adapters: Vec<AdapterId>,
     /// Its value heads, in its own order: one of a checkpoint, one for each dimension of trained heads.
     pub heads: Vec<HeadId>,
 }
@@ -116,7 +116,7 @@ pub struct Reward {
 impl Reward {
     /// A reward model that is the base model under another prompt.
     pub fn prompted(model: Arc<RewardModel>) -> Self {
-        Self { model, weights: WeightsId::BASE, adapter: None, heads: Vec::new() }
+        Self { model, weights: Vec::new(), adapters: Vec::new(), heads: Vec::new() }
     }
 }
 

@@ -24,6 +24,7 @@ mod openapi;
 mod pairs;
 mod pull;
 mod reward;
+mod reward_weights;
 mod serve;
 mod settings;
 mod shipped;

@@ -1,17 +1,13 @@
-//! The reward model of the settings: its manifest, and the weights of a checkpoint.
+//! The reward model of the settings: its manifest, and where its weights are.
 
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use pad_engine::AdapterId;
-use pad_hub::{Hub, ModelFiles, Source};
-use pad_model::{Adapter, Model, ModelOptions, ValueHead};
-use pad_reward::{Manifest, OwnModel, RewardModel, TrainedParts};
-use pad_text::Tokenizer;
+use pad_hub::Source;
+use pad_reward::{GuideAdapter, Manifest, OwnModel, RewardModel, TrainedParts};
 
-use crate::loading::{self, BaseModel};
+use crate::loading::BaseModel;
 use crate::settings::RewardSettings;
 use crate::shipped;
 
@@ -23,21 +19,21 @@ const MANIFEST: &str = "persrm.toml";
 pub struct RewardSource {
     /// Dimensions, principles and prompts.
     pub model: RewardModel,
-    /// The folder or source of weights of its own: a checkpoint's, or a backbone's that is not the base model.
-    weights: Option<String>,
+    /// The folders or sources of the language models that it brings: a checkpoint's, a backbone's that is not the base model, its guides'.
+    pub models: Vec<String>,
+    /// The adapters of its guides.
+    pub adapters: Vec<LocatedAdapter>,
     /// The folder of the manifest, where adapter and heads are.
-    folder: Option<PathBuf>,
+    pub folder: Option<PathBuf>,
 }
 
-/// What a reward model brings beside the base model's weights.
-#[derive(Debug, Default)]
-pub struct RewardWeights {
-    /// A separate language model.
-    pub model: Option<Model>,
-    /// An adapter, already taken in by that model, or by the base model.
-    pub adapter: Option<AdapterId>,
-    /// Value heads of that model, or of the base model.
-    pub heads: Vec<ValueHead>,
+/// An adapter that a guide names.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LocatedAdapter {
+    /// The model that it changes, by order of [`RewardSource::models`]; none for the base model.
+    pub of: Option<usize>,
+    /// Where it is.
+    pub folder: PathBuf,
 }
 
 impl RewardSource {
@@ -57,8 +53,9 @@ impl RewardSource {
                 (Manifest::from_toml(&text).with_context(|| file.display().to_string())?, Some(folder))
             }
         };
-        let weights = weights(&manifest, folder.as_deref())?;
-        Ok(Some(Self { model: RewardModel::new(manifest)?, weights, folder }))
+        let models = models(&manifest, folder.as_deref())?;
+        let adapters = adapters(&manifest, folder.as_deref())?;
+        Ok(Some(Self { model: RewardModel::new(manifest)?, models, adapters, folder }))
     }
 
     /// What takes the place of [`Self::resolve`]'s where the settings leave the choice: the reward model that comes with the program for
@@ -72,80 +69,18 @@ impl RewardSource {
             let manifest = shipped.manifest()?;
             if manifest.base.as_ref().is_some_and(|trained_on| base.check_trained_on(trained_on).is_ok()) {
                 let folder = shipped.unpack(home).with_context(|| format!("cannot write into {}", home.display()))?;
-                return Ok(Some(Self { model: RewardModel::new(manifest)?, weights: None, folder: Some(folder) }));
+                let model = RewardModel::new(manifest)?;
+                return Ok(Some(Self { model, models: Vec::new(), adapters: Vec::new(), folder: Some(folder) }));
             }
         }
         tracing::info!("no built-in reward model was trained on this base model; using the prompted one");
         Ok(None)
     }
 
-    /// Loads what the reward model brings beside the base model's weights; nothing for a prompted model. An adapter of the base
-    /// model is taken in by it.
-    ///
-    /// # Errors
-    ///
-    /// When weights, adapter or heads are not there, or do not fit the base model.
-    pub fn load(&self, hub: &Hub, base: &mut BaseModel, options: &ModelOptions) -> anyhow::Result<RewardWeights> {
-        let started = Instant::now();
-        let manifest = self.model.manifest();
-        if let Some(trained_on) = &manifest.base {
-            base.check_trained_on(trained_on)?;
-        }
-        let mut own = match &self.weights {
-            None => None,
-            Some(source) => Some(own_model(source, hub, base, options)?),
-        };
-        let mut loaded = RewardWeights::default();
-        match manifest.kind.trained_parts() {
-            TrainedParts::None => {}
-            TrainedParts::ValueHead => {
-                let (model, folder) =
-                    own.as_ref().context("a reward model with a value head needs the weights of a language model")?;
-                loaded.heads = vec![ValueHead::open(folder, model.config().hidden, &options.device, &options.pool)?];
-            }
-            TrainedParts::HeadsAndAdapter => {
-                let folder = self.folder.as_deref().context(
-                    "a reward model of kind `heads` is a folder: give its path, as --reward FOLDER or reward = \"FOLDER\"",
-                )?;
-                let model = own.as_mut().map_or(&mut base.model, |(model, _)| model);
-                if Adapter::is_in(folder) {
-                    let adapter = Adapter::open(folder, model.config())?;
-                    let (first_layer, layers) = (adapter.first_layer(), model.config().layers);
-                    tracing::info!(first_layer, layers, kib = adapter.bytes() >> 10, "adapter loaded");
-                    loaded.adapter = Some(AdapterId(model.add_adapter(adapter)));
-                }
-                let names: Vec<&str> = self.model.headed_dimensions().map(|d| d.name.as_str()).collect();
-                let hidden = model.config().hidden;
-                loaded.heads = ValueHead::open_each(folder, &names, hidden, &options.device, &options.pool)?;
-            }
-        }
-        if let Some((model, folder)) = own {
-            loading::report("reward model", &folder, &model, started);
-            loaded.model = Some(model);
-        }
-        Ok(loaded)
-    }
-
     /// The model, to be shared.
     pub fn into_model(self) -> Arc<RewardModel> {
         Arc::new(self.model)
     }
-}
-
-/// A reward model's own language model, and its folder.
-fn own_model(source: &str, hub: &Hub, base: &BaseModel, options: &ModelOptions) -> anyhow::Result<(Model, PathBuf)> {
-    let files = hub.pull(&source.parse::<Source>()?, None)?;
-    let folder = match &files {
-        ModelFiles::Directory(path) => path.as_path(),
-        ModelFiles::Gguf(path) => path.parent().unwrap_or(Path::new(".")),
-    };
-    let tokenizer = folder.join("tokenizer.json");
-    if tokenizer.exists() {
-        loading::same_tokens(base.chat.tokenizer(), &Tokenizer::from_file(&tokenizer)?)?;
-    }
-    let mut weights = pad_model::open(loading::path(&files))?;
-    let model = loading::load("reward model", weights.as_mut(), options, Instant::now())?;
-    Ok((model, folder.to_owned()))
 }
 
 /// The manifest that a path names, and the folder that its own paths start from.
@@ -157,29 +92,50 @@ fn manifest_file(path: &Path) -> (PathBuf, PathBuf) {
     }
 }
 
-/// Where the reward model's own weights are: its source, relative to the manifest's folder, or, of a checkpoint, that folder itself.
-fn weights(manifest: &Manifest, folder: Option<&Path>) -> anyhow::Result<Option<String>> {
-    let text = |path: &Path| path.to_str().map(str::to_owned).context("the reward model's path is not UTF-8");
-    match (manifest.kind.own_model(manifest), folder) {
-        (OwnModel::None, _) => Ok(None),
-        (OwnModel::Source(source), Some(folder)) => match source.parse()? {
-            Source::Path(path) => {
-                let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-                ensure!(
-                    inside,
-                    "source is `{source}`; a path in a reward model's folder is relative to it and does not leave it: no `..`, no `/` \
-                     at its start"
-                );
-                text(&folder.join(path)).map(Some)
-            }
-            _ => Ok(Some(source)),
-        },
-        (OwnModel::Source(source), None) => Ok(Some(source)),
-        (OwnModel::Folder, Some(folder)) => text(folder).map(Some),
+/// Where the language models are that a reward model brings: its sources, relative to the manifest's folder, or, of a checkpoint, that
+/// folder itself.
+fn models(manifest: &Manifest, folder: Option<&Path>) -> anyhow::Result<Vec<String>> {
+    let own = manifest.kind.own_models(manifest).into_iter();
+    own.map(|own| match (own, folder) {
+        (OwnModel::Source(source), folder) => located(&source, folder),
+        (OwnModel::Folder, Some(folder)) => text(folder),
         (OwnModel::Folder, None) => {
             anyhow::bail!("reward.source is missing: a reward model of kind `{}` has weights", manifest.kind.name())
         }
+    })
+    .collect()
+}
+
+/// A source of the manifest, from the manifest's folder on where it is a path.
+fn located(source: &str, folder: Option<&Path>) -> anyhow::Result<String> {
+    match (source.parse()?, folder) {
+        (Source::Path(path), Some(folder)) => text(&inside(source, &path, folder)?),
+        _ => Ok(source.to_owned()),
     }
+}
+
+/// A path of the manifest within its folder.
+fn inside(given: &str, path: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
+    let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    ensure!(
+        inside,
+        "a source is `{given}`; a path in a reward model's folder is relative to it and does not leave it: no `..`, no `/` at its start"
+    );
+    Ok(folder.join(path))
+}
+
+/// The folders of the adapters that guides name.
+fn adapters(manifest: &Manifest, folder: Option<&Path>) -> anyhow::Result<Vec<LocatedAdapter>> {
+    let TrainedParts::Adapters(adapters) = manifest.kind.trained_parts(manifest) else { return Ok(Vec::new()) };
+    let located = |GuideAdapter { of, folder: given }: GuideAdapter| {
+        let path = PathBuf::from(&given);
+        Ok(LocatedAdapter { of, folder: folder.map_or(Ok(path.clone()), |folder| inside(&given, &path, folder))? })
+    };
+    adapters.into_iter().map(located).collect()
+}
+
+fn text(path: &Path) -> anyhow::Result<String> {
+    path.to_str().map(str::to_owned).context("the reward model's path is not UTF-8")
 }
 
 #[cfg(test)]
@@ -205,19 +161,19 @@ mod tests {
         for path in [folder.path().to_owned(), folder.path().join(MANIFEST)] {
             let source = resolve(&path).unwrap().unwrap();
             assert_eq!(source.model.dimensions()[0].name, "humor");
-            assert_eq!(source.weights, None);
+            assert!(source.models.is_empty());
         }
         assert!(RewardSource::resolve(&RewardSettings::Off).unwrap().is_none());
     }
 
     #[test]
     fn a_checkpoints_weights_are_in_its_folder_unless_it_says_where() {
-        let path = |folder: &tempfile::TempDir, rest: &str| folder.path().join(rest).to_str().map(str::to_owned);
+        let path = |folder: &tempfile::TempDir, rest: &str| [folder.path().join(rest).to_str().unwrap().to_owned()];
         let here = folder("kind = \"checkpoint\"");
-        let weights = resolve(here.path()).unwrap().unwrap().weights;
-        assert_eq!(weights.as_deref(), here.path().to_str());
+        let models = resolve(here.path()).unwrap().unwrap().models;
+        assert_eq!(models, [here.path().to_str().unwrap()]);
         let beside = folder("kind = \"checkpoint\"\nsource = \"merged\"");
-        assert_eq!(resolve(beside.path()).unwrap().unwrap().weights, path(&beside, "merged"));
+        assert_eq!(resolve(beside.path()).unwrap().unwrap().models, path(&beside, "merged"));
         for leaving in ["../merged", "merged/../../x", "/merged", ".."] {
             let message = format!(
                 "{:#}",
@@ -226,7 +182,7 @@ mod tests {
             assert!(message.contains(leaving) && message.contains("does not leave it"), "{message}");
         }
         let far = folder("kind = \"checkpoint\"\nsource = \"hf:owner/name\"");
-        assert_eq!(resolve(far.path()).unwrap().unwrap().weights.as_deref(), Some("hf:owner/name"));
+        assert_eq!(resolve(far.path()).unwrap().unwrap().models, ["hf:owner/name"]);
     }
 
     #[test]
@@ -240,5 +196,23 @@ mod tests {
         let table = RewardSettings::Manifest(Box::new(manifest));
         let message = RewardSource::resolve(&table).unwrap_err().to_string();
         assert!(message.contains("reward.source is missing"), "{message}");
+    }
+
+    #[test]
+    fn the_weights_of_guides_are_in_its_folder() {
+        let guided = tempfile::tempdir().unwrap();
+        let manifest = |guide: &str| {
+            let text = format!("kind = \"contrast\"\ndimensions = [{{ name = \"a\", guide = {guide} }}]\n");
+            std::fs::write(guided.path().join(MANIFEST), text).unwrap();
+        };
+        manifest("{ model = \"poet\", adapter = \"anna\" }");
+        let source = resolve(guided.path()).unwrap().unwrap();
+        assert_eq!(source.models, [guided.path().join("poet").to_str().unwrap()]);
+        assert_eq!(source.adapters, [LocatedAdapter { of: Some(0), folder: guided.path().join("anna") }]);
+        for guide in ["{ model = \"../poet\" }", "{ adapter = \"/anna\" }"] {
+            manifest(guide);
+            let message = format!("{:#}", resolve(guided.path()).unwrap_err());
+            assert!(message.contains("does not leave it"), "{message}");
+        }
     }
 }

@@ -18,7 +18,8 @@ use tokio::sync::oneshot;
 use crate::announcement::Announcement;
 use crate::fingerprint::fingerprint;
 use crate::loading::{self, BaseModel};
-use crate::reward::{RewardSource, RewardWeights};
+use crate::reward::RewardSource;
+use crate::reward_weights::RewardWeights;
 use crate::settings::{Environment, ModelSettings, RewardSettings, ServerSettings, Settings, TlsSettings};
 use crate::signals::Signals;
 use crate::traces::Traces;
@@ -166,7 +167,7 @@ pub fn app_state(settings: &Settings, environment: &Environment, keys: ApiKeys) 
     }
     let hub = pull::hub(settings, environment)?;
     let weights = match &reward {
-        Some(reward) => reward.load(&hub, &mut base, &options)?,
+        Some(reward) => RewardWeights::load(reward, &hub, &mut base, &options)?,
         None => RewardWeights::default(),
     };
     let BaseModel { model, chat, family, format, .. } = base;
@@ -229,12 +230,12 @@ fn presets(settings: &ModelSettings) -> anyhow::Result<Vec<Preset>> {
     settings.presets.iter().map(preset).collect()
 }
 
-/// Where the lanes of the reward model run: the engine holds its weights, if it has any, after the base model's.
+/// Where the lanes of the reward model run: the engine holds the weights that it brings after the base model's.
 fn served_reward(model: Arc<RewardModel>, weights: &RewardWeights) -> Reward {
     Reward {
         model,
-        weights: if weights.model.is_some() { WeightsId(1) } else { WeightsId::BASE },
-        adapter: weights.adapter,
+        weights: (1..=weights.models.len()).map(WeightsId).collect(),
+        adapters: weights.adapters.clone(),
         heads: (0..weights.heads.len()).map(HeadId).collect(),
     }
 }
@@ -252,10 +253,11 @@ fn check_memory(blocks: usize, bytes_per_block: usize) -> anyhow::Result<()> {
 
 /// Gives each set of weights its KV cache and starts the worker.
 fn start_engine(settings: &Settings, base: pad_model::Model, reward: RewardWeights) -> anyhow::Result<Engine> {
-    let models = match reward.model {
-        Some(model) => vec![(base, Vec::new()), (model, reward.heads)],
-        None => vec![(base, reward.heads)],
-    };
+    // Value heads are of the model that the reward model brings, if it brings one.
+    let (of_base, of_own) =
+        if reward.models.is_empty() { (reward.heads, Vec::new()) } else { (Vec::new(), reward.heads) };
+    let own = reward.models.into_iter().zip(std::iter::once(of_own).chain(std::iter::repeat_with(Vec::new)));
+    let models: Vec<_> = std::iter::once((base, of_base)).chain(own).collect();
     let bytes = models.iter().map(|(model, _)| model.kv_bytes_per_position()).sum();
     let blocks = settings.engine.positions(bytes) / BLOCK;
     ensure!(blocks > 0, "engine.kv_memory is too small: one block of {BLOCK} positions takes {} bytes", bytes * BLOCK);

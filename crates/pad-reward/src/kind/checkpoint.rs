@@ -5,8 +5,9 @@ use crate::dimension::Dimension;
 use crate::error::RewardError;
 use crate::lane::{LaneHead, LaneKind, LaneSource};
 use crate::layout::{Layout, PrincipleLanes, PrincipleTerm, Request};
-use crate::manifest::{Manifest, ReferencePolicy};
+use crate::manifest::Manifest;
 use crate::preference::Preference;
+use crate::reference_policy::ReferencePolicy;
 
 /// Stands between principles that share a prompt.
 pub const AND: &str = " and ";
@@ -36,7 +37,7 @@ pub fn lay_out(request: Request<'_>, preference: &Preference) -> Result<Layout, 
         }
         Preference::Principle(words) => PrincipleTerm::of_words(request, words),
     };
-    let kind = LaneKind { source: LaneSource::Reward, adapted: true, heads: vec![LaneHead::Value(0)] };
+    let kind = LaneKind { source: LaneSource::Own(0), adapter: None, heads: vec![LaneHead::Value(0)] };
     Layout::of_principles(request, term.into_iter().collect(), &kind)
 }
 

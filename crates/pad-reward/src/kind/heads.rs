@@ -10,8 +10,9 @@ use crate::dimension::Dimension;
 use crate::error::RewardError;
 use crate::lane::{LaneHead, LaneKind, LaneSource};
 use crate::layout::{Layout, PrincipleTerm, Request};
-use crate::manifest::{BasePrompt, Manifest, ReferencePolicy};
+use crate::manifest::{BasePrompt, Manifest};
 use crate::preference::Preference;
+use crate::reference_policy::ReferencePolicy;
 
 pub fn check(manifest: &Manifest) -> Result<(), RewardError> {
     manifest.check_reference(&[ReferencePolicy::Base, ReferencePolicy::Backbone])?;
@@ -33,7 +34,7 @@ fn check_prompted(manifest: &Manifest) -> Result<(), RewardError> {
         let allowed = "at least one with a head, or kind `prompted`";
         return Err(RewardError::manifest("dimensions", "all prompted", allowed));
     }
-    if !prompted.is_empty() && manifest.reference != ReferencePolicy::Base {
+    if !prompted.is_empty() && manifest.reference() != ReferencePolicy::Base {
         let allowed = "`base` beside prompted dimensions";
         return Err(RewardError::manifest("reference", "`backbone`", allowed));
     }
@@ -64,14 +65,14 @@ pub fn lay_out(request: Request<'_>, preference: &Preference) -> Result<Layout, 
 /// Whether weights below 0 use another head, or another lane.
 pub fn has_two_sides(dimension: &Dimension, manifest: &Manifest) -> bool {
     if dimension.prompted {
-        return prompted::has_two_sides(dimension, manifest.reference);
+        return prompted::has_two_sides(dimension, manifest.reference());
     }
     opposite_of(dimension, manifest).is_some()
 }
 
 /// The dimension whose principle is this one's opposite, by index. Rewards that are measured against a backbone have one side.
 fn opposite_of(dimension: &Dimension, manifest: &Manifest) -> Option<usize> {
-    let opposite = dimension.opposite.as_ref().filter(|_| manifest.reference == ReferencePolicy::Base)?;
+    let opposite = dimension.opposite.as_ref().filter(|_| manifest.reference() == ReferencePolicy::Base)?;
     manifest.dimensions[..headed(manifest)].iter().position(|other| other.principle == *opposite)
 }
 
@@ -93,7 +94,7 @@ fn by_weights(
         wanted.iter().map(|(index, weight)| followed(*index, *weight, manifest)).collect();
     let principles = followed.iter().map(|(head, _)| manifest.dimensions[*head].principle.as_str());
     let base = request.base(&principles.chain(words.iter().map(PrincipleTerm::followed)).collect::<Vec<_>>())?;
-    let source = if manifest.source.is_some() { LaneSource::Reward } else { LaneSource::Base };
+    let source = if manifest.source.is_some() { LaneSource::Own(0) } else { LaneSource::Base };
     let mut read: Vec<usize> = Vec::new();
     let mut terms = Vec::with_capacity(wanted.len());
     for ((_, weight), (head, opposite)) in wanted.iter().zip(&followed) {
@@ -107,10 +108,10 @@ fn by_weights(
     let mut lanes = Vec::new();
     if !read.is_empty() {
         let heads = read.iter().map(|head| LaneHead::Value(*head)).collect();
-        lanes.push((prompt.clone(), LaneKind { source, adapted: true, heads }));
+        lanes.push((prompt.clone(), LaneKind { source, adapter: Some(0), heads }));
         let same = source == LaneSource::Base && base == *prompt;
-        if manifest.reference == ReferencePolicy::Backbone && !same {
-            lanes.push((prompt.clone(), LaneKind { source, adapted: false, heads: vec![LaneHead::None] }));
+        if manifest.reference() == ReferencePolicy::Backbone && !same {
+            lanes.push((prompt.clone(), LaneKind { source, adapter: None, heads: vec![LaneHead::None] }));
             terms.iter_mut().for_each(|term| term.reference = Reference::Readout(read.len()));
         }
     }

@@ -3,29 +3,32 @@
 //! To add a kind, add a file here and a variant of [`Kind`]; the compiler then names every place to extend, most of them here.
 
 mod checkpoint;
+mod contrast;
+mod guided;
 mod heads;
+mod model;
 mod prompted;
 
 use crate::dimension::Dimension;
 use crate::error::RewardError;
+use crate::guide::GuideAdapter;
 use crate::layout::{Layout, Request};
 use crate::manifest::{Kind, Manifest};
 use crate::preference::Preference;
 use crate::principle::{PAPER_TEMPLATE, TEMPLATE};
+use crate::reference_policy::ReferencePolicy;
 
 /// A language model that a reward model brings beside the base model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OwnModel {
-    /// None: its lanes run through the base model's weights.
-    None,
-    /// The one at the manifest's `source`.
+    /// The one at this source.
     Source(String),
     /// The one in the folder of the manifest.
     Folder,
 }
 
 /// What was trained of a reward model beside a language model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrainedParts {
     /// Nothing.
     None,
@@ -33,6 +36,8 @@ pub enum TrainedParts {
     ValueHead,
     /// One head for each dimension and, where it is there, an adapter, in the folder of the manifest.
     HeadsAndAdapter,
+    /// Adapters of the base model and of those that it brings.
+    Adapters(Vec<GuideAdapter>),
 }
 
 impl Kind {
@@ -42,13 +47,15 @@ impl Kind {
             Self::Prompted => "prompted",
             Self::Checkpoint => "checkpoint",
             Self::Heads => "heads",
+            Self::Model => "model",
+            Self::Contrast => "contrast",
         }
     }
 
     /// Whether every dimension has a term of its own, whatever the others weigh.
     pub fn reads_dimensions_apart(self) -> bool {
         match self {
-            Self::Prompted | Self::Heads => true,
+            Self::Prompted | Self::Heads | Self::Model | Self::Contrast => true,
             Self::Checkpoint => false,
         }
     }
@@ -56,17 +63,17 @@ impl Kind {
     /// Whether weights below 0 of a dimension use another lane or head.
     pub(crate) fn has_two_sides(self, dimension: &Dimension, manifest: &Manifest) -> bool {
         match self {
-            Self::Prompted => prompted::has_two_sides(dimension, manifest.reference),
+            Self::Prompted => prompted::has_two_sides(dimension, manifest.reference()),
             Self::Heads => heads::has_two_sides(dimension, manifest),
-            Self::Checkpoint => false,
+            Self::Checkpoint | Self::Model | Self::Contrast => false,
         }
     }
 
     /// The default user turn of its lanes: released checkpoints were trained on the paper's.
     pub(crate) fn template(self) -> &'static str {
         match self {
-            Self::Prompted | Self::Heads => TEMPLATE,
             Self::Checkpoint => PAPER_TEMPLATE,
+            Self::Prompted | Self::Heads | Self::Model | Self::Contrast => TEMPLATE,
         }
     }
 
@@ -74,31 +81,50 @@ impl Kind {
     /// another style, is often missing.
     pub(crate) fn top_k(self) -> usize {
         match self {
-            Self::Prompted | Self::Heads => 40,
             Self::Checkpoint => 10,
+            Self::Prompted | Self::Heads | Self::Model | Self::Contrast => 40,
         }
     }
 
     /// The separator of principles in one prompt: those of a checkpoint are words, others are sentences.
     pub(crate) fn between_principles(self) -> &'static str {
         match self {
-            Self::Prompted | Self::Heads => " ",
             Self::Checkpoint => checkpoint::AND,
+            Self::Prompted | Self::Heads | Self::Model | Self::Contrast => " ",
         }
     }
 
-    /// The language model that a reward model of this manifest brings.
-    pub fn own_model(self, manifest: &Manifest) -> OwnModel {
+    /// What rewards are measured against where a manifest does not say.
+    pub(crate) fn reference(self) -> ReferencePolicy {
         match self {
-            Self::Prompted => OwnModel::None,
-            Self::Checkpoint => manifest.source.clone().map_or(OwnModel::Folder, OwnModel::Source),
-            Self::Heads => manifest.source.clone().map_or(OwnModel::None, OwnModel::Source),
+            Self::Model => ReferencePolicy::None,
+            Self::Prompted | Self::Checkpoint | Self::Heads | Self::Contrast => ReferencePolicy::Base,
+        }
+    }
+
+    /// Over which tokens log-probabilities are normalised where a manifest does not say.
+    pub(crate) fn normalisation(self) -> pad_decode::Normalisation {
+        match self {
+            Self::Model => pad_decode::Normalisation::Vocabulary,
+            Self::Prompted | Self::Checkpoint | Self::Heads | Self::Contrast => pad_decode::Normalisation::Candidates,
+        }
+    }
+
+    /// The language models that a reward model of this manifest brings.
+    pub fn own_models(self, manifest: &Manifest) -> Vec<OwnModel> {
+        let source = manifest.source.clone().map(OwnModel::Source);
+        match self {
+            Self::Prompted => Vec::new(),
+            Self::Checkpoint => vec![source.unwrap_or(OwnModel::Folder)],
+            Self::Heads => source.into_iter().collect(),
+            Self::Model | Self::Contrast => guided::models(manifest).into_iter().map(OwnModel::Source).collect(),
         }
     }
 
     /// What else it brings.
-    pub fn trained_parts(self) -> TrainedParts {
+    pub fn trained_parts(self, manifest: &Manifest) -> TrainedParts {
         match self {
+            Self::Model | Self::Contrast => TrainedParts::Adapters(guided::adapters(manifest)),
             Self::Prompted => TrainedParts::None,
             Self::Checkpoint => TrainedParts::ValueHead,
             Self::Heads => TrainedParts::HeadsAndAdapter,
@@ -111,13 +137,15 @@ impl Kind {
             Self::Prompted => prompted::check(manifest),
             Self::Checkpoint => checkpoint::check(manifest),
             Self::Heads => heads::check(manifest),
+            Self::Model => model::check(manifest),
+            Self::Contrast => contrast::check(manifest),
         }
     }
 
     /// Refuses a preference that this kind cannot follow.
     pub(crate) fn check_preference(self, manifest: &Manifest, preference: &Preference) -> Result<(), RewardError> {
         match self {
-            Self::Prompted | Self::Heads => Ok(()),
+            Self::Prompted | Self::Heads | Self::Model | Self::Contrast => Ok(()),
             Self::Checkpoint => checkpoint::check_preference(manifest, preference),
         }
     }
@@ -128,6 +156,8 @@ impl Kind {
             Self::Prompted => prompted::lay_out(request, preference),
             Self::Checkpoint => checkpoint::lay_out(request, preference),
             Self::Heads => heads::lay_out(request, preference),
+            Self::Model => model::lay_out(request, preference),
+            Self::Contrast => contrast::lay_out(request, preference),
         }
     }
 }

@@ -4,8 +4,9 @@ use crate::dimension::Dimension;
 use crate::error::RewardError;
 use crate::lane::{LaneHead, LaneKind, LaneSource};
 use crate::layout::{Layout, PrincipleLanes, PrincipleTerm, Request};
-use crate::manifest::{Manifest, ReferencePolicy};
+use crate::manifest::Manifest;
 use crate::preference::Preference;
+use crate::reference_policy::ReferencePolicy;
 
 pub fn check(manifest: &Manifest) -> Result<(), RewardError> {
     if manifest.source.is_some() {
@@ -51,5 +52,5 @@ pub fn has_two_sides(dimension: &Dimension, reference: ReferencePolicy) -> bool 
 
 /// A lane through the base model's weights, read as the language model has it.
 pub fn through_the_base() -> LaneKind {
-    LaneKind { source: LaneSource::Base, adapted: false, heads: vec![LaneHead::None] }
+    LaneKind { source: LaneSource::Base, adapter: None, heads: vec![LaneHead::None] }
 }

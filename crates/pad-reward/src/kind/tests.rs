@@ -3,9 +3,10 @@ use pad_text::Message;
 
 use super::*;
 use crate::lane::{LaneHead, LaneKind, LaneSource};
-use crate::manifest::{BasePrompt, ReferencePolicy};
+use crate::manifest::BasePrompt;
 use crate::principle::PrincipleTemplate;
 use crate::prompt::Prompt;
+use crate::reference_policy::ReferencePolicy;
 
 /// A manifest of three dimensions whose template is short.
 fn manifest(kind: Kind, base_prompt: BasePrompt) -> Manifest {
@@ -248,7 +249,7 @@ fn heads_share_one_lane_that_reads_what_the_base_reads() {
     let layout = lay_out(Kind::Heads, BasePrompt::Plain, &weights([0.5, 0.0, -1.0])).unwrap();
     assert_eq!(lanes(&layout), ["hi"]);
     let heads = vec![LaneHead::Value(0), LaneHead::Value(2)];
-    assert_eq!(kinds(&layout), [LaneKind { source: LaneSource::Base, adapted: true, heads }]);
+    assert_eq!(kinds(&layout), [LaneKind { source: LaneSource::Base, adapter: Some(0), heads }]);
     assert_eq!(layout.dimensions, ["harmless", "humor"]);
     assert_eq!(terms(&layout), [(0, 0.5), (1, -1.0)]);
     let none = lay_out(Kind::Heads, BasePrompt::Plain, &weights([0.0; 3])).unwrap();
@@ -278,7 +279,7 @@ fn a_weight_below_zero_uses_the_head_of_the_opposite_dimension() {
 fn words_are_read_by_the_base_model_where_dimensions_have_heads() {
     let layout = lay_out(Kind::Heads, BasePrompt::Plain, &Preference::Principle("be kind".into())).unwrap();
     assert_eq!(lanes(&layout), ["<be kind> hi"]);
-    assert_eq!(kinds(&layout), [LaneKind { source: LaneSource::Base, adapted: false, heads: vec![LaneHead::None] }]);
+    assert_eq!(kinds(&layout), [LaneKind { source: LaneSource::Base, adapter: None, heads: vec![LaneHead::None] }]);
 }
 
 #[test]
@@ -290,8 +291,8 @@ fn a_backbone_that_is_not_the_base_is_a_reference_lane_of_its_own() {
     assert_eq!((same.lanes.len(), same.terms[1].reference), (1, Reference::Base));
     let own = lay_out(Manifest { source: Some("weights".into()), ..heads(BasePrompt::Plain) });
     let other_prompt = lay_out(heads(BasePrompt::Principled));
-    for (layout, source) in [(own, LaneSource::Reward), (other_prompt, LaneSource::Base)] {
-        let reference = LaneKind { source, adapted: false, heads: vec![LaneHead::None] };
+    for (layout, source) in [(own, LaneSource::Own(0)), (other_prompt, LaneSource::Base)] {
+        let reference = LaneKind { source, adapter: None, heads: vec![LaneHead::None] };
         assert_eq!(kinds(&layout)[1], reference);
         assert!(layout.terms.iter().all(|term| term.reference == Reference::Readout(2)));
         assert_eq!(layout.lanes[1].0, prompt);
@@ -302,12 +303,12 @@ fn a_backbone_that_is_not_the_base_is_a_reference_lane_of_its_own() {
 fn what_each_kind_brings() {
     let brings = |kind: Kind, source: Option<&str>| {
         let manifest = Manifest { source: source.map(str::to_owned), ..manifest(kind, BasePrompt::Plain) };
-        (kind.own_model(&manifest), kind.trained_parts())
+        (kind.own_models(&manifest), kind.trained_parts(&manifest))
     };
-    let far = OwnModel::Source("far".to_owned());
-    assert_eq!(brings(Kind::Prompted, None), (OwnModel::None, TrainedParts::None));
-    assert_eq!(brings(Kind::Checkpoint, None), (OwnModel::Folder, TrainedParts::ValueHead));
-    assert_eq!(brings(Kind::Checkpoint, Some("far")), (far.clone(), TrainedParts::ValueHead));
-    assert_eq!(brings(Kind::Heads, None), (OwnModel::None, TrainedParts::HeadsAndAdapter));
-    assert_eq!(brings(Kind::Heads, Some("far")), (far, TrainedParts::HeadsAndAdapter));
+    let far = || vec![OwnModel::Source("far".to_owned())];
+    assert_eq!(brings(Kind::Prompted, None), (vec![], TrainedParts::None));
+    assert_eq!(brings(Kind::Checkpoint, None), (vec![OwnModel::Folder], TrainedParts::ValueHead));
+    assert_eq!(brings(Kind::Checkpoint, Some("far")), (far(), TrainedParts::ValueHead));
+    assert_eq!(brings(Kind::Heads, None), (vec![], TrainedParts::HeadsAndAdapter));
+    assert_eq!(brings(Kind::Heads, Some("far")), (far(), TrainedParts::HeadsAndAdapter));
 }

@@ -52,5 +52,5 @@ pub(crate) fn request(
 }
 
 fn normalisation(state: &AppState) -> Normalisation {
-    state.reward.as_ref().map_or(Normalisation::Candidates, |reward| reward.model.manifest().normalisation.into())
+    state.reward.as_ref().map_or(Normalisation::Candidates, |reward| reward.model.manifest().normalisation())
 }

@@ -36,9 +36,13 @@ impl LearnedDimensions {
 
 /// Stands for what the lanes read: with other words, features are others. (Of trained weights it knows the source, not the contents.)
 fn digest(manifest: &Manifest) -> String {
-    let words = |dimension: &Dimension| json!([dimension.principle, dimension.opposite]);
+    let words = |dimension: &Dimension| {
+        let words = json!([dimension.principle, dimension.opposite]);
+        let guides = [&dimension.guide, &dimension.against];
+        if guides.iter().all(|guide| guide.is_none()) { words } else { json!([words, guides]) }
+    };
     let words: Vec<Value> = manifest.dimensions.iter().map(words).collect();
-    let read = json!([words, manifest.template(), manifest.turn, manifest.reference, manifest.source]);
+    let read = json!([words, manifest.template(), manifest.turn, manifest.reference(), manifest.source]);
     let digest: [u8; 32] = Sha256::digest(read.to_string()).into();
     let [first, second, third, fourth, ..] = digest;
     format!("{:08x}", u32::from_be_bytes([first, second, third, fourth]))

@@ -10,6 +10,7 @@ use crate::flags::Flags;
 use crate::loading::{self, BaseModel};
 use crate::pull;
 use crate::reward::RewardSource;
+use crate::reward_weights::RewardWeights;
 use crate::settings::{Environment, RewardSettings, Settings};
 
 /// Maximum number of rows in a step, so that long prompts of many sequences do not need unbounded activations.
@@ -126,9 +127,9 @@ fn steering(
         reward.model.manifest().kind == Kind::Heads,
         "--reward: only a reward model of kind `heads` can be measured"
     );
-    let weights = reward.load(&pull::hub(settings, environment)?, base, options)?;
-    ensure!(weights.model.is_none(), "--reward: only heads on the base model itself can be measured");
-    Ok((Steering::Heads { adapter: weights.adapter }, weights.heads, reward.model.manifest().top_k()))
+    let weights = RewardWeights::load(&reward, &pull::hub(settings, environment)?, base, options)?;
+    ensure!(weights.models.is_empty(), "--reward: only heads on the base model itself can be measured");
+    Ok((Steering::Heads { adapter: weights.adapters.first().copied() }, weights.heads, reward.model.manifest().top_k()))
 }
 
 /// The figures of each case by rounds.

@@ -1,0 +1,16 @@
+//! Over which tokens log-probabilities are normalised.
+
+use serde::{Deserialize, Serialize};
+
+/// Over which tokens log-probabilities are normalised; see [`pad_decode::Normalisation`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Normalisation {
+    /// The kind's own: the vocabulary for language models per dimension, else the candidates.
+    #[default]
+    Auto,
+    /// Over the k candidates.
+    Candidates,
+    /// Over the whole vocabulary.
+    Vocabulary,
+}

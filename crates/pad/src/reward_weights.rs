@@ -1,0 +1,126 @@
+//! What a reward model brings beside the base model's weights: language models, adapters, heads.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, ensure};
+use pad_engine::AdapterId;
+use pad_hub::{Hub, ModelFiles, Source};
+use pad_model::{Adapter, GgufWeights, Model, ModelOptions, ValueHead};
+use pad_reward::TrainedParts;
+use pad_text::Tokenizer;
+
+use crate::loading::{self, BaseModel};
+use crate::reward::{LocatedAdapter, RewardSource};
+
+/// What a reward model brings.
+#[derive(Debug, Default)]
+pub struct RewardWeights {
+    /// Language models, in the reward model's order.
+    pub models: Vec<Model>,
+    /// Adapters in the reward model's order, already taken in by the model that each of them changes.
+    pub adapters: Vec<AdapterId>,
+    /// Value heads of the first of the models, or of the base model where there is none.
+    pub heads: Vec<ValueHead>,
+}
+
+/// A language model of the reward model, and its folder.
+struct OwnModel {
+    model: Model,
+    folder: PathBuf,
+}
+
+impl RewardWeights {
+    /// Loads them; nothing for a prompted model. Adapters of the base model are taken in by it.
+    ///
+    /// # Errors
+    ///
+    /// When a model, an adapter or heads are not there, or do not fit the base model.
+    pub fn load(
+        source: &RewardSource,
+        hub: &Hub,
+        base: &mut BaseModel,
+        options: &ModelOptions,
+    ) -> anyhow::Result<Self> {
+        let manifest = source.model.manifest();
+        if let Some(trained_on) = &manifest.base {
+            base.check_trained_on(trained_on)?;
+        }
+        let load = |source: &String| own_model(source, hub, base, options);
+        let mut own = source.models.iter().map(load).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut loaded = Self::default();
+        match manifest.kind.trained_parts(manifest) {
+            TrainedParts::None => {}
+            TrainedParts::ValueHead => {
+                let OwnModel { model, folder } =
+                    own.first().context("a reward model with a value head needs the weights of a language model")?;
+                loaded.heads = vec![ValueHead::open(folder, model.config().hidden, &options.device, &options.pool)?];
+            }
+            TrainedParts::HeadsAndAdapter => {
+                let folder = source.folder.as_deref().context(
+                    "a reward model of kind `heads` is a folder: give its path, as --reward FOLDER or reward = \"FOLDER\"",
+                )?;
+                let model = own.first_mut().map_or(&mut base.model, |own| &mut own.model);
+                if Adapter::is_in(folder) {
+                    loaded.adapters.push(take_in(folder, model)?);
+                }
+                let names: Vec<&str> = source.model.headed_dimensions().map(|d| d.name.as_str()).collect();
+                let hidden = model.config().hidden;
+                loaded.heads = ValueHead::open_each(folder, &names, hidden, &options.device, &options.pool)?;
+            }
+            TrainedParts::Adapters(_) => {
+                for LocatedAdapter { of, folder } in &source.adapters {
+                    let own = of.and_then(|index| own.get_mut(index)).map(|own| &mut own.model);
+                    loaded.adapters.push(take_in(folder, own.unwrap_or(&mut base.model))?);
+                }
+            }
+        }
+        loaded.models = own.into_iter().map(|own| own.model).collect();
+        Ok(loaded)
+    }
+}
+
+/// Adds the adapter in a folder to the model that it changes.
+fn take_in(folder: &Path, model: &mut Model) -> anyhow::Result<AdapterId> {
+    let adapter = Adapter::open(folder, model.config())?;
+    let (first_layer, layers) = (adapter.first_layer(), model.config().layers);
+    tracing::info!(path = %folder.display(), first_layer, layers, kib = adapter.bytes() >> 10, "adapter loaded");
+    Ok(AdapterId(model.add_adapter(adapter)))
+}
+
+/// A reward model's own language model.
+///
+/// # Errors
+///
+/// When it is not there, or its tokens are not the base model's.
+fn own_model(source: &str, hub: &Hub, base: &BaseModel, options: &ModelOptions) -> anyhow::Result<OwnModel> {
+    let started = Instant::now();
+    let files = hub.pull(&source.parse::<Source>()?, None)?;
+    let same = |tokenizer: &Tokenizer| {
+        let context = || format!("the reward model's {source} does not fit the base model");
+        loading::same_tokens(base.chat.tokenizer(), tokenizer).with_context(context)
+    };
+    let (model, folder) = match &files {
+        ModelFiles::Directory(path) => {
+            let tokenizer = path.join("tokenizer.json");
+            if tokenizer.exists() {
+                same(&Tokenizer::from_file(&tokenizer)?)?;
+            }
+            let mut weights = pad_model::open(path)?;
+            (loading::load("reward model", weights.as_mut(), options, started)?, path.as_path())
+        }
+        ModelFiles::Gguf(path) => {
+            let mut weights = GgufWeights::open(path)?;
+            same(&Tokenizer::from_gguf(weights.content()).with_context(|| path.display().to_string())?)?;
+            let model = loading::load("reward model", &mut weights, options, started)?;
+            (model, path.parent().unwrap_or(Path::new(".")))
+        }
+    };
+    let (ours, theirs) = (base.model.config().vocabulary, model.config().vocabulary);
+    ensure!(
+        ours == theirs,
+        "the reward model's {source} does not fit the base model: it has embeddings for {theirs} tokens, the base model for {ours}"
+    );
+    loading::report("reward model", folder, &model, started);
+    Ok(OwnModel { model, folder: folder.to_owned() })
+}
