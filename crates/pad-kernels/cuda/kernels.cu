@@ -1,0 +1,11 @@
+// All kernels, as one program.
+#include "attention.cu"
+#include "best.cu"
+#include "decision.cu"
+#include "gate.cu"
+#include "low_rank.cu"
+#include "matmul.cu"
+#include "norm.cu"
+#include "prefill.cu"
+#include "readout.cu"
+#include "rope.cu"
