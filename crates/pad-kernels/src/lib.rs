@@ -17,6 +17,7 @@
 //! | [`attention`], [`write_kv`] | rotary embedding, cache write and attention over blocks, by each layer's [`AttentionRule`] |
 //! | [`Best`] | the k best logits of a row |
 //! | [`MatrixMut`], [`exponentials`], [`gated`] | matrix products and maps of the training, in single precision |
+//! | [`device`] | the kernels in CUDA C++, and how each is launched |
 //!
 //! `unsafe` is confined to this crate: to the thread pool, to slices shared between its threads, to the arena, to the tiles,
 //! and to the call of `gemm`.
@@ -32,6 +33,7 @@ mod attention;
 mod attention_rule;
 mod best;
 mod cell;
+pub mod device;
 mod dispatch;
 mod encoding;
 mod exp;
