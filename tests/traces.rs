@@ -100,7 +100,7 @@ fn attributes(all: &[KeyValue]) -> BTreeMap<String, Value> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn nanos(span: &Span) -> u64 {
