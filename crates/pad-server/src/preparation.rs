@@ -4,8 +4,8 @@ use tracing::Span;
 
 use crate::ApiError;
 
-/// Runs work on a thread that may block, so that other requests do not wait for it; what it logs has the request's name. If the client goes away meanwhile, the work still
-/// runs to its end.
+/// Runs work on a thread that may block, so that other requests do not wait for it; what it logs has the request's name. If the client
+/// goes away meanwhile, the work still runs to its end.
 ///
 /// # Errors
 /// The work's own; 500 if it panicked.

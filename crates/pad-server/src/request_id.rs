@@ -71,7 +71,7 @@ pub(crate) async fn name_request(State(shared): State<Arc<Shared>>, mut request:
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status().as_u16();
     recorder.answered(status);
-    span.in_scope(|| tracing::info!(status, millis = begun.elapsed().as_millis(), "answered"));
+    span.in_scope(|| tracing::info!(status, millis = begun.elapsed().as_millis() as u64, "answered"));
     response.headers_mut().insert(HEADER, id.0);
     if let Some(header) = context.and_then(|context| context.header()) {
         response.headers_mut().insert(TraceContext::HEADER, header);

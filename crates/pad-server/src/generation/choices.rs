@@ -169,7 +169,7 @@ impl Generation {
         self.ended += 1;
         if self.ended == self.choices {
             let tokens = self.tally.tokens();
-            let millis = self.timing.request_ended().as_millis();
+            let millis = self.timing.request_ended().as_millis() as u64;
             self.span.in_scope(|| tracing::info!(choices = self.choices, tokens, millis, "generated"));
         }
     }

@@ -21,7 +21,7 @@ pub struct Courier {
 impl Courier {
     /// A client whose requests may take so long.
     pub fn new(patience: Duration) -> Self {
-        let config = Agent::config_builder().http_status_as_error(false).timeout_global(Some(patience));
+        let config = Agent::config_builder().http_status_as_error(false).proxy(None).timeout_global(Some(patience));
         Self { agent: config.build().into(), failing: AtomicBool::new(false) }
     }
 

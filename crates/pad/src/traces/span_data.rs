@@ -83,3 +83,92 @@ fn title(kind: PhaseKind) -> &'static str {
 fn id(number: u64) -> SpanId {
     SpanId::from_bytes(number.to_be_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use pad_server::{GenerationSpan, Outcome, TraceContext};
+
+    use super::*;
+
+    fn request(kinds: &[PhaseKind], status: Option<u16>, outcome: Option<Outcome>) -> RequestSpan {
+        let millis = Duration::from_millis;
+        let phase = |kind: &PhaseKind| Phase { kind: *kind, from: millis(2), to: millis(5) };
+        let generation = outcome.map(|outcome| GenerationSpan {
+            model: "parrot".to_owned(),
+            outcome,
+            choices: 1,
+            finish_reasons: Vec::new(),
+            usage: serde_json::from_value(serde_json::json!({
+                "prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10, "prompt_tokens_details": {"cached_tokens": 2},
+                "pad": {"reward_lanes": 1, "steered_tokens": 2, "mean_kl": 0.5, "preference_source": "profile"},
+            }))
+            .expect("a usage"),
+        });
+        RequestSpan {
+            context: TraceContext { trace_id: 0xabc, parent_id: Some(0x12), span_id: 0x34, sampled: true },
+            request_id: "r-1".to_owned(),
+            method: "POST".to_owned(),
+            route: Some("/v1/completions".to_owned()),
+            status,
+            began: SystemTime::UNIX_EPOCH,
+            took: millis(9),
+            phases: kinds.iter().map(phase).collect(),
+            generation,
+        }
+    }
+
+    fn named<'a>(spans: &'a [SpanData], name: &str) -> &'a SpanData {
+        spans.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("no {name} in {spans:?}"))
+    }
+
+    fn attribute(span: &SpanData, name: &str) -> Option<String> {
+        span.attributes.iter().find(|pair| pair.key.as_str() == name).map(|pair| pair.value.to_string())
+    }
+
+    #[test]
+    fn a_grammar_is_below_the_preparation_and_phases_are_below_the_request() {
+        let spans = super::spans(&request(
+            &[PhaseKind::Grammar, PhaseKind::Prepare, PhaseKind::Decode],
+            Some(200),
+            Some(Outcome::Complete),
+        ));
+        let root = named(&spans, "text_completion parrot");
+        assert_eq!((root.parent_span_id, root.span_context.span_id()), (id(0x12), id(0x34)));
+        assert!(spans.iter().all(|span| span.span_context.trace_id() == TraceId::from_bytes(0xabc_u128.to_be_bytes())));
+        let (prepare, decode) = (named(&spans, "prepare"), named(&spans, "decode"));
+        assert_eq!((prepare.parent_span_id, decode.parent_span_id), (id(0x34), id(0x34)));
+        assert_eq!(named(&spans, "grammar").parent_span_id, prepare.span_context.span_id());
+        assert_eq!(decode.start_time, SystemTime::UNIX_EPOCH + Duration::from_millis(2));
+        assert_eq!(decode.end_time, SystemTime::UNIX_EPOCH + Duration::from_millis(5));
+        assert_eq!((root.status.clone(), attribute(root, "error.type")), (Status::Unset, None));
+        for (name, value) in [
+            ("gen_ai.usage.input_tokens", "7"),
+            ("gen_ai.usage.cache_read.input_tokens", "2"),
+            ("gen_ai.usage.output_tokens", "3"),
+            ("pad.preference_source", "profile"),
+        ] {
+            assert_eq!(attribute(root, name).as_deref(), Some(value), "{name}");
+        }
+        // Of a grammar that was refused, the preparation never ended.
+        let refused = super::spans(&request(&[PhaseKind::Grammar], Some(400), None));
+        assert_eq!(named(&refused, "grammar").parent_span_id, id(0x34));
+        assert_eq!(attribute(named(&refused, "POST /v1/completions"), "error.type").as_deref(), Some("400"));
+    }
+
+    #[test]
+    fn faults_are_the_servers_and_the_rest_is_named_only() {
+        let end = |status, outcome| {
+            let root = spans(&request(&[], status, outcome)).pop().expect("the request's span");
+            (root.status != Status::Unset, attribute(&root, "error.type"))
+        };
+        let named = |name: &str| Some(name.to_owned());
+        assert_eq!(end(Some(200), Some(Outcome::Failed)), (true, named("failed")), "in the middle of a stream");
+        assert_eq!(end(Some(503), None), (true, named("503")));
+        assert_eq!(end(Some(404), None), (false, named("404")));
+        assert_eq!(end(Some(200), Some(Outcome::Disconnected)), (false, named("disconnected")));
+        assert_eq!(end(None, None), (false, named("disconnected")));
+        assert_eq!(end(Some(200), Some(Outcome::Complete)), (false, None));
+    }
+}
