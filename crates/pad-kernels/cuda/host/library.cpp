@@ -76,7 +76,11 @@ const char* pad_launch(const char* name, const unsigned* grid, const unsigned* t
         for (unsigned i = 0; i < count; ++i) {
             const unsigned at = order == 1 ? count - 1 - i : i;
             block.index = {at % grid[0], at / grid[0] % grid[1], at / grid[0] / grid[1]};
-            if (!host::run_block(block, order)) return block.error;
+            if (!host::run_block(block, order)) {
+                // They stopped somewhere within the kernel.
+                block.fibers.clear();
+                return block.error;
+            }
         }
         return nullptr;
     }

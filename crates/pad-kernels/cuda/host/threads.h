@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 struct uint2 {
@@ -43,7 +44,8 @@ struct Fiber {
     ucontext_t start;
     Dimensions index;
     unsigned linear;
-    bool started, done;
+    bool started = false, done;
+    char stack[STACK];
 };
 
 // What a lane passes to the others of its warp.
@@ -58,10 +60,11 @@ struct SharedPart {
 
 struct Block {
     Dimensions grid, threads, index;
-    std::vector<Fiber> fibers;
+    // Fibers outlive their block: to begin one costs a call of the system.
+    std::vector<std::unique_ptr<Fiber>> fibers;
+    unsigned count;
     std::vector<Barrier> warps;
     std::vector<Slot> slots;
-    std::vector<char*> stacks;
     std::vector<unsigned char> memory;
     std::vector<SharedPart> parts;
     Barrier all;
@@ -122,11 +125,14 @@ inline void* shared(const void* site, size_t bytes) {
 
 inline void enter() {
     Block& block = current();
-    block.kernel(block.arguments);
-    block.running->done = true;
-    ++block.finished;
-    ++block.progress;
-    _longjmp(block.scheduler, 1);
+    for (;;) {
+        block.kernel(block.arguments);
+        block.running->done = true;
+        ++block.finished;
+        ++block.progress;
+        // Resumed with the next block.
+        yield();
+    }
 }
 
 __attribute__((noinline)) inline void resume(Fiber& fiber) {
@@ -155,7 +161,7 @@ inline bool run_warp(Block& block, unsigned warp, const std::vector<unsigned>& l
         before = block.progress;
         for (unsigned lane : lanes) {
             const unsigned i = warp * 32 + lane;
-            if (i < block.fibers.size() && !block.fibers[i].done) resume(block.fibers[i]);
+            if (i < block.count && !block.fibers[i]->done) resume(*block.fibers[i]);
             if (block.error) return false;
         }
     } while (block.progress != before);
@@ -165,21 +171,22 @@ inline bool run_warp(Block& block, unsigned warp, const std::vector<unsigned>& l
 // Runs the block at `index`; false with `error` set if its threads do not meet or write outside of their shared memory.
 inline bool run_block(Block& block, unsigned order) {
     const unsigned count = block.threads.x * block.threads.y * block.threads.z;
-    block.fibers.resize(count);
+    block.count = count;
     block.warps.assign((count + 31) / 32, Barrier());
     block.slots.resize(count);
     block.all = Barrier();
     block.parts.clear();
     block.memory.resize(MOST_SHARED + 64 * 2 * GUARD);
     block.finished = block.progress = 0;
-    while (block.stacks.size() < count) block.stacks.push_back(static_cast<char*>(malloc(STACK)));
+    while (block.fibers.size() < count) block.fibers.emplace_back(new Fiber);
     for (unsigned i = 0; i < count; ++i) {
-        Fiber& fiber = block.fibers[i];
+        Fiber& fiber = *block.fibers[i];
         fiber.index = {i % block.threads.x, i / block.threads.x % block.threads.y, i / block.threads.x / block.threads.y};
         fiber.linear = i;
-        fiber.started = fiber.done = false;
+        fiber.done = false;
+        if (fiber.started) continue;
         getcontext(&fiber.start);
-        fiber.start.uc_stack.ss_sp = block.stacks[i];
+        fiber.start.uc_stack.ss_sp = fiber.stack;
         fiber.start.uc_stack.ss_size = STACK;
         fiber.start.uc_link = nullptr;
         makecontext(&fiber.start, enter, 0);
@@ -236,7 +243,7 @@ template <class T, class Use>
 void exchange(unsigned mask, const T& value, Use use) {
     static_assert(sizeof(T) <= sizeof(Slot), "larger than a slot");
     Block& block = current();
-    const unsigned me = linear_thread(), warp = me / 32, count = block.fibers.size();
+    const unsigned me = linear_thread(), warp = me / 32, count = block.count;
     if (mask != ~0u || count % 32 != 0) fail("an exchange without all lanes of a warp");
     memcpy(&block.slots[me], &value, sizeof(T));
     wait(block.warps[warp], 32);
@@ -263,7 +270,7 @@ T exchanged(unsigned mask, T value, unsigned lane) {
 #define blockDim (host::current().threads)
 #define gridDim (host::current().grid)
 
-inline void __syncthreads() { host::wait(host::current().all, host::current().fibers.size()); }
+inline void __syncthreads() { host::wait(host::current().all, host::current().count); }
 inline void __syncwarp() { host::wait(host::current().warps[host::linear_thread() / 32], 32); }
 template <class T>
 T __shfl_xor_sync(unsigned mask, T value, int bits) {

@@ -10,7 +10,7 @@ use crate::random::{Random, tensor, values};
 
 /// A matrix as a file stores it.
 pub struct Stored {
-    pub stored: StoredAs,
+    pub format: StoredAs,
     pub bytes: Vec<u8>,
     pub outputs: usize,
     pub inputs: usize,
@@ -40,14 +40,14 @@ impl Stored {
                 }
             }
         }
-        Self { stored, bytes, outputs, inputs }
+        Self { format: stored, bytes, outputs, inputs }
     }
 
     /// The values of a row, as the host reads them.
     fn row(&self, row: usize) -> Vec<f32> {
         let size = self.bytes.len() / self.outputs;
         let mut values = vec![0.0; self.inputs];
-        self.stored.encoding().dequantise(&self.bytes[row * size..(row + 1) * size], &mut values);
+        self.format.encoding().dequantise(&self.bytes[row * size..(row + 1) * size], &mut values);
         values
     }
 
@@ -73,7 +73,7 @@ fn multiply(
     // A residual is where the sum goes.
     let y = residual.map_or_else(|| Buffer::poisoned(rows * matrix.outputs), Buffer::of);
     let launch = MatmulLaunch {
-        stored: matrix.stored,
+        stored: matrix.format,
         x: x.address(),
         weights: weights.address(),
         bias: bias.as_ref().map_or(Address::NONE, Buffer::address),

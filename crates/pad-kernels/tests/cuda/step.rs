@@ -26,11 +26,11 @@ const FAMILIES: [&str; 12] = [
     "smollm3",
 ];
 
-const CONTEXT: usize = 32;
-const BLOCKS: usize = 8;
+const CONTEXT: usize = 48;
+const BLOCKS: usize = 9;
 
 /// The blocks of each lane, scattered.
-const TABLES: [[u32; 2]; 3] = [[6, 1], [3, 7], [0, 4]];
+const TABLES: [[u32; 3]; 3] = [[6, 1, 8], [3, 7, 5], [0, 4, 2]];
 
 /// Candidates of a decision.
 const K: usize = 10;
@@ -67,6 +67,10 @@ impl Rows {
     }
 }
 
+fn room(rows: &Rows, width: usize) -> Buffer<f32> {
+    Buffer::poisoned(rows.count * width)
+}
+
 fn address(buffer: Option<&Buffer<f32>>) -> Address {
     buffer.map_or(Address::NONE, Buffer::address)
 }
@@ -88,10 +92,6 @@ impl Device {
 
     fn run(&self, launches: &[Launch]) {
         self.order.run(launches);
-    }
-
-    fn room(&self, rows: &Rows, width: usize) -> Buffer<f32> {
-        Buffer::poisoned(rows.count * width)
     }
 
     /// `out = norm(x)`, added to `residual` where there is one; of each of `group` parts of a row that begin at `from`.
@@ -128,11 +128,11 @@ impl Device {
         rows: &Rows,
         x: &'a Buffer<f32>,
         weight: Option<&Buffer<f32>>,
-        room: &'a Buffer<f32>,
+        out: &'a Buffer<f32>,
     ) -> &'a Buffer<f32> {
         let Some(weight) = weight else { return x };
-        self.norm(rows, x, weight, None, room, (0, 1, self.model.hidden, self.model.hidden));
-        room
+        self.norm(rows, x, weight, None, out, (0, 1, self.model.hidden, self.model.hidden));
+        out
     }
 
     fn multiply(
@@ -144,7 +144,7 @@ impl Device {
         residual: Option<&Buffer<f32>>,
         cap: Option<f32>,
     ) -> Buffer<f32> {
-        let y = self.room(rows, matrix.outputs);
+        let y = room(rows, matrix.outputs);
         let launch = MatmulLaunch {
             stored: matrix.stored,
             x: x.address(),
@@ -179,8 +179,8 @@ impl Device {
 
     fn layer(&self, i: usize, rows: &Rows, x: &Buffer<f32>) -> Buffer<f32> {
         let (layer, layout) = (&self.model.layers[i], self.model.layout);
-        let (room, width) = (self.room(rows, self.model.hidden), layout.qkv_width());
-        let read = self.normed(rows, x, layer.norm.as_ref(), &room);
+        let (normed, width) = (room(rows, self.model.hidden), layout.qkv_width());
+        let read = self.normed(rows, x, layer.norm.as_ref(), &normed);
         let qkv = self.multiply(rows, read, &layer.qkv, layer.qkv_bias.as_ref(), None, None);
         if let Some([queries, keys]) = &layer.head_norms {
             let (all, dim) = (layout.heads * layout.head_dim, layout.head_dim);
@@ -206,7 +206,7 @@ impl Device {
             max_blocks: TABLES[0].len(),
             scale: layer.rule.scale,
         };
-        let attended = self.room(rows, layout.heads * layout.head_dim);
+        let attended = room(rows, layout.heads * layout.head_dim);
         let attention = AttentionLaunch {
             cell: self.cell,
             query: qkv.address(),
@@ -227,9 +227,9 @@ impl Device {
         self.run(&[rope.launch().unwrap()]);
         self.run(&attention.launches().unwrap());
         let x = self.added(rows, (&attended, &layer.output), layer.post_norm.as_ref(), x);
-        let read = self.normed(rows, &x, layer.feed_forward_norm.as_ref(), &room);
+        let read = self.normed(rows, &x, layer.feed_forward_norm.as_ref(), &normed);
         let both = self.multiply(rows, read, &layer.gate_up, None, None, None);
-        let joined = self.room(rows, self.model.width);
+        let joined = room(rows, self.model.width);
         let gate = GateLaunch {
             gate: self.model.gate,
             bf16: false,
@@ -245,7 +245,7 @@ impl Device {
     /// The logits of all rows, and each row's greedy choice as the step itself makes it.
     fn step(&self, rows: &[(usize, usize, u32)]) -> (Vec<f32>, Vec<u32>) {
         let (rows, hidden) = (Rows::new(rows), self.model.hidden);
-        let mut x = self.room(&rows, hidden);
+        let mut x = room(&rows, hidden);
         let embed = EmbeddingLaunch {
             stored: self.model.embedding.stored,
             weights: self.model.embedding.weights.address(),
