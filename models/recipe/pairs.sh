@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the clean pairs that the shipped reward model is trained on: the base model's own answers (Apache-2.0) to prompts of
+# Makes the clean pairs that the reward model of SmolLM2-135M is trained on: the base model's own answers (Apache-2.0) to prompts of
 # `pad pairs --own-prompts`. What was broken off goes on where it was.
 #
 # usage: pairs.sh FOLDER [PAIRS] [DIMENSION...]      PAD: the binary; PYTHON: one that has wordfreq 3.1.1;
