@@ -105,7 +105,14 @@ fn reply(path: &str, body: &Value, conduct: &Conduct) -> (&'static str, Value) {
             let dimensions = ["concise", "cheerful", "humor"].map(dimension);
             let beta = json!({"default": 1.0, "minimum": 0.0, "maximum": 4.0});
             let top_k = json!({"default": 10, "minimum": 1, "maximum": 100});
-            let list = json!({"object": "list", "kind": "heads", "data": dimensions, "default": {}, "beta": beta, "top_k": top_k});
+            let guards = json!({
+                "plausibility": {"default": 0.0, "minimum": 0.0, "maximum": 1.0},
+                "loop_guard": {"default": 0, "minimum": 0, "maximum": 64},
+                "max_kl": {"default": 1000.0, "minimum": 0.0, "maximum": 1000.0},
+                "guide_tokens": {"default": 0, "minimum": 0, "maximum": 1000},
+            });
+            let list = json!({"object": "list", "kind": "heads", "data": dimensions, "default": {}, "beta": beta, "top_k": top_k,
+                "candidates": "base", "guards": guards});
             ("200 OK", list)
         }
         "/v1/chat/completions" => {
