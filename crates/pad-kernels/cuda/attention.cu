@@ -97,14 +97,14 @@ DEVICE void attend(const AttentionArguments& a) {
     float* const weight = weights + warp * GROUP * BLOCK;
     const u32* const table = a.tables + (u64)a.lanes[row] * a.max_blocks;
     for (int index = start + warp; index < end; index += ATTENTION_WARPS) {
-        const C* const keys = (const C*)a.cache + ((u64)table[index] * a.kv_heads + kv) * 2 * a.dim * BLOCK;
+        const C* const keys = (const C*)a.cache + keys_at(table[index], kv, a.kv_heads, a.dim);
         const C* const values = keys + a.dim * BLOCK;
         float scores[GROUP];
         block_scores<C, GROUP>(keys, query, a.dim, scores);
         const int from = most(first - index * BLOCK, 0), to = least(position - index * BLOCK, BLOCK - 1), at = position_of_lane();
 #pragma unroll
         for (int g = 0; g < GROUP; ++g) {
-            float score = a.soft_cap > 0.0f ? a.soft_cap * tanhf(scores[g] / a.soft_cap) : scores[g];
+            float score = soft_cap(scores[g], a.soft_cap);
             // What lies in the places behind the last position may be anything.
             score = at >= from && at <= to ? score : minus_infinity();
             const float max = fmaxf(own[g].max, warp_max(score)), kept = expf(own[g].max - max), w = expf(score - max);

@@ -31,14 +31,17 @@ DEVICE float finite(float x) { return x - x == 0.0f ? x : 0.0f; }
 
 // Log-probabilities of `count` logits, over themselves or with the log of a sum that is known.
 DEVICE void log_probabilities(const float* logits, const float* log_sum, int count, float* out) {
+    if (log_sum) {
+        for (int i = lane_of_warp(); i < count; i += WARP) out[i] = logits[i] - *log_sum;
+        return;
+    }
     float max = minus_infinity();
     for (int i = lane_of_warp(); i < count; i += WARP) max = fmaxf(max, logits[i]);
     max = warp_max(max);
     double sum = 0.0;
     for (int i = lane_of_warp(); i < count; i += WARP) sum += exp((double)(logits[i] - max));
     const double log_of = log(warp_sum(sum));
-    for (int i = lane_of_warp(); i < count; i += WARP)
-        out[i] = log_sum ? logits[i] - *log_sum : (float)((double)(logits[i] - max) - log_of);
+    for (int i = lane_of_warp(); i < count; i += WARP) out[i] = (float)((double)(logits[i] - max) - log_of);
 }
 
 // The place of candidate `i` in the order of scores: equal ones keep the base's order.
@@ -79,6 +82,7 @@ DEVICE void decide(const DecisionArguments& a) {
     SHARED(float, other, MOST_CANDIDATES);
     SHARED(float, score, MOST_CANDIDATES);
     SHARED(float, reward, MOST_CANDIDATES);
+    SHARED(double, mass, MOST_CANDIDATES);
     SHARED(double, probabilities, MOST_CANDIDATES);
     SHARED(int, order, MOST_CANDIDATES);
     const int sequence = blockIdx.x, lane = lane_of_warp();
@@ -113,12 +117,14 @@ DEVICE void decide(const DecisionArguments& a) {
     __syncwarp();
     float max = minus_infinity();
     for (int i = 0; i < count; ++i) max = fmaxf(max, score[i]);
+    for (int i = lane; i < count; i += WARP) mass[i] = exp((double)(score[i] - max) / rule[1]);
+    __syncwarp();
     double sum = 0.0;
-    for (int i = 0; i < count; ++i) sum += exp((double)(score[i] - max) / rule[1]);
+    for (int i = 0; i < count; ++i) sum += mass[i];
     for (int i = lane; i < count; i += WARP) {
         const int place = place_of(score, count, i);
         order[place] = i;
-        probabilities[place] = exp((double)(score[i] - max) / rule[1]) / sum;
+        probabilities[place] = mass[i] / sum;
     }
     __syncwarp();
     if (lane == 0) {

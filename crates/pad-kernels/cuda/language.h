@@ -52,6 +52,9 @@ const u32 ALL_LANES = 0xffffffffu;
 // Positions in a block of keys and values.
 const int BLOCK = 16;
 
+// Where in a cache [blocks][kv_heads][2][dim * BLOCK] the keys of a block's KV head begin; its values follow.
+DEVICE u64 keys_at(u64 block, int kv, int kv_heads, int dim) { return (block * kv_heads + kv) * 2 * dim * BLOCK; }
+
 DEVICE int warp_of_block() { return threadIdx.x / WARP; }
 DEVICE int lane_of_warp() { return threadIdx.x % WARP; }
 DEVICE int least(int a, int b) { return a < b ? a : b; }

@@ -19,8 +19,6 @@ struct MatmulArguments {
 
 const int MATMUL_THREADS = 128;
 
-DEVICE float soft_cap(float x, float cap) { return cap > 0.0f ? cap * tanhf(x / cap) : x; }
-
 // sums[o][r] = the products of rows `rows[o]` of a matrix with ROWS rows of `x`, in every lane; rows behind `last` are as `last`.
 template <class W, int OUTS, int ROWS>
 DEVICE void products(const u8* const* rows, const float* x, int last, int inputs, float (*sums)[ROWS]) {

@@ -57,6 +57,9 @@ DEVICE uint4 streamed(const uint4* from) { return *from; }
 const float LOWEST = -3.402823466e38f;
 DEVICE float minus_infinity() { return single_of_bits(0xff800000u); }
 
+// cap * tanh(x / cap); `x` itself where `cap` is 0.
+DEVICE float soft_cap(float x, float cap) { return cap > 0.0f ? cap * tanhf(x / cap) : x; }
+
 DEVICE float single(float x) { return x; }
 DEVICE float single(bf16 x) { return single_of_bits((u32)x.bits << 16); }
 

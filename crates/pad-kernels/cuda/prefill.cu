@@ -44,7 +44,7 @@ DEVICE void weigh(const PrefillArguments& a, float (*scores)[4], Row* rows, int 
         for (int i = 0; i < 4; ++i) {
             float& score = scores[i / 2][2 * r + i % 2];
             const int position = start + i / 2 * 8 + 2 * t + i % 2;
-            if (a.soft_cap > 0.0f) score = a.soft_cap * tanhf(score / a.soft_cap);
+            score = soft_cap(score, a.soft_cap);
             if (position < rows[r].first || position > rows[r].position) score = minus_infinity();
             max = fmaxf(max, score);
         }
@@ -114,7 +114,7 @@ DEVICE void prefill(const PrefillArguments& a) {
         for (int i = threadIdx.x; i < blocks * DIM * 2; i += blockDim.x) {
             // Eight numbers of keys and eight of values.
             const int block = i / (2 * DIM), at = i % (2 * DIM) * 8, slot = at / DIM;
-            const f16* const head = (const f16*)a.cache + ((u64)table[stage + block] * a.kv_heads + kv) * 2 * DIM * BLOCK;
+            const f16* const head = (const f16*)a.cache + keys_at(table[stage + block], kv, a.kv_heads, DIM);
             *(uint4*)(keys + block * DIM * BLOCK + at) = *(const uint4*)(head + at);
             // Behind the last position anything may lie, and a weight of 0 would not hide it.
             const bool written = (stage + block) * BLOCK + slot <= last;

@@ -47,7 +47,7 @@ DEVICE void rope_write(const RopeArguments& a) {
     }
     const int kv = (head - a.heads) % a.kv_heads, slot = position % BLOCK;
     const u64 block = a.tables[(u64)a.lanes[row] * a.max_blocks + position / BLOCK];
-    C* const keys = (C*)a.cache + (block * a.kv_heads + kv) * 2 * a.dim * BLOCK;
+    C* const keys = (C*)a.cache + keys_at(block, kv, a.kv_heads, a.dim);
     C* const values = keys + a.dim * BLOCK + slot * a.dim;
     const bool key = head < a.heads + a.kv_heads;
     for (int i = threadIdx.x; i < a.dim; i += blockDim.x) {

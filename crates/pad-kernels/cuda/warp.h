@@ -4,13 +4,8 @@
 #include "number.h"
 
 // The sum over the warp, in every lane.
-DEVICE float warp_sum(float x) {
-#pragma unroll
-    for (int bits = WARP / 2; bits > 0; bits /= 2) x += __shfl_xor_sync(ALL_LANES, x, bits);
-    return x;
-}
-
-DEVICE double warp_sum(double x) {
+template <class T>
+DEVICE T warp_sum(T x) {
 #pragma unroll
     for (int bits = WARP / 2; bits > 0; bits /= 2) x += __shfl_xor_sync(ALL_LANES, x, bits);
     return x;

@@ -32,14 +32,20 @@ impl LowRank {
     /// # Errors
     /// If the sizes do not agree, or the rank is 0 or above 256.
     pub fn new(rank: usize, inputs: usize, outputs: usize, down: Vec<f32>, up: &[f32], scale: f32) -> Result<Self> {
-        if !(1..=Self::MAX_RANK).contains(&rank) {
-            bail!("low rank: the rank is {rank}, allowed is 1 to {}", Self::MAX_RANK)
-        }
+        Self::check_rank(rank)?;
         if down.len() != rank * inputs || up.len() != outputs * rank {
             bail!("low rank: {} and {} values for [{rank}, {inputs}] and [{outputs}, {rank}]", down.len(), up.len())
         }
         let up = (0..rank).flat_map(|k| (0..outputs).map(move |j| scale * up[j * rank + k])).collect();
         Ok(Self { inputs, outputs, down, up })
+    }
+
+    /// Refuse a rank that is out of range.
+    pub(crate) fn check_rank(rank: usize) -> Result<()> {
+        if !(1..=Self::MAX_RANK).contains(&rank) {
+            bail!("low rank: the rank is {rank}, allowed is 1 to {}", Self::MAX_RANK)
+        }
+        Ok(())
     }
 
     /// Number of inputs.

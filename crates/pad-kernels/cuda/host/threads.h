@@ -107,16 +107,14 @@ inline void wait(Barrier& barrier, unsigned count) {
 // The shared memory that belongs to a declaration: the same for all threads of a block, poisoned when the first of them asks.
 inline void* shared(const void* site, size_t bytes) {
     Block& block = current();
-    for (const SharedPart& part : block.parts)
+    size_t end = 0, used = bytes;
+    for (const SharedPart& part : block.parts) {
         if (part.site == site) return block.memory.data() + part.start;
-    size_t start = 0;
-    for (const SharedPart& part : block.parts) start = part.start + part.bytes + GUARD;
-    start = (start + 15) / 16 * 16;
-    size_t used = bytes;
-    for (const SharedPart& part : block.parts) used += part.bytes;
-    if (used > MOST_SHARED) {
-        fail("a block has more than 48 KiB of shared memory");
+        end = part.start + part.bytes + GUARD;
+        used += part.bytes;
     }
+    if (used > MOST_SHARED) fail("a block has more than 48 KiB of shared memory");
+    const size_t start = (end + 15) / 16 * 16;
     block.parts.push_back({site, start, bytes});
     memset(block.memory.data() + start, 0xff, bytes);
     memset(block.memory.data() + start + bytes, 0xa5, GUARD);
@@ -255,14 +253,6 @@ void exchange(unsigned mask, const T& value, Use use) {
     wait(block.warps[warp], 32);
 }
 
-// What `lane` of the calling thread's warp passes as `value`.
-template <class T>
-T exchanged(unsigned mask, T value, unsigned lane) {
-    T given;
-    exchange(mask, value, [&](auto of) { given = of(lane); });
-    return given;
-}
-
 }  // namespace host
 
 #define threadIdx (host::current().running->index)
@@ -274,10 +264,8 @@ inline void __syncthreads() { host::wait(host::current().all, host::current().co
 inline void __syncwarp() { host::wait(host::current().warps[host::linear_thread() / 32], 32); }
 template <class T>
 T __shfl_xor_sync(unsigned mask, T value, int bits) {
-    return host::exchanged(mask, value, (host::linear_thread() % 32) ^ bits);
-}
-template <class T>
-T __shfl_sync(unsigned mask, T value, int lane) {
-    return host::exchanged(mask, value, lane);
+    T given;
+    host::exchange(mask, value, [&](auto of) { given = of((host::linear_thread() % 32) ^ bits); });
+    return given;
 }
 inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }

@@ -47,9 +47,9 @@ impl AttentionLaunch {
 
     /// Parts of the row that sees most.
     pub fn parts(last: usize, rule: &AttentionRule) -> usize {
-        let seen = rule.window.map_or(last + 1, |window| window.get().min(last + 1));
+        let first = rule.first_seen(last);
         // A window may begin within a block.
-        let blocks = if seen == last + 1 { seen.div_ceil(BLOCK) } else { (seen - 1).div_ceil(BLOCK) + 1 };
+        let blocks = if first == 0 { (last + 1).div_ceil(BLOCK) } else { (last - first).div_ceil(BLOCK) + 1 };
         blocks.div_ceil(Self::PART)
     }
 
@@ -78,28 +78,18 @@ impl AttentionLaunch {
         if parts > 1 && (self.partial == Address::NONE || self.mass == Address::NONE) {
             bail!("attention: {parts} parts and no room for them")
         }
-        let arguments = || {
-            Arguments::new(&[
-                self.query,
-                self.cache,
-                self.tables,
-                self.lanes,
-                self.positions,
-                self.partial,
-                self.mass,
-                self.out,
-            ])
+        let addresses =
+            [self.query, self.cache, self.tables, self.lanes, self.positions, self.partial, self.mass, self.out];
+        let arguments = Arguments::new(&addresses)
             .sizes(&[("heads", heads), ("kv_heads", kv_heads), ("head_dim", head_dim)])?
             .sizes(&[("query_stride", self.query_stride), ("max_blocks", self.max_blocks)])?
             .sizes(&[("part", Self::PART), ("parts", parts)])?
-            .sizes(&[("window", self.rule.window.map_or(0, std::num::NonZeroUsize::get))])
-            .map(|arguments| arguments.numbers(&[self.rule.soft_cap.unwrap_or(0.0)]))
-        };
+            .rule(&self.rule)?;
         let kernel = format!("attend_{}_{together}_{values}", self.cell.name());
         let grid = [self.rows, kv_heads * group.div_ceil(together), parts];
-        let mut launches = vec![arguments()?.launch(kernel, grid, 128)?];
+        let mut launches = vec![arguments.clone().launch(kernel, grid, 128)?];
         if parts > 1 {
-            launches.push(arguments()?.launch("attend_combine", [self.rows, heads, 1], 128)?);
+            launches.push(arguments.launch("attend_combine", [self.rows, heads, 1], 128)?);
         }
         Ok(launches)
     }

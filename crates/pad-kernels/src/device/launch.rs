@@ -1,6 +1,10 @@
 //! One launch of a kernel, as plain data.
 
+use std::num::NonZeroUsize;
+
 use candle_core::{Result, bail};
+
+use crate::AttentionRule;
 
 /// Where something lies in a device's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +35,7 @@ pub struct Launch {
 }
 
 /// The bytes of a kernel's structure of arguments: addresses, then 32-bit numbers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Arguments {
     bytes: Vec<u8>,
 }
@@ -55,6 +59,12 @@ impl Arguments {
     pub fn numbers(mut self, numbers: &[f32]) -> Self {
         self.bytes.extend(numbers.iter().flat_map(|number| number.to_ne_bytes()));
         self
+    }
+
+    /// The window and the soft cap of a rule: 0 where there is none.
+    pub fn rule(self, rule: &AttentionRule) -> Result<Self> {
+        let window = rule.window.map_or(0, NonZeroUsize::get);
+        Ok(self.sizes(&[("window", window)])?.numbers(&[rule.soft_cap.unwrap_or(0.0)]))
     }
 
     /// The launch of a kernel with these arguments. A structure's size is a multiple of 8.

@@ -51,31 +51,28 @@ impl LowRankLaunch {
     /// If the rank is out of range or a row is longer than its stride.
     pub fn launches(&self) -> Result<[Launch; 2]> {
         let Self { tasks, inputs, outputs, rank, x_stride, base_stride, y_stride, .. } = *self;
-        if !(1..=LowRank::MAX_RANK).contains(&rank) {
-            bail!("low rank: the rank is {rank}, allowed is 1 to {}", LowRank::MAX_RANK)
-        }
+        LowRank::check_rank(rank)?;
         if inputs > x_stride || outputs > y_stride || (self.base != Address::NONE && outputs > base_stride) {
             bail!("low rank: {inputs} inputs and {outputs} outputs in rows of {x_stride}, {base_stride} and {y_stride}")
         }
-        let arguments = || {
-            Arguments::new(&[
-                self.x,
-                self.down,
-                self.up,
-                self.bias,
-                self.base,
-                self.product,
-                self.y,
-                self.rows,
-                self.parts,
-                self.targets,
-            ])
+        let addresses = [
+            self.x,
+            self.down,
+            self.up,
+            self.bias,
+            self.base,
+            self.product,
+            self.y,
+            self.rows,
+            self.parts,
+            self.targets,
+        ];
+        let arguments = Arguments::new(&addresses)
             .sizes(&[("inputs", inputs), ("outputs", outputs), ("rank", rank)])?
-            .sizes(&[("x_stride", x_stride), ("base_stride", base_stride), ("y_stride", y_stride)])
-        };
+            .sizes(&[("x_stride", x_stride), ("base_stride", base_stride), ("y_stride", y_stride)])?;
         Ok([
-            arguments()?.launch("low_rank_down", [rank.div_ceil(4), tasks, 1], 128)?,
-            arguments()?.launch("low_rank_up", [outputs.div_ceil(128), tasks, 1], 128)?,
+            arguments.clone().launch("low_rank_down", [rank.div_ceil(4), tasks, 1], 128)?,
+            arguments.launch("low_rank_up", [outputs.div_ceil(128), tasks, 1], 128)?,
         ])
     }
 }

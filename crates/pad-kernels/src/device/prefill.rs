@@ -65,8 +65,7 @@ impl PrefillLaunch {
         Arguments::new(&[self.query, self.cache, self.tables, self.tiles, self.out])
             .sizes(&[("heads", heads), ("kv_heads", kv_heads)])?
             .sizes(&[("query_stride", self.query_stride), ("max_blocks", self.max_blocks)])?
-            .sizes(&[("window", self.rule.window.map_or(0, std::num::NonZeroUsize::get))])?
-            .numbers(&[self.rule.soft_cap.unwrap_or(0.0)])
+            .rule(&self.rule)?
             .launch(format!("prefill_{head_dim}"), [self.count, kv_heads, 1], 128)
     }
 }

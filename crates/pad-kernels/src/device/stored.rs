@@ -48,10 +48,10 @@ impl StoredAs {
     /// Inputs of a row come in multiples of this.
     pub fn multiple(self) -> usize {
         match self {
+            // What 16 bytes hold.
             Self::F32 => 4,
             Self::Bf16 => 8,
-            Self::Q80 => 32,
-            Self::Q4K | Self::Q6K => 256,
+            Self::Q4K | Self::Q6K | Self::Q80 => self.encoding().block().0,
         }
     }
 

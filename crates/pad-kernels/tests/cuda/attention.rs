@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 
-use candle_core::{DType, Device, Tensor};
 use half::f16;
 use pad_kernels::device::{Address, AttentionLaunch, CellType, PrefillLaunch};
 use pad_kernels::{AttentionRule, BLOCK, BatchView, KvLayout, Segment, twins};
@@ -10,25 +9,25 @@ use pad_kernels::{AttentionRule, BLOCK, BatchView, KvLayout, Segment, twins};
 use crate::library::{Order, kernels};
 use crate::memory::{Buffer, distance};
 use crate::random::{Random, tensor, values};
+use crate::segments::{block_tables, lanes_and_positions};
 
 /// A layer's cache, in which what no position has written is poison, and the same without poison for the twin.
 struct Cache {
     poisoned: Vec<f32>,
     plain: Vec<f32>,
-    blocks: usize,
 }
 
 impl Cache {
     fn new(layout: KvLayout, blocks: usize) -> Self {
         let len = blocks * layout.block_len();
-        Self { poisoned: vec![f32::NAN; len], plain: vec![0.0; len], blocks }
+        Self { poisoned: vec![f32::NAN; len], plain: vec![0.0; len] }
     }
 
-    /// Random keys and values, of half precision, at all positions up to `last`.
-    fn fill(&mut self, layout: KvLayout, blocks: &[u32], last: usize, random: &mut Random) {
-        for position in 0..=last {
+    /// Random keys and values, of half precision, at all positions up to the last of a segment.
+    fn fill(&mut self, layout: KvLayout, segment: &Segment, random: &mut Random) {
+        for position in 0..segment.start + segment.rows {
             for head in 0..layout.kv_heads {
-                let start = blocks[position / BLOCK] as usize * layout.block_len()
+                let start = segment.blocks[position / BLOCK] as usize * layout.block_len()
                     + head * layout.block_len() / layout.kv_heads;
                 let (slot, dim) = (position % BLOCK, layout.head_dim);
                 for d in 0..dim {
@@ -39,6 +38,46 @@ impl Cache {
                 }
             }
         }
+    }
+
+    /// In half precision, with its poison.
+    fn narrow(&self) -> Vec<f16> {
+        self.poisoned.iter().map(|value| f16::from_f32(*value)).collect()
+    }
+}
+
+/// Rows of segments with scattered blocks, and a cache of what they see.
+struct Batch {
+    layout: KvLayout,
+    view: BatchView,
+    cache: Cache,
+    qkv: Vec<f32>,
+}
+
+impl Batch {
+    /// Segments of these starts and numbers of rows, in a cache of so many blocks.
+    fn random(layout: KvLayout, chunks: &[(usize, usize)], blocks: usize, random: &mut Random) -> Self {
+        let mut free = random.shuffled(blocks);
+        let segments: Vec<Segment> = chunks
+            .iter()
+            .map(|&(start, rows)| {
+                let needed = (start + rows).div_ceil(BLOCK);
+                Segment { start, rows, blocks: free.split_off(free.len() - needed) }
+            })
+            .collect();
+        let mut cache = Cache::new(layout, blocks);
+        segments.iter().for_each(|segment| cache.fill(layout, segment, random));
+        let view = BatchView::new(segments, &[]).unwrap();
+        let qkv = random.values(view.rows() * layout.qkv_width());
+        Self { layout, view, cache, qkv }
+    }
+
+    /// The queries under a rule, scaled as kernels read them, and what the twin gives for them.
+    fn under(&self, rule: &AttentionRule) -> (Vec<f32>, Vec<f32>) {
+        let plain = tensor(&self.cache.plain, self.cache.plain.len() / self.layout.block_len());
+        let qkv = tensor(&self.qkv, self.view.rows());
+        let twin = twins::attention(&qkv, &plain, self.layout, rule, &self.view).unwrap();
+        (self.qkv.iter().map(|q| q * rule.scale).collect(), values(&twin))
     }
 }
 
@@ -62,21 +101,12 @@ fn attend(
     segments: &[Segment],
     (layout, rule): (KvLayout, AttentionRule),
 ) -> Vec<f32> {
-    let max_blocks = segments.iter().map(|segment| segment.blocks.len()).max().unwrap();
-    let mut tables = vec![u32::MAX; segments.len() * max_blocks];
-    let (mut lanes, mut positions) = (vec![], vec![]);
-    for (lane, segment) in segments.iter().enumerate() {
-        tables[lane * max_blocks..][..segment.blocks.len()].copy_from_slice(&segment.blocks);
-        for position in segment.start..segment.start + segment.rows {
-            lanes.push(lane as u32);
-            positions.push(position as u32);
-        }
-    }
+    let (tables, max_blocks) = block_tables(segments);
+    let (lanes, positions) = lanes_and_positions(segments);
     let (rows, last) = (lanes.len(), *positions.iter().max().unwrap() as usize);
     let parts = AttentionLaunch::parts(last, &rule);
     let room = if parts > 1 { rows * layout.heads * parts } else { 0 };
-    let narrow: Vec<f16> = cache.poisoned.iter().map(|value| f16::from_f32(*value)).collect();
-    let (wide, narrow) = (Buffer::of(&cache.poisoned), Buffer::of(&narrow));
+    let (wide, narrow) = (Buffer::of(&cache.poisoned), Buffer::of(&cache.narrow()));
     let (query, tables) = (Buffer::of(queries), Buffer::of(&tables));
     let (lanes, positions) = (Buffer::of(&lanes), Buffer::of(&positions));
     let (partial, mass) = (Buffer::<f32>::poisoned(room * layout.head_dim), Buffer::<f32>::poisoned(room * 2));
@@ -123,33 +153,16 @@ fn rows_over_blocks_as_their_twin() {
         let layout = KvLayout { heads, kv_heads, head_dim };
         // A chunk, rows at a block's end and start, a first token, and a row far on, for some shapes in three parts.
         let long = if shape.is_multiple_of(3) { 520 } else { 70 };
-        let chunks: [(usize, usize); 5] = [(14, 5), (31, 1), (32, 1), (0, 1), (long, 1)];
-        let mut free = random.shuffled(90);
-        let segments: Vec<Segment> = chunks
-            .iter()
-            .map(|&(start, rows)| {
-                let needed = (start + rows).div_ceil(BLOCK);
-                Segment { start, rows, blocks: free.split_off(free.len() - needed) }
-            })
-            .collect();
-        let mut cache = Cache::new(layout, 90);
-        for segment in &segments {
-            cache.fill(layout, &segment.blocks, segment.start + segment.rows - 1, &mut random);
-        }
-        let view = BatchView::new(segments.clone(), &[]).unwrap();
-        let qkv = random.values(view.rows() * layout.qkv_width());
-        let plain = Tensor::from_slice(&cache.plain, (cache.blocks, layout.block_len()), &Device::Cpu).unwrap();
+        let batch = Batch::random(layout, &[(14, 5), (31, 1), (32, 1), (0, 1), (long, 1)], 90, &mut random);
         for rule in rules(head_dim) {
-            let twin = twins::attention(&tensor(&qkv, view.rows()), &plain, layout, &rule, &view).unwrap();
-            let want = values(&twin.to_dtype(DType::F32).unwrap());
-            let queries: Vec<f32> = qkv.iter().map(|q| q * rule.scale).collect();
+            let (queries, want) = batch.under(&rule);
             let orders = kernels().orders();
             let runs = orders
                 .iter()
                 .map(|order| (*order, CellType::F32))
                 .chain([(orders[shape % orders.len()], CellType::F16)]);
             for (order, cell) in runs {
-                let got = attend(order, cell, &queries, &cache, &segments, (layout, rule));
+                let got = attend(order, cell, &queries, &batch.cache, batch.view.segments(), (layout, rule));
                 let worst = distance(&got, &want);
                 assert!(worst < 1e-5, "{layout:?} {rule:?} {cell:?} {order:?}: {worst}");
             }
@@ -164,36 +177,17 @@ fn chunks_by_tensor_cores_as_their_twin() {
     for (heads, kv_heads, head_dim) in shapes {
         let layout = KvLayout { heads, kv_heads, head_dim };
         // A prompt's start, a chunk behind 50 positions that ends within a block, and a single row.
-        let chunks: [(usize, usize); 3] = [(0, 35), (50, 23), (100, 1)];
-        let mut free = random.shuffled(20);
-        let segments: Vec<Segment> = chunks
-            .iter()
-            .map(|&(start, rows)| {
-                let needed = (start + rows).div_ceil(BLOCK);
-                Segment { start, rows, blocks: free.split_off(free.len() - needed) }
-            })
-            .collect();
-        let mut cache = Cache::new(layout, 20);
-        for segment in &segments {
-            cache.fill(layout, &segment.blocks, segment.start + segment.rows - 1, &mut random);
-        }
-        let view = BatchView::new(segments.clone(), &[]).unwrap();
-        let qkv = random.values(view.rows() * layout.qkv_width());
-        let plain = Tensor::from_slice(&cache.plain, (cache.blocks, layout.block_len()), &Device::Cpu).unwrap();
-        let narrow: Vec<f16> = cache.poisoned.iter().map(|value| f16::from_f32(*value)).collect();
-        let mut tables = vec![u32::MAX; 3 * 7];
-        for (lane, segment) in segments.iter().enumerate() {
-            tables[lane * 7..][..segment.blocks.len()].copy_from_slice(&segment.blocks);
-        }
-        let tiles = PrefillLaunch::tiles(&segments, layout);
+        let batch = Batch::random(layout, &[(0, 35), (50, 23), (100, 1)], 20, &mut random);
+        let (tables, max_blocks) = block_tables(batch.view.segments());
+        let tiles = PrefillLaunch::tiles(batch.view.segments(), layout);
         // The tensor cores' twin on the host is slow: a rule an order.
         for (i, rule) in rules(head_dim).into_iter().enumerate() {
-            let twin = twins::attention(&tensor(&qkv, view.rows()), &plain, layout, &rule, &view).unwrap();
+            let (queries, want) = batch.under(&rule);
             let order = kernels().orders()[i % kernels().orders().len()];
-            let queries: Vec<f32> = qkv.iter().map(|q| q * rule.scale).collect();
-            let (query, cache, tables) = (Buffer::of(&queries), Buffer::of(&narrow), Buffer::of(&tables));
+            let (query, cache) = (Buffer::of(&queries), Buffer::of(&batch.cache.narrow()));
+            let tables = Buffer::of(&tables);
             let given = Buffer::of(tiles.as_flattened());
-            let out = Buffer::<f32>::poisoned(view.rows() * heads * head_dim);
+            let out = Buffer::<f32>::poisoned(batch.view.rows() * heads * head_dim);
             let launch = PrefillLaunch {
                 query: query.address(),
                 cache: cache.address(),
@@ -204,10 +198,10 @@ fn chunks_by_tensor_cores_as_their_twin() {
                 layout,
                 rule,
                 query_stride: layout.qkv_width(),
-                max_blocks: 7,
+                max_blocks,
             };
             order.run(&[launch.launch().unwrap()]);
-            let worst = distance(&out.values(), &values(&twin));
+            let worst = distance(&out.values(), &want);
             assert!(worst < 3e-3, "{layout:?} {rule:?} {order:?}: {worst}");
             let wrong = KvLayout { head_dim: 24, ..layout };
             let error = PrefillLaunch { layout: wrong, ..launch }.launch().unwrap_err().to_string();
@@ -221,16 +215,10 @@ fn a_row_is_the_same_alone_and_in_a_batch() {
     let mut random = Random(6);
     let layout = KvLayout { heads: 4, kv_heads: 2, head_dim: 16 };
     let rule = AttentionRule { rope: None, ..AttentionRule::usual(16) };
-    let blocks = random.shuffled(40);
-    let short = Segment { start: 40, rows: 1, blocks: blocks[..3].to_vec() };
-    let long = Segment { start: 400, rows: 1, blocks: blocks[3..29].to_vec() };
-    let mut cache = Cache::new(layout, 40);
-    cache.fill(layout, &short.blocks, 40, &mut random);
-    cache.fill(layout, &long.blocks, 400, &mut random);
-    let queries = random.values(2 * layout.qkv_width());
-    let order = kernels().orders()[0];
-    let both = attend(order, CellType::F16, &queries, &cache, &[short.clone(), long], (layout, rule));
-    let alone = attend(order, CellType::F16, &queries[..layout.qkv_width()], &cache, &[short], (layout, rule));
+    let Batch { view, cache, qkv, .. } = Batch::random(layout, &[(40, 1), (400, 1)], 40, &mut random);
+    let (order, segments, width) = (kernels().orders()[0], view.segments(), layout.qkv_width());
+    let both = attend(order, CellType::F16, &qkv, &cache, segments, (layout, rule));
+    let alone = attend(order, CellType::F16, &qkv[..width], &cache, &segments[..1], (layout, rule));
     assert_eq!(both[..64], alone, "with another number of parts");
 }
 

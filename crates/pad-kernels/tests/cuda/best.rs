@@ -25,11 +25,35 @@ fn twin(logits: &[f32], allowed: Option<&TokenSet>, k: usize) -> (Vec<(u32, f32)
     (ranked, [all.ln() as f32, among.ln() as f32])
 }
 
+/// The launch of what one round does, without masks and sums.
+pub fn in_one_round(
+    logits: &Buffer<f32>,
+    tokens: &Buffer<u32>,
+    best: &Buffer<f32>,
+    (rows, vocabulary, k): (usize, usize, usize),
+) -> BestLaunch {
+    let none = Address::NONE;
+    BestLaunch {
+        logits: logits.address(),
+        masks: none,
+        mask_of: none,
+        keys: none,
+        mass: none,
+        tokens: tokens.address(),
+        best: best.address(),
+        log_sums: none,
+        rows,
+        vocabulary,
+        words: 0,
+        k,
+    }
+}
+
 #[test]
 fn the_best_in_one_round_and_in_several() {
     let mut random = Random(13);
-    for (vocabulary, k) in [(1, 1), (96, 10), (2048, 100), (2049, 7), (9000, 100), (50_000, 512)] {
-        let words = vocabulary_words(vocabulary);
+    for (vocabulary, k) in [(1_usize, 1), (96, 10), (2048, 100), (2049, 7), (9000, 100), (50_000, 512)] {
+        let (words, last) = (vocabulary.div_ceil(32), vocabulary - 1);
         // Coarse logits, so that many are equal; infinities.
         let mut rows: Vec<Vec<f32>> =
             (0..4).map(|_| (0..vocabulary).map(|_| (random.next() * 50.0).round() / 8.0).collect()).collect();
@@ -37,17 +61,19 @@ fn the_best_in_one_round_and_in_several() {
             (rows[0][3], rows[0][90]) = (f32::NEG_INFINITY, f32::NEG_INFINITY);
         }
         // One token, every third token, none at all; and one row without a mask.
-        let masks = [
-            TokenSet::from_words(vec![0; words]).with(&[vocabulary as u32 - 1]),
-            TokenSet::from_words((0..words as u32).map(|word| 0x9249_2492 >> (word % 3)).collect::<Vec<u32>>()),
-            TokenSet::from_words(vec![0; words]),
+        let bits: [Vec<u32>; 3] = [
+            (0..words).map(|word| u32::from(word == last / 32) << (last % 32)).collect(),
+            (0..words).map(|word| 0x9249_2492 >> (word % 3)).collect(),
+            vec![0; words],
         ];
-        let bits: Vec<u32> = masks.iter().flat_map(|mask| bits(mask, words)).collect();
+        let masks = bits.clone().map(TokenSet::from_words);
         let mask_of = [1, 0, -1, 2];
-        let launch_with = |masked: bool| {
+        for masked in [true, false] {
+            let mask = |row: usize| usize::try_from(mask_of[row]).ok().filter(|_| masked).map(|mask| &masks[mask]);
+            let wanted: Vec<_> = rows.iter().enumerate().map(|(row, logits)| twin(logits, mask(row), k)).collect();
             for order in kernels().orders() {
                 let logits = Buffer::of(&rows.concat());
-                let (bits, of) = (Buffer::of(&bits), Buffer::of(&mask_of));
+                let (bits, of) = (Buffer::of(&bits.concat()), Buffer::of(&mask_of));
                 let keys = Buffer::<u64>::poisoned(4 * BestLaunch::kept(vocabulary, k));
                 let mass = Buffer::<f32>::poisoned(16 * BestLaunch::blocks(vocabulary));
                 let (tokens, best) = (Buffer::<u32>::poisoned(4 * k), Buffer::<f32>::poisoned(4 * k));
@@ -70,34 +96,16 @@ fn the_best_in_one_round_and_in_several() {
                 keys.values();
                 mass.values();
                 let (tokens, best, sums) = (tokens.values(), best.values(), sums.values());
-                for (row, logits) in rows.iter().enumerate() {
-                    let mask = usize::try_from(mask_of[row]).ok().filter(|_| masked).map(|mask| &masks[mask]);
-                    let (want, log_sums) = twin(logits, mask, k);
+                for (row, (want, log_sums)) in wanted.iter().enumerate() {
                     let got = tokens[row * k..].iter().copied().zip(best[row * k..].iter().copied()).take(k);
-                    assert_eq!(got.collect::<Vec<_>>(), want, "{vocabulary} tokens, k {k}, row {row}");
+                    assert_eq!(got.collect::<Vec<_>>(), *want, "{vocabulary} tokens, k {k}, row {row}");
                     for (got, want) in sums[2 * row..2 * row + 2].iter().zip(log_sums) {
-                        assert!(
-                            *got == want || (got - want).abs() < 1e-5 * want.abs().max(1.0),
-                            "{got} against {want}"
-                        );
+                        assert!(got == want || (got - want).abs() < 1e-5 * want.abs().max(1.0), "{got} against {want}");
                     }
                 }
             }
-        };
-        launch_with(true);
-        launch_with(false);
+        }
     }
-}
-
-fn vocabulary_words(vocabulary: usize) -> usize {
-    vocabulary.div_ceil(32)
-}
-
-fn bits(mask: &TokenSet, words: usize) -> Vec<u32> {
-    let mut bits = vec![0; words];
-    // The set may have tokens that the vocabulary has not.
-    mask.iter().for_each(|token| bits[token as usize / 32] |= 1 << (token % 32));
-    bits
 }
 
 #[test]
@@ -107,21 +115,7 @@ fn without_sums_and_with_nan() {
     for order in kernels().orders() {
         let given = Buffer::of(&logits);
         let (tokens, best) = (Buffer::<u32>::poisoned(6), Buffer::<f32>::poisoned(6));
-        let none = Address::NONE;
-        let launch = BestLaunch {
-            logits: given.address(),
-            masks: none,
-            mask_of: none,
-            keys: none,
-            mass: none,
-            tokens: tokens.address(),
-            best: best.address(),
-            log_sums: none,
-            rows: 1,
-            vocabulary: 6,
-            words: 0,
-            k: 6,
-        };
+        let launch = in_one_round(&given, &tokens, &best, (1, 6, 6));
         order.run(&launch.launches().unwrap());
         let want = twin(&logits, None, 6).0;
         assert_eq!(tokens.values().into_iter().zip(best.values()).collect::<Vec<_>>(), want);

@@ -54,9 +54,12 @@ impl Sequence {
         self.base.logits.len()
     }
 
+    fn tokens(&self) -> Vec<u32> {
+        (0..self.count() as u32).map(|rank| 1000 + 7 * rank).collect()
+    }
+
     fn twin(&self) -> Decision {
-        let tokens = (0..self.count() as u32).map(|rank| 1000 + 7 * rank).collect();
-        let candidates = Candidates { tokens, base: self.base.clone(), adjusted: None };
+        let candidates = Candidates { tokens: self.tokens(), base: self.base.clone(), adjusted: None };
         let sampler = &mut Sampler::new(self.seed, 0);
         decide(&self.rule, candidates, &self.terms, &self.readouts, &Progress::default(), sampler)
     }
@@ -97,10 +100,7 @@ fn decisions_as_on_the_host() {
             first.push(of.len() as i32);
         }
         let each = |make: &dyn Fn(&Sequence) -> Vec<f32>| sequences.iter().flat_map(make).collect::<Vec<f32>>();
-        let tokens: Vec<u32> = sequences
-            .iter()
-            .flat_map(|s| padded(&(0..s.count() as u32).map(|rank| 1000 + 7 * rank).collect::<Vec<_>>(), u32::MAX))
-            .collect();
+        let tokens: Vec<u32> = sequences.iter().flat_map(|s| padded(&s.tokens(), u32::MAX)).collect();
         let rules = each(&|s| vec![s.rule.beta, s.rule.temperature, s.rule.min_p, s.rule.top_k as f32, s.rule.top_p]);
         let draws: Vec<f64> = sequences.iter().map(|s| Sampler::new(s.seed, 0).uniform()).collect();
         for order in kernels().orders() {
@@ -144,8 +144,8 @@ fn decisions_as_on_the_host() {
                 }
             }
             // The chosen tokens alone.
-            let without = DecisionLaunch { base_logprobs: Address::NONE, ..launch };
-            let without = DecisionLaunch { rewards: Address::NONE, scores: Address::NONE, ..without };
+            let none = Address::NONE;
+            let without = DecisionLaunch { base_logprobs: none, rewards: none, scores: none, ..launch };
             order.run(&[without.launch().unwrap()]);
             let error = DecisionLaunch { k: 129, ..launch }.launch().unwrap_err().to_string();
             assert!(error.contains("129 candidates; 1 to 128"), "{error}");

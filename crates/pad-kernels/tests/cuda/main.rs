@@ -14,4 +14,5 @@ mod memory;
 mod norm;
 mod random;
 mod rope;
+mod segments;
 mod step;

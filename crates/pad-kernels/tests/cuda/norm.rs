@@ -11,7 +11,7 @@ use crate::random::{Random, tensor, values};
 /// Numbers as they are after rounding.
 fn rounded(values: &[f32]) -> (Vec<bf16>, Vec<f32>) {
     let rounded: Vec<bf16> = values.iter().map(|value| bf16::from_f32(*value)).collect();
-    let back = rounded.iter().map(|value| value.to_f32()).collect();
+    let back = single(&rounded);
     (rounded, back)
 }
 

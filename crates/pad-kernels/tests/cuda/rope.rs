@@ -1,6 +1,6 @@
 //! Rotary embedding and the write of keys and values.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use half::f16;
 use pad_kernels::device::{Address, CellType, RopeLaunch};
 use pad_kernels::{AttentionRule, BatchView, KvLayout, Rope, RopeScaling, Segment, rotate, twins};
@@ -8,6 +8,7 @@ use pad_kernels::{AttentionRule, BatchView, KvLayout, Rope, RopeScaling, Segment
 use crate::library::kernels;
 use crate::memory::{Buffer, distance};
 use crate::random::{Random, tensor, values};
+use crate::segments::lanes_and_positions;
 
 const BLOCKS: usize = 12;
 
@@ -30,13 +31,7 @@ fn rotation_and_cache_as_their_twin() {
             let view = BatchView::new(segments, &ropes).unwrap();
             let rows = view.rows();
             let qkv: Vec<f32> = random.values(rows * layout.qkv_width());
-            let of = |make: &dyn Fn(usize, usize) -> u32| -> Vec<u32> {
-                let rows = chunks.iter().enumerate();
-                rows.flat_map(|(lane, &(start, rows))| (start..start + rows).map(move |at| (lane, at)))
-                    .map(|(lane, at)| make(lane, at))
-                    .collect()
-            };
-            let (lanes, positions) = (of(&|lane, _| lane as u32), of(&|_, at| at as u32));
+            let (lanes, positions) = lanes_and_positions(view.segments());
             let (mut cos, mut sin) = (vec![], vec![]);
             (0..48).for_each(|position| ropes[0].push(position, &mut cos, &mut sin));
             // The twin of the cache, and queries rotated one by one.
@@ -79,9 +74,8 @@ fn rotation_and_cache_as_their_twin() {
                     CellType::F32 => wide.values(),
                     CellType::F16 => narrow.values().iter().map(|value| value.to_f32()).collect(),
                 };
-                let twin = values(&cache.to_dtype(DType::F32).unwrap());
                 let tolerance = if cell == CellType::F32 { 1e-6 } else { 1e-3 };
-                assert!(distance(&written, &twin) < tolerance, "{layout:?} {cell:?}: cache");
+                assert!(distance(&written, &values(&cache)) < tolerance, "{layout:?} {cell:?}: cache");
             }
         }
     }

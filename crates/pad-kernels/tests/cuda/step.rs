@@ -3,10 +3,11 @@
 use half::f16;
 use pad_kernels::BLOCK;
 use pad_kernels::device::{
-    Address, AttentionLaunch, BestLaunch, CellType, DecisionLaunch, EmbeddingLaunch, GateLaunch, Launch, MatmulLaunch,
-    NormLaunch, NormTypes, RopeLaunch, StoredAs,
+    Address, AttentionLaunch, CellType, DecisionLaunch, EmbeddingLaunch, GateLaunch, Launch, MatmulLaunch, NormLaunch,
+    NormTypes, RopeLaunch, StoredAs,
 };
 
+use crate::best::in_one_round;
 use crate::checkpoint::{Checkpoint, Layer, Matrix, read};
 use crate::library::{Order, kernels};
 use crate::memory::{self, Buffer};
@@ -183,13 +184,12 @@ impl Device {
         let read = self.normed(rows, x, layer.norm.as_ref(), &normed);
         let qkv = self.multiply(rows, read, &layer.qkv, layer.qkv_bias.as_ref(), None, None);
         if let Some([queries, keys]) = &layer.head_norms {
-            let (all, dim) = (layout.heads * layout.head_dim, layout.head_dim);
-            // Over each head, or over all heads of a row.
-            let by_row = queries.values().len() == all && layout.heads > 1;
-            let heads = |heads: usize| if by_row { (1, heads * dim) } else { (heads, dim) };
-            let ((group, hidden), (key_group, key_hidden)) = (heads(layout.heads), heads(layout.kv_heads));
-            self.norm(rows, &qkv, queries, None, &qkv, (0, group, hidden, width));
-            self.norm(rows, &qkv, keys, None, &qkv, (all, key_group, key_hidden, width));
+            let (all, all_keys) = (layout.heads * layout.head_dim, layout.kv_heads * layout.head_dim);
+            // Over each head, or over all heads of a row: as many values as there are weights.
+            for (weight, from, len) in [(queries, 0, all), (keys, all, all_keys)] {
+                let hidden = weight.values().len();
+                self.norm(rows, &qkv, weight, None, &qkv, (from, len / hidden, hidden, width));
+            }
         }
         let rope = RopeLaunch {
             cell: self.cell,
@@ -270,20 +270,7 @@ impl Device {
     fn choose(&self, logits: &Buffer<f32>, rows: usize) -> Vec<u32> {
         let (tokens, best) = (Buffer::<u32>::poisoned(rows * K), Buffer::<f32>::poisoned(rows * K));
         let none = Address::NONE;
-        let launch = BestLaunch {
-            logits: logits.address(),
-            masks: none,
-            mask_of: none,
-            keys: none,
-            mass: none,
-            tokens: tokens.address(),
-            best: best.address(),
-            log_sums: none,
-            rows,
-            vocabulary: self.model.vocabulary,
-            words: 0,
-            k: K,
-        };
+        let launch = in_one_round(logits, &tokens, &best, (rows, self.model.vocabulary, K));
         self.run(&launch.launches().unwrap());
         let (terms, rules) =
             (Buffer::of(&vec![0_i32; rows + 1]), Buffer::of(&[1.0_f32, 0.0, 0.0, 0.0, 1.0].repeat(rows)));
