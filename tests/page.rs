@@ -40,13 +40,19 @@ fn node(folder: &Path, script: &str, address: &str) -> Command {
     command
 }
 
-#[test]
-fn a_reader_sees_what_a_preference_does() {
+/// Runs a script of what a reader sees and does, with a second server that reads words. The folder of its pictures.
+fn seen(script: &str) -> PathBuf {
     let folder = scripts();
     let pictures = folder.join("pictures");
     let reads_words = format!("http://{}/", Server::shared().address());
-    let output = run(node(folder, "seeing.mjs", Server::shipped().address()).arg(&pictures).arg(reads_words));
+    let output = run(node(folder, script, Server::shipped().address()).arg(&pictures).arg(reads_words));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "ok\n");
+    pictures
+}
+
+#[test]
+fn a_reader_sees_what_a_preference_does() {
+    let pictures = seen("seeing.mjs");
     for name in ["first", "desktop", "sweep", "phone", "phone-word", "dark"] {
         assert!(pictures.join(name).with_extension("png").is_file(), "{name}");
     }
@@ -54,12 +60,7 @@ fn a_reader_sees_what_a_preference_does() {
 
 #[test]
 fn a_reader_decides_how_answers_are_made() {
-    let folder = scripts();
-    let reads_words = format!("http://{}/", Server::shared().address());
-    let output =
-        run(node(folder, "making.mjs", Server::shipped().address()).arg(folder.join("pictures")).arg(reads_words));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "ok\n");
-    assert!(folder.join("pictures/guards.png").is_file());
+    assert!(seen("making.mjs").join("guards.png").is_file());
 }
 
 #[test]

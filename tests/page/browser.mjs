@@ -48,11 +48,40 @@ export async function open(browser, url, options = {}) {
 /** A preset of the preference panel. */
 export const preset = (page, name) => page.getByRole("group", { name: "Presets" }).getByRole("button", { name, exact: true });
 
+/** Write into a field, and leave it. */
+export async function write(page, name, value) {
+  const field = page.getByLabel(name, { exact: true });
+  await field.fill(value);
+  await field.blur();
+}
+
+/** The link of the last turn, as the clipboard has it. */
+export async function copied(page, context) {
+  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.locator(".turn").last().getByRole("button", { name: "Link" }).click();
+  await page.getByText("A link with the prompt").waitFor();
+  return page.evaluate(() => navigator.clipboard.readText());
+}
+
+/** The path of a file with all conversations. */
+export async function exported(page) {
+  const saved = page.waitForEvent("download");
+  await page.getByRole("button", { name: "Export" }).click();
+  return (await saved).path();
+}
+
+/** Open a link in a browser profile of its own. A change of the fragment alone would not load the page anew. */
+export async function visit(browser, url, address) {
+  const seen = await open(browser, url);
+  await seen.page.goto("about:blank");
+  await seen.page.goto(address);
+  return seen;
+}
+
 /** Keep answers short: the tests are about the page. */
 export async function limit(page, tokens) {
   await page.getByText("How answers are made").click();
-  await page.getByLabel("Most tokens").fill(String(tokens));
-  await page.getByLabel("Most tokens").blur();
+  await write(page, "Most tokens", String(tokens));
   await page.getByText("How answers are made").click();
 }
 

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { ask, limit, open, pane, preset, reads, settled, shows, start } from "./browser.mjs";
+import { ask, copied, exported, limit, open, pane, preset, reads, settled, shows, start, visit, write } from "./browser.mjs";
 import { accessible, fits, picture } from "./looks.mjs";
 
 const [url, folder, readsWords] = process.argv.slice(2);
@@ -27,11 +27,6 @@ function bodies(page) {
 }
 
 const field = (page, name) => page.getByLabel(name, { exact: true });
-
-async function write(page, name, value) {
-  await field(page, name).fill(value);
-  await field(page, name).blur();
-}
 
 const PAD = { guide_tokens: 3, loop_guard: 4, max_kl: 0.5, plausibility: 0.02, candidates: "union" };
 
@@ -82,13 +77,8 @@ async function everywhere(page, context) {
     await reads(() => code.innerText(), /You are a geologist/, name);
   }
   await page.keyboard.press("Escape");
-  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
-  await page.locator(".turn").getByRole("button", { name: "Link" }).click();
-  await page.getByText("A link with the prompt").waitFor();
-  const address = await page.evaluate(() => navigator.clipboard.readText());
-  const saved = page.waitForEvent("download");
-  await page.getByRole("button", { name: "Export" }).click();
-  const file = await readFile(await (await saved).path());
+  const address = await copied(page, context);
+  const file = await readFile(await exported(page));
   const { conversations: [{ turns: [{ lanes: [, { versions: [answer] }] }] }] } = JSON.parse(file);
   assert.deepEqual([answer.settings.guidance, answer.settings.system], [PAD, "You are a geologist."]);
   return { address, file };
@@ -96,9 +86,7 @@ async function everywhere(page, context) {
 
 /** Somebody else opens the link and the file. */
 async function elsewhere({ address, file }) {
-  const { page, context, quiet } = await open(browser, url);
-  await page.goto("about:blank");
-  await page.goto(address);
+  const { page, context, quiet } = await visit(browser, url, address);
   await preset(page, "Brief").waitFor();
   await shows(() => page.getByLabel("Prompt", { exact: true }).inputValue(), "What is a volcano?");
   await page.getByText("How answers are made").click();

@@ -2,7 +2,7 @@
 // words. Prints `ok` at its end.
 
 import assert from "node:assert/strict";
-import { answerWith, ask, limit, open, pane, preset, reads, settled, shows, start, words } from "./browser.mjs";
+import { answerWith, ask, copied, exported, limit, open, pane, preset, reads, settled, shows, start, visit, words } from "./browser.mjs";
 import { accessible, fits, picture } from "./looks.mjs";
 
 const [url, folder, readsWords] = process.argv.slice(2);
@@ -119,9 +119,7 @@ async function sweep({ page }) {
 }
 
 async function carry({ page }) {
-  const saved = page.waitForEvent("download");
-  await page.getByRole("button", { name: "Export" }).click();
-  const file = await (await saved).path();
+  const file = await exported(page);
   const before = await page.locator(".conversations li").allInnerTexts();
   const shown = await words(pane(page, 1));
   await page.reload();
@@ -138,10 +136,7 @@ async function carry({ page }) {
 }
 
 async function share({ page, context }) {
-  await context.grantPermissions(["clipboard-read", "clipboard-write"]);
-  await page.locator(".turn").last().getByRole("button", { name: "Link" }).click();
-  await page.getByText("A link with the prompt").waitFor();
-  const address = await page.evaluate(() => navigator.clipboard.readText());
+  const address = await copied(page, context);
   const code = page.getByRole("dialog").locator("pre");
   const opened = async () => {
     if (!(await code.count())) await pane(page, 1).getByRole("button", { name: "Code" }).click();
@@ -154,9 +149,7 @@ async function share({ page, context }) {
   await page.getByLabel("JavaScript").check();
   await reads(() => code.innerText(), /await client\.chat\.completions\.create\(\{/);
   await page.keyboard.press("Escape");
-  const other = await open(browser, url);
-  await other.page.goto("about:blank");
-  await other.page.goto(address);
+  const other = await visit(browser, url, address);
   await other.page.getByText("cheerful +1.5", { exact: true }).waitFor();
   assert.notEqual(await other.page.getByLabel("Prompt", { exact: true }).inputValue(), "");
   other.quiet();

@@ -80,6 +80,11 @@ export class Answer {
     return true;
   }
 
+  /** How many words it has by now. */
+  get words() {
+    return this.text.split(/\s+/).filter(Boolean).length;
+  }
+
   show() {
     cancelAnimationFrame(this.frame);
     this.frame = 0;

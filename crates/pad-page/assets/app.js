@@ -2,7 +2,6 @@
 
 import { effect } from "@preact/signals";
 import { render } from "preact";
-import { choices } from "./asking.js";
 import { html } from "./html.js";
 import { linked } from "./link.js";
 import { same, read, PLAIN } from "./preference.js";
@@ -19,7 +18,7 @@ render(html`<${Page} />`, root);
 
 /** Take over what the address holds, if it holds something. */
 function follow() {
-  const from = linked(choices());
+  const from = linked();
   if (!from) return null;
   [draft.value, sides.value] = [from.prompt, from.sides];
   make(from.making);

@@ -15,12 +15,6 @@ export const running = computed(() => [...current.value.answers, ...sweep.answer
 /** Whether there is an answer to be seen in the view that is open. */
 export const asked = computed(() => (settings.view.value === "sweep" ? sweep.answers.value : current.value.turns.value).length > 0);
 
-/** How answers are made now. */
-export function choices(seed = settings.seed.value) {
-  const { temperature, length, system, guidance } = settings;
-  return { temperature: temperature.value, seed, length: length.value, system: system.value, guidance: guidance.value };
-}
-
 /** Which panes are shown. */
 export const panes = computed(() => (settings.view.value === "one" ? [1] : [0, 1]));
 
@@ -55,7 +49,7 @@ export function ask(prompt) {
 export function answerTurn(conversation, at, side) {
   const lane = conversation.turns.value[at].lanes[side];
   // The first is comparable with the other pane's; each further one draws anew.
-  const answer = new Answer(settings.sides.value[side], choices(settings.seed.value + lane.versions.value.length));
+  const answer = new Answer(settings.sides.value[side], settings.choices(settings.seed.value + lane.versions.value.length));
   lane.add(answer);
   return run(conversation, at, side, answer);
 }

@@ -3,8 +3,8 @@
 import { computed } from "@preact/signals";
 import { offer } from "./steering.js";
 
-/** The limits of steering. */
-export const GUARDS = ["plausibility", "loop_guard", "max_kl", "guide_tokens"];
+/** The fields that are numbers. */
+const NUMBERS = ["beta", "top_k", "plausibility", "loop_guard", "max_kl", "guide_tokens"];
 
 /** What the server allows and does by itself: `{default, minimum, maximum}` for each field, in the order of requests. */
 export const ranges = computed(() => {
@@ -25,7 +25,7 @@ export function guided(guidance, name, value) {
 /** Guidance from elsewhere (storage, a file, a link): its fields that can be ones. */
 export function read(value) {
   const guidance = {};
-  for (const name of ["beta", "top_k", ...GUARDS]) if (Number.isFinite(value?.[name]) && value[name] >= 0) guidance[name] = value[name];
+  for (const name of NUMBERS) if (Number.isFinite(value?.[name]) && value[name] >= 0) guidance[name] = value[name];
   if (["base", "union"].includes(value?.candidates)) guidance.candidates = value.candidates;
   return guidance;
 }

@@ -73,6 +73,10 @@ export function prefer(side, preference) {
   sides.value = sides.value.map((old, at) => (at === side ? preference : old));
 }
 
+/** How answers are made now. */
+export const choices = (from = seed.value) =>
+  ({ temperature: temperature.value, seed: from, length: length.value, system: system.value, guidance: guidance.value });
+
 /** Make answers as `making` says. */
 export function make(making) {
   [temperature.value, seed.value, length.value] = [making.temperature, making.seed, making.length];

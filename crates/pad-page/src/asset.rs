@@ -26,6 +26,11 @@ pub(crate) fn names() -> impl Iterator<Item = Cow<'static, str>> {
     Folder::iter()
 }
 
+/// The text of the file of this name; none where there is none, or it is not UTF-8.
+pub(crate) fn text(name: &str) -> Option<String> {
+    String::from_utf8(Folder::get(name)?.data.into_owned()).ok()
+}
+
 /// What HTML is sent as.
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 
@@ -56,6 +61,7 @@ impl Asset {
     }
 
     /// Its text; empty where it is not UTF-8.
+    #[cfg(test)]
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.plain).unwrap_or_default()
     }

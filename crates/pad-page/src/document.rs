@@ -2,14 +2,11 @@
 
 use std::fmt::Write;
 
-use crate::asset::{Asset, HTML};
-use crate::policy::Policy;
+use crate::asset::{self, Asset, HTML};
+use crate::policy::policy;
 
 /// The frame's name among the files.
 pub(crate) const INDEX: &str = "index.html";
-
-/// Where the page's files are.
-pub(crate) const FILES: &str = "page";
 
 /// What a link to a style sheet is in the frame, before and after the file's name.
 const SHEET: [&str; 2] = ["<link rel=\"stylesheet\" href=\"page/", "\">"];
@@ -24,9 +21,8 @@ pub(crate) struct Document {
 impl Document {
     /// The page as it is now.
     pub(crate) fn read() -> Self {
-        let frame = Asset::read(INDEX).unwrap_or_default();
-        let page = with_sheets(frame.text(), |name| Asset::read(name).map(|sheet| sheet.text().to_owned()));
-        let policy = Policy::of(&page).to_string();
+        let page = with_sheets(&asset::text(INDEX).unwrap_or_default(), asset::text);
+        let policy = policy(&page);
         Self { asset: Asset::new(page.into_bytes(), HTML), policy }
     }
 }

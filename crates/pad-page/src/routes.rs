@@ -9,16 +9,19 @@ use axum::response::Response;
 use axum::routing::get;
 
 use crate::asset::{self, Asset};
-use crate::document::{Document, FILES, INDEX};
+use crate::document::{Document, INDEX};
+
+/// Where the page's files are.
+const FILES: &str = "page";
 
 /// One route for each file, so that any other path stays the server's own.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    let page: Kept<Document> = Kept::new(Document::read);
+    let page = Kept::new(Document::read);
     let mut router =
         Router::new().route("/", get(async move |headers: HeaderMap| page.with(|page| answer(page, &headers))));
     for name in asset::names().filter(|name| name != INDEX) {
         let path = format!("/{FILES}/{name}");
-        let file: Kept<Asset> = Kept::new(move || Asset::read(&name).unwrap_or_default());
+        let file = Kept::new(move || Asset::read(&name).unwrap_or_default());
         router = router.route(&path, get(async move |headers: HeaderMap| file.with(|file| file.respond(&headers))));
     }
     router
@@ -26,19 +29,14 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 
 /// Something that is prepared when it is first asked for.
 struct Kept<T> {
-    read: Arc<dyn Fn() -> T + Send + Sync>,
-    kept: Arc<OnceLock<T>>,
-}
-
-impl<T> Clone for Kept<T> {
-    fn clone(&self) -> Self {
-        Self { read: Arc::clone(&self.read), kept: Arc::clone(&self.kept) }
-    }
+    read: Box<dyn Fn() -> T + Send + Sync>,
+    kept: OnceLock<T>,
 }
 
 impl<T> Kept<T> {
-    fn new(read: impl Fn() -> T + Send + Sync + 'static) -> Self {
-        Self { read: Arc::new(read), kept: Arc::default() }
+    /// Shared, since handlers are cloned.
+    fn new(read: impl Fn() -> T + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { read: Box::new(read), kept: OnceLock::new() })
     }
 
     fn with(&self, respond: impl Fn(&T) -> Response) -> Response {

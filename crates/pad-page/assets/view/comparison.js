@@ -7,8 +7,6 @@ import { paneNames } from "../screen.js";
 /** Rewards that are told at most. */
 const MOST = 3;
 
-const words = (text) => text.split(/\s+/).filter(Boolean).length;
-
 /** Sums of rewards by dimension. */
 const sums = ({ dimensions, tokens }) => new Map(dimensions.map((name, at) => [name, tokens.reduce((sum, { rewards }) => sum + rewards[at], 0)]));
 
@@ -19,7 +17,7 @@ const Pair = ({ name, about, from, to, better }) => html`
 
 /** `answers` are complete. */
 export function Comparison({ answers }) {
-  const [left, right] = answers.map((answer) => (answer.version.value, words(answer.text)));
+  const [left, right] = answers.map((answer) => (answer.version.value, answer.words));
   const [one, other] = answers.map(({ trace }) => sums(trace));
   const wanted = (name) => Math.sign(answers.map(({ preference }) => preference.weights?.[name]).findLast(Boolean) ?? 1);
   const both = [...other.keys()].filter((name) => one.has(name)).slice(0, MOST);

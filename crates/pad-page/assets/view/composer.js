@@ -3,8 +3,8 @@
 import { signal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { html } from "../html.js";
-import { ask, asked, choices, running, stop } from "../asking.js";
-import { view } from "../settings.js";
+import { ask, asked, running, stop } from "../asking.js";
+import { choices, view } from "../settings.js";
 import { narrow } from "../screen.js";
 import { model } from "../steering.js";
 import * as sweep from "../sweep.js";

@@ -1,26 +1,23 @@
 // How answers are made, whatever is preferred.
 
 import { html } from "../html.js";
-import { ranges } from "../guidance.js";
-import { guidance, length, seed, system, temperature } from "../settings.js";
+import { length, seed, system, temperature } from "../settings.js";
 import { model, steers } from "../steering.js";
-import { GuardSettings, steer } from "./guard-settings.js";
+import { GuardSettings, GuidanceField } from "./guard-settings.js";
 import { NumberField } from "./number-field.js";
 
 export function MakingSettings() {
-  const { beta } = ranges.value;
   return html`
     <details class="making">
       <summary>How answers are made</summary>
       <div class="numbers">
         ${steers.value && html`
-          <${NumberField} name="beta" label="Strength" about="How much the preference counts against the model; 0: nothing" value=${guidance.value.beta ?? beta.default}
-            min=${beta.minimum} max=${beta.maximum} step="0.1" onchange=${steer("beta")} />`}
-        <${NumberField} name="temperature" label="Temperature" about="0: always the best word; higher: more chance" value=${temperature.value} min=${0} max=${2} step="0.1"
+          <${GuidanceField} name="beta" label="Strength" about="How much the preference counts against the model; 0: nothing" />`}
+        <${NumberField} name="temperature" label="Temperature" about="0: always the best word; higher: more chance" value=${temperature.value} min=${0} max=${2}
           onchange=${(value) => (temperature.value = value)} />
-        <${NumberField} name="length" label="Most tokens" about="A token is a word or a part of one" value=${length.value} min=${1} max=${model.value?.max_model_len ?? 4096} step="1"
+        <${NumberField} name="length" label="Most tokens" about="A token is a word or a part of one" value=${length.value} min=${1} max=${model.value?.max_model_len ?? 4096} whole
           onchange=${(value) => (length.value = value)} />
-        <${NumberField} name="seed" label="Seed" about="The same seed draws the same words" value=${seed.value} min=${0} max=${2 ** 31} step="1" onchange=${(value) => (seed.value = value)} />
+        <${NumberField} name="seed" label="Seed" about="The same seed draws the same words" value=${seed.value} min=${0} max=${2 ** 31} whole onchange=${(value) => (seed.value = value)} />
       </div>
       <p class="hint">Both panes draw with the same seed, so that what differs comes from the preference.</p>
       <label class="words">System message

@@ -1,7 +1,8 @@
 // Which dimension is swept.
 
 import { html } from "../html.js";
-import { choices, running } from "../asking.js";
+import { running } from "../asking.js";
+import { choices } from "../settings.js";
 import { dimensions } from "../steering.js";
 import * as sweep from "../sweep.js";
 import { Icon } from "./icon.js";

@@ -10,12 +10,10 @@ import { Figures } from "./figures.js";
 import { TroubleNote } from "./trouble-note.js";
 import { Welcome } from "./welcome.js";
 
-const words = (text) => text.split(/\s+/).filter(Boolean).length;
-
 function Column({ answer, most }) {
   const [[name, weight] = [null, 0]] = Object.entries(answer.preference.weights);
   answer.version.value;
-  const count = words(answer.text);
+  const count = answer.words;
   return html`
     <section class="answer" aria-label=${`Weight ${weight}`} aria-busy=${isRunning(answer)}>
       <header><strong class=${name ? "weight" : "weight plain"}>${name ? signed(weight) : "0"}</strong><span class="count">${count} words</span></header>
@@ -28,7 +26,7 @@ function Column({ answer, most }) {
 
 export function SweepView() {
   if (dimensions.value.length === 0 || answers.value.length === 0) return html`<div class="scroller"><${Welcome} /></div>`;
-  const most = Math.max(...answers.value.map((answer) => (answer.version.value, words(answer.text))));
+  const most = Math.max(...answers.value.map((answer) => (answer.version.value, answer.words)));
   return html`
     <div class="scroller">
       <div class="turn">

@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { html } from "../html.js";
 import { isRunning } from "../answer.js";
-import { answerTurn, branch, choices, edit, panes, running } from "../asking.js";
+import { answerTurn, branch, edit, panes, running } from "../asking.js";
 import { copy } from "../clipboard.js";
 import { common } from "../difference.js";
 import { link } from "../link.js";
@@ -50,7 +50,7 @@ export function TurnView({ conversation, turn, at }) {
         <div class="actions">
           <button class="quiet" title="Ask something else instead" disabled=${running.value} onClick=${() => (editing.value = true)}><${Icon} name="edit" />Edit</button>
           <button class="quiet" title="Go on from here in a new conversation" disabled=${running.value} onClick=${() => branch(conversation, at)}><${Icon} name="branch" />Branch</button>
-          <button class="quiet" title="Copy a link with this prompt and preference" onClick=${() => copy(link(turn.prompt, choices()), "A link with the prompt and the preference is")}><${Icon} name="link" />Link</button>
+          <button class="quiet" title="Copy a link with this prompt and preference" onClick=${() => copy(link(turn.prompt), "A link with the prompt and the preference is")}><${Icon} name="link" />Link</button>
         </div>
       </div>
       ${same && html`<p class="comparison">Both answers are the same. Move a slider further, or raise the strength.</p>`}

@@ -2,7 +2,7 @@
 
 import { html } from "../html.js";
 import { asking } from "../key.js";
-import { label } from "../preference.js";
+import { isPlain, label } from "../preference.js";
 import { presets } from "../presets.js";
 import { narrow, stacked } from "../screen.js";
 import { sides, view } from "../settings.js";
@@ -19,7 +19,7 @@ const QUESTIONS = [
   "How do I begin with running?",
 ];
 
-const named = (side) => (label(sides.value[side]) === "Plain" ? "as the model is" : `“${label(sides.value[side])}”`);
+const named = (side) => (isPlain(sides.value[side]) ? "as the model is" : `“${label(sides.value[side])}”`);
 
 function told() {
   if (!steers.value) return "Ask the model something.";
