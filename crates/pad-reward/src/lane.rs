@@ -93,7 +93,7 @@ impl LanePlan {
 }
 
 /// The same term where its readouts stand behind so many others.
-pub fn behind(readouts: usize, term: Term) -> Term {
+fn behind(readouts: usize, term: Term) -> Term {
     let reference = match term.reference {
         Reference::Readout(other) => Reference::Readout(other + readouts),
         Reference::Base | Reference::Opposing | Reference::None => term.reference,

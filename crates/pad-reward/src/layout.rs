@@ -3,7 +3,7 @@
 use pad_decode::{Reference, Term, counts};
 
 use crate::error::RewardError;
-use crate::lane::{LaneKind, behind};
+use crate::lane::LaneKind;
 use crate::manifest::{BasePrompt, Manifest};
 use crate::preference::Preference;
 use crate::principle::PrincipleTemplate;
@@ -86,38 +86,43 @@ impl Layout {
         request.manifest.kind.lay_out(request, preference)
     }
 
-    /// Terms whose lanes each have one principle in their prompt, all run through the same model weights. Equal principles share a lane.
+    /// Terms whose lanes each have one principle in their prompt, all run through the same model weights.
     pub fn of_principles(request: Request<'_>, of: Vec<PrincipleTerm>, kind: &LaneKind) -> Result<Self, RewardError> {
         let base = request.base(&of.iter().map(PrincipleTerm::followed).collect::<Vec<_>>())?;
+        let mut layout = Self { base, lanes: Vec::new(), dimensions: Vec::new(), terms: Vec::new() };
+        layout.add_principles(request, of, kind)?;
+        Ok(layout)
+    }
+
+    /// Adds such terms behind those that are there; the base lane stays. Equal principles share a lane.
+    pub fn add_principles(
+        &mut self,
+        request: Request<'_>,
+        of: Vec<PrincipleTerm>,
+        kind: &LaneKind,
+    ) -> Result<(), RewardError> {
+        let before: usize = self.lanes.iter().map(|(_, kind)| kind.heads.len()).sum();
         let mut read: Vec<&str> = Vec::new();
-        let mut terms = Vec::with_capacity(of.len());
         for term in &of {
             let mut readout = |words| {
-                read.iter().position(|known| *known == words).unwrap_or_else(|| {
+                let place = read.iter().position(|known| *known == words).unwrap_or_else(|| {
                     read.push(words);
                     read.len() - 1
-                })
+                });
+                before + place
             };
             let (readout, reference) = match term.lanes {
                 PrincipleLanes::Told(words) => (readout(words), Reference::Base),
                 PrincipleLanes::Opposing(words) => (readout(words), Reference::Opposing),
                 PrincipleLanes::Contrast { told, opposite } => (readout(told), Reference::Readout(readout(opposite))),
             };
-            terms.push(Term { weight: term.weight, readout, reference });
+            self.terms.push(Term { weight: term.weight, readout, reference });
         }
-        let lane = |principle: &&str| Ok((request.prompt.under(request.template, principle)?, kind.clone()));
-        let lanes = read.iter().map(lane).collect::<Result<Vec<_>, RewardError>>()?;
-        Ok(Self { base, lanes, dimensions: of.into_iter().map(|term| term.name).collect(), terms })
-    }
-}
-
-impl Layout {
-    /// Adds the lanes and terms of another layout for the same request; the base lane stays.
-    pub fn append(&mut self, other: Self) {
-        let readouts = self.lanes.iter().map(|(_, kind)| kind.heads.len()).sum();
-        self.lanes.extend(other.lanes);
-        self.dimensions.extend(other.dimensions);
-        self.terms.extend(other.terms.into_iter().map(|term| behind(readouts, term)));
+        for principle in read {
+            self.lanes.push((request.prompt.under(request.template, principle)?, kind.clone()));
+        }
+        self.dimensions.extend(of.into_iter().map(|term| term.name));
+        Ok(())
     }
 }
 

@@ -162,6 +162,12 @@ impl Manifest {
         if self.top_k == 0 { self.kind.top_k() } else { self.top_k }
     }
 
+    /// The dimensions with a trained head of their own, in the order of the heads: those before the prompted ones.
+    pub fn headed(&self) -> &[Dimension] {
+        let headed = self.dimensions.iter().take_while(|dimension| !dimension.prompted).count();
+        &self.dimensions[..headed]
+    }
+
     /// What rewards are measured against: the manifest's, or that of its kind.
     pub fn reference(&self) -> ReferencePolicy {
         if self.reference == ReferencePolicy::Auto { self.kind.reference() } else { self.reference }
@@ -200,10 +206,6 @@ impl Manifest {
             return Err(RewardError::manifest("top_k", &self.top_k.to_string(), &allowed));
         }
         self.check_guards()?;
-        if let Some(dimension) = self.dimensions.iter().find(|d| d.prompted && self.kind != Kind::Heads) {
-            let field = format!("prompted of dimension `{}`", dimension.name);
-            return Err(RewardError::manifest(&field, "true", "only with kind `heads`"));
-        }
         self.kind.check(self)?;
         PrincipleTemplate::new(self.template(), self.turn)
     }
@@ -239,6 +241,10 @@ impl Manifest {
 
     /// Refuses what dimensions of this kind do not have.
     fn check_weights(&self, dimension: &Dimension) -> Result<(), RewardError> {
+        if dimension.prompted && self.kind != Kind::Heads {
+            let field = format!("prompted of dimension `{}`", dimension.name);
+            return Err(RewardError::manifest(&field, "true", "only with kind `heads`"));
+        }
         let guided = matches!(self.kind, Kind::Model | Kind::Contrast);
         let set = [("guide", dimension.guide.is_some()), ("against", dimension.against.is_some())];
         match set.into_iter().find(|(_, set)| *set && !guided) {
@@ -248,6 +254,14 @@ impl Manifest {
                 let allowed = format!("nothing with kind `{}`; kinds `model` and `contrast` have it", self.kind.name());
                 Err(RewardError::manifest(&field, "set", &allowed))
             }
+        }
+    }
+
+    /// Refuses a dimension without a principle, where the base lane reads principles.
+    pub(crate) fn check_base_prompt(&self) -> Result<(), RewardError> {
+        match self.base_prompt {
+            BasePrompt::Plain => Ok(()),
+            BasePrompt::Principled => self.check_principles(),
         }
     }
 

@@ -37,11 +37,6 @@ impl RewardModel {
         &self.manifest.dimensions
     }
 
-    /// The dimensions with a trained head of their own, in the order of the heads: all but prompted ones.
-    pub fn headed_dimensions(&self) -> impl Iterator<Item = &Dimension> {
-        self.manifest.dimensions.iter().filter(|dimension| !dimension.prompted)
-    }
-
     /// The manifest it was made from.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest

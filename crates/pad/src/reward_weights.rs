@@ -64,7 +64,7 @@ impl RewardWeights {
                 if Adapter::is_in(folder) {
                     loaded.adapters.push(take_in(folder, model)?);
                 }
-                let names: Vec<&str> = source.model.headed_dimensions().map(|d| d.name.as_str()).collect();
+                let names: Vec<&str> = manifest.headed().iter().map(|d| d.name.as_str()).collect();
                 let hidden = model.config().hidden;
                 loaded.heads = ValueHead::open_each(folder, &names, hidden, &options.device, &options.pool)?;
             }

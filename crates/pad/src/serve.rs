@@ -103,8 +103,7 @@ async fn serve(settings: &Settings, environment: &Environment, spans: Option<Spa
 fn announcement(state: &AppState, settings: &ModelSettings) -> Announcement {
     let reward = state.reward.as_ref();
     let dimensions = reward.map_or(&[][..], |reward| reward.model.dimensions());
-    let own = reward.map_or(0, |reward| reward.weights.iter().filter(|weights| **weights != WeightsId::BASE).count());
-    let sets = 1 + own as u64;
+    let sets = 1 + reward.map_or(0, |reward| reward.weights.len()) as u64;
     let (device, threads, dtype) = (&settings.device, loading::threads(settings), settings.dtype.name());
     let threads = if settings.cuda().is_some() { String::new() } else { format!(", threads {threads}") };
     Announcement {

@@ -7,8 +7,8 @@ use crate::dimension::Dimension;
 use crate::error::RewardError;
 use crate::guide::{Guide, GuideAdapter};
 use crate::lane::{LaneHead, LaneKind, LaneSource};
-use crate::layout::{Layout, PrincipleTerm, Request};
-use crate::manifest::{BasePrompt, Manifest};
+use crate::layout::{Layout, Request};
+use crate::manifest::Manifest;
 use crate::preference::Preference;
 use crate::prompt::Prompt;
 
@@ -30,10 +30,7 @@ pub fn check(manifest: &Manifest, reason: &str) -> Result<(), RewardError> {
         };
         guide.check(&field("guide"))?;
     }
-    match manifest.base_prompt {
-        BasePrompt::Plain => Ok(()),
-        BasePrompt::Principled => manifest.check_principles(),
-    }
+    manifest.check_base_prompt()
 }
 
 /// One lane for each guide that counts. A dimension's reward is the log-probability of its guide, minus what `reference` says.
@@ -44,22 +41,20 @@ pub fn lay_out(
 ) -> Result<Layout, RewardError> {
     let weights = match preference {
         Preference::Weights(weights) => weights,
-        // Words have no guide: the base model itself reads them.
-        Preference::Principle(words) => {
-            let term = PrincipleTerm::of_words(request, words).into_iter().collect();
-            return Layout::of_principles(request, term, &prompted::through_the_base());
-        }
+        // Words have no guide.
+        Preference::Principle(words) => return prompted::lay_out_words(request, words),
     };
     let Request { manifest, prompt, .. } = request;
     let wanted: Vec<(&Dimension, f32)> =
         request.counting(weights).into_iter().map(|(i, weight)| (&manifest.dimensions[i], weight)).collect();
     let base = request.base(&wanted.iter().map(|(dimension, _)| dimension.principle.as_str()).collect::<Vec<_>>())?;
+    let (models, adapters) = (models(manifest), adapters(manifest));
     let mut lanes: Vec<(Prompt, LaneKind)> = Vec::new();
     let mut terms = Vec::with_capacity(wanted.len());
     let mut readout = |guide: &Guide| {
-        let lane = (prompt.clone(), lane(guide, manifest));
-        lanes.iter().position(|known| *known == lane).unwrap_or_else(|| {
-            lanes.push(lane);
+        let kind = lane(guide, &models, &adapters);
+        lanes.iter().position(|(_, known)| *known == kind).unwrap_or_else(|| {
+            lanes.push((prompt.clone(), kind));
             lanes.len() - 1
         })
     };
@@ -87,13 +82,13 @@ pub enum Against<'a> {
     Guide(&'a Guide),
 }
 
-/// The lane that runs through a guide, read as a language model.
-fn lane(guide: &Guide, manifest: &Manifest) -> LaneKind {
-    let of = place(guide, &models(manifest));
-    let adapter = guide.adapter.as_ref().and_then(|folder| {
-        let this = GuideAdapter { of, folder: folder.clone() };
-        adapters(manifest).iter().position(|adapter| *adapter == this)
-    });
+/// The lane that runs through a guide, read as a language model; `models` and `adapters` are those of the manifest.
+fn lane(guide: &Guide, models: &[String], adapters: &[GuideAdapter]) -> LaneKind {
+    let of = place(guide, models);
+    let adapter = guide
+        .adapter
+        .as_ref()
+        .and_then(|folder| adapters.iter().position(|adapter| adapter.of == of && adapter.folder == *folder));
     LaneKind { source: of.map_or(LaneSource::Base, LaneSource::Own), adapter, heads: vec![LaneHead::None] }
 }
 

@@ -10,27 +10,25 @@ use crate::dimension::Dimension;
 use crate::error::RewardError;
 use crate::lane::{LaneHead, LaneKind, LaneSource};
 use crate::layout::{Layout, PrincipleTerm, Request};
-use crate::manifest::{BasePrompt, Manifest};
+use crate::manifest::Manifest;
 use crate::preference::Preference;
 use crate::reference_policy::ReferencePolicy;
 
 pub fn check(manifest: &Manifest) -> Result<(), RewardError> {
     manifest.check_reference(&[ReferencePolicy::Base, ReferencePolicy::Backbone])?;
     check_prompted(manifest)?;
-    match manifest.base_prompt {
-        BasePrompt::Plain => Ok(()),
-        BasePrompt::Principled => manifest.check_principles(),
-    }
+    manifest.check_base_prompt()
 }
 
 /// Refuses dimensions without a head that have no principle either, or stand where a head is expected.
 fn check_prompted(manifest: &Manifest) -> Result<(), RewardError> {
-    let prompted = &manifest.dimensions[headed(manifest)..];
+    let headed = manifest.headed().len();
+    let prompted = &manifest.dimensions[headed..];
     if let Some(dimension) = prompted.iter().find(|dimension| !dimension.prompted) {
         let value = format!("`{}` behind one that is prompted", dimension.name);
         return Err(RewardError::manifest("dimensions", &value, "those with heads first"));
     }
-    if headed(manifest) == 0 {
+    if headed == 0 {
         let allowed = "at least one with a head, or kind `prompted`";
         return Err(RewardError::manifest("dimensions", "all prompted", allowed));
     }
@@ -41,24 +39,16 @@ fn check_prompted(manifest: &Manifest) -> Result<(), RewardError> {
     prompted.iter().try_for_each(Dimension::check_principle)
 }
 
-/// How many dimensions have heads: the first ones.
-pub fn headed(manifest: &Manifest) -> usize {
-    manifest.dimensions.iter().take_while(|dimension| !dimension.prompted).count()
-}
-
 pub fn lay_out(request: Request<'_>, preference: &Preference) -> Result<Layout, RewardError> {
     match preference {
         Preference::Weights(weights) => {
-            let headed = headed(request.manifest);
+            let headed = request.manifest.headed().len();
             let counting = request.counting(weights).into_iter();
             let (heads, words): (Vec<_>, Vec<_>) = counting.partition(|(index, _)| *index < headed);
             by_weights(request, &heads, prompted::terms(request.manifest, &words))
         }
-        // Words have no head: the base model itself reads them.
-        Preference::Principle(words) => {
-            let term = PrincipleTerm::of_words(request, words).into_iter().collect();
-            Layout::of_principles(request, term, &prompted::through_the_base())
-        }
+        // Words have no head.
+        Preference::Principle(words) => prompted::lay_out_words(request, words),
     }
 }
 
@@ -73,7 +63,7 @@ pub fn has_two_sides(dimension: &Dimension, manifest: &Manifest) -> bool {
 /// The dimension whose principle is this one's opposite, by index. Rewards that are measured against a backbone have one side.
 fn opposite_of(dimension: &Dimension, manifest: &Manifest) -> Option<usize> {
     let opposite = dimension.opposite.as_ref().filter(|_| manifest.reference() == ReferencePolicy::Base)?;
-    manifest.dimensions[..headed(manifest)].iter().position(|other| other.principle == *opposite)
+    manifest.headed().iter().position(|other| other.principle == *opposite)
 }
 
 /// The dimension that is followed at this weight, by index, and whether it is the opposite of the one that is weighed.
@@ -117,6 +107,6 @@ fn by_weights(
     }
     let dimensions = wanted.iter().map(|(i, _)| manifest.dimensions[*i].name.clone()).collect();
     let mut layout = Layout { base, lanes, dimensions, terms };
-    layout.append(Layout::of_principles(request, words, &prompted::through_the_base())?);
+    layout.add_principles(request, words, &prompted::through_the_base())?;
     Ok(layout)
 }

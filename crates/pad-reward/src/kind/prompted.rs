@@ -20,16 +20,22 @@ pub fn check(manifest: &Manifest) -> Result<(), RewardError> {
 pub fn lay_out(request: Request<'_>, preference: &Preference) -> Result<Layout, RewardError> {
     let terms = match preference {
         Preference::Weights(weights) => terms(request.manifest, &request.counting(weights)),
-        Preference::Principle(words) => PrincipleTerm::of_words(request, words).into_iter().collect(),
+        Preference::Principle(words) => return lay_out_words(request, words),
     };
     Layout::of_principles(request, terms, &through_the_base())
+}
+
+/// One lane for a preference in plain words, which the base model itself reads.
+pub fn lay_out_words(request: Request<'_>, words: &str) -> Result<Layout, RewardError> {
+    let term = PrincipleTerm::of_words(request, words).into_iter().collect();
+    Layout::of_principles(request, term, &through_the_base())
 }
 
 /// The terms of these dimensions, given by index with their weights.
 pub fn terms<'a>(manifest: &'a Manifest, weights: &[(usize, f32)]) -> Vec<PrincipleTerm<'a>> {
     let term = |&(index, weight): &(usize, f32)| {
         let dimension = &manifest.dimensions[index];
-        PrincipleTerm { name: dimension.name.clone(), weight, lanes: lanes(dimension, manifest.reference, weight) }
+        PrincipleTerm { name: dimension.name.clone(), weight, lanes: lanes(dimension, manifest.reference(), weight) }
     };
     weights.iter().map(term).collect()
 }
