@@ -21,9 +21,9 @@ pub(crate) fn specs(
 
 fn loaded(reward: Option<&Reward>, lane: pad_reward::RewardLane) -> Result<RewardLane, ApiError> {
     let pad_reward::RewardLane { prompt, kind } = lane;
-    let weights = match (kind.source, reward) {
-        (LaneSource::Base, _) => WeightsId::BASE,
-        (LaneSource::Own(index), reward) => *reward
+    let weights = match kind.source {
+        LaneSource::Base => WeightsId::BASE,
+        LaneSource::Own(index) => *reward
             .and_then(|reward| reward.weights.get(index))
             .ok_or_else(|| ApiError::internal("the reward model was loaded without the weights of a lane"))?,
     };

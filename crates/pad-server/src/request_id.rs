@@ -83,10 +83,10 @@ pub(crate) async fn name_request(State(shared): State<Arc<Shared>>, mut request:
 /// it as recorded.
 fn trace_context(shared: &Shared, request: &Request) -> Option<TraceContext> {
     let spans = shared.state.spans.as_ref();
-    let given = TraceContext::given(request.headers());
-    let given = given.map(|context| TraceContext { sampled: context.sampled && spans.is_some(), ..context });
-    let probe = PROBES.contains(&request.uri().path());
-    given.or_else(|| spans.filter(|_| !probe).map(Spans::begin))
+    if let Some(given) = TraceContext::given(request.headers()) {
+        return Some(TraceContext { sampled: given.sampled && spans.is_some(), ..given });
+    }
+    spans.filter(|_| !PROBES.contains(&request.uri().path())).map(Spans::begin)
 }
 
 fn recorder(shared: &Shared, context: Option<TraceContext>, id: &RequestId, request: &Request) -> SpanRecorder {

@@ -45,34 +45,20 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
+    use std::io::{Read, Seek};
 
     use serde_json::Value;
     use tracing::field::{Empty, display};
 
     use super::*;
 
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("the lines").extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     fn lines(log: impl FnOnce()) -> Vec<Value> {
-        let written = Lines::default();
-        let writer = written.clone();
-        let subscriber = tracing_subscriber::registry().with(json(move || writer.clone()));
+        let mut written = tempfile::tempfile().expect("a file");
+        let subscriber = tracing_subscriber::registry().with(json(written.try_clone().expect("the same file")));
         tracing::subscriber::with_default(subscriber, log);
-        let text = String::from_utf8(written.0.lock().expect("the lines").clone()).expect("text");
+        written.rewind().expect("its beginning");
+        let mut text = String::new();
+        written.read_to_string(&mut text).expect("text");
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 

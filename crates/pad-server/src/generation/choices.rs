@@ -14,7 +14,7 @@ use super::reader::{AnswerEnd, AnswerPart, ChoiceError, ChoiceReader};
 use super::tally::Tally;
 use super::timing::Timing;
 use crate::grant::Grant;
-use crate::lifecycle::{Lifecycle, Phase};
+use crate::lifecycle::Phase;
 use crate::spans::{GenerationSpan, SpanRecorder};
 use crate::state::Shared;
 use crate::{ApiError, refusal};
@@ -31,12 +31,10 @@ pub(crate) struct Generation {
     ended: usize,
     /// The caller's reservation, released on drop.
     _grant: Grant,
-    /// The server's phase: it interrupts the request when its time is over.
-    lifecycle: Lifecycle,
+    /// The server, whose phase interrupts the request when its time is over.
+    shared: Arc<Shared>,
     /// The request's span in the log: parts are read long after the handler returned.
     span: Span,
-    /// The served model.
-    model: String,
     /// Is told of the generation when it is dropped.
     recorder: SpanRecorder,
 }
@@ -49,7 +47,7 @@ impl Generation {
     /// # Errors
     /// Where the engine does not take it.
     pub(crate) fn start(
-        shared: &Shared,
+        shared: &Arc<Shared>,
         options: &GenerationOptions,
         names: Vec<String>,
         requests: Vec<GenerateRequest>,
@@ -91,7 +89,6 @@ impl Generation {
         let timing = Timing::new(Arc::clone(&shared.metrics), options.arrived, submitted, count, admissions);
         let choices = parts.len();
         let parts = stream::select_all(parts);
-        let lifecycle = state.lifecycle.clone();
         Ok(Self {
             parts,
             tally,
@@ -99,9 +96,8 @@ impl Generation {
             choices,
             ended: 0,
             _grant: grant,
-            lifecycle,
+            shared: Arc::clone(shared),
             span: Span::current(),
-            model: state.model.id.clone(),
             recorder,
         })
     }
@@ -119,7 +115,7 @@ impl Generation {
     pub(crate) async fn next(&mut self) -> Result<Option<(usize, AnswerPart)>, ApiError> {
         let part = tokio::select! {
             biased;
-            () = self.lifecycle.reached(Phase::Interrupting) => {
+            () = self.shared.state.lifecycle.reached(Phase::Interrupting) => {
                 self.parts = SelectAll::new();
                 self.timing.failed();
                 return Err(ApiError::interrupted());
@@ -180,7 +176,7 @@ impl Drop for Generation {
     fn drop(&mut self) {
         self.timing.tell(&self.recorder);
         self.recorder.generated(|| GenerationSpan {
-            model: self.model.clone(),
+            model: self.shared.state.model.id.clone(),
             outcome: self.timing.outcome(),
             choices: self.choices,
             finish_reasons: self.timing.finish_reasons().to_vec(),

@@ -106,10 +106,10 @@ fn most_similar(choices: &[Choice], question: &str, count: usize) -> Vec<Message
 
 /// What was asked last, and the answer that was preferred; none for a choice that was undone, and for a verdict against an answer.
 fn example(choice: &Choice) -> Option<(String, String)> {
-    let texts: ChoiceTexts = serde_json::from_value(choice.content.clone()?).ok()?;
-    if choice.undone_at.is_some() || !texts.first_is_better {
+    if choice.undone_at.is_some() {
         return None;
     }
+    let texts = ChoiceTexts::deserialize(choice.content.as_ref()?).ok().filter(|texts| texts.first_is_better)?;
     let asked = last_question(&texts.conversation)?.to_owned();
     let answer = texts.answers.into_iter().next().filter(|answer| answer.complete)?.text;
     (!answer.trim().is_empty()).then_some((asked, answer))

@@ -1,6 +1,6 @@
 //! Records one request while it is served.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{GenerationSpan, Phase, PhaseKind, RequestSpan, SpanSink, Spans, TraceContext};
@@ -24,8 +24,7 @@ struct Recording {
     sink: Arc<dyn SpanSink>,
     /// The monotonic clock's time of arrival.
     arrived: Instant,
-    /// None once it is handed over.
-    span: Mutex<Option<RequestSpan>>,
+    span: Mutex<RequestSpan>,
 }
 
 impl Spans {
@@ -52,7 +51,7 @@ impl Spans {
             generation: None,
         };
         let sink = Arc::clone(&self.sink);
-        SpanRecorder(Some(Arc::new(Recording { sink, arrived: Instant::now(), span: Mutex::new(Some(span)) })))
+        SpanRecorder(Some(Arc::new(Recording { sink, arrived: Instant::now(), span: Mutex::new(span) })))
     }
 }
 
@@ -72,10 +71,9 @@ impl SpanRecorder {
 
     /// All before this moment was preparation.
     pub(crate) fn prepared(&self, at: Instant) {
-        self.with(|span, arrived| {
-            let to = at.saturating_duration_since(arrived);
-            span.phases.push(Phase { kind: PhaseKind::Prepare, from: Duration::ZERO, to });
-        });
+        if let Some(recording) = &self.0 {
+            self.phase(PhaseKind::Prepare, recording.arrived, at);
+        }
     }
 
     /// What was generated.
@@ -84,25 +82,17 @@ impl SpanRecorder {
     }
 
     fn with(&self, note: impl FnOnce(&mut RequestSpan, Instant)) {
-        if let Some(recording) = &self.0
-            && let Some(span) = recording.span().as_mut()
-        {
-            note(span, recording.arrived);
+        if let Some(recording) = &self.0 {
+            let mut span = recording.span.lock().unwrap_or_else(PoisonError::into_inner);
+            note(&mut span, recording.arrived);
         }
-    }
-}
-
-impl Recording {
-    fn span(&self) -> MutexGuard<'_, Option<RequestSpan>> {
-        self.span.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Recording {
     fn drop(&mut self) {
-        if let Some(mut span) = self.span().take() {
-            span.took = self.arrived.elapsed();
-            self.sink.take(span);
-        }
+        let span = self.span.get_mut().unwrap_or_else(PoisonError::into_inner);
+        span.took = self.arrived.elapsed();
+        self.sink.take(span);
     }
 }

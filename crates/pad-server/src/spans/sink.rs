@@ -1,14 +1,13 @@
 //! Where spans go, and which requests are recorded.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::RequestSpan;
 
 /// Where spans go. Called on threads that serve requests: it must not wait.
 pub trait SpanSink: Send + Sync {
-    /// Take the span of a request that is over.
-    fn take(&self, span: RequestSpan);
+    /// Take note of the span of a request that is over.
+    fn take(&self, span: &RequestSpan);
 }
 
 /// How requests are recorded.
@@ -25,11 +24,5 @@ impl Spans {
     /// the `share`, 0 to 1.
     pub fn new(sink: Arc<dyn SpanSink>, share: f64) -> Self {
         Self { sink, share }
-    }
-}
-
-impl fmt::Debug for Spans {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Spans").field("share", &self.share).finish_non_exhaustive()
     }
 }

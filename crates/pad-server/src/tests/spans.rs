@@ -21,8 +21,8 @@ const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 struct Kept(Mutex<Vec<RequestSpan>>);
 
 impl SpanSink for Kept {
-    fn take(&self, span: RequestSpan) {
-        self.0.lock().expect("the spans").push(span);
+    fn take(&self, span: &RequestSpan) {
+        self.0.lock().expect("the spans").push(span.clone());
     }
 }
 

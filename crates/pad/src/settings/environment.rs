@@ -89,7 +89,9 @@ impl Environment {
                 }
             }
         }
-        sorted.settings = [standard, sorted.settings, short].concat();
+        standard.append(&mut sorted.settings);
+        standard.append(&mut short);
+        sorted.settings = standard;
         sorted
     }
 

@@ -36,8 +36,8 @@ pub struct Traces {
 struct Processor(BatchSpanProcessor);
 
 impl SpanSink for Processor {
-    fn take(&self, span: RequestSpan) {
-        for span in span_data::spans(&span) {
+    fn take(&self, span: &RequestSpan) {
+        for span in span_data::spans(span) {
             self.0.on_end(span);
         }
     }
