@@ -65,6 +65,12 @@ async function everywhere(page, context) {
   await pane(page, 1).locator(".t").nth(12).click();
   await page.getByText(/^A guard lowered the strength of this word from 1 to 0/).waitFor();
   await page.keyboard.press("Escape");
+  // The plain answer was not steered, though its rewards are shown.
+  await page.locator("dl.comparison dt").nth(1).waitFor();
+  await pane(page, 0).locator(".t").first().click();
+  await page.getByRole("region", { name: "Candidates" }).waitFor();
+  assert.equal(await page.getByText(/^A guard lowered/).count(), 0);
+  await page.keyboard.press("Escape");
   await pane(page, 1).getByRole("button", { name: "Code" }).click();
   const code = page.getByRole("dialog").locator("pre");
   for (const [name, pattern] of [

@@ -6,6 +6,7 @@ import { html } from "../html.js";
 import { isRunning } from "../answer.js";
 import { ranges } from "../guidance.js";
 import { dismiss, inspected } from "../inspected.js";
+import { isPlain } from "../preference.js";
 import { tintOf } from "../tint.js";
 import { Icon } from "./icon.js";
 
@@ -45,7 +46,7 @@ function verdict(token) {
 /** Where a guard weakened the steering of this word. */
 function Weakened({ answer, token }) {
   const strength = answer.settings.guidance.beta ?? ranges.value.beta?.default;
-  const weaker = answer.trace.dimensions.length > 0 && token.strength < strength - 0.005;
+  const weaker = !isPlain(answer.preference) && token.strength < strength - 0.005;
   return weaker && html`<p class="hint">A guard lowered the strength of this word from ${strength} to ${token.strength.toFixed(2)}.</p>`;
 }
 
