@@ -18,6 +18,7 @@ mod echo;
 mod engine_settings;
 mod eval;
 mod examples;
+mod formats;
 mod forms;
 mod golden;
 mod guides;

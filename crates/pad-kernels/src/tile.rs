@@ -163,11 +163,12 @@ fn plain_rows<const FUSED: bool>(format: Format, tile: &[u8], x: &[QuantisedBloc
 /// Scales of the two halves, and minima, of a block of a unit.
 fn scales(format: Format, unit: &[u8], block: usize) -> ([[f32; TILE]; 2], [f32; TILE]) {
     let half = |at: usize| f16::from_ne_bytes([unit[at], unit[at + 1]]).to_f32();
-    let factor = |i: usize, j: usize| unit[Format::FACTORS + (2 * block + i) * TILE + j];
+    let factor = |i: usize, j: usize| unit[format.factor(block, i) + j];
     let scales = std::array::from_fn(|i| {
         std::array::from_fn(|j| match format {
             Format::Q6K => half(2 * j) * f32::from(factor(i, j) as i8),
             Format::Q4K | Format::Q5K => half(2 * j) * f32::from(factor(0, j)),
+            Format::Iq4Xs => half(2 * j) * f32::from(factor(0, j) as i8),
             _ => half(2 * j),
         })
     });

@@ -9,15 +9,15 @@
 
 use std::arch::x86_64::{
     __m256, __m256i, _MM_HINT_T1, _mm_cvtsi32_si128, _mm_loadl_epi64, _mm_loadu_si128, _mm_prefetch, _mm256_add_epi16,
-    _mm256_add_epi32, _mm256_and_si256, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi32,
-    _mm256_cvtph_ps, _mm256_dpbusd_avx_epi32, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16,
-    _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_or_si256, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
-    _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_sll_epi16, _mm256_srl_epi16, _mm256_srli_epi16,
-    _mm256_storeu_ps,
+    _mm256_add_epi32, _mm256_and_si256, _mm256_broadcastsi128_si256, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps,
+    _mm256_cvtepu8_epi32, _mm256_cvtph_ps, _mm256_dpbusd_avx_epi32, _mm256_fmadd_ps, _mm256_loadu_ps,
+    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_mul_ps, _mm256_or_si256, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_setzero_si256, _mm256_shuffle_epi8,
+    _mm256_sll_epi16, _mm256_srl_epi16, _mm256_srli_epi16, _mm256_storeu_ps,
 };
 use std::mem::MaybeUninit;
 
-use crate::format::{Format, Known, TILE, for_format};
+use crate::format::{CODEBOOK, Format, Known, TILE, for_format};
 use crate::quantised_block::{HALF, QuantisedBlock};
 use crate::row_group::{AHEAD, ROWS, assert_lengths};
 
@@ -140,12 +140,15 @@ unsafe fn scales<K: Known>(w: *const u8, block: usize) -> ([[__m256; SIDES]; 2],
             return ([scale; 2], min);
         }
         let mut both = [scale, min];
-        for (i, both) in both.iter_mut().enumerate() {
+        for (i, both) in both.iter_mut().enumerate().take(K::FORMAT.factors()) {
             for (side, of) in both.iter_mut().enumerate() {
-                let at = Format::FACTORS + (2 * block + i) * TILE + side * LANES;
+                let at = K::FORMAT.factor(block, i) + side * LANES;
                 let bytes = _mm_loadl_epi64(w.add(at).cast());
-                let factors =
-                    if K::FORMAT.has_half_scales() { _mm256_cvtepi8_epi32(bytes) } else { _mm256_cvtepu8_epi32(bytes) };
+                let factors = if K::FORMAT.has_signed_factors() {
+                    _mm256_cvtepi8_epi32(bytes)
+                } else {
+                    _mm256_cvtepu8_epi32(bytes)
+                };
                 *of = _mm256_mul_ps(*of, _mm256_cvtepi32_ps(factors));
             }
         }
@@ -176,10 +179,11 @@ unsafe fn halves(from: *const u8) -> [__m256; SIDES] {
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "`half` is known where it is inlined")]
 unsafe fn weights<K: Known, const VNNI: bool>(q: *const u8, half: usize) -> [Weights; 2] {
-    // SAFETY: the caller's; a group is 64 bytes.
+    // SAFETY: the caller's; a group is 64 bytes, the codebook 16.
     unsafe {
         let vector = |group: usize, side: usize| _mm256_loadu_si256(q.add((group * SIDES + side) * 32).cast());
         let bits = K::FORMAT.bits();
+        let codebook = _mm256_broadcastsi128_si256(_mm_loadu_si128(CODEBOOK.as_ptr().cast()));
         let mut weights = [[_mm256_setzero_si256(); SIDES]; GROUPS];
         for (g, weights) in weights.iter_mut().enumerate() {
             for (side, weights) in weights.iter_mut().enumerate() {
@@ -196,11 +200,12 @@ unsafe fn weights<K: Known, const VNNI: bool>(q: *const u8, half: usize) -> [Wei
                         let high = masked(vector(GROUPS + half, side), 4 - 2 * g as i32, 48);
                         *weights = _mm256_or_si256(*weights, high);
                     }
+                    _ if K::FORMAT.has_codebook() => *weights = _mm256_shuffle_epi8(codebook, *weights),
                     _ => {}
                 }
             }
         }
-        if bits == 8 && !VNNI { nibbles(weights) } else { [weights; 2] }
+        if K::FORMAT.value_bits() == 8 && !VNNI { nibbles(weights) } else { [weights; 2] }
     }
 }
 
@@ -246,7 +251,7 @@ unsafe fn four(from: *const i8) -> __m256i {
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
 unsafe fn dot<K: Known, const VNNI: bool>(q: &[Weights; 2], a: &QuantisedBlock, half: usize) -> [__m256; SIDES] {
-    let bits = K::FORMAT.bits();
+    let bits = K::FORMAT.value_bits();
     // The block's own start is that of an offset of 128.
     let start = if K::FORMAT.offset() == 0 { 0 } else { a.start[half] >> (8 - bits) };
     // SAFETY: the inputs of one half; the instructions are the caller's promise.

@@ -8,12 +8,12 @@
 use std::arch::aarch64::{
     float32x4_t, int8x16_t, int32x4_t, uint8x16_t, vandq_u8, vcvt_f32_f16, vcvtq_f32_s32, vdupq_n_f32, vdupq_n_s8,
     vdupq_n_s32, vdupq_n_u8, vfmaq_f32, vfmaq_n_f32, vld1_u16, vld1q_f32, vld1q_s8, vld1q_u8, vmulq_f32, vmulq_n_f32,
-    vorrq_u8, vreinterpret_f16_u16, vreinterpretq_s8_u8, vshlq_u8, vst1q_f32, vsubq_u8,
+    vorrq_u8, vqtbl1q_u8, vreinterpret_f16_u16, vreinterpretq_s8_u8, vshlq_u8, vst1q_f32, vsubq_u8,
 };
 use std::arch::asm;
 use std::mem::MaybeUninit;
 
-use crate::format::{Format, Known, TILE, for_format};
+use crate::format::{CODEBOOK, Format, Known, TILE, for_format};
 use crate::quantised_block::{HALF, QuantisedBlock};
 use crate::row_group::{ROWS, assert_lengths};
 
@@ -107,12 +107,12 @@ unsafe fn scales<K: Known>(w: *const u8, block: usize) -> ([[float32x4_t; SIDES]
             return ([scale; 2], min);
         }
         let mut both = [scale, min];
-        for (i, both) in both.iter_mut().enumerate() {
+        for (i, both) in both.iter_mut().enumerate().take(K::FORMAT.factors()) {
             for (side, of) in both.iter_mut().enumerate() {
                 let mut factors = [0.0; LANES];
                 for (lane, factor) in factors.iter_mut().enumerate() {
-                    let byte = *w.add(Format::FACTORS + (2 * block + i) * TILE + side * LANES + lane);
-                    *factor = if K::FORMAT.has_half_scales() { f32::from(byte as i8) } else { f32::from(byte) };
+                    let byte = *w.add(K::FORMAT.factor(block, i) + side * LANES + lane);
+                    *factor = if K::FORMAT.has_signed_factors() { f32::from(byte as i8) } else { f32::from(byte) };
                 }
                 *of = vmulq_f32(*of, vld1q_f32(factors.as_ptr()));
             }
@@ -145,6 +145,8 @@ unsafe fn halves(from: *const u8) -> [float32x4_t; SIDES] {
 #[target_feature(enable = "neon")]
 unsafe fn weights<K: Known, const HALF_BLOCK: usize>(q: *const u8) -> Weights {
     let bits = K::FORMAT.bits();
+    // SAFETY: the codebook is 16 bytes.
+    let codebook = unsafe { vld1q_u8(CODEBOOK.as_ptr()) };
     let mut weights = [[vreinterpretq_s8_u8(vdupq_n_u8(0)); SIDES]; GROUPS];
     for (g, weights) in weights.iter_mut().enumerate() {
         for (side, weights) in weights.iter_mut().enumerate() {
@@ -155,6 +157,7 @@ unsafe fn weights<K: Known, const HALF_BLOCK: usize>(q: *const u8) -> Weights {
                 5 => vorrq_u8(low(), masked(vector(GROUPS), 4 - (HALF_BLOCK * GROUPS + g) as i8, 16)),
                 6 => vorrq_u8(low(), masked(vector(GROUPS + HALF_BLOCK), 4 - 2 * g as i8, 48)),
                 8 => vector(HALF_BLOCK * GROUPS + g),
+                _ if K::FORMAT.has_codebook() => vqtbl1q_u8(codebook, low()),
                 _ => low(),
             };
             *weights = vreinterpretq_s8_u8(vsubq_u8(bytes, vdupq_n_u8(K::FORMAT.offset())));

@@ -3,7 +3,9 @@
 use half::f16;
 
 use crate::encoding::Encoding;
-use crate::format::{BLOCK_LEN, Format, TILE};
+use crate::format::{BLOCK_LEN, CODEBOOK, Format, TILE};
+use crate::four_bits;
+use crate::rounding::Rounding;
 use crate::unit::Unit;
 
 /// Bytes of 4 inputs of all outputs.
@@ -24,36 +26,44 @@ impl<'a> TileRows<'a> {
         Self { format, inputs, bytes }
     }
 
-    /// Set a row from single-precision values; rounded to 8 bits if the format is `Q8_0`.
+    /// Set a row from single-precision values, finite and within [`Format::largest`]; rounded unless the format is `F32`. Says what
+    /// rounding did to them.
     ///
     /// # Panics
-    /// If the row is not `inputs` long, or the format is another one, which only units fill.
-    pub fn set_values(&mut self, lane: usize, values: &[f32]) {
+    /// If the row is not `inputs` long, or the format is neither `F32`, `Q4_1` nor `Q8_0`: only units fill the others.
+    pub fn set_values(&mut self, lane: usize, values: &[f32]) -> Rounding {
         assert_eq!(values.len(), self.inputs, "a row has one value per input");
-        match self.format {
+        let quantise: fn(&[f32]) -> Unit = match self.format {
             Format::F32 => {
                 for (i, v) in values.iter().enumerate() {
                     let at = (i * TILE + lane) * 4;
                     self.bytes[at..at + 4].copy_from_slice(&v.to_ne_bytes());
                 }
+                return Rounding::default();
             }
-            Format::Q8_0 => {
-                for (unit, values) in values.chunks(BLOCK_LEN).enumerate() {
-                    self.set_unit(lane, unit, &Unit::quantise(values));
-                }
-            }
+            Format::Q4_1 => four_bits::quantise,
+            Format::Q8_0 => Unit::quantise,
             format => panic!("a {format:?} tile is filled from units"),
+        };
+        let mut rounding = Rounding::default();
+        for (index, values) in values.chunks(BLOCK_LEN).enumerate() {
+            let (unit, mut rounded) = (quantise(values), [0.0; BLOCK_LEN]);
+            self.set_unit(lane, index, &unit);
+            unit.dequantise(self.format, &mut rounded[..values.len()]);
+            rounding += Rounding::of(values, &rounded);
         }
+        rounding
     }
 
-    /// Set a row from a file's bytes; rounded to 8 bits if the tile's format is `Q8_0` and the encoding has no units of it.
+    /// Set a row from a file's bytes; rounded to the tile's format, if that is `Q8_0` or `Q4_1` and the encoding has no units of it. Says
+    /// what rounding did to the values.
     ///
     /// # Errors
-    /// The first value that is not finite or is larger than [`Unit::LARGEST`]: its place in the row and what it is.
+    /// The first value that is not finite or is larger than [`Format::largest`]: its place in the row and what it is.
     ///
     /// # Panics
     /// If `row` has not the bytes of a row, or the encoding cannot be kept in the tile's format.
-    pub fn set_encoded(&mut self, lane: usize, encoding: Encoding, row: &[u8]) -> Result<(), (usize, f32)> {
+    pub fn set_encoded(&mut self, lane: usize, encoding: Encoding, row: &[u8]) -> Result<Rounding, (usize, f32)> {
         if encoding.has_units() && encoding.format() == self.format {
             let len = self.format.unit_blocks() * BLOCK_LEN;
             for index in 0..self.inputs / len {
@@ -64,15 +74,15 @@ impl<'a> TileRows<'a> {
                 }
                 self.set_unit(lane, index, &unit);
             }
-            return Ok(());
+            return Ok(Rounding::default());
         }
         let mut values = vec![0.0; self.inputs];
         encoding.dequantise(row, &mut values);
-        if let Some(bad) = values.iter().position(|v| v.is_nan() || v.abs() > Unit::LARGEST) {
+        let largest = self.format.largest();
+        if let Some(bad) = values.iter().position(|v| v.is_nan() || v.abs() > largest) {
             return Err((bad, values[bad]));
         }
-        self.set_values(lane, &values);
-        Ok(())
+        Ok(self.set_values(lane, &values))
     }
 
     /// Set one unit of a row, of the tile's format.
@@ -90,8 +100,8 @@ impl<'a> TileRows<'a> {
         let (head, body) = bytes.split_at_mut(format.body());
         if format.is_staged() {
             for (b, factors) in values.factors.iter().enumerate() {
-                let at = Format::FACTORS + b * 2 * TILE + lane;
-                (head[at], head[at + TILE]) = (factors[0], factors[1]);
+                let given = factors.iter().take(format.factors()).enumerate();
+                given.for_each(|(which, factor)| head[format.factor(b, which) + lane] = *factor);
             }
         }
         for (q, body) in values.q.iter().zip(body.chunks_exact_mut(format.body_bytes())) {
@@ -127,7 +137,7 @@ fn set_block(format: Format, lane: usize, q: &[u8; BLOCK_LEN], body: &mut [u8]) 
     }
 }
 
-/// The quantised values of a tile's block: `[group of 4 inputs][16 outputs][4]`.
+/// The integers of a tile's block that are multiplied: `[group of 4 inputs][16 outputs][4]`.
 pub fn groups(format: Format, body: &[u8]) -> [[u8; GROUP]; GROUPS] {
     std::array::from_fn(|g| {
         std::array::from_fn(|i| {
@@ -135,6 +145,9 @@ pub fn groups(format: Format, body: &[u8]) -> [[u8; GROUP]; GROUPS] {
                 return body[g * GROUP + i];
             }
             let low = body[g % 4 * GROUP + i] >> (4 * (g / 4)) & 15;
+            if format.has_codebook() {
+                return CODEBOOK[usize::from(low)];
+            }
             low | match format.bits() {
                 5 => (body[4 * GROUP + i] >> g & 1) << 4,
                 6 => (body[(4 + g / 4) * GROUP + i] >> (2 * (g % 4)) & 3) << 4,
@@ -160,8 +173,8 @@ pub fn read_row(format: Format, tile: &[u8], lane: usize, out: &mut [f32]) {
         let mut values = Unit { scale: half(2 * lane), min, ..Unit::ZERO };
         if format.is_staged() {
             for (b, factors) in values.factors.iter_mut().enumerate() {
-                let at = Format::FACTORS + b * 2 * TILE + lane;
-                *factors = [unit[at], unit[at + TILE]];
+                let kept = factors.iter_mut().take(format.factors()).enumerate();
+                kept.for_each(|(which, factor)| *factor = unit[format.factor(b, which) + lane]);
             }
         }
         for (q, body) in values.q.iter_mut().zip(unit[format.body()..].chunks_exact(format.body_bytes())) {

@@ -7,12 +7,13 @@
 
 use std::arch::x86_64::{
     __m512, __m512i, _MM_HINT_T1, _mm_loadu_si128, _mm_prefetch, _mm256_loadu_si256, _mm512_and_si512,
-    _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtph_ps, _mm512_dpbusd_epi32,
-    _mm512_fmadd_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_or_si512, _mm512_set1_epi8, _mm512_set1_epi32,
-    _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_slli_epi16, _mm512_srli_epi16, _mm512_storeu_ps,
+    _mm512_broadcast_i32x4, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtph_ps,
+    _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_loadu_si512, _mm512_mul_ps, _mm512_or_si512, _mm512_set1_epi8,
+    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_slli_epi16,
+    _mm512_srli_epi16, _mm512_storeu_ps,
 };
 
-use crate::format::{Format, Known, TILE, for_format};
+use crate::format::{CODEBOOK, Format, Known, TILE, for_format};
 use crate::quantised_block::QuantisedBlock;
 use crate::row_group::{AHEAD, assert_lengths};
 
@@ -95,7 +96,7 @@ unsafe fn scales<K: Known>(w: *const u8, block: usize) -> ([__m512; 2], __m512) 
     // SAFETY: the caller's.
     unsafe {
         let halves = |at: usize| _mm512_cvtph_ps(_mm256_loadu_si256(w.add(at).cast()));
-        let bytes = |i: usize| _mm_loadu_si128(w.add(Format::FACTORS + (2 * block + i) * TILE).cast());
+        let bytes = |i: usize| _mm_loadu_si128(w.add(K::FORMAT.factor(block, i)).cast());
         let scale = halves(0);
         match K::FORMAT {
             Format::Q4K | Format::Q5K => {
@@ -109,7 +110,11 @@ unsafe fn scales<K: Known>(w: *const u8, block: usize) -> ([__m512; 2], __m512) 
                 ([of(0), of(1)], scale)
             }
             Format::Q4_1 | Format::Q5_1 => ([scale; 2], halves(2 * TILE)),
-            Format::Q8_0 => ([scale; 2], scale),
+            Format::Q8_0 | Format::Iq4Nl => ([scale; 2], scale),
+            Format::Iq4Xs => {
+                let scale = _mm512_mul_ps(scale, _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes(0))));
+                ([scale; 2], scale)
+            }
             Format::Q4_0 | Format::Q5_0 | Format::F32 => {
                 let scale = _mm512_mul_ps(scale, _mm512_set1_ps(unshift::<K>()));
                 ([scale; 2], scale)
@@ -120,7 +125,7 @@ unsafe fn scales<K: Known>(w: *const u8, block: usize) -> ([__m512; 2], __m512) 
 
 /// Bits that weights with an offset are shifted by.
 const fn shift<K: Known>() -> u32 {
-    if K::FORMAT.offset() == 0 { 0 } else { 8 - K::FORMAT.bits() as u32 }
+    if K::FORMAT.offset() == 0 { 0 } else { 8 - K::FORMAT.value_bits() as u32 }
 }
 
 /// What their scale is multiplied with in turn.
@@ -128,7 +133,7 @@ const fn unshift<K: Known>() -> f32 {
     1.0 / (1_u32 << shift::<K>()) as f32
 }
 
-/// The quantised values of the block at `q`, a vector for each group of 4 inputs.
+/// The integers of the block at `q` that are multiplied, a vector for each group of 4 inputs.
 ///
 /// # Safety
 /// There is such a block; the instructions are the caller's promise.
@@ -140,6 +145,11 @@ unsafe fn quants<K: Known>(q: *const u8) -> [__m512i; 8] {
     let low: [__m512i; 4] = std::array::from_fn(group);
     let to = shift::<K>() as i32;
     match K::FORMAT.bits() {
+        4 if K::FORMAT.has_codebook() => {
+            // SAFETY: the codebook is 16 bytes.
+            let codebook = _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(CODEBOOK.as_ptr().cast()) });
+            std::array::from_fn(|g| _mm512_shuffle_epi8(codebook, masked(low[g % 4], if g < 4 { 0 } else { -4 }, 15)))
+        }
         4 => std::array::from_fn(|g| masked(low[g % 4], if g < 4 { to } else { to - 4 }, 15 << to)),
         5 => {
             let high = group(4);

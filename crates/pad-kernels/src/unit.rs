@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use crate::format::{BLOCK_LEN, Format, UNIT_BLOCKS};
+use crate::format::{BLOCK_LEN, CODEBOOK, Format, UNIT_BLOCKS};
 
 /// One block of 32 inputs of one row, or 8 of them, as [`Format`] says what their values are.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -18,9 +18,6 @@ pub struct Unit {
 }
 
 impl Unit {
-    /// The largest weight that 8 bits hold: 127 steps of the largest half-precision scale.
-    pub const LARGEST: f32 = 127.0 * 65504.0;
-
     /// All zeros.
     pub const ZERO: Self =
         Self { scale: f16::ZERO, min: f16::ZERO, factors: [[0; 2]; UNIT_BLOCKS], q: [[0; BLOCK_LEN]; UNIT_BLOCKS] };
@@ -50,6 +47,7 @@ impl Unit {
         match format {
             Format::Q6K => scale * f32::from([first, second][half] as i8),
             Format::Q4K | Format::Q5K => scale * f32::from(first),
+            Format::Iq4Xs => scale * f32::from(first as i8),
             _ => scale,
         }
     }
@@ -66,11 +64,12 @@ impl Unit {
     /// The values in single precision, as many as `out` takes; rounded once, so the same as ggml's.
     pub fn dequantise(&self, format: Format, out: &mut [f32]) {
         let offset = f32::from(format.offset());
+        let value = |q: u8| f32::from(if format.has_codebook() { CODEBOOK[usize::from(q)] } else { q });
         for (b, out) in out.chunks_mut(BLOCK_LEN).enumerate() {
             let (min, scales) = (self.min(format, b), [0, 1].map(|half| self.scale(format, b, half)));
             for (half, out) in out.chunks_mut(BLOCK_LEN / 2).enumerate() {
                 for (q, out) in self.q[b][half * BLOCK_LEN / 2..].iter().zip(out) {
-                    *out = scales[half] * (f32::from(*q) - offset) + min;
+                    *out = scales[half] * (value(*q) - offset) + min;
                 }
             }
         }

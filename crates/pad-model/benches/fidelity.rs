@@ -1,7 +1,8 @@
-//! How far the fast arithmetic (`auto`) is from single precision (`f32`) on a model's own greedy answers.
+//! How far the fast arithmetic (`auto`, or `q4` for weights of 16 and 32 bits) is from single precision (`f32`) on a model's own greedy
+//! answers.
 //!
 //! ```sh
-//! cargo bench -p pad-model --bench fidelity -- MODEL.gguf PROMPTS.json [answer tokens] [prompts]
+//! cargo bench -p pad-model --bench fidelity -- MODEL.gguf PROMPTS.json [answer tokens] [prompts] [auto|q4]
 //! ```
 //!
 //! `PROMPTS.json` is a list of strings, or of objects with a `prompt`. Each prompt is answered greedily in single precision; the
@@ -12,8 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::Device;
-use candle_core::quantized::gguf_file::Content;
-use pad_model::{BLOCK, Dtype, KvCache, LaneChunk, Model, ModelOptions, Pool};
+use pad_model::{BLOCK, Dtype, GgufWeights, KvCache, LaneChunk, Model, ModelOptions, Pool};
 use pad_text::{Chat, Message};
 use serde_json::Value;
 
@@ -71,22 +71,23 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let [path, prompts_path, rest @ ..] = arguments.as_slice() else {
         println!(
-            "usage: cargo bench -p pad-model --bench fidelity -- MODEL.gguf PROMPTS.json [answer tokens] [prompts]"
+            "usage: cargo bench -p pad-model --bench fidelity -- MODEL.gguf PROMPTS.json [answer tokens] [prompts] [auto|q4]"
         );
         return;
     };
     let number = |at: usize, usual: usize| rest.get(at).and_then(|n| n.parse().ok()).unwrap_or(usual);
     let (answer, count) = (number(0, 64), number(1, 200));
     let path = Path::new(path);
-    let chat = Content::read(&mut std::fs::File::open(path).expect("the file")).expect("a GGUF header");
-    let chat = Chat::from_gguf(&chat).expect("a chat template");
+    let weights = GgufWeights::open(path).expect("a GGUF file");
+    let chat = Chat::from_gguf(weights.content()).expect("a chat template");
     let prompts: Vec<Vec<u32>> = prompts(prompts_path, count)
         .iter()
         .map(|prompt| chat.encode(&[Message::new("user", prompt)]).expect("a prompt"))
         .filter(|tokens| tokens.len() <= 512)
         .collect();
     let pool = Arc::new(Pool::new(0));
-    let [exact, fast] = [Dtype::F32, Dtype::Auto].map(|dtype| Side::open(path, dtype, &pool, 512 + answer));
+    let rounded = if rest.get(2).is_some_and(|dtype| dtype == "q4") { Dtype::Q4 } else { Dtype::Auto };
+    let [exact, fast] = [Dtype::F32, rounded].map(|dtype| Side::open(path, dtype, &pool, 512 + answer));
     let (mut positions, mut equal, mut divergence, mut worst) = (0_usize, 0_usize, 0.0, 0.0_f64);
     for group in prompts.chunks(TOGETHER) {
         let mut lanes: Vec<(usize, Vec<u32>)> = group.iter().map(|tokens| (0, tokens.clone())).collect();

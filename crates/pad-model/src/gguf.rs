@@ -1,24 +1,16 @@
 //! Weights from a GGUF file.
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::io::{BufReader, Seek};
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::quantized::{
-    GgmlDType,
-    gguf_file::{Content, TensorInfo},
-};
+use candle_core::quantized::gguf_file::Content;
 use pad_kernels::Encoding;
 
-use crate::error::plain;
+use crate::gguf_directory::GgufDirectory;
 use crate::place::{Place, choose};
 use crate::weights::most_bytes;
-use crate::{
-    LayerPart, Matrix, ModelConfig, ModelError, Part, PartTensor, TensorBytes, TensorFile, Weights, config,
-    gguf_alignment,
-};
+use crate::{LayerPart, Matrix, ModelConfig, ModelError, Part, PartTensor, TensorBytes, TensorFile, Weights, config};
 
 /// A tensor of factors of rotary frequencies has no more: half of the widest head.
 const MOST_FACTORS: usize = 1 << 11;
@@ -36,7 +28,7 @@ pub struct GgufWeights {
 #[derive(Debug)]
 struct Tensors {
     file: Arc<TensorFile>,
-    content: Content,
+    directory: GgufDirectory,
     /// The names of those that were read.
     used: HashSet<String>,
 }
@@ -47,19 +39,9 @@ impl GgufWeights {
     /// # Errors
     /// If it is not a GGUF file, or its architecture is not supported.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
-        let mut reader = BufReader::new(File::open(path).map_err(ModelError::io(path))?);
-        // A header that cannot be walked through is refused by candle, with the reason.
-        if let Ok(Some(alignment)) = gguf_alignment::alignment(&mut reader)
-            && !alignment.is_power_of_two()
-        {
-            let message = format!("general.alignment is {alignment}; a power of two is allowed");
-            return Err(ModelError::config(path, message));
-        }
-        reader.rewind().map_err(ModelError::io(path))?;
-        let content = Content::read(&mut reader)
-            .map_err(|e| ModelError::config(path, format!("not a readable GGUF file: {}", plain(&e))))?;
+        let directory = GgufDirectory::read(path)?;
         let file = Arc::new(TensorFile::open(path)?);
-        let tensors = Tensors { file, content, used: HashSet::new() };
+        let tensors = Tensors { file, directory, used: HashSet::new() };
         Self::of(tensors)
     }
 
@@ -80,15 +62,14 @@ impl GgufWeights {
                 || ModelError::weights(&path, format!("tensor {name}: 1 to {MOST_FACTORS} numbers are expected"));
             factors.remove(name).ok_or_else(missing)
         };
-        let config = config::from_gguf(&path, &tensors.content, factors)?;
-        let architecture = tensors.content.metadata.get("general.architecture").and_then(|v| v.to_string().ok());
-        let interleaved = architecture.is_some_and(|name| config::is_interleaved(name));
+        let config = config::from_gguf(&path, &tensors.directory, factors)?;
+        let interleaved = config::is_interleaved(tensors.architecture());
         Ok(Self { tensors, config, interleaved })
     }
 
     /// The header, for the tokenizer and the chat template.
     pub fn content(&self) -> &Content {
-        &self.tensors.content
+        &self.tensors.directory.content
     }
 
     fn place(&self, part: Part, tensor: PartTensor) -> Result<Place, ModelError> {
@@ -122,8 +103,14 @@ impl GgufWeights {
 }
 
 impl Tensors {
+    /// `general.architecture`; empty where the header does not say.
+    fn architecture(&self) -> &str {
+        let value = self.directory.content.metadata.get("general.architecture");
+        value.and_then(|value| value.to_string().ok()).map_or("", String::as_str)
+    }
+
     fn shape(&self, name: &str) -> Option<&[usize]> {
-        self.content.tensor_infos.get(name).map(|info| info.shape.dims())
+        self.directory.tensors.get(name).map(|tensor| tensor.shape.as_slice())
     }
 
     fn fail(&self, name: &str, message: impl std::fmt::Display) -> ModelError {
@@ -133,37 +120,15 @@ impl Tensors {
     /// `outputs` rows of `inputs` values at a place whose shape was checked.
     fn read(&mut self, place: &Place, outputs: usize, inputs: usize) -> Result<Matrix, ModelError> {
         let name = &place.name;
-        let Some(info) = self.content.tensor_infos.get(name) else { return Err(self.fail(name, "not in the file")) };
-        let Some(encoding) = encoding(info.ggml_dtype) else {
-            return Err(self.fail(name, format!("its type {:?} is not supported", info.ggml_dtype)));
-        };
+        let Some(tensor) = self.directory.tensors.get(name) else { return Err(self.fail(name, "not in the file")) };
+        let encoding = tensor.encoding().map_err(|why| self.fail(name, why))?;
         // Where a row does not fill whole blocks the matrix is refused.
         let skipped = place.first * encoding.row_bytes(inputs).unwrap_or(0);
-        let start = self.content.tensor_data_offset.saturating_add(info.offset).saturating_add(skipped as u64);
+        let start = tensor.start.saturating_add(skipped as u64);
         let matrix = Matrix::new(TensorBytes::new(name, &self.file, start), encoding, outputs, inputs)?;
         self.used.insert(name.clone());
         Ok(matrix)
     }
-}
-
-/// How a tensor of candle's type is kept; none for what is only used for activations.
-fn encoding(dtype: GgmlDType) -> Option<Encoding> {
-    Some(match dtype {
-        GgmlDType::F32 => Encoding::F32,
-        GgmlDType::F16 => Encoding::F16,
-        GgmlDType::BF16 => Encoding::BF16,
-        GgmlDType::Q4_0 => Encoding::Q4_0,
-        GgmlDType::Q4_1 => Encoding::Q4_1,
-        GgmlDType::Q5_0 => Encoding::Q5_0,
-        GgmlDType::Q5_1 => Encoding::Q5_1,
-        GgmlDType::Q8_0 => Encoding::Q8_0,
-        GgmlDType::Q2K => Encoding::Q2K,
-        GgmlDType::Q3K => Encoding::Q3K,
-        GgmlDType::Q4K => Encoding::Q4K,
-        GgmlDType::Q5K => Encoding::Q5K,
-        GgmlDType::Q6K => Encoding::Q6K,
-        GgmlDType::Q8_1 | GgmlDType::Q8K => return None,
-    })
 }
 
 impl Weights for GgufWeights {
@@ -176,17 +141,13 @@ impl Weights for GgufWeights {
     }
 
     fn family(&self) -> &str {
-        self.tensors.content.metadata.get("general.architecture").and_then(|v| v.to_string().ok()).map_or("", |v| v)
+        self.tensors.architecture()
     }
 
     fn format(&self) -> String {
-        let sized = |info: &TensorInfo| {
-            let (dtype, values) = (info.ggml_dtype, info.shape.elem_count());
-            (format!("{dtype:?}"), values / dtype.block_size() * dtype.type_size())
-        };
-        let most = most_bytes(self.tensors.content.tensor_infos.values().map(sized));
-        // Candle writes `Q4K` where the format is `Q4_K`.
-        most.strip_suffix('K').map_or(most.clone(), |stem| format!("{stem}_K"))
+        let name = |number| Encoding::ALL.iter().find(|(_, of, _)| *of == number).map_or("", |(.., name)| name);
+        let tensors = self.tensors.directory.tensors.values();
+        most_bytes(tensors.map(|tensor| (name(tensor.number).to_owned(), tensor.bytes())))
     }
 
     fn has_weight(&self, part: Part) -> bool {
@@ -217,7 +178,7 @@ impl Weights for GgufWeights {
     fn unread(&self) -> Option<String> {
         let layer = |name: &str| name.strip_prefix("blk.")?.split('.').next()?.parse::<usize>().ok();
         let ours = |name: &&String| layer(name).is_some_and(|layer| layer < self.config.layers);
-        let names = self.tensors.content.tensor_infos.keys().filter(ours);
+        let names = self.tensors.directory.tensors.keys().filter(ours);
         names.filter(|name| !self.tensors.used.contains(*name) && !name.contains("rot_embd")).min().cloned()
     }
 }

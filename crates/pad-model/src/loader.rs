@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use candle_core::Tensor;
-use pad_kernels::{Arena, FeedForward, HeadNorm, Linear, PackedWeights, RmsNorm};
+use pad_kernels::{Arena, FeedForward, HeadNorm, Linear, PackedWeights, RmsNorm, Rounding};
 
 use crate::config::{HeadNorms, NormPlacement};
 use crate::layer::{Layer, Mixer};
@@ -17,12 +17,13 @@ pub struct Loader<'a> {
     options: &'a ModelOptions,
     config: &'a ModelConfig,
     arena: Arena,
+    rounding: Rounding,
 }
 
 impl<'a> Loader<'a> {
     /// A loader of `weights`, whose configuration is `config`.
     pub fn new(weights: &'a mut dyn Weights, options: &'a ModelOptions, config: &'a ModelConfig) -> Self {
-        Self { weights, options, config, arena: Arena::default() }
+        Self { weights, options, config, arena: Arena::default(), rounding: Rounding::default() }
     }
 
     /// Whether the checkpoint has the part's weight.
@@ -91,6 +92,16 @@ impl<'a> Loader<'a> {
         self.linear_as(parts, self.options.dtype)
     }
 
+    /// The embeddings or the unembedding.
+    pub fn embeddings(&mut self, part: Part) -> Result<Linear, ModelError> {
+        self.linear_as(&[part], self.options.dtype.of_embeddings())
+    }
+
+    /// What rounding did to all weights that were packed so far.
+    pub fn rounding(&self) -> Rounding {
+        self.rounding
+    }
+
     fn linear_as(&mut self, parts: &[Part], dtype: Dtype) -> Result<Linear, ModelError> {
         let (matrices, bias) = self.read(parts)?;
         if !self.options.device.is_cpu() {
@@ -134,7 +145,9 @@ impl<'a> Loader<'a> {
     }
 
     fn pack(&mut self, parts: &[Matrix], order: Order, dtype: Dtype) -> Result<Arc<PackedWeights>, ModelError> {
-        Ok(Arc::new(pack(&mut self.arena, &self.options.pool, parts, order, dtype)?))
+        let (packed, rounding) = pack(&mut self.arena, &self.options.pool, parts, order, dtype)?;
+        self.rounding += rounding;
+        Ok(Arc::new(packed))
     }
 
     /// Matrices, and their biases one after the other: those of all parts, or of none.

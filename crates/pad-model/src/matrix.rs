@@ -1,6 +1,6 @@
 //! A weight matrix as stored in a checkpoint.
 
-use pad_kernels::{Encoding, Unit};
+use pad_kernels::{Encoding, Format};
 
 use crate::{ModelError, TensorBytes};
 
@@ -84,9 +84,9 @@ impl Matrix {
         Ok(all)
     }
 
-    /// The error about a value that `check_finite` refuses.
-    pub fn refuse(&self, row: usize, column: usize, value: f32) -> ModelError {
-        self.bytes.error(refusal(row * self.inputs + column, value))
+    /// The error about a value that is not finite or larger than `largest`.
+    pub fn refuse(&self, row: usize, column: usize, value: f32, largest: f32) -> ModelError {
+        self.bytes.error(refusal(row * self.inputs + column, value, largest))
     }
 }
 
@@ -95,14 +95,15 @@ impl Matrix {
 /// # Errors
 /// A description of the first such value.
 pub fn check_finite(values: &[f32]) -> Result<(), String> {
-    match values.iter().position(|value| value.is_nan() || value.abs() > Unit::LARGEST) {
+    let largest = Format::F32.largest();
+    match values.iter().position(|value| value.is_nan() || value.abs() > largest) {
         None => Ok(()),
-        Some(at) => Err(refusal(at, values[at])),
+        Some(at) => Err(refusal(at, values[at], largest)),
     }
 }
 
-fn refusal(at: usize, value: f32) -> String {
-    format!("value {at} is {value}; a weight must be finite and at most {:e} in size", Unit::LARGEST)
+fn refusal(at: usize, value: f32, largest: f32) -> String {
+    format!("value {at} is {value}; a weight must be finite and at most {largest:e} in size")
 }
 
 #[cfg(test)]
@@ -135,7 +136,7 @@ pub mod tests {
 
     #[test]
     fn what_is_no_number_is_refused() {
-        for (value, fine) in [(Unit::LARGEST, true), (f32::NAN, false), (f32::INFINITY, false), (1e7, false)] {
+        for (value, fine) in [(Format::F32.largest(), true), (f32::NAN, false), (f32::INFINITY, false), (1e7, false)] {
             let read = matrix(Encoding::F32, 2, 1, &single(&[1.0, value])).unwrap().into_single();
             assert_eq!(read.is_ok(), fine, "{value}");
             if let Err(error) = read {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use pad_kernels::{Input, Linear, Logits, Pool, RmsNorm, Rope, RowWanted};
+use pad_kernels::{Input, Linear, Logits, Pool, RmsNorm, Rope, Rounding, RowWanted};
 
 use crate::config::RopeConfig;
 use crate::embedding::Embedding;
@@ -28,6 +28,7 @@ pub struct Model {
     norm: RmsNorm,
     unembedding: Linear,
     adapters: Vec<Adapter>,
+    rounding: Rounding,
 }
 
 /// Final-norm hidden states `[rows, hidden]` of the rows that were to be read.
@@ -60,10 +61,12 @@ impl Model {
             watch(layers.len());
         }
         let norm = loader.norm(Part::OutputNorm)?;
-        let embeddings = loader.linear(&[Part::Embedding])?;
+        let embeddings = loader.embeddings(Part::Embedding)?;
         let embedding = Embedding::of(&embeddings);
-        let unembedding = if loader.has(Part::Unembedding) { loader.linear(&[Part::Unembedding])? } else { embeddings };
+        let unembedding =
+            if loader.has(Part::Unembedding) { loader.embeddings(Part::Unembedding)? } else { embeddings };
         loader.check_all_read()?;
+        let rounding = loader.rounding();
         let ropes = config.ropes.iter().map(RopeConfig::rope).collect();
         let (device, pool) = (options.device.clone(), Arc::clone(&options.pool));
         Ok(Self {
@@ -77,6 +80,7 @@ impl Model {
             norm,
             unembedding,
             adapters: Vec::new(),
+            rounding,
         })
     }
 
@@ -104,6 +108,11 @@ impl Model {
         &self.pool
     }
 
+    /// What rounding did to its weights when they were loaded.
+    pub fn rounding(&self) -> Rounding {
+        self.rounding
+    }
+
     /// Where it runs.
     pub fn device(&self) -> &Device {
         &self.device
@@ -119,7 +128,7 @@ impl Model {
 
     /// How numbers are kept in its KV cache: half precision where weights are quantised too, else single.
     fn kv_dtype(&self) -> DType {
-        if self.device.is_cpu() && self.dtype == Dtype::Auto { DType::F16 } else { DType::F32 }
+        if self.device.is_cpu() && self.dtype != Dtype::F32 { DType::F16 } else { DType::F32 }
     }
 
     /// Bytes of its KV cache per position, all layers together.

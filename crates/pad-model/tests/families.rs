@@ -125,6 +125,33 @@ fn quantised_within_its_bound_and_the_same_bits_in_chunks() {
     }
 }
 
+/// The root of the mean square of all errors, over that of the logits.
+fn relative_error(model: &Model, golden: &Golden) -> f32 {
+    let (mut errors, mut squares) = (0.0, 0.0);
+    for (prompt, want) in golden.prompts.iter().zip(&golden.logits) {
+        for (got, want) in in_chunks(model, prompt, prompt.len()).iter().zip(want) {
+            errors += got.iter().zip(want).map(|(g, w)| (g - w) * (g - w)).sum::<f32>();
+            squares += want.iter().map(|w| w * w).sum::<f32>();
+        }
+    }
+    (errors / squares).sqrt()
+}
+
+#[test]
+fn four_bits_cost_more_than_eight_and_less_than_the_logits_are() {
+    for name in FAMILIES {
+        let (four, golden) = load(name, Dtype::Q4);
+        let (eight, _) = load(name, Dtype::Auto);
+        let weights = [four.rounding().relative(), eight.rounding().relative()];
+        let logits = [relative_error(&four, &golden), relative_error(&eight, &golden)];
+        assert!((0.02..0.1).contains(&weights[0]) && (0.001..0.01).contains(&weights[1]), "{name}: {weights:?}");
+        // Rows of these models are short and random: nothing averages out, and a row may go to another expert.
+        let most = if four.config().experts.is_some() { 0.8 } else { 0.6 };
+        assert!(logits[1] < 0.15 && logits[1] < logits[0] && logits[0] < most, "{name}: {logits:?}");
+        assert!(four.bytes() < eight.bytes(), "{name}");
+    }
+}
+
 #[test]
 fn a_gguf_file_of_the_same_weights_is_the_same_model() {
     let folder = tempfile::tempdir().unwrap();

@@ -17,38 +17,7 @@ fn options(dtype: Dtype) -> ModelOptions {
 
 /// A model of Llama's kind: hidden 64, 8 heads of 8, vocabulary 64, one layer.
 fn llama() -> GgufFile {
-    let mut file = GgufFile::default();
-    file.set("general.architecture", Value::text("llama"));
-    for (key, value) in [
-        ("attention.head_count", 8),
-        ("embedding_length", 64),
-        ("feed_forward_length", 96),
-        ("block_count", 1),
-        ("context_length", 128),
-    ] {
-        file.set(&format!("llama.{key}"), Value::U32(value));
-    }
-    file.set("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5));
-    let mut tensor = |name: &str, dims: &[u64]| {
-        let len = dims.iter().product::<u64>() as usize;
-        file.tensor(name, dims, (0..len).map(|i| (i % 13) as f32 / 13.0 - 0.5).collect());
-    };
-    tensor("token_embd.weight", &[64, 64]);
-    tensor("output_norm.weight", &[64]);
-    for (name, dims) in [
-        ("attn_norm", &[64][..]),
-        ("attn_q", &[64, 64]),
-        ("attn_k", &[64, 64]),
-        ("attn_v", &[64, 64]),
-        ("attn_output", &[64, 64]),
-        ("ffn_norm", &[64]),
-        ("ffn_gate", &[96, 64]),
-        ("ffn_up", &[96, 64]),
-        ("ffn_down", &[64, 96]),
-    ] {
-        tensor(&format!("blk.0.{name}.weight"), dims);
-    }
-    file
+    gguf_file::llama::llama(64, 96)
 }
 
 /// Why a file is refused, in both forms that weights are kept in.

@@ -18,8 +18,10 @@ pub struct Announcement {
     pub reward: Option<String>,
     /// Names of its dimensions.
     pub dimensions: Vec<String>,
-    /// Positions of the KV cache, for each set of weights.
-    pub positions: u64,
+    /// How long a sequence may be, and why.
+    pub context: String,
+    /// How large the KV cache is.
+    pub cache: String,
 }
 
 impl Announcement {
@@ -41,7 +43,8 @@ impl Announcement {
             Some(kind) => row("preferences", &format!("{} (reward model: {kind})", self.dimensions.join(", "))),
             None => row("preferences", "none: there is no reward model"),
         }
-        row("KV cache", &format!("room for {} tokens, all lanes together", self.positions));
+        row("context", &self.context);
+        row("KV cache", &self.cache);
         row("try", &self.request(&base, settings));
         text
     }
@@ -88,7 +91,8 @@ mod tests {
             computing: "4 threads, dtype auto".to_owned(),
             reward: (!dimensions.is_empty()).then(|| "heads".to_owned()),
             dimensions: dimensions.iter().map(|name| (*name).to_owned()).collect(),
-            positions: 4096,
+            context: "8 tokens, the model's limit".to_owned(),
+            cache: "1 MiB".to_owned(),
         }
     }
 
@@ -104,12 +108,13 @@ mod tests {
             "  in a browser  http://127.0.0.1:8080/",
             "  base model    llama, Q4_1, 4 threads, dtype auto",
             "  preferences   humor, concise (reward model: heads)",
-            "  KV cache      room for 4096 tokens, all lanes together",
+            "  context       8 tokens, the model's limit",
+            "  KV cache      1 MiB",
         ];
-        assert_eq!(lines[1..5], expected, "{text}");
-        assert!(lines.len() == 6 && lines[5].ends_with(r#""preference": {"concise": 1}}'"#), "{text}");
+        assert_eq!(lines[1..6], expected, "{text}");
+        assert!(lines.len() == 7 && lines[6].ends_with(r#""preference": {"concise": 1}}'"#), "{text}");
         assert!(!text.contains("Bearer"), "{text}");
-        let json = lines[5].split("-d '").nth(1).and_then(|rest| rest.strip_suffix('\'')).unwrap();
+        let json = lines[6].split("-d '").nth(1).and_then(|rest| rest.strip_suffix('\'')).unwrap();
         assert!(serde_json::from_str::<serde_json::Value>(json).is_ok(), "{json}");
     }
 

@@ -10,7 +10,7 @@ use crate::settings::Settings;
 pub fn fingerprint(settings: &Settings) -> String {
     let mut hasher = DefaultHasher::new();
     let model = &settings.model;
-    (&model.source, &model.sha256, model.dtype.name(), &model.device).hash(&mut hasher);
+    (&model.source, &model.sha256, model.dtype.name(), model.quantise.name(), &model.device).hash(&mut hasher);
     format!("{:?}", settings.reward).hash(&mut hasher);
     format!("pad-{}-{:016x}", env!("CARGO_PKG_VERSION"), hasher.finish())
 }
@@ -48,7 +48,12 @@ mod tests {
     fn it_follows_what_decides_the_tokens_and_nothing_else() {
         let plain = of("PAD_PORT", "1");
         assert_eq!(plain, of("PAD_LOG", "debug"));
-        for (variable, value) in [("PAD_MODEL", "./m.gguf"), ("PAD_MODEL__DTYPE", "f32"), ("PAD_REWARD__BETA", "2")] {
+        for (variable, value) in [
+            ("PAD_MODEL", "./m.gguf"),
+            ("PAD_MODEL__DTYPE", "f32"),
+            ("PAD_MODEL__QUANTISE", "q4"),
+            ("PAD_REWARD__BETA", "2"),
+        ] {
             assert_ne!(plain, of(variable, value), "{variable}");
         }
     }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::config_file::ConfigFile;
-use crate::settings::{Dtype, Layer};
+use crate::settings::{Dtype, Layer, Quantise};
 
 /// Settings on the command line. All others can be set in a file or in the environment.
 #[derive(Clone, Debug, Default, Args)]
@@ -29,6 +29,9 @@ pub struct Flags {
     /// Arithmetic: auto (the fastest) or f32 (the reference)
     #[arg(long)]
     dtype: Option<Dtype>,
+    /// What weights of 16 and 32 bits become: q4 or q8; auto for q8, or nothing with --dtype f32
+    #[arg(long, value_name = "auto|q4|q8")]
+    quantise: Option<Quantise>,
     /// cpu, or cuda:N
     #[arg(long)]
     device: Option<String>,
@@ -75,6 +78,7 @@ impl Flags {
         layer.set_some("model.source", "the flag --model", self.model.clone());
         layer.set_some("model.name", "the flag --model-name", self.model_name.clone());
         layer.set_some("model.dtype", "the flag --dtype", self.dtype.map(Dtype::name));
+        layer.set_some("model.quantise", "the flag --quantise", self.quantise.map(Quantise::name));
         layer.set_some("model.device", "the flag --device", self.device.clone());
         layer.set_some("model.threads", "the flag --threads", self.threads);
         layer.set_some("model.context", "the flag --context", self.context);

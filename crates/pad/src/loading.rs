@@ -13,7 +13,7 @@ use pad_text::Chat;
 
 use crate::cores;
 use crate::loading_bar::LoadingBar;
-use crate::settings::{Dtype, ModelSettings};
+use crate::settings::{Dtype, ModelSettings, Quantise};
 
 /// A base model: what computes and what talks.
 #[derive(Debug)]
@@ -46,9 +46,10 @@ pub fn options(settings: &ModelSettings) -> anyhow::Result<ModelOptions> {
         }
         None => Device::Cpu,
     };
-    let dtype = match settings.dtype {
-        Dtype::Auto => pad_model::Dtype::Auto,
-        Dtype::F32 => pad_model::Dtype::F32,
+    let dtype = match (settings.dtype, settings.quantise) {
+        (Dtype::Auto, Quantise::Q4) => pad_model::Dtype::Q4,
+        (Dtype::Auto, Quantise::Auto | Quantise::Q8) => pad_model::Dtype::Auto,
+        (Dtype::F32, _) => pad_model::Dtype::F32,
     };
     Ok(ModelOptions { dtype, device, pool: Arc::new(Pool::new(threads(settings))) })
 }
@@ -63,8 +64,8 @@ impl BaseModel {
     ///
     /// # Errors
     ///
-    /// What the files lack, or what in them is not supported.
-    pub fn load(files: &ModelFiles, options: &ModelOptions) -> anyhow::Result<Self> {
+    /// What the files lack, or what in them is not supported; and if there is nothing that `quantise` asks to quantise.
+    pub fn load(files: &ModelFiles, options: &ModelOptions, quantise: Quantise) -> anyhow::Result<Self> {
         let started = Instant::now();
         let (mut weights, chat): (Box<dyn Weights>, Chat) = match files {
             ModelFiles::Gguf(path) => {
@@ -80,6 +81,7 @@ impl BaseModel {
         let path = path(files).to_owned();
         check_embeddings(chat.tokenizer(), weights.config(), &path)?;
         let (family, format) = (weights.family().to_owned(), weights.format());
+        check_quantise(quantise, &format, &path)?;
         let model = load("base model", weights.as_mut(), options, started)?;
         let loaded = Self { model, chat, family, format, path, sha256: OnceLock::new() };
         report("base model", &loaded.path, &loaded.model, started);
@@ -109,6 +111,22 @@ impl BaseModel {
         );
         Ok(())
     }
+}
+
+/// Refuses to quantise what is quantised already.
+///
+/// # Errors
+///
+/// What was asked for, and what the file has.
+fn check_quantise(quantise: Quantise, format: &str, path: &Path) -> anyhow::Result<()> {
+    ensure!(
+        quantise == Quantise::Auto || ["F32", "F16", "BF16"].contains(&format),
+        "model.quantise is `{}`, which quantises weights of 16 or 32 bits, but most of those in {} are {format} already: leave it out, \
+         or give a file in F16, BF16 or F32",
+        quantise.name(),
+        path.display()
+    );
+    Ok(())
 }
 
 /// The checksum by which reward models know a base model: of its file or, of a folder, of `model.safetensors`, else of the first shard
@@ -179,6 +197,14 @@ pub fn report(what: &str, path: &Path, model: &Model, started: Instant) {
         seconds = started.elapsed().as_secs_f32(),
         "{what} loaded"
     );
+    let rounding = model.rounding();
+    if rounding.weights > 0 {
+        tracing::info!(
+            weights = rounding.weights,
+            relative_rms_error = (rounding.relative() * 1e5).round() / 1e5,
+            "weights of the {what} were rounded when they were loaded (model.quantise)"
+        );
+    }
 }
 
 /// Refuses a reward model whose token ids mean something else than the base model's: lanes share every chosen token.

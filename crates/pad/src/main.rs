@@ -3,6 +3,7 @@
 mod announcement;
 mod api_keys;
 mod bench;
+mod capacity;
 mod chat;
 mod cli;
 mod config_file;
@@ -18,6 +19,7 @@ mod loading_bar;
 mod local_server;
 mod logging;
 mod manual;
+mod memory;
 mod models;
 mod open_files;
 mod openapi;

@@ -16,14 +16,15 @@ use tokio::net::{TcpSocket, lookup_host};
 use tokio::sync::oneshot;
 
 use crate::announcement::Announcement;
+use crate::capacity::{Capacity, Demand};
 use crate::fingerprint::fingerprint;
 use crate::loading::{self, BaseModel};
 use crate::reward::RewardSource;
 use crate::reward_weights::RewardWeights;
-use crate::settings::{Environment, ModelSettings, RewardSettings, ServerSettings, Settings, TlsSettings};
+use crate::settings::{Environment, ModelSettings, Quantise, RewardSettings, ServerSettings, Settings, TlsSettings};
 use crate::signals::Signals;
 use crate::traces::Traces;
-use crate::{api_keys, home, logging, open_files, pull, store};
+use crate::{api_keys, home, logging, memory, open_files, pull, store};
 
 /// The server ended before all requests were answered.
 #[derive(Debug, thiserror::Error)]
@@ -64,8 +65,8 @@ async fn serve(settings: &Settings, environment: &Environment, spans: Option<Spa
     let socket = bind(&settings.server).await?;
     let hosts = settings.server.hosts(socket.local_addr()?.ip(), !keys.open());
     let store = store::open(settings, environment).await?;
-    let mut state = tokio::select! {
-        state = assemble(settings.clone(), environment.clone(), keys) => state?,
+    let (mut state, capacity) = tokio::select! {
+        assembled = assemble(settings.clone(), environment.clone(), keys) => assembled?,
         signal = signals.next() => {
             tracing::info!(signal, "stopped before the model was loaded");
             return Ok(());
@@ -76,7 +77,7 @@ async fn serve(settings: &Settings, environment: &Environment, spans: Option<Spa
     state.store.clone_from(&store);
     state.limits.connections = connections;
     let listener = socket.listen(1024)?;
-    print!("{}", announcement(&state, &settings.model).text(listener.local_addr()?, &settings.server));
+    print!("{}", announcement(&state, &capacity, &settings.model).text(listener.local_addr()?, &settings.server));
     let (stop, stopped) = oneshot::channel();
     let engine = state.engine.clone();
     let worker = state.engine.clone();
@@ -100,19 +101,23 @@ async fn serve(settings: &Settings, environment: &Environment, spans: Option<Spa
 }
 
 /// What is said of the server once it runs.
-fn announcement(state: &AppState, settings: &ModelSettings) -> Announcement {
+fn announcement(state: &AppState, capacity: &Capacity, settings: &ModelSettings) -> Announcement {
     let reward = state.reward.as_ref();
     let dimensions = reward.map_or(&[][..], |reward| reward.model.dimensions());
-    let sets = 1 + reward.map_or(0, |reward| reward.weights.len()) as u64;
     let (device, threads, dtype) = (&settings.device, loading::threads(settings), settings.dtype.name());
+    let quantise = match settings.quantise {
+        Quantise::Auto => String::new(),
+        set => format!(", quantise {}", set.name()),
+    };
     let threads = if settings.cuda().is_some() { String::new() } else { format!(", threads {threads}") };
     Announcement {
         model: state.model.id.clone(),
         weights: format!("{}, {}", state.model.family, state.model.format),
-        computing: format!("device {device}{threads}, dtype {dtype}"),
+        computing: format!("device {device}{threads}, dtype {dtype}{quantise}"),
         reward: reward.map(|reward| reward.model.manifest().kind.name().to_owned()),
         dimensions: dimensions.iter().map(|dimension| dimension.name.clone()).collect(),
-        positions: state.engine.status().kv_blocks_total * BLOCK as u64 / sets,
+        context: capacity.context_in_words(),
+        cache: capacity.cache_in_words(),
     }
 }
 
@@ -144,22 +149,27 @@ fn tls(settings: &TlsSettings) -> anyhow::Result<Option<Tls>> {
 }
 
 /// Loads the models and starts the engine, on a thread that may block.
-async fn assemble(settings: Settings, environment: Environment, keys: ApiKeys) -> anyhow::Result<AppState> {
+async fn assemble(settings: Settings, environment: Environment, keys: ApiKeys) -> anyhow::Result<(AppState, Capacity)> {
     tokio::task::spawn_blocking(move || app_state(&settings, &environment, keys)).await?
 }
 
-/// Loads the models and starts the engine: all that the server's app needs. Nothing is stored.
+/// Loads the models and starts the engine: all that the server's app needs, and how much fits. Nothing is stored.
 ///
 /// # Errors
 ///
 /// When a model cannot be loaded, or the cache has no room.
-pub fn app_state(settings: &Settings, environment: &Environment, keys: ApiKeys) -> anyhow::Result<AppState> {
+pub fn app_state(
+    settings: &Settings,
+    environment: &Environment,
+    keys: ApiKeys,
+) -> anyhow::Result<(AppState, Capacity)> {
     let mut reward = RewardSource::resolve(&settings.reward)?;
     let options = loading::options(&settings.model)?;
     let failed = |source: &Source, error: &HubError| {
         tracing::warn!(%source, %error, "this source does not give the model; the next one is tried");
     };
-    let mut base = BaseModel::load(&pull::base_model(settings, environment, failed)?, &options)?;
+    let files = pull::base_model(settings, environment, failed)?;
+    let mut base = BaseModel::load(&files, &options, settings.model.quantise)?;
     if matches!(settings.reward, RewardSettings::Auto(_))
         && let Some(shipped) = RewardSource::shipped(&base, &home::home(settings, environment)?)?
     {
@@ -172,7 +182,7 @@ pub fn app_state(settings: &Settings, environment: &Environment, keys: ApiKeys) 
     };
     let BaseModel { model, chat, family, format, .. } = base;
     let reward = reward.map(|reward| served_reward(reward.into_model(), &weights));
-    let engine = start_engine(settings, model, weights)?;
+    let (engine, capacity) = start_engine(settings, model, reward.is_some(), weights)?;
     let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
     let state = AppState {
         model: ModelCard {
@@ -219,7 +229,7 @@ pub fn app_state(settings: &Settings, environment: &Environment, keys: ApiKeys) 
         lifecycle: Lifecycle::default(),
     };
     state.check_preferences().map_err(anyhow::Error::msg)?;
-    Ok(state)
+    Ok((state, capacity))
 }
 
 /// The names that stand for the model with a preference of their own.
@@ -252,24 +262,40 @@ fn check_memory(blocks: usize, bytes_per_block: usize) -> anyhow::Result<()> {
 }
 
 /// Gives each set of weights its KV cache and starts the worker.
-fn start_engine(settings: &Settings, base: pad_model::Model, reward: RewardWeights) -> anyhow::Result<Engine> {
+fn start_engine(
+    settings: &Settings,
+    base: pad_model::Model,
+    steered: bool,
+    reward: RewardWeights,
+) -> anyhow::Result<(Engine, Capacity)> {
+    // Reward lanes run through the base model's weights where the reward model brings adapters, or nothing.
+    let beside = match (steered, reward.models.is_empty(), reward.adapters.len()) {
+        (true, true, 0) => usize::from(reward.heads.is_empty()),
+        (true, true, adapters) => adapters,
+        _ => 0,
+    };
     // Value heads are of the model that the reward model brings, if it brings one.
     let (of_base, of_own) =
         if reward.models.is_empty() { (reward.heads, Vec::new()) } else { (Vec::new(), reward.heads) };
     let own = reward.models.into_iter().zip(std::iter::once(of_own).chain(std::iter::repeat_with(Vec::new)));
     let models: Vec<_> = std::iter::once((base, of_base)).chain(own).collect();
-    let bytes = models.iter().map(|(model, _)| model.kv_bytes_per_position()).sum();
-    let blocks = settings.engine.positions(bytes) / BLOCK;
-    ensure!(blocks > 0, "engine.kv_memory is too small: one block of {BLOCK} positions takes {} bytes", bytes * BLOCK);
-    check_memory(blocks, bytes * BLOCK)?;
-    tracing::info!(positions = blocks * BLOCK, mib = (blocks * BLOCK * bytes) >> 20, "KV cache");
+    let demand = Demand {
+        bytes_per_position: models.iter().map(|(model, _)| model.kv_bytes_per_position()).sum(),
+        longest: models.iter().map(|(model, _)| model.config().context).min().unwrap_or(0),
+        lanes: 1 + beside,
+    };
+    // How much memory a device has is not known here.
+    let available = if settings.model.cuda().is_some() { None } else { memory::available() };
+    let capacity = Capacity::of(&settings.engine, settings.model.context, demand, available)?;
+    check_memory(capacity.blocks, demand.bytes_per_position * BLOCK)?;
+    tracing::info!("context: {}; KV cache: {}", capacity.context_in_words(), capacity.cache_in_words());
     let weights: Result<Vec<_>, _> =
-        models.into_iter().map(|(model, heads)| LoadedWeights::new(model, heads, blocks)).collect();
+        models.into_iter().map(|(model, heads)| LoadedWeights::new(model, heads, capacity.blocks)).collect();
     let config = EngineConfig {
         max_sequences: settings.engine.max_sequences,
         queue: settings.engine.queue,
         step_rows: settings.engine.token_budget,
-        context: settings.model.context,
+        context: capacity.context,
     };
-    Ok(Engine::start(LockstepRunner::new(weights?)?, config)?)
+    Ok((Engine::start(LockstepRunner::new(weights?)?, config)?, capacity))
 }

@@ -6,7 +6,7 @@ mod k_blocks;
 
 use half::{bf16, f16};
 
-use crate::format::{BLOCK_LEN, Format, UNIT_BLOCKS};
+use crate::format::{BLOCK_LEN, Format};
 use crate::unit::Unit;
 
 /// The kinds of values in GGUF and safetensors files.
@@ -94,11 +94,8 @@ impl Encoding {
         (values.is_multiple_of(len)).then(|| values / len * bytes)
     }
 
-    /// The quantised format that keeps these values with the least loss: without any, but for
-    ///
-    /// * `F32`, `F16`, `BF16` and `Q2K`, which are rounded to 8 bits: by at most max |w| / 254 of their block, and 2^-11 of that for
-    ///   the scale's own rounding;
-    /// * `Iq4Xs`, whose scales are rounded to half precision: by at most 2^-11 of a value.
+    /// The quantised format that keeps these values with the least loss: without any, but for `F32`, `F16`, `BF16` and `Q2K`, which are
+    /// rounded to 8 bits, by at most max |w| / 254 of their block, and 2^-11 of that for the scale's own rounding.
     pub const fn format(self) -> Format {
         match self {
             Self::Q4_0 => Format::Q4_0,
@@ -108,7 +105,9 @@ impl Encoding {
             Self::Q4K => Format::Q4K,
             Self::Q5K => Format::Q5K,
             Self::Q3K | Self::Q6K => Format::Q6K,
-            Self::Q8_0 | Self::Iq4Nl | Self::Iq4Xs | Self::Q2K | Self::F32 | Self::F16 | Self::BF16 => Format::Q8_0,
+            Self::Iq4Nl => Format::Iq4Nl,
+            Self::Iq4Xs => Format::Iq4Xs,
+            Self::Q8_0 | Self::Q2K | Self::F32 | Self::F16 | Self::BF16 => Format::Q8_0,
         }
     }
 
@@ -130,7 +129,7 @@ impl Encoding {
             Self::Q5K => k_blocks::five_bits(block(unit)),
             Self::Q6K => k_blocks::six_bits(block(unit)),
             Self::Iq4Nl => codebooks::plain(block(unit)),
-            Self::Iq4Xs => codebooks::staged(block(unit / UNIT_BLOCKS), unit % UNIT_BLOCKS),
+            Self::Iq4Xs => codebooks::staged(block(unit)),
             Self::F32 | Self::F16 | Self::BF16 | Self::Q2K => unreachable!("{self:?} is read as single precision"),
         }
     }
@@ -156,10 +155,6 @@ impl Encoding {
             Self::Q2K => {
                 let (len, bytes) = self.block();
                 out.chunks_exact_mut(len).zip(row.chunks_exact(bytes)).for_each(|(v, b)| k_blocks::two_bits(b, v));
-            }
-            Self::Iq4Xs => {
-                let (len, bytes) = self.block();
-                out.chunks_exact_mut(len).zip(row.chunks_exact(bytes)).for_each(|(v, b)| codebooks::values(b, v));
             }
             _ => {
                 let format = self.format();

@@ -3,13 +3,13 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use candle_core::quantized::gguf_file::Content;
 use pad_kernels::{AttentionRule, Gate, RopeScaling};
 
 use super::gguf_header::Header;
 use super::rope::{longrope_amplitude, yarn_amplitude};
 use super::{Experts, HeadNorms, ModelConfig, NormPlacement, RopeConfig};
 use crate::ModelError;
+use crate::gguf_directory::GgufDirectory;
 
 /// The families that are read, by `general.architecture`.
 const FAMILIES: [&str; 10] =
@@ -32,10 +32,10 @@ pub fn is_interleaved(architecture: &str) -> bool {
 /// If a figure is missing or the architecture is not supported.
 pub fn from_gguf(
     path: &Path,
-    content: &Content,
+    directory: &GgufDirectory,
     factors: impl FnMut(&str) -> Result<Vec<f32>, ModelError>,
 ) -> Result<ModelConfig, ModelError> {
-    let header = Header::new(path, content)?;
+    let header = Header::new(path, directory)?;
     if !FAMILIES.contains(&header.architecture()) {
         let (name, known) = (header.architecture(), FAMILIES.join(", "));
         return header.refuse(format!("architecture {name:?} is not supported; supported are {known}"));

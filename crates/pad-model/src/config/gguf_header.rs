@@ -2,28 +2,29 @@
 
 use std::path::Path;
 
-use candle_core::quantized::gguf_file::{Content, Value};
+use candle_core::quantized::gguf_file::Value;
 
 use crate::ModelError;
+use crate::gguf_directory::GgufDirectory;
 
 /// The keys of one architecture.
 pub struct Header<'a> {
     path: &'a Path,
-    content: &'a Content,
+    directory: &'a GgufDirectory,
     architecture: &'a str,
 }
 
 impl<'a> Header<'a> {
-    /// The header of `content`.
+    /// The header of a file.
     ///
     /// # Errors
     /// If it names no architecture.
-    pub fn new(path: &'a Path, content: &'a Content) -> Result<Self, ModelError> {
+    pub fn new(path: &'a Path, directory: &'a GgufDirectory) -> Result<Self, ModelError> {
         let key = "general.architecture";
-        let architecture = content.metadata.get(key).and_then(|value| value.to_string().ok());
+        let architecture = directory.content.metadata.get(key).and_then(|value| value.to_string().ok());
         let architecture =
             architecture.ok_or_else(|| ModelError::config(path, format!("{key} is missing or not a string")))?;
-        Ok(Self { path, content, architecture })
+        Ok(Self { path, directory, architecture })
     }
 
     /// What kind of model it is.
@@ -38,7 +39,7 @@ impl<'a> Header<'a> {
 
     /// A tensor's dimensions, outermost first.
     pub fn dims(&self, tensor: &str) -> Option<&'a [usize]> {
-        self.content.tensor_infos.get(tensor).map(|info| info.shape.dims())
+        self.directory.tensors.get(tensor).map(|tensor| tensor.shape.as_slice())
     }
 
     /// Whether the architecture's key is there.
@@ -47,7 +48,7 @@ impl<'a> Header<'a> {
     }
 
     fn get(&self, name: &str) -> Option<&'a Value> {
-        self.content.metadata.get(&format!("{}.{name}", self.architecture))
+        self.directory.content.metadata.get(&format!("{}.{name}", self.architecture))
     }
 
     /// A value that `read` understands, or none where the key is not there.

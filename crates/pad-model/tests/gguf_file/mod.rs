@@ -1,7 +1,9 @@
-//! GGUF files made here: any header, true or false, and tensors in single precision.
+//! GGUF files made here: any header, true or false, and tensors in single precision or as bytes of any type.
 
 pub mod convert;
+pub mod llama;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// A value of a header.
@@ -77,6 +79,8 @@ pub struct GgufFile {
     pub metadata: Vec<(String, Value)>,
     /// Name, dimensions outermost first, values.
     pub tensors: Vec<(String, Vec<u64>, Vec<f32>)>,
+    /// Of some of them, ggml's number of another type, and the bytes in place of the values.
+    pub encoded: HashMap<String, (u32, Vec<u8>)>,
 }
 
 impl GgufFile {
@@ -101,19 +105,21 @@ impl GgufFile {
             text(&mut out, key);
             value.write(&mut out);
         }
-        let mut offset = 0;
+        let single = |values: &[f32]| (0, values.iter().flat_map(|v| v.to_le_bytes()).collect());
+        let stored = |name: &String, values: &[f32]| self.encoded.get(name).cloned().unwrap_or_else(|| single(values));
+        let mut body: Vec<u8> = Vec::new();
         for (name, dims, values) in &self.tensors {
+            body.resize(body.len().next_multiple_of(32), 0);
+            let (number, bytes) = stored(name, values);
             text(&mut out, name);
             out.extend((dims.len() as u32).to_le_bytes());
             out.extend(dims.iter().rev().flat_map(|dim| dim.to_le_bytes()));
-            out.extend(0_u32.to_le_bytes());
-            out.extend((offset as u64).to_le_bytes());
-            offset += (values.len() * 4).next_multiple_of(32);
+            out.extend(number.to_le_bytes());
+            out.extend((body.len() as u64).to_le_bytes());
+            body.extend(bytes);
         }
-        for (_, _, values) in &self.tensors {
-            out.resize(out.len().next_multiple_of(32), 0);
-            out.extend(values.iter().flat_map(|v| v.to_le_bytes()));
-        }
+        out.resize(out.len().next_multiple_of(32), 0);
+        out.extend(body);
         out
     }
 

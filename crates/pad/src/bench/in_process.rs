@@ -60,7 +60,8 @@ impl InProcess<'_> {
         let file = self.flags.file.path(&environment);
         let settings = Settings::load(file.as_deref(), &environment, self.flags.layer())?;
         let options = loading::options(&settings.model)?;
-        let mut base = BaseModel::load(&pull::base_model(&settings, &environment, pull::on_terminal)?, &options)?;
+        let files = pull::base_model(&settings, &environment, pull::on_terminal)?;
+        let mut base = BaseModel::load(&files, &options, settings.model.quantise)?;
         let (steering, heads, candidates) = steering(&settings, &environment, &mut base, &options)?;
 
         let form = if self.form { Some(pad_bench::people(&base.chat)?) } else { None };

@@ -4,7 +4,7 @@ use std::net::{TcpListener, ToSocketAddrs};
 
 use super::Finding;
 use crate::settings::Settings;
-use crate::{cores, open_files};
+use crate::{cores, memory, open_files};
 
 /// Whether threads get the time that they are made for.
 pub fn processor_time(settings: &Settings) -> Finding {
@@ -30,22 +30,26 @@ fn cores_allowed(text: &str) -> Option<f64> {
     Some(quota.parse::<f64>().ok()? / period.parse::<f64>().ok()?)
 }
 
-/// Whether the KV cache fits the free memory, and how much is left for weights.
+/// Whether the KV cache fits the available memory, and how much is left for weights.
 pub fn memory(settings: &Settings) -> Finding {
     const SUBJECT: &str = "memory";
-    let free = std::fs::read_to_string("/proc/meminfo").ok().as_deref().and_then(available);
-    let limit = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-        .iter()
-        .find_map(|file| std::fs::read_to_string(file).ok()?.trim().parse::<u64>().ok());
-    let Some(room) = free.into_iter().chain(limit).min() else {
+    let Some(room) = memory::available() else {
         return Finding::good(SUBJECT, "this system does not tell");
     };
     let cache = settings.engine.kv_memory.0;
     let (room_mib, cache_mib) = (room >> 20, cache >> 20);
+    if cache == 0 {
+        return Finding::good(
+            SUBJECT,
+            format!("{room_mib} MiB are free; the KV cache may take half of what the weights leave"),
+        );
+    }
     if cache > room {
         return Finding::bad(
             SUBJECT,
-            format!("{room_mib} MiB are free, but engine.kv_memory is {cache_mib} MiB: reduce it, or free memory"),
+            format!(
+                "{room_mib} MiB are free, but engine.kv_memory is {cache_mib} MiB: reduce it, leave it out, or free memory"
+            ),
         );
     }
     Finding::good(
@@ -55,12 +59,6 @@ pub fn memory(settings: &Settings) -> Finding {
             room_mib - cache_mib
         ),
     )
-}
-
-/// `MemAvailable` in bytes.
-fn available(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find(|line| line.starts_with("MemAvailable:"))?;
-    line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib << 10)
 }
 
 /// How many connections the limit of open files has room for.
@@ -106,7 +104,6 @@ mod tests {
     fn files_of_the_kernel_are_read() {
         assert_eq!(cores_allowed("150000 100000\n"), Some(1.5));
         assert_eq!(cores_allowed("max 100000"), None);
-        assert_eq!(available("MemTotal: 9 kB\nMemAvailable:   2048 kB\n"), Some(2 << 20));
     }
 
     #[test]
@@ -115,7 +112,7 @@ mod tests {
         let port = taken.local_addr().unwrap().port().to_string();
         let finding = super::port(&settings(&[("PAD_HOST", "127.0.0.1"), ("PAD_PORT", &port)]));
         assert!(finding.to_string().starts_with("BAD") && finding.text.contains(&port), "{finding}");
-        let finding = memory(&settings(&[("PAD_ENGINE__KV_MEMORY", "65536 GiB")]));
+        let finding = super::memory(&settings(&[("PAD_ENGINE__KV_MEMORY", "65536 GiB")]));
         assert!(finding.to_string().starts_with("BAD") && finding.text.contains("engine.kv_memory"), "{finding}");
     }
 }

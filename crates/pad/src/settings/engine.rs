@@ -11,7 +11,7 @@ use super::size::ByteSize;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineSettings {
-    /// Memory of the KV cache.
+    /// Memory of the KV cache; 0: what the model needs and the memory allows.
     pub kv_memory: ByteSize,
     /// Positions of the KV cache; 0: as many as `kv_memory` holds.
     pub kv_positions: usize,
@@ -26,15 +26,19 @@ pub struct EngineSettings {
 }
 
 impl EngineSettings {
-    /// Positions of the KV cache when one position takes `bytes` in the model's number format.
-    pub fn positions(&self, bytes: usize) -> usize {
-        if self.kv_positions > 0 { self.kv_positions } else { self.kv_memory.0 as usize / bytes.max(1) }
+    /// Positions of the KV cache when one position takes `bytes` in the model's number format; none if the settings do not say.
+    pub fn positions(&self, bytes: usize) -> Option<usize> {
+        match (self.kv_positions, self.kv_memory.0) {
+            (0, 0) => None,
+            (0, memory) => Some(memory as usize / bytes.max(1)),
+            (positions, _) => Some(positions),
+        }
     }
 
     pub(super) fn check(&self) -> Result<(), Bad> {
         let Self { kv_memory, kv_positions, token_budget, max_sequences, queue, shared_prefix_cache: _ } = *self;
         Bad::unless(
-            KV_MEMORY.contains(&kv_memory.0) || kv_positions > 0,
+            kv_memory.0 == 0 || KV_MEMORY.contains(&kv_memory.0) || kv_positions > 0,
             "engine.kv_memory",
             kv_memory.0,
             KV_MEMORY_TEXT,
@@ -49,7 +53,7 @@ impl EngineSettings {
 
 /// Bytes of the KV cache, where its positions are not set.
 const KV_MEMORY: RangeInclusive<u64> = 1 << 20..=64 << 40;
-const KV_MEMORY_TEXT: &str = "1 MiB to 65536 GiB, unless kv_positions is set";
+const KV_MEMORY_TEXT: &str = "0, or 1 MiB to 65536 GiB, unless kv_positions is set";
 /// From one block on.
 const KV_POSITIONS: RangeInclusive<usize> = 16..=1 << 30;
 const TOKEN_BUDGET: RangeInclusive<usize> = 1..=1 << 20;
@@ -71,9 +75,11 @@ mod tests {
             queue: 1,
             shared_prefix_cache: false,
         };
-        assert_eq!(settings.positions(1000), 1048);
+        assert_eq!(settings.positions(1000), Some(1048));
         settings.kv_positions = 7;
-        assert_eq!(settings.positions(1000), 7);
+        assert_eq!(settings.positions(1000), Some(7));
+        (settings.kv_positions, settings.kv_memory) = (0, ByteSize(0));
+        assert_eq!(settings.positions(1000), None);
     }
 
     type Set = fn(&mut EngineSettings, usize);
@@ -90,7 +96,7 @@ mod tests {
         };
         assert_eq!(good.check(), Ok(()));
         let numbers: [(&str, Set, &[usize], &[usize]); 5] = [
-            ("kv_memory", |s, n| s.kv_memory = ByteSize(n as u64), &[0, 1 << 19, usize::MAX], &[1 << 20, 64 << 40]),
+            ("kv_memory", |s, n| s.kv_memory = ByteSize(n as u64), &[1, 1 << 19, usize::MAX], &[0, 1 << 20, 64 << 40]),
             ("kv_positions", |s, n| s.kv_positions = n, &[1, 15, (1 << 30) + 1, usize::MAX], &[0, 16, 1 << 30]),
             ("token_budget", |s, n| s.token_budget = n, &[0, (1 << 20) + 1, usize::MAX], &[1, 1 << 20]),
             ("max_sequences", |s, n| s.max_sequences = n, &[0, (1 << 16) + 1, usize::MAX], &[1, 1 << 16]),

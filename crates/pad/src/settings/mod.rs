@@ -35,7 +35,7 @@ pub use error::SettingsError;
 pub use grammar::GrammarSettings;
 pub use layer::Layer;
 pub use log::{LogFormat, LogSettings};
-pub use model::{Dtype, ModelSettings};
+pub use model::{Dtype, ModelSettings, Quantise};
 pub use reward::RewardSettings;
 pub use server::ServerSettings;
 pub use store::{ProfileSettings, StoreSettings};

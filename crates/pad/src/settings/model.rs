@@ -22,6 +22,8 @@ pub struct ModelSettings {
     pub presets: BTreeMap<String, serde_json::Value>,
     /// Arithmetic.
     pub dtype: Dtype,
+    /// What weights of 16 and 32 bits become.
+    pub quantise: Quantise,
     /// `cpu` or `cuda:N`.
     pub device: String,
     /// CPU threads; 0: one for each physical core.
@@ -48,6 +50,29 @@ impl Dtype {
         match self {
             Self::Auto => "auto",
             Self::F32 => "f32",
+        }
+    }
+}
+
+/// What weights become that a file keeps in 16 or 32 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Quantise {
+    /// 8 bits, or what they are where `dtype` is `f32`.
+    Auto,
+    /// 4 bits, a scale and a minimum for 32 of them; embeddings 8 bits.
+    Q4,
+    /// 8 bits, a scale for 32 of them.
+    Q8,
+}
+
+impl Quantise {
+    /// Its name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Q4 => "q4",
+            Self::Q8 => "q8",
         }
     }
 }
@@ -80,6 +105,13 @@ impl ModelSettings {
         Bad::unless(hex, "model.sha256", &self.sha256, "64 hexadecimal digits, or nothing")?;
         let device = self.device == "cpu" || self.cuda().is_some();
         Bad::unless(device, "model.device", &self.device, "`cpu`, or `cuda:N` with the number of a device")?;
+        let quantised = self.device == "cpu" && self.dtype == Dtype::Auto;
+        Bad::unless(
+            quantised || self.quantise == Quantise::Auto,
+            "model.quantise",
+            self.quantise.name(),
+            "`auto`; `q4` and `q8` need model.device `cpu` and model.dtype `auto`: otherwise nothing is quantised",
+        )?;
         Bad::unless(self.threads <= 1024, "model.threads", self.threads, "0 to 1024")?;
         Bad::unless(self.context <= 1 << 30, "model.context", self.context, "0 to 1073741824")
     }

@@ -50,7 +50,7 @@ fn the_embedded_file_has_the_documented_defaults() {
     assert_eq!((model.dtype, model.device.as_str(), model.cuda()), (Dtype::Auto, "cpu", None));
     assert_eq!((model.threads, model.context, model.special_tokens_in_text), (0, 0, false));
     let engine = &settings.engine;
-    assert_eq!((engine.kv_memory.0, engine.kv_positions), (1 << 30, 0));
+    assert_eq!((engine.kv_memory.0, engine.kv_positions), (0, 0));
     assert_eq!((engine.token_budget, engine.max_sequences, engine.queue), (128, 64, 256));
     assert_eq!(settings.grammar.budget(), pad_grammar::Budget::default());
     let defaults = &settings.defaults;
