@@ -186,16 +186,6 @@ impl Backbone {
         Ok(x.index_select(&read, 0)?.apply_op1(self.norm.clone())?)
     }
 
-    /// The row of the unembedding of a token, `[hidden]`.
-    ///
-    /// # Errors
-    /// If the token does not exist.
-    pub(crate) fn unembedding(&self, token: u32) -> Result<&[f32], TrainError> {
-        let (at, hidden) = (token as usize, self.config.hidden);
-        let row = self.unembedding.weight.get(at * hidden..(at + 1) * hidden);
-        row.ok_or_else(|| TrainError::setting("model", format!("token {token} is not in its vocabulary")))
-    }
-
     /// The whole vocabulary.
     pub fn vocabulary(&self) -> Vocabulary {
         Vocabulary { matrix: Arc::clone(&self.unembedding), places: None, pool: Arc::clone(&self.pool) }

@@ -44,7 +44,7 @@ pub use checkpoint::remove as remove_checkpoint;
 pub use corpus::{Corpus, dimensions};
 pub use distil::{
     DistilRecord, DistilSettings, Distilled, DistilledDimension, Distiller, Fidelity, Trace, TracedAnswer, TracedStep,
-    read_traces, write_distilled,
+    Unembedding, read_traces, write_distilled,
 };
 pub use draws::Draws;
 pub use error::TrainError;

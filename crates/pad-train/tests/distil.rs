@@ -6,9 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
+use pad_model::Model;
 use pad_train::{
     Backbone, DistilSettings, Distilled, Distiller, Draws, Example, Head, Packed, Trace, TracedAnswer, TracedStep,
-    Turn, Verbosity,
+    Turn, Unembedding, Verbosity,
 };
 
 const NAMES: [&str; 2] = ["short", "long"];
@@ -108,13 +109,13 @@ fn settings() -> DistilSettings {
 }
 
 fn distiller<'a>(
-    backbone: &'a Backbone,
+    (model, unembedding): &'a (Model, Unembedding),
     material: &Material,
     settings: DistilSettings,
     threads: usize,
 ) -> Distiller<'a> {
-    let Material { prompts, traces } = material;
-    Distiller::of_tokens(settings, backbone, prompts.clone(), traces.clone(), threads, Verbosity::Silent).unwrap()
+    let (prompts, traces) = (material.prompts.clone(), material.traces.clone());
+    Distiller::of_tokens(settings, model, unembedding, prompts, traces, threads, Verbosity::Silent).unwrap()
 }
 
 fn numbers(distilled: &Distilled) -> Vec<Vec<f32>> {
@@ -130,7 +131,8 @@ fn run(distiller: &Distiller<'_>, folder: &Path, resume: bool, stop: &(dyn Fn() 
 fn rewards_of_planted_heads_are_found_again() {
     let backbone = tiny::family("llama", 1);
     let material = material(&backbone, 60, 3);
-    let distiller = distiller(&backbone, &material, settings(), 2);
+    let served = tiny::served("llama", 2);
+    let distiller = distiller(&served, &material, settings(), 2);
     assert_eq!(distiller.prompts(), [48, 12]);
     let folder = tempfile::tempdir().unwrap();
     let distilled = run(&distiller, &folder.path().join("checkpoint"), false, &|| false).unwrap();
@@ -172,14 +174,15 @@ fn stopping_and_going_on_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoint = folder.path().join("checkpoint");
     let settings = || DistilSettings { epochs: 6, checkpoint_steps: 4, ..settings() };
-    let whole = run(&distiller(&backbone, &material, settings(), 2), &folder.path().join("other"), false, &|| false);
+    let (served, alone) = (tiny::served("llama", 2), tiny::served("llama", 1));
+    let whole = run(&distiller(&served, &material, settings(), 2), &folder.path().join("other"), false, &|| false);
     let (mut resume, mut endings) = (false, 0);
     let last = loop {
         // A new process each time, which stops at the first step after a checkpoint has been written.
         let state = || std::fs::read_to_string(checkpoint.join("state.json")).unwrap_or_default();
         let before = state();
         let written = || state() != before;
-        if let Some(distilled) = run(&distiller(&backbone, &material, settings(), 1), &checkpoint, resume, &written) {
+        if let Some(distilled) = run(&distiller(&alone, &material, settings(), 1), &checkpoint, resume, &written) {
             break distilled;
         }
         (resume, endings) = (true, endings + 1);
@@ -195,9 +198,10 @@ fn another_distillations_checkpoint_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoint = folder.path().join("checkpoint");
     let settings = || DistilSettings { checkpoint_steps: 2, ..settings() };
-    let first = distiller(&backbone, &material, settings(), 1);
+    let served = tiny::served("llama", 1);
+    let first = distiller(&served, &material, settings(), 1);
     assert!(run(&first, &checkpoint, false, &|| checkpoint.exists()).is_none());
-    let other = distiller(&backbone, &material, DistilSettings { lr: 1e-3, ..settings() }, 1);
+    let other = distiller(&served, &material, DistilSettings { lr: 1e-3, ..settings() }, 1);
     let error = other.run(&checkpoint, true, &|| false).unwrap_err().to_string();
     assert!(error.contains("other settings"), "{error}");
 }
@@ -205,10 +209,11 @@ fn another_distillations_checkpoint_is_refused() {
 #[test]
 fn what_cannot_be_distilled_is_refused_by_name() {
     let backbone = tiny::family("llama", 1);
+    let (model, unembedding) = tiny::served("llama", 1);
     let good = material(&backbone, 4, 5);
     let refused = |material: &Material, settings: DistilSettings| {
         let (prompts, traces) = (material.prompts.clone(), material.traces.clone());
-        let made = Distiller::of_tokens(settings, &backbone, prompts, traces, 1, Verbosity::Silent);
+        let made = Distiller::of_tokens(settings, &model, &unembedding, prompts, traces, 1, Verbosity::Silent);
         made.unwrap_err().to_string()
     };
     assert!(refused(&good, DistilSettings { epochs: 0, ..settings() }).contains("epochs: 0"));

@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_reward_model_of_the_catalogue_is_part_of_the_program_or_prompted() {
-        let known = ["prompted", "smollm2-135m-pad", "qwen2.5-coder-0.5b-pad"];
+        let known = ["prompted", "smollm2-135m-pad", "qwen2.5-coder-0.5b-pad", "qwen2.5-coder-1.5b-pad"];
         for model in Catalogue::shipped().unwrap().models {
             assert!(known.contains(&model.reward.as_str()), "{}: {}", model.name, model.reward);
         }

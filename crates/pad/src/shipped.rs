@@ -20,7 +20,8 @@ macro_rules! shipped {
 }
 
 /// All of them, each for another base model.
-pub const ALL: &[Shipped] = &[shipped!("smollm2-135m-pad"), shipped!("qwen2.5-coder-0.5b-pad")];
+pub const ALL: &[Shipped] =
+    &[shipped!("smollm2-135m-pad"), shipped!("qwen2.5-coder-0.5b-pad"), shipped!("qwen2.5-coder-1.5b-pad")];
 
 /// A reward model that ships with the program.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use candle_core::Var;
+use pad_model::Model;
 use pad_text::Chat;
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +14,9 @@ use super::settings::DistilSettings;
 use super::state::{At, Targets};
 use super::strength::{Told, strength};
 use super::trace::Trace;
+use super::unembedding::Unembedding;
 use crate::TrainError;
 use crate::adamw::AdamW;
-use crate::backbone::Backbone;
 use crate::checkpoint;
 use crate::draws::Draws;
 use crate::heads::Head;
@@ -35,7 +36,8 @@ const STREAMS: [u64; 3] = [5000, 5001, 6000];
 #[derive(Debug)]
 pub struct Distiller<'a> {
     settings: DistilSettings,
-    backbone: &'a Backbone,
+    model: &'a Model,
+    unembedding: &'a Unembedding,
     traces: Vec<Trace>,
     /// Of each trace.
     prompts: Vec<Vec<u32>>,
@@ -43,6 +45,7 @@ pub struct Distiller<'a> {
     held_out: Vec<At>,
     /// Prompts that are held out.
     held_out_prompts: usize,
+    /// Of the fit.
     threads: usize,
     verbosity: Verbosity,
     heads: Vec<Head>,
@@ -78,14 +81,15 @@ impl<'a> Distiller<'a> {
     /// [`TrainError::Text`] for a conversation that the chat template refuses.
     pub fn new(
         settings: DistilSettings,
-        backbone: &'a Backbone,
+        model: &'a Model,
+        unembedding: &'a Unembedding,
         chat: &Chat,
         traces: Vec<Trace>,
         threads: usize,
         verbosity: Verbosity,
     ) -> Result<Self, TrainError> {
         let prompts = hidden::prompts(chat, &traces)?;
-        Self::of_tokens(settings, backbone, prompts, traces, threads, verbosity)
+        Self::of_tokens(settings, model, unembedding, prompts, traces, threads, verbosity)
     }
 
     /// [`Self::new`] with each trace's prompt as tokens.
@@ -94,7 +98,8 @@ impl<'a> Distiller<'a> {
     /// As [`Self::new`].
     pub fn of_tokens(
         settings: DistilSettings,
-        backbone: &'a Backbone,
+        model: &'a Model,
+        unembedding: &'a Unembedding,
         prompts: Vec<Vec<u32>>,
         traces: Vec<Trace>,
         threads: usize,
@@ -116,7 +121,7 @@ impl<'a> Distiller<'a> {
         if training.is_empty() {
             return Err(TrainError::setting("traces", "there is no token to learn from"));
         }
-        let context = backbone.config().context;
+        let context = model.config().context;
         for (trace, prompt) in traces.iter().zip(&prompts) {
             let longest = trace.answers.iter().map(|answer| answer.tokens.len()).max().unwrap_or_default();
             if prompt.is_empty() || prompt.len() + longest > context {
@@ -125,16 +130,17 @@ impl<'a> Distiller<'a> {
                 return Err(TrainError::setting("traces", message));
             }
             for step in trace.answers.iter().flat_map(|answer| &answer.steps) {
-                step.candidates.iter().try_for_each(|token| backbone.unembedding(*token).map(drop))?;
+                step.candidates.iter().try_for_each(|token| unembedding.row(*token).map(drop))?;
             }
         }
-        let (hidden, rank) = (backbone.config().hidden, settings.head_rank);
+        let (hidden, rank) = (unembedding.hidden(), settings.head_rank);
         let dimensions = traces[0].dimensions.len();
         let head = |d: usize| Head::new(hidden, rank, &mut Draws::new(settings.seed, STREAMS[2] + d as u64));
         let heads = (0..dimensions).map(head).collect::<Result<_, _>>()?;
         Ok(Self {
             settings,
-            backbone,
+            model,
+            unembedding,
             traces,
             prompts,
             training,
@@ -176,15 +182,7 @@ impl<'a> Distiller<'a> {
         let resumed = if resume { Some(self.read(folder)?) } else { None };
         let rows = hidden::rows(&self.traces, &self.prompts);
         let progress = Progress::new(self.verbosity, "hidden states", rows, 0);
-        let computed = hidden::states(
-            self.backbone,
-            &self.traces,
-            &self.prompts,
-            self.settings.rows,
-            self.threads,
-            progress,
-            stop,
-        )?;
+        let computed = hidden::states(self.model, &self.traces, &self.prompts, self.settings.rows, progress, stop)?;
         let Some(states) = computed else { return Ok(None) };
         let material = self.material(&states);
         if !self.fit(&material, folder, resumed, stop)? {
@@ -196,11 +194,11 @@ impl<'a> Distiller<'a> {
     fn material<'s>(&'s self, states: &'s [States]) -> Material<'s> {
         let answers = self.traces.iter().flat_map(|trace| &trace.answers);
         Material {
-            backbone: self.backbone,
+            unembedding: self.unembedding,
             states,
             steps: answers.map(|answer| answer.steps.as_slice()).collect(),
             dimensions: self.heads.len(),
-            spread: Spread::of(states, &self.training, self.backbone.config().hidden),
+            spread: Spread::of(states, &self.training, self.unembedding.hidden()),
         }
     }
 

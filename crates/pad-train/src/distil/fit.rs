@@ -10,14 +10,14 @@ use pad_kernels::{MatrixMut, MatrixView};
 
 use super::state::{At, Targets, centre, softmax};
 use super::trace::TracedStep;
+use super::unembedding::Unembedding;
 use crate::TrainError;
-use crate::backbone::Backbone;
 use crate::heads::Head;
 use crate::states::States;
 
 /// What the fit reads: hidden states and what each token was chosen from, by answer.
 pub struct Material<'a> {
-    pub backbone: &'a Backbone,
+    pub unembedding: &'a Unembedding,
     pub states: &'a [States],
     pub steps: Vec<&'a [TracedStep]>,
     pub dimensions: usize,
@@ -97,7 +97,7 @@ struct Block {
 
 impl Material<'_> {
     fn hidden(&self) -> usize {
-        self.backbone.config().hidden
+        self.unembedding.hidden()
     }
 
     fn block(&self, part: &[At], heads: &[Values]) -> Block {
@@ -129,7 +129,7 @@ impl Material<'_> {
     fn candidates(&self, step: &TracedStep, rows: &mut Vec<f32>) -> Result<(), TrainError> {
         rows.clear();
         step.candidates.iter().try_for_each(|token| {
-            rows.extend_from_slice(self.backbone.unembedding(*token)?);
+            rows.extend_from_slice(self.unembedding.row(*token)?);
             Ok(())
         })
     }
@@ -251,16 +251,13 @@ pub fn fold(values: &Values, spread: &Spread, strength: f32) -> Result<Head, Tra
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::Arc;
-
-    use pad_kernels::Pool;
 
     use super::*;
     use crate::draws::Draws;
 
-    fn backbone() -> Backbone {
+    fn unembedding() -> Unembedding {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/families/llama");
-        Backbone::load(pad_model::open(&path).unwrap().as_mut(), Arc::new(Pool::new(1))).unwrap()
+        Unembedding::load(pad_model::open(&path).unwrap().as_mut()).unwrap()
     }
 
     fn random(count: usize, draws: &mut Draws) -> Vec<f32> {
@@ -288,13 +285,14 @@ mod tests {
 
     #[test]
     fn the_gradient_is_that_of_difference_quotients() {
-        let (backbone, mut draws) = (backbone(), Draws::new(1, 1));
-        let hidden = backbone.config().hidden;
+        let (unembedding, mut draws) = (unembedding(), Draws::new(1, 1));
+        let hidden = unembedding.hidden();
         let steps = steps(&mut draws);
         let states = [States::new(&random(3 * hidden, &mut draws))];
         let all: Vec<At> = (0..3).map(|step| At { answer: 0, step }).collect();
         let spread = Spread::of(&states, &all, hidden);
-        let material = Material { backbone: &backbone, states: &states, steps: vec![&steps], dimensions: 2, spread };
+        let material =
+            Material { unembedding: &unembedding, states: &states, steps: vec![&steps], dimensions: 2, spread };
         let heads = heads(hidden, &mut draws);
         let Pass { gradients, .. } = material.pass(&all, &heads, 0.5).unwrap();
         for (part, gradient) in gradients.iter().enumerate() {
@@ -315,15 +313,16 @@ mod tests {
 
     #[test]
     fn a_folded_head_says_the_same_of_states_as_they_are() {
-        let (backbone, mut draws) = (backbone(), Draws::new(2, 1));
-        let hidden = backbone.config().hidden;
+        let (unembedding, mut draws) = (unembedding(), Draws::new(2, 1));
+        let hidden = unembedding.hidden();
         // States far from 0, of other sizes in every feature.
         let mut values = random(3 * hidden, &mut draws);
         values.iter_mut().enumerate().for_each(|(i, x)| *x = 5.0 + (1 + i % hidden) as f32 * 0.1 * *x);
         let (states, steps) = ([States::new(&values)], steps(&mut draws));
         let all: Vec<At> = (0..3).map(|step| At { answer: 0, step }).collect();
         let spread = Spread::of(&states, &all, hidden);
-        let material = Material { backbone: &backbone, states: &states, steps: vec![&steps], dimensions: 2, spread };
+        let material =
+            Material { unembedding: &unembedding, states: &states, steps: vec![&steps], dimensions: 2, spread };
         let heads = heads(hidden, &mut draws);
         let predicted = material.predictions(&all, &heads).unwrap();
         let folded: Vec<Values> =

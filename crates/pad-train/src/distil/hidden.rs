@@ -1,22 +1,27 @@
-//! The base model's final hidden states at every token of the traces.
+//! The base model's final hidden states at every token of the traces, computed as the server computes them: heads read these.
 
-use std::sync::{Mutex, PoisonError};
-
+use pad_model::{BLOCK, LaneChunk, Model};
 use pad_text::Chat;
 
 use super::trace::Trace;
 use crate::TrainError;
-use crate::backbone::Backbone;
-use crate::layout::{Example, Packed, parts};
+use crate::layout::parts;
 use crate::progress::Progress;
 use crate::states::{States, cut};
 use crate::trainer::Stop;
-use crate::workers::in_order;
 
-/// Two answers to one prompt, and which ones they are: an odd last one is there twice, and kept once.
-struct Twins {
-    example: Example,
-    answers: [Option<usize>; 2],
+/// An answer behind its prompt.
+struct Lane {
+    /// All tokens but the last one, which predicts none of them.
+    tokens: Vec<u32>,
+    /// Tokens of the answer: so many states are read, from that of the prompt's last token on.
+    read: usize,
+}
+
+impl Lane {
+    fn blocks(&self) -> usize {
+        self.tokens.len().div_ceil(BLOCK)
+    }
 }
 
 /// The prompt of each trace through the chat template.
@@ -31,59 +36,54 @@ pub fn prompts(chat: &Chat, traces: &[Trace]) -> Result<Vec<Vec<u32>>, TrainErro
     traces.iter().map(encode).collect()
 }
 
-/// The states that predict the tokens of every answer, answer by answer in the order of the traces. None if stopped.
+/// The states that predict the tokens of every answer, answer by answer in the order of the traces, about `rows` tokens in one batch.
+/// None if stopped.
 ///
 /// # Errors
 /// If a token is not in the model's vocabulary, or an operation fails.
 pub fn states(
-    backbone: &Backbone,
+    model: &Model,
     traces: &[Trace],
     prompts: &[Vec<u32>],
     rows: usize,
-    threads: usize,
-    progress: Progress,
+    mut progress: Progress,
     stop: Stop<'_>,
 ) -> Result<Option<Vec<States>>, TrainError> {
-    let twins = twins(traces, prompts);
-    let progress = Mutex::new(progress);
-    let layers = backbone.config().layers;
-    let all = in_order(threads, &parts(&twins, rows, |t| t.example.rows()), |part| {
+    let lanes = lanes(traces, prompts);
+    let batches = parts(&lanes, rows, |lane| lane.tokens.len());
+    let needed = |batch: &&[Lane]| batch.iter().map(Lane::blocks).sum::<usize>();
+    let cache = model.kv_cache(batches.iter().map(needed).max().unwrap_or_default())?;
+    let mut all = Vec::with_capacity(lanes.len());
+    for batch in batches {
         if stop() {
             return Ok(None);
         }
-        let packed = Packed::new(part.iter().map(|t| &t.example), backbone.ropes());
-        let x = backbone.layers(backbone.embed(&packed.tokens)?, &packed, 0..layers, None)?;
-        let read = backbone.read(&x, &packed)?;
-        let states = cut(&read, packed.lengths.iter().flatten().copied())?;
-        progress.lock().unwrap_or_else(PoisonError::into_inner).advance(packed.rows(), None);
-        let answers = part.iter().flat_map(|t| t.answers);
-        Ok(Some(answers.zip(states).filter_map(|(answer, states)| Some((answer?, states))).collect::<Vec<_>>()))
-    })?;
-    let Some(all) = all.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
-    let mut all: Vec<(usize, States)> = all.into_iter().flatten().collect();
-    all.sort_by_key(|(answer, _)| *answer);
-    Ok(Some(all.into_iter().map(|(_, states)| states).collect()))
+        let mut free = 0..;
+        let tables: Vec<Vec<u32>> = batch.iter().map(|lane| free.by_ref().take(lane.blocks()).collect()).collect();
+        let chunks: Vec<LaneChunk<'_>> = batch
+            .iter()
+            .zip(&tables)
+            .map(|(lane, blocks)| LaneChunk::new(&lane.tokens, 0, blocks, lane.read))
+            .collect();
+        let hidden = model.forward(&chunks, &cache)?;
+        all.extend(cut(&hidden.0, batch.iter().map(|lane| lane.read))?);
+        progress.advance(batch.iter().map(|lane| lane.tokens.len()).sum(), None);
+    }
+    Ok(Some(all))
 }
 
 /// Rows that [`states`] computes.
 pub fn rows(traces: &[Trace], prompts: &[Vec<u32>]) -> usize {
-    twins(traces, prompts).iter().map(|t| t.example.rows()).sum()
+    lanes(traces, prompts).iter().map(|lane| lane.tokens.len()).sum()
 }
 
-/// All answers, two by two.
-fn twins(traces: &[Trace], prompts: &[Vec<u32>]) -> Vec<Twins> {
-    let mut all = Vec::new();
-    let mut first = 0;
-    for (trace, prompt) in traces.iter().zip(prompts) {
-        for (at, two) in trace.answers.chunks(2).enumerate() {
-            let tokens = |i: usize| two[i.min(two.len() - 1)].tokens.clone();
-            let number = first + 2 * at;
-            all.push(Twins {
-                example: Example { prompt: prompt.clone(), answers: [tokens(0), tokens(1)], dimension: 0 },
-                answers: [Some(number), (two.len() == 2).then_some(number + 1)],
-            });
-        }
-        first += trace.answers.len();
-    }
-    all
+fn lanes(traces: &[Trace], prompts: &[Vec<u32>]) -> Vec<Lane> {
+    let of = |(trace, prompt): (&Trace, &Vec<u32>)| {
+        let lane = |answer: &Vec<u32>| {
+            let kept = answer.len().saturating_sub(1);
+            Lane { tokens: prompt.iter().chain(&answer[..kept]).copied().collect(), read: answer.len() }
+        };
+        trace.answers.iter().map(|answer| lane(&answer.tokens)).collect::<Vec<_>>()
+    };
+    traces.iter().zip(prompts).flat_map(of).collect()
 }

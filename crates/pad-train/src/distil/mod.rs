@@ -2,7 +2,7 @@
 //! model's final hidden state alone.
 //!
 //! A file of traces holds steered answers, for each token the candidates, their base log-probabilities and the rewards that prompted
-//! lanes gave them. The frozen model reads the answers once; then the heads are fitted by weighted least squares. Start reading at
+//! lanes gave them. The served model reads the answers once; then the heads are fitted by weighted least squares. Start reading at
 //! `distiller.rs`.
 
 mod distiller;
@@ -14,9 +14,11 @@ mod settings;
 mod state;
 mod strength;
 mod trace;
+mod unembedding;
 
 pub use distiller::{Distilled, Distiller};
 pub use folder::{DistilRecord, DistilledDimension, write as write_distilled};
 pub use judgement::Fidelity;
 pub use settings::DistilSettings;
 pub use trace::{Trace, TracedAnswer, TracedStep, read as read_traces};
+pub use unembedding::Unembedding;

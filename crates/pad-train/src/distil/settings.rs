@@ -24,7 +24,7 @@ pub struct DistilSettings {
     pub held_out_share: f64,
     /// Candidates of a decoding step where a request names no other number; it goes into the manifest.
     pub top_k: usize,
-    /// Rows that are computed together, at most (or the answers of one prompt).
+    /// Rows that the model computes together, at most (or those of one answer).
     pub rows: usize,
     /// Steps from one checkpoint to the next; 0 for none but at an interruption.
     pub checkpoint_steps: usize,

@@ -6,8 +6,8 @@
 use super::state::{Targets, softmax};
 use super::trace::TracedStep;
 
-/// The strengths that are allowed. More than twice the rewards would amplify mostly errors.
-const RANGE: (f32, f32) = (1.0, 2.0);
+/// The strengths that are allowed. More than three times the rewards would amplify mostly errors.
+const RANGE: (f32, f32) = (1.0, 3.0);
 
 /// Halvings of the range, which leave thousandths.
 const HALVINGS: usize = 12;
@@ -56,7 +56,7 @@ mod tests {
             TracedStep { candidates: vec![1, 2, 3], base: vec![-0.5, -1.5, -2.0], rewards: vec![vec![-0.4, 0.9, 0.2]] };
         let targets = Targets::of(&step, 1);
         let predicted = |share: f32| targets.rewards.iter().map(|r| share * r).collect::<Vec<f32>>();
-        for (share, want) in [(2.0 / 3.0, 1.5), (1.0, 1.0), (3.0, 1.0), (0.1, 2.0)] {
+        for (share, want) in [(2.0 / 3.0, 1.5), (1.0, 1.0), (3.0, 1.0), (0.1, 3.0)] {
             let predicted = predicted(share);
             let got = strength(&[Told { step: &step, targets: &targets, predicted: &predicted }], 0, 1);
             assert!((got - want).abs() < 2e-3, "{share}: {got}");

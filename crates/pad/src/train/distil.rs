@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use pad_client::{Client, Connections, DimensionInfo};
 use pad_pairs::{Output, Prompt, Questions, TracePlan, make_traces, own_prompts};
-use pad_train::{Base, DistilRecord, DistilSettings, DistilledDimension, Distiller, Verbosity};
+use pad_train::{Base, DistilRecord, DistilSettings, DistilledDimension, Distiller, Unembedding, Verbosity};
 
 use super::flags::TrainArgs;
-use super::{load, watch};
+use super::watch;
+use crate::loading::{BaseModel, path};
 use crate::local_server::AskedServer;
 use crate::settings::{Environment, Settings};
 use crate::{cores, loading, pairs, pull};
@@ -55,9 +56,11 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
 
     pad_model::work_alone();
     let threads = if args.threads == 0 { cores::physical() } else { args.threads };
-    let (backbone, chat) = load(&files)?;
+    let served = BaseModel::load(&files, &loading::options(&settings.model)?, settings.model.quantise)?;
+    let unembedding = Unembedding::load(pad_model::open(path(&files))?.as_mut())?;
+    let traces = pad_train::read_traces(&traces)?;
     let distiller =
-        Distiller::new(fitting, &backbone, &chat, pad_train::read_traces(&traces)?, threads, Verbosity::Told)?;
+        Distiller::new(fitting, &served.model, &unembedding, &served.chat, traces, threads, Verbosity::Told)?;
     let ([prompts, prompts_out], [tokens, tokens_out]) = (distiller.prompts(), distiller.tokens());
     eprintln!(
         "{threads} threads; {prompts} prompts, {tokens} tokens; held out: {prompts_out} prompts, {tokens_out} tokens"
@@ -74,7 +77,7 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
     }
     let name = settings.model.served_name();
     let record = DistilRecord { source: name.clone(), seconds: started.elapsed().as_secs() };
-    let base = Base { name, sha256: loading::weights_checksum(loading::path(&files))? };
+    let base = Base { name, sha256: loading::weights_checksum(path(&files))? };
     pad_train::write_distilled(&args.out, &distiller, &distilled, &base, &dimensions, &record)?;
     pad_train::remove_checkpoint(&checkpoint)?;
     println!("{}", args.out.display());

@@ -114,7 +114,7 @@ pub struct TrainArgs {
     /// Candidates per decoding step, written to the manifest
     #[arg(long)]
     pub(super) top_k: Option<usize>,
-    /// Rows that are computed together on one thread
+    /// Rows that are computed together (training on pairs: on one thread)
     #[arg(long)]
     pub(super) rows: Option<usize>,
     /// Steps from one checkpoint to the next
