@@ -1,4 +1,4 @@
-//! Files in other number formats than the default model's: read, rounded when they are loaded, or refused by name.
+//! Files in other number formats than the small model's: read, rounded when they are loaded, or refused by name.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -20,9 +20,9 @@ const IQ4: [f32; 16] = [-127., -104., -83., -65., -49., -35., -22., -10., 1., 13
 const IQ2_XXS: u32 = 16;
 const IQ4_NL: u32 = 20;
 
-/// The default model with fewer layers, in `folder`; `dtype` may choose another type for each tensor by its name.
+/// The small model with fewer layers, in `folder`; `dtype` may choose another type for each tensor by its name.
 fn shorter(folder: &Path, layers: u32, dtype: impl Fn(&str) -> Option<GgmlDType>) -> PathBuf {
-    let mut file = File::open(model::fetched()).expect("the default model");
+    let mut file = File::open(model::fetched()).expect("the small model");
     let content = Content::read(&mut file).expect("its header");
     let kept = |name: &&String| {
         let layer = name.strip_prefix("blk.").and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
