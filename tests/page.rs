@@ -59,6 +59,11 @@ fn a_reader_sees_what_a_preference_does() {
 }
 
 #[test]
+fn a_reader_teaches_a_profile() {
+    assert!(seen("choosing.mjs").join("learned.png").is_file());
+}
+
+#[test]
 fn a_reader_decides_how_answers_are_made() {
     assert!(seen("making.mjs").join("guards.png").is_file());
 }

@@ -144,6 +144,7 @@ async function share({ page, context }) {
   };
   await shows(opened, 1, "the code is shown");
   await reads(() => code.innerText(), /^curl http.*\/v1\/chat\/completions[\s\S]*"preference": \{\s*"cheerful": 1.5/);
+  assert.doesNotMatch(await code.innerText(), /authorization/, "this server has no keys");
   await page.getByLabel("Python").check();
   await reads(() => code.innerText(), /extra_body=\{"preference": \{"cheerful": 1.5\}\}/);
   await page.getByLabel("JavaScript").check();
@@ -154,6 +155,21 @@ async function share({ page, context }) {
   assert.notEqual(await other.page.getByLabel("Prompt", { exact: true }).inputValue(), "");
   other.quiet();
   await other.context.close();
+}
+
+/** The same question with another preference: what differs comes from it alone. */
+async function anew({ page }) {
+  await shows(() => page.getByRole("button", { name: /^Answer with/ }).count(), 0, "nothing else is preferred");
+  await preset(page, "Brief").click();
+  const asked = page.waitForRequest("**/v1/chat/completions");
+  await pane(page, 1).getByRole("button", { name: "Answer with “Brief”" }).click();
+  const { preference, seed } = (await asked).postDataJSON();
+  assert.deepEqual([preference, seed], [{ concise: 1 }, 1]);
+  await settled(page);
+  await shows(() => pane(page, 1).getByRole("strong").innerText(), "Brief");
+  await preset(page, "Warm").click();
+  await page.getByRole("slider", { name: "cheerful" }).fill("1.5");
+  await shows(() => page.getByRole("button", { name: /^Answer with/ }).count(), 0, "that was answered before");
 }
 
 /** A model can be made to write anything. */
@@ -187,8 +203,9 @@ async function hostile() {
   await seen.context.close();
 }
 
-async function principle() {
-  const seen = await open(browser, readsWords);
+/** Every kind of reward model reads words. */
+async function principle(server, sliders) {
+  const seen = await open(browser, server);
   const { page } = seen;
   await preset(page, "Like a pirate").click();
   await shows(() => page.getByLabel("Or in your own words").inputValue(), "Answer like a pirate.");
@@ -197,57 +214,11 @@ async function principle() {
   await settled(page);
   await shows(() => pane(page, 1).getByRole("strong").innerText(), "Like a pirate");
   // However many sliders there are, what explains a word is in sight.
-  assert.ok((await page.locator(".slider").count()) > 5, "a reward model with many dimensions");
+  await shows(() => page.locator(".slider").count(), sliders, "as many as there is room for");
   await pane(page, 1).locator(".t").nth(1).click();
   const box = await page.getByRole("region", { name: "Why this word" }).boundingBox();
   assert.ok(box.y > 0 && box.y + box.height <= 900, JSON.stringify(box));
   for (const side of [0, 1]) await pane(page, side).getByText(/^principle [+−]/).waitFor();
-  seen.quiet();
-  await seen.context.close();
-}
-
-/** The reader chooses between the panes, and answers the server's questions; both teach one profile. */
-async function prefer() {
-  const seen = await open(browser, url);
-  const { page } = seen;
-  await preset(page, "Brief").waitFor();
-  const learned = page.getByRole("region", { name: "Learned from your choices" });
-  await learned.getByText("Choose between two answers").waitFor();
-  await limit(page, 24);
-  await ask(page, "What is a volcano?");
-  await settled(page);
-  const choice = page.getByRole("group", { name: "Which do you prefer?" });
-  await choice.getByRole("button", { name: "Right" }).click();
-  await page.getByText("You prefer the right one.").waitFor();
-  await learned.getByText("One choice").waitFor();
-  const bars = () => learned.getByRole("img").evaluateAll((all) => all.map((one) => one.getAttribute("aria-label")));
-  const one = await bars();
-  assert.ok(one.length > 2 && one.every((label) => /^-?\d+\.\d, give or take \d+\.\d$/.test(label)), one.join("; "));
-  await accessible(page, "with a choice");
-  await page.getByRole("button", { name: "Undo" }).click();
-  await choice.waitFor();
-  await learned.getByText("No choice yet").waitFor();
-  await choice.getByRole("button", { name: "Left" }).click();
-  await learned.getByText("One choice").waitFor();
-  await shows(async () => (await bars()).some((label, at) => label !== one[at]), true, "the other choice says something else");
-  await learned.getByRole("button", { name: "Ask me" }).click();
-  const dialog = page.getByRole("dialog", { name: "Which do you prefer?" });
-  await dialog.getByRole("button", { name: "This one" }).first().waitFor();
-  await accessible(page, "a question");
-  await picture(page, folder, "question");
-  await dialog.getByRole("button", { name: "This one" }).first().click();
-  await dialog.getByText("2 choices so far").waitFor();
-  await dialog.getByRole("button", { name: "Close" }).click();
-  await learned.getByText("2 choices").waitFor();
-  await picture(page, folder, "learned");
-  await page.reload();
-  await learned.getByText("2 choices").waitFor();
-  await learned.getByRole("button", { name: "Keep these weights" }).click();
-  await page.getByText("The profile begins with").waitFor();
-  await learned.getByRole("button", { name: "Use it" }).click();
-  await reads(() => page.locator(".side.on b").innerText(), /[+−]/, "the pane has the learned weights");
-  await learned.getByRole("button", { name: "Forget" }).click();
-  await learned.getByText("Choose between two answers").waitFor();
   seen.quiet();
   await seen.context.close();
 }
@@ -297,6 +268,7 @@ const seen = await open(browser, url);
 const steered = await compare(seen);
 await explain(seen, steered);
 await again(seen);
+await anew(seen);
 await stop(seen);
 await sweep(seen);
 await carry(seen);
@@ -304,8 +276,8 @@ await share(seen);
 seen.quiet();
 await seen.context.close();
 await hostile();
-await principle();
-await prefer();
+await principle(url, 4);
+await principle(readsWords, 6);
 await phone();
 await dark();
 await browser.close();

@@ -35,6 +35,9 @@ await full.getByRole("button", { name: /^Try again/ }).click();
 await settled(page);
 await shows(() => full.count(), 0);
 for (const side of [0, 1]) await reads(() => words(pane(page, side)), /\S/);
+await pane(page, 1).getByRole("button", { name: "Code" }).click();
+await reads(() => page.getByRole("dialog").locator("pre").innerText(), /Bearer \$PAD_API_KEY/, "where the key goes, and not the key");
+await page.keyboard.press("Escape");
 
 // The server ends in the middle of an answer, and is gone after that.
 await page.getByLabel("One", { exact: true }).check();

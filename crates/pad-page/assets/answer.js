@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import * as making from "./making.js";
-import { kept, wire } from "./preference.js";
+import { kept, read, wire } from "./preference.js";
 import * as server from "./server.js";
 import { model } from "./steering.js";
 import { Trace } from "./trace.js";
@@ -47,6 +47,8 @@ export class Answer {
 
   /** Ask for it, or for more of it where there is some. Resolves when it has ended, however it did. */
   async run(messages) {
+    // A conversation may be older than the server's model, which then has its own dimensions.
+    [this.model, this.preference] = [model.value?.id ?? this.model, read(this.preference)];
     const body = this.request(messages);
     body.pad = { ...body.pad, trace: true };
     const [begun, before] = [performance.now(), this.trace.length];

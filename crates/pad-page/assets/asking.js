@@ -5,7 +5,7 @@ import { Answer, isRunning } from "./answer.js";
 import { announce } from "./announcer.js";
 import { Turn } from "./conversation.js";
 import { current, list, open } from "./library.js";
-import { isPlain, label } from "./preference.js";
+import { isPlain, quoted, same } from "./preference.js";
 import * as settings from "./settings.js";
 import * as sweep from "./sweep.js";
 
@@ -22,7 +22,7 @@ async function run(conversation, at, side, answer) {
   await answer.run(conversation.messages(at, side));
   await compare(conversation, at);
   const ending = { done: "is complete", stopped: "was stopped", failed: "failed" }[answer.state.value];
-  announce(`The answer “${label(answer.preference)}” ${ending}. ${answer.trouble.value?.message ?? ""}`);
+  announce(`The answer ${quoted(answer.preference)} ${ending}. ${answer.trouble.value?.message ?? ""}`);
 }
 
 /** Where a plain answer stands beside one that is not, what the latter's preference makes of it. */
@@ -48,8 +48,10 @@ export function ask(prompt) {
 /** A new version of the answer to turn `at` in one pane, with what the pane prefers now. */
 export function answerTurn(conversation, at, side) {
   const lane = conversation.turns.value[at].lanes[side];
-  // The first is comparable with the other pane's; each further one draws anew.
-  const answer = new Answer(settings.sides.value[side], settings.choices(settings.seed.value + lane.versions.value.length));
+  const preference = settings.sides.value[side];
+  // The first of a preference is comparable with the other pane's; each further one draws anew.
+  const drawn = lane.versions.value.filter((version) => same(version.preference, preference)).length;
+  const answer = new Answer(preference, settings.choices(settings.seed.value + drawn));
   lane.add(answer);
   return run(conversation, at, side, answer);
 }

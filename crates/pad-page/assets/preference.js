@@ -1,6 +1,6 @@
 // A preference: weights by dimension, `{weights: {concise: 1}}`, or a principle in words, `{words: "answer like a pirate"}`.
 
-import { dimensions, offer, readsWords } from "./steering.js";
+import { dimensions, offer, steers } from "./steering.js";
 import { presets } from "./presets.js";
 
 export const PLAIN = Object.freeze({ weights: {} });
@@ -29,6 +29,12 @@ export function label(preference) {
   return told(preference.weights).map(([name, weight]) => `${name} ${signed(weight)}`).join(", ");
 }
 
+/** The same as a part of a sentence. */
+export function quoted(preference) {
+  const name = label(preference);
+  return name.startsWith("“") ? name : `“${name}”`;
+}
+
 /** As requests carry it. A plain one is sent as zeros, since a server, or a key, may have a preference of its own. */
 export function wire(preference) {
   if (dimensions.value.length === 0) return undefined;
@@ -48,7 +54,7 @@ export function kept(value) {
 
 /** A preference from elsewhere (a file, a link), brought within what this server offers. */
 export function read(value) {
-  if (typeof value?.words === "string") return readsWords.value ? { words: value.words.slice(0, 2000) } : PLAIN;
+  if (typeof value?.words === "string") return steers.value ? { words: value.words.slice(0, 2000) } : PLAIN;
   const weights = {};
   for (const { name, weight } of dimensions.value) {
     const given = Number(value?.weights?.[name]);

@@ -1,9 +1,9 @@
 // Preferences with names, for readers who do not think in weights.
 
 import { computed } from "@preact/signals";
-import { dimensions, readsWords } from "./steering.js";
+import { dimensions, steers } from "./steering.js";
 
-/** Each with the weights that make it, best first, and the words that stand for it where the reward model reads words. */
+/** Each with the weights that make it, best first, and the words that stand for it where the reward model has other dimensions. */
 const KNOWN = [
   { name: "Brief", about: "Comes to the point", weights: [{ concise: 1 }], words: "Answer in one short sentence." },
   { name: "Warm", about: "Friendly and glad to help", weights: [{ cheerful: 1 }], words: "Be warm, friendly and encouraging." },
@@ -27,6 +27,6 @@ export const presets = computed(() => {
   return KNOWN.flatMap(({ name, about, weights, words }) => {
     const found = weights.find((one) => within(one, ranges));
     if (found) return [{ name, about, preference: { weights: found } }];
-    return words && readsWords.value ? [{ name, about, preference: { words } }] : [];
+    return words && steers.value ? [{ name, about, preference: { words } }] : [];
   });
 });

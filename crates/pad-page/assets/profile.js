@@ -3,7 +3,7 @@
 import { computed, signal } from "@preact/signals";
 import { announce } from "./announcer.js";
 import { notice } from "./library.js";
-import { wire } from "./preference.js";
+import { read, wire } from "./preference.js";
 import { randomName } from "./random-name.js";
 import { prefer } from "./settings.js";
 import * as server from "./server.js";
@@ -11,9 +11,12 @@ import { offer } from "./steering.js";
 
 const NAME = "pad.profile";
 
+/** What the names of profiles begin with that belong to a browser and to nobody else. */
+const OWN = "page-";
+
 /** The profile's name: made up, since the page knows nobody's. */
 function named() {
-  const made = `page-${randomName(12)}`;
+  const made = `${OWN}${randomName(12)}`;
   try {
     const known = localStorage.getItem(NAME) ?? made;
     localStorage.setItem(NAME, known);
@@ -30,6 +33,9 @@ export const learns = computed(() => offer.value?.learns === true);
 
 /** The profile, or null if there is none yet. */
 export const profile = signal(null);
+
+/** The server's other profiles, but for those of other browsers. */
+export const stored = signal([]);
 
 /** What was learned, or null. */
 export const learned = computed(() => profile.value?.learned ?? null);
@@ -57,8 +63,14 @@ async function attempt(work) {
 }
 
 /** Read the profile, where the server has one. */
+const refresh = () => attempt(async () => (profile.value = await server.profile(name)));
+
+/** Read what the server has of profiles. */
 export async function load() {
-  if (learns.value) await attempt(async () => (profile.value = await server.profile(name)));
+  if (!learns.value) return;
+  await refresh();
+  const all = (await attempt(server.profiles)) ?? [];
+  stored.value = all.filter((one) => !one.name.startsWith(OWN));
 }
 
 /** Tell the server what was chosen, and see what it makes of it. Returns `{id, expected}`, or null where that failed. */
@@ -66,7 +78,7 @@ export async function choose(body) {
   const feedback = await attempt(() => server.feedback(name, body));
   if (!feedback) return null;
   if (feedback.expected !== null) foreseen.value = { sum: foreseen.value.sum + feedback.expected, count: foreseen.value.count + 1 };
-  await load();
+  await refresh();
   announce(`Your choice was kept. ${known.value}`);
   return feedback;
 }
@@ -74,7 +86,7 @@ export async function choose(body) {
 /** Take a choice back. */
 export async function undo(id) {
   const undone = await attempt(() => server.undo(name, id));
-  await load();
+  await refresh();
   return undone !== null;
 }
 
@@ -92,11 +104,9 @@ export async function forget() {
 /** Two answers whose comparison teaches most, to a question of the server's; null where that failed. */
 export const question = (length) => attempt(() => server.elicit(name, { max_tokens: length }));
 
-/** What the profile makes of requests: the weights that were set, and where none was, those that were learned; null for words. */
-export const weights = computed(() => {
-  const set = profile.value?.preference;
-  return set && typeof set === "object" ? { ...learned.value?.weights, ...set } : null;
-});
+/** What a profile makes of requests: its words, or the weights that were set and, where none was, those that were learned. */
+export const following = ({ preference, learned: found }) =>
+  read(typeof preference === "string" ? { words: preference } : { weights: { ...found?.weights, ...preference } });
 
 /** Let a pane follow the profile. */
-export const follow = (side) => prefer(side, weights.value ? { weights: { ...weights.value } } : { words: profile.value.preference });
+export const follow = (side) => prefer(side, following(profile.value));

@@ -43,6 +43,9 @@ export async function profile(name) {
   return data.find((one) => one.name === name) ?? null;
 }
 
+/** The stored profiles, as many as one answer holds. */
+export const profiles = async () => (await (await ask(`${PROFILES}?limit=100`)).json()).data;
+
 /** Set what a profile prefers. */
 export const keep = async (name, preference) => {
   const headers = { "content-type": "application/json" };

@@ -1,5 +1,6 @@
 // The request of an answer as code: for a terminal, and for OpenAI's SDKs.
 
+import { key } from "./key.js";
 import { isPlain, plainIsDefault } from "./preference.js";
 
 export const LANGUAGES = [["curl", "curl"], ["python", "Python"], ["javascript", "JavaScript"]];
@@ -30,13 +31,17 @@ export function snippet(language, messages, answer) {
   const base = new URL("v1", document.baseURI).href;
   const own = Object.fromEntries(Object.entries(request).filter(([name]) => OWN.includes(name)));
   const openai = Object.fromEntries(Object.entries(request).filter(([name]) => !OWN.includes(name)));
+  // The key itself is never part of what is copied.
+  const keyed = key.value !== "";
   if (language === "curl") {
-    return `curl ${base}/chat/completions \\\n  -H 'content-type: application/json' \\\n  -H "authorization: Bearer $PAD_API_KEY" \\\n  -d ${quoted(json(request))}`;
+    const header = keyed ? ` \\\n  -H "authorization: Bearer $PAD_API_KEY"` : "";
+    return `curl ${base}/chat/completions \\\n  -H 'content-type: application/json'${header} \\\n  -d ${quoted(json(request))}`;
   }
   if (language === "python") {
     const fields = Object.entries(openai).map(([name, value]) => `    ${name}=${python(value)},`);
     if (Object.keys(own).length > 0) fields.push(`    extra_body=${python(own)},`);
-    return `from openai import OpenAI\n\nclient = OpenAI(base_url="${base}", api_key="unused")\nanswer = client.chat.completions.create(\n${fields.join("\n")}\n)\nprint(answer.choices[0].message.content)`;
+    const [load, given] = keyed ? ["import os\n\n", 'os.environ["PAD_API_KEY"]'] : ["", '"unused"'];
+    return `${load}from openai import OpenAI\n\nclient = OpenAI(base_url="${base}", api_key=${given})\nanswer = client.chat.completions.create(\n${fields.join("\n")}\n)\nprint(answer.choices[0].message.content)`;
   }
-  return `import OpenAI from "openai";\n\nconst client = new OpenAI({ baseURL: "${base}", apiKey: "unused" });\nconst answer = await client.chat.completions.create(${json(request)});\nconsole.log(answer.choices[0].message.content);`;
+  return `import OpenAI from "openai";\n\nconst client = new OpenAI({ baseURL: "${base}", apiKey: ${keyed ? "process.env.PAD_API_KEY" : '"unused"'} });\nconst answer = await client.chat.completions.create(${json(request)});\nconsole.log(answer.choices[0].message.content);`;
 }

@@ -15,11 +15,8 @@ export const trouble = signal(null);
 /** The dimensions: `{name, description, weight: {minimum, maximum}}`. */
 export const dimensions = computed(() => offer.value?.data ?? []);
 
-/** Whether answers can be steered at all. */
+/** Whether answers can be steered at all: by weights, and by a principle in words, whatever kind the reward model is of. */
 export const steers = computed(() => dimensions.value.length > 0);
-
-/** Whether a principle in words can be preferred: the reward model then has to read text. */
-export const readsWords = computed(() => ["prompted", "checkpoint"].includes(offer.value?.kind));
 
 /** Ask the server what it is. */
 export async function load() {

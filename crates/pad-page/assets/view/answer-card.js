@@ -4,8 +4,8 @@ import { html } from "../html.js";
 import { isRunning } from "../answer.js";
 import { answerTurn, goOn, goOnFrom, retry } from "../asking.js";
 import { copy } from "../clipboard.js";
-import { isPlain, label } from "../preference.js";
-import { text } from "../settings.js";
+import { isPlain, label, quoted, same } from "../preference.js";
+import { sides, text } from "../settings.js";
 import { AnswerText } from "./answer-text.js";
 import { shownRequest } from "./code-dialog.js";
 import { Figures } from "./figures.js";
@@ -21,6 +21,15 @@ const Versions = ({ lane }) => html`
     <button class="quiet" aria-label="Later version" disabled=${lane.at.value === lane.versions.value.length - 1} onClick=${() => (lane.at.value += 1)}><${Icon} name="right" /></button>
   </span>`;
 
+/** The pane prefers something else by now: what would it answer? */
+function Anew({ conversation, at, side, lane }) {
+  const now = sides.value[side];
+  if (at < conversation.turns.value.length - 1 || lane.versions.value.some(({ preference }) => same(preference, now))) return null;
+  return html`
+    <button class="anew" onClick=${() => answerTurn(conversation, at, side)}><${Icon} name="again" />
+      <span>Answer ${isPlain(now) ? "without a preference" : `with ${quoted(now)}`}</span></button>`;
+}
+
 export function AnswerCard({ conversation, turn, at, side, shared }) {
   const lane = turn.lanes[side];
   const answer = lane.shown;
@@ -34,6 +43,7 @@ export function AnswerCard({ conversation, turn, at, side, shared }) {
         <strong class=${isPlain(answer.preference) ? "plain" : ""}>${name}</strong>
         ${lane.versions.value.length > 1 && html`<${Versions} lane=${lane} />`}
       </header>
+      ${!busy && html`<${Anew} conversation=${conversation} at=${at} side=${side} lane=${lane} />`}
       ${text.value === "formatted"
         ? html`<${FormattedText} answer=${answer} />`
         : html`<${AnswerText} answer=${answer} shared=${shared} ongoon=${from} />`}

@@ -4,11 +4,12 @@ import { html } from "../html.js";
 import { isPlain, label, PLAIN } from "../preference.js";
 import { drawer, narrow, paneNames } from "../screen.js";
 import { edited, prefer, sides, view } from "../settings.js";
-import { offer, readsWords, steers } from "../steering.js";
+import { offer, steers } from "../steering.js";
 import { Icon } from "./icon.js";
 import { LearnedProfile } from "./learned-profile.js";
 import { MakingSettings } from "./making-settings.js";
 import { PresetChips } from "./preset-chips.js";
+import { StoredProfiles } from "./stored-profiles.js";
 import { SweepChoice } from "./sweep-choice.js";
 import { WeightSliders } from "./weight-sliders.js";
 
@@ -36,7 +37,8 @@ function Steering() {
     ${view.value === "compare" && html`<${Sides} />`}
     <${PresetChips} side=${side} label="Presets" plain />
     <${WeightSliders} side=${side} />
-    ${readsWords.value && html`<${Words} side=${side} />`}
+    <${Words} side=${side} />
+    <${StoredProfiles} side=${side} />
     ${!isPlain(sides.value[side]) && side === 0 && html`<p class="hint">The ${paneNames.value[0].toLowerCase()} pane usually stays plain, for comparison.</p>`}`;
 }
 

@@ -50,7 +50,7 @@ export function QuestionDialog() {
         <button class="quiet" aria-label="Close" onClick=${() => (asking.value = false)}><${Icon} name="close" /></button></div>
       ${shown.value
         ? html`
-          <p>${shown.value.prompt}</p>
+          <p class="posed">${shown.value.prompt}</p>
           <div class="pair">
             ${shown.value.answers.map(({ content }, index) => html`
               <section aria-label=${`Answer ${index + 1}`}><div class="text" tabindex="0" role="group" aria-label="Text">${content}</div>

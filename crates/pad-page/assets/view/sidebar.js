@@ -33,12 +33,14 @@ function drop(event, conversation) {
   notice.value = "The conversation was deleted.";
 }
 
+const ICON = new URL("../icon.svg", import.meta.url).href;
+
 const THEMES = [["auto", "Auto"], ["light", "Light"], ["dark", "Dark"]];
 
 export function Sidebar() {
   return html`
     <nav class="sidebar" aria-label="Conversations" inert=${narrow.value && drawer.value !== "library"}>
-      <div class="brand"><img src="page/icon.svg" alt="" width="28" height="28" /><span>PAD Server</span></div>
+      <div class="brand"><img src=${ICON} alt="" width="28" height="28" /><span>PAD Server</span></div>
       <button class="wide" onClick=${() => show(undefined)}><${Icon} name="add" />New conversation</button>
       <ul class="conversations">
         ${conversations.value.map((conversation) => html`

@@ -1,6 +1,6 @@
 // One slider for each dimension of the reward model.
 
-import { useSignal } from "@preact/signals";
+import { computed, useSignal } from "@preact/signals";
 import { html } from "../html.js";
 import { signed } from "../preference.js";
 import { prefer, sides } from "../settings.js";
@@ -10,6 +10,13 @@ const STEP = 0.1;
 
 /** Sliders that are shown at first, beside those that are set. */
 const FEW = 6;
+
+/** The dimensions that are shown at first: not those that a weight below 0 of an earlier one stands for. */
+const first = computed(() => {
+  const all = dimensions.value;
+  const mirrored = ({ principle }, at) => principle && all.slice(0, at).some(({ opposite }) => opposite === principle);
+  return new Set(all.filter((one, at) => !mirrored(one, at)).slice(0, FEW).map(({ name }) => name));
+});
 
 /** Where zero and the weight lie, in parts of the slider's length. */
 function places({ minimum, maximum }, value) {
@@ -37,7 +44,7 @@ export function WeightSliders({ side }) {
   const weights = sides.value[side].weights ?? {};
   const weigh = (name) => (value) => prefer(side, { weights: { ...weights, [name]: value } });
   const all = useSignal(false);
-  const shown = dimensions.value.filter(({ name }, at) => all.value || at < FEW || name in weights);
+  const shown = dimensions.value.filter(({ name }) => all.value || first.value.has(name) || name in weights);
   // One range holds for all dimensions of a reward model.
   const range = dimensions.value[0]?.weight;
   const rest = dimensions.value.length - shown.length;

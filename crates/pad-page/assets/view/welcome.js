@@ -1,8 +1,9 @@
 // What is seen before the first question: what to do, in the order in which it is done.
 
+import { signal } from "@preact/signals";
 import { html } from "../html.js";
 import { asking } from "../key.js";
-import { isPlain, label } from "../preference.js";
+import { isPlain, quoted } from "../preference.js";
 import { presets } from "../presets.js";
 import { narrow, stacked } from "../screen.js";
 import { sides, view } from "../settings.js";
@@ -12,14 +13,17 @@ import { send } from "./composer.js";
 import { Icon } from "./icon.js";
 import { PresetChips } from "./preset-chips.js";
 
-const QUESTIONS = [
-  "What is a volcano?",
+/** The question that a single click asks. */
+export const first = signal("What is a volcano?");
+
+const OTHERS = [
   "Why is the sky blue?",
-  "How do I get a stain out of a cotton shirt?",
-  "How do I begin with running?",
+  "What is a black hole?",
+  "How do I get out a coffee stain?",
+  "How can I sleep better?",
 ];
 
-const named = (side) => (isPlain(sides.value[side]) ? "as the model is" : `“${label(sides.value[side])}”`);
+const named = (side) => (isPlain(sides.value[side]) ? "as the model is" : quoted(sides.value[side]));
 
 function told() {
   if (!steers.value) return "Ask the model something.";
@@ -29,17 +33,23 @@ function told() {
   return `The same question answered twice by the same model. ${places[0]} ${named(0)}, ${places[1]} ${named(1)}: a reward model weighs every word while it is chosen.`;
 }
 
-const Questions = () => html`
-  <ul>${QUESTIONS.map((question) => html`<li><button onClick=${() => send(question)}>${question}<${Icon} name="send" /></button></li>`)}</ul>`;
+/** What a click on the first question shows. */
+const promised = () => (view.value === "compare" ? "See both answers to" : view.value === "sweep" ? "See five answers to" : "Ask");
 
-/** Nothing is asked of the reader before the second step: the first one is chosen already. */
-const Steps = () => html`
-  <ol class="steps">
-    ${view.value !== "sweep" && presets.value.length > 0 && html`<li><h3>Choose what the answer should be like</h3><${PresetChips} side=${1} label="Begin with" /></li>`}
-    <li><h3>Ask something</h3><${Questions} /></li>
-    <li><h3>${narrow.value ? "Tap" : "Point at"} any word to see why it is there</h3>
-      <p class="hint">Blue words are what you want more of, orange ones less. <span class="over">Underlined</span> words are there because of your preference: the model alone would have gone on otherwise.</p></li>
-  </ol>`;
+/** Nothing has to be chosen first: one click shows what this is. */
+const Begin = () => html`
+  <button class="main begin" onClick=${() => send(first.value)}><span>${steers.value ? promised() : "Ask"} “${first.value}”</span><${Icon} name="send" /></button>`;
+
+const Others = () => html`
+  <section><h3>Ask something else</h3>
+    <ul>${OTHERS.map((question) => html`<li><button onClick=${() => send(question)}>${question}<${Icon} name="send" /></button></li>`)}</ul></section>`;
+
+const Wishes = () => html`
+  <section><h3>Choose another preference</h3><${PresetChips} side=${1} label="Begin with" /></section>`;
+
+const Explained = () => html`
+  <section><h3>${narrow.value ? "Tap" : "Point at"} any word of an answer to see why it is there</h3>
+    <p class="hint">Blue words are what you want more of, orange ones less. <span class="over">Underlined</span> words are there because of your preference: the model alone would have gone on otherwise.</p></section>`;
 
 export const Welcome = () => html`
   <div class="welcome">
@@ -49,5 +59,8 @@ export const Welcome = () => html`
           ? html`<button onClick=${() => (asking.value = true)}>Enter a key</button>`
           : html`<button onClick=${load}>Try again</button>`}</div>`
       : html`<p>${model.value ? told() : "Connecting …"}</p>`}
-    ${model.value && (steers.value ? html`<${Steps} />` : html`<${Questions} />`)}
+    ${model.value && html`<${Begin} />`}
+    ${model.value && steers.value && view.value !== "sweep" && presets.value.length > 0 && html`<${Wishes} />`}
+    ${model.value && html`<${Others} />`}
+    ${model.value && steers.value && html`<${Explained} />`}
   </div>`;
