@@ -28,7 +28,7 @@ fi
 bytes=$($engine image inspect --format '{{.Size}}' "$IMAGE")
 say "image" "$((bytes / 1000000)) MB"
 [ "$bytes" -lt 200000000 ] || say "image" "larger than 200 MB"
-[ "$($engine image inspect --format '{{.Config.User}}' "$IMAGE")" = pad ] || fail "the image runs as root"
+[ "$($engine image inspect --format '{{.Config.User}}' "$IMAGE")" = 10001 ] || fail "the image runs as root"
 
 $engine volume create "$volume" >/dev/null
 if [ -n "${MODELS:-}" ]; then

@@ -175,9 +175,18 @@ fn a_request_is_one_span_of_its_callers_trace_and_a_child_for_each_phase() {
     assert!((kl(&said["pad.mean_kl"]) - kl(&usage["pad"]["mean_kl"])).abs() < 1e-9, "{said:?}");
     let children: Vec<&Span> = ours.iter().filter(|span| span.parent_span_id == root.span_id).collect();
     let names: Vec<&str> = children.iter().map(|span| span.name.as_str()).collect();
-    assert_eq!((names.len(), ours.len()), (4, 5), "{names:?}");
+    assert_eq!((names.len(), ours.len()), (4, 7), "{names:?}");
     for name in ["prepare", "queue", "prefill", "decode"] {
         assert!(names.contains(&name), "{name} is none of {names:?}");
+    }
+    // A step for each token after the first one; the prompts are read in one step or some.
+    for (name, steps) in [("prefill", 1..=9), ("decode", 95..=95)] {
+        let phase = children.iter().find(|span| span.name == name).expect("the phase");
+        let lanes = ours.iter().find(|span| span.parent_span_id == phase.span_id).expect("what reward lanes took");
+        let ran = attributes(&lanes.attributes)["pad.steps"].as_i64().expect("a number");
+        assert!(lanes.name == "reward lanes" && steps.contains(&ran), "{lanes:?}");
+        assert!(nanos(lanes) > 0 && lanes.start_time_unix_nano == phase.start_time_unix_nano, "{lanes:?}");
+        assert!(nanos(lanes) < nanos(phase), "the base lane takes time, too: {lanes:?} of {phase:?}");
     }
     let covered: u64 = children.iter().map(|span| nanos(span)).sum();
     assert!(covered * 100 >= nanos(root) * 95 && covered <= nanos(root), "{covered} of {}", nanos(root));

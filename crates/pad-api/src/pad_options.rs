@@ -39,10 +39,11 @@ pub struct PadOptions {
 }
 
 /// The lanes whose best tokens are candidates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CandidateLanes {
     /// The base model's `top_k` best.
+    #[default]
     Base,
     /// The base model's `top_k` best and the `top_k` best of every reward lane that counts, so that a token which only a reward lane
     /// proposes can be chosen.

@@ -42,9 +42,13 @@ pub struct PreferenceList {
     /// Number of candidates.
     pub top_k: CountDefaults,
     /// Whose best tokens are the candidates where a request does not say.
+    #[serde(default)]
+    #[schema(required)]
     pub candidates: CandidateLanes,
     /// What holds steering back where a request does not say.
-    pub guards: GuardDefaults,
+    // Always sent; a client may read the list of an older server, which does not tell it.
+    #[schema(required, nullable = false)]
+    pub guards: Option<GuardDefaults>,
 }
 
 /// A preference dimension.
@@ -139,6 +143,14 @@ mod tests {
         assert_eq!(all.beyond(range(-1.0, 1.5)), [range(-2.0, -1.0), range(1.5, 2.0)]);
         assert_eq!(all.beyond(range(-2.0, 1.0)), [range(1.0, 2.0)]);
         assert_eq!(all.beyond(all), []);
+    }
+
+    #[test]
+    fn the_list_of_a_server_that_tells_no_guards_is_read() {
+        let told = r#"{"object": "list", "kind": "heads", "data": [], "default": {},
+            "beta": {"default": 1, "minimum": 0, "maximum": 4}, "top_k": {"default": 40, "minimum": 1, "maximum": 100}}"#;
+        let list: PreferenceList = serde_json::from_str(told).unwrap();
+        assert_eq!((list.guards, list.candidates, list.learns), (None, CandidateLanes::Base, false));
     }
 
     #[test]

@@ -2,23 +2,23 @@
 
 use tokio::sync::mpsc::Receiver;
 
-use crate::{Admission, Event};
+use crate::{Course, Event};
 
 /// One choice being generated. Dropping it cancels the sequence: all its lanes are freed before the next step.
 #[derive(Debug)]
 pub struct Choice {
     events: Receiver<Event>,
-    admission: Admission,
+    course: Course,
 }
 
 impl Choice {
-    pub(crate) fn new(events: Receiver<Event>, admission: Admission) -> Self {
-        Self { events, admission }
+    pub(crate) fn new(events: Receiver<Event>, course: Course) -> Self {
+        Self { events, course }
     }
 
-    /// When its time in the queue ended.
-    pub fn admission(&self) -> Admission {
-        self.admission.clone()
+    /// What tells what became of it, also when the choice itself is gone.
+    pub fn course(&self) -> Course {
+        self.course.clone()
     }
 
     /// The next event; `None` after the last one, or if the worker died.

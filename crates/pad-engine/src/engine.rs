@@ -114,7 +114,7 @@ impl Engine {
             let (events, receiver) = mpsc::channel(request.max_tokens + 1);
             let id = first + choice as u64;
             let sequence = Sequence::generating(id, choice, &request, constraint.clone(), events, place);
-            let choice = Choice::new(receiver, sequence.seat.admission());
+            let choice = Choice::new(receiver, sequence.seat.course());
             // There are no more sequences than places, and the inbox has room for each.
             self.inbox.try_send(sequence).map_err(|_| SubmitError::Dead)?;
             Ok(choice)

@@ -89,10 +89,11 @@ impl Lane {
         self.computed
     }
 
-    /// The next `count` pending rows; `base` is where the base lane's are in the plan.
-    pub fn rows(&self, count: usize, base: usize) -> LaneRows {
+    /// The next `count` pending rows; `base` is where the base lane's are in the plan, and `reward` tells whether it is another one.
+    pub fn rows(&self, count: usize, base: usize, reward: bool) -> LaneRows {
         let end = self.computed + count;
         LaneRows {
+            reward,
             weights: self.spec.weights,
             adapter: self.spec.adapter.map(|adaptation| adaptation.adapter),
             trunk: self.spec.branches().then_some(base),

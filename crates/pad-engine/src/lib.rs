@@ -65,11 +65,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod admission;
 mod block_pool;
 mod budget;
 mod choice;
 mod constraint;
+mod course;
 mod embedding;
 mod engine;
 mod error;
@@ -94,8 +94,8 @@ mod tenant;
 mod unread;
 mod worker;
 
-pub use admission::Admission;
 pub use choice::Choice;
+pub use course::{Course, RewardTime};
 pub use embedding::EmbedRequest;
 pub use engine::{Engine, EngineConfig};
 pub use error::{ScoreError, StepError, SubmitError};

@@ -1,5 +1,7 @@
 //! The runner over real models: base and reward rows of the same weights in one batch, rewards read at the candidates only.
 
+use std::time::{Duration, Instant};
+
 use pad_decode::{Candidates, Readout};
 use pad_model::{Hidden, KvCache, LaneChunk, Logits, Model, ModelError, RowWanted, ValueHead, Wanted};
 
@@ -55,6 +57,8 @@ pub(crate) struct StepHidden {
     hidden: Vec<Option<Hidden>>,
     /// By rows of the plan: index of the first of its rows among those read of its weights.
     place: Vec<usize>,
+    /// How much of the time went to reward lanes.
+    reward_time: Duration,
 }
 
 /// What is read of one row of the plan.
@@ -87,18 +91,22 @@ impl Runner for LockstepRunner {
     fn step(&mut self, plan: &StepPlan) -> Result<StepReadouts, StepError> {
         let states = self.forward(plan)?;
         let candidates = self.candidates(plan, &states)?;
+        let reading = Instant::now();
         let mut rewards = self.rewards(plan, &states, &candidates)?.into_iter();
+        let reads = plan.decodes.iter().any(|decode| !decode.rewards.is_empty());
+        let reward_time = states.reward_time + if reads { reading.elapsed() } else { Duration::ZERO };
         let read = |(candidates, decode): (Candidates, &DecodeRows)| {
             let rewards = rewards.by_ref().take(decode.rewards.len()).collect();
             DecodeReadouts { candidates, rewards }
         };
         let decodes = candidates.into_iter().zip(&plan.decodes).map(read).collect();
-        Ok(StepReadouts { decodes, scores: self.scores(plan, &states)?, embeds: embeds(plan, &states)? })
+        let (scores, embeds) = (self.scores(plan, &states)?, embeds(plan, &states)?);
+        Ok(StepReadouts { decodes, scores, embeds, reward_time })
     }
 }
 
 impl LockstepRunner {
-    /// One ragged batch per set of weights.
+    /// One ragged batch per set of weights. Rows of base and reward lanes are computed together: the time is split by rows and layers.
     fn forward(&self, plan: &StepPlan) -> Result<StepHidden, StepError> {
         let mut read = vec![0; plan.rows.len()];
         for decode in &plan.decodes {
@@ -108,8 +116,10 @@ impl LockstepRunner {
         plan.scores.iter().for_each(|score| read[score.row] = score.targets.len());
         plan.embeds.iter().for_each(|row| read[*row] = plan.rows[*row].tokens.len());
         let (mut hidden, mut place) = (Vec::new(), vec![0; plan.rows.len()]);
+        let mut reward_time = Duration::ZERO;
         for (id, weights) in self.weights.iter().enumerate() {
             let (mut chunks, mut count, mut index) = (Vec::new(), 0, vec![None; plan.rows.len()]);
+            let (mut work, mut reward_work) = (0, 0);
             for (i, rows) in plan.rows.iter().enumerate().filter(|(_, rows)| rows.weights.0 == id) {
                 index[i] = Some(chunks.len());
                 chunks.push(LaneChunk {
@@ -121,14 +131,19 @@ impl LockstepRunner {
                     // The base lane stands before the lanes that branch off from it.
                     trunk: rows.trunk.and_then(|trunk| index[trunk]),
                 });
+                let cost = chunks.last().map_or(0, |chunk| weights.model.row_layers(chunk));
+                work += cost;
+                reward_work += if rows.reward { cost } else { 0 };
                 place[i] = count;
                 count += read[i];
             }
+            let begun = Instant::now();
             let busy = chunks.iter().any(|chunk| !chunk.tokens.is_empty());
             let states = if busy { Some(weights.model.forward(&chunks, &weights.cache)?) } else { None };
+            reward_time += begun.elapsed().mul_f64(reward_work as f64 / work.max(1) as f64);
             hidden.push(states);
         }
-        Ok(StepHidden { hidden, place })
+        Ok(StepHidden { hidden, place, reward_time })
     }
 
     /// Every reward readout at its sequence's candidates, in the plan's order.

@@ -1,5 +1,7 @@
 //! The narrow trait between scheduler and model; the tests of the scheduler use a fake one.
 
+use std::time::Duration;
+
 use pad_decode::{Adjustments, Candidates, Readout};
 
 use crate::{AdapterId, LaneReadout, StepError, WeightsId};
@@ -7,6 +9,8 @@ use crate::{AdapterId, LaneReadout, StepError, WeightsId};
 /// Consecutive positions of one lane in one step.
 #[derive(Clone, Debug)]
 pub struct LaneRows {
+    /// Whether it is a reward lane: any but its sequence's first.
+    pub reward: bool,
     /// The weights to run through.
     pub weights: WeightsId,
     /// The adapter to add.
@@ -91,6 +95,8 @@ pub struct StepReadouts {
     pub scores: Vec<ScoreReadouts>,
     /// One entry per entry of [`StepPlan::embeds`]: the hidden states behind the last norm, `[rows][hidden]`.
     pub embeds: Vec<Vec<Vec<f32>>>,
+    /// How much of the step's time went to reward lanes, and to reading rewards for decisions.
+    pub reward_time: Duration,
 }
 
 /// Runs steps. Owns the weights and the KV cache's memory; knows no requests.

@@ -32,6 +32,14 @@ struct Share {
     decodes: bool,
 }
 
+impl Share {
+    /// Whether reward lanes of the sequence are in the step, or rewards are read for it.
+    fn rewards(&self, sequence: &Sequence) -> bool {
+        let reads = || reward_readouts(sequence.lanes.iter().map(Lane::spec)).next().is_some();
+        self.rows.iter().skip(1).any(|rows| *rows > 0) || self.decodes && reads()
+    }
+}
+
 /// Sequences that wait and run, and the KV blocks that they hold.
 #[derive(Debug)]
 pub struct Scheduler {
@@ -223,7 +231,8 @@ impl Scheduler {
         let mut plan = StepPlan::default();
         for (sequence, share) in self.shares() {
             let first = plan.rows.len();
-            plan.rows.extend(sequence.lanes.iter().zip(&share.rows).map(|(lane, &rows)| lane.rows(rows, first)));
+            let lanes = sequence.lanes.iter().zip(&share.rows).enumerate();
+            plan.rows.extend(lanes.map(|(i, (lane, &rows))| lane.rows(rows, first, i > 0)));
             plan.scores.extend(score_rows(sequence, share, first));
             plan.embeds.extend(matches!(sequence.work, Work::Embed(_)).then_some(first));
             if let (true, Work::Generate(generation)) = (share.decodes, &sequence.work) {
@@ -256,10 +265,15 @@ impl Scheduler {
     pub fn commit(&mut self, readouts: StepReadouts) {
         let planned = std::mem::take(&mut self.planned);
         let mut shares = planned.iter().peekable();
+        let spent = readouts.reward_time;
         let mut unread = Unread::from(readouts);
         let (pools, tally) = (&mut self.pools, &mut self.tally);
+        tally.reward_time += spent;
         self.running.retain_mut(|sequence| {
             let Some(share) = shares.next_if(|share| share.sequence == sequence.id) else { return true };
+            if share.rewards(sequence) {
+                sequence.note_rewards(spent);
+            }
             let scored: Vec<usize> = score_rows(sequence, share, 0).map(|score| score.row).collect();
             for (i, (lane, &rows)) in sequence.lanes.iter_mut().zip(&share.rows).enumerate() {
                 let weights = lane.spec().weights.0;

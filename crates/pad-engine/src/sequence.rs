@@ -12,7 +12,7 @@ use crate::lane::Lane;
 use crate::pending::Reply;
 use crate::places::Place;
 use crate::scoring::Scoring;
-use crate::{Admission, EmbedRequest, Event, GenerateRequest, LaneSpec, Owner, ScoreRequest, Scored, Tenant};
+use crate::{Course, EmbedRequest, Event, GenerateRequest, LaneSpec, Owner, ScoreRequest, Scored, Tenant};
 
 /// What a sequence is there for, with the end of the client that waits for it.
 #[derive(Debug)]
@@ -48,8 +48,8 @@ pub struct Seat {
     cached: Option<usize>,
     /// When the sequence was taken into the queue.
     since: Instant,
-    /// When it was first admitted.
-    admission: Admission,
+    /// What whoever waits for it can see.
+    course: Course,
     /// Admission counts what is queued and what runs. Given back before the last word, so that a client that has heard it finds a
     /// place, or when the sequence is dropped.
     place: Option<Place>,
@@ -57,12 +57,12 @@ pub struct Seat {
 
 impl Seat {
     fn new(place: Place) -> Self {
-        Self { cached: None, since: Instant::now(), admission: Admission::default(), place: Some(place) }
+        Self { cached: None, since: Instant::now(), course: Course::default(), place: Some(place) }
     }
 
-    /// What tells when the sequence was first admitted.
-    pub fn admission(&self) -> Admission {
-        self.admission.clone()
+    /// What tells what became of the sequence.
+    pub fn course(&self) -> Course {
+        self.course.clone()
     }
 
     /// The last word is about to be said: the place is free from now on. Returns the prompt tokens of the base lane that were found
@@ -169,6 +169,12 @@ impl Sequence {
         self.lanes.iter().enumerate().map(limit).collect()
     }
 
+    /// Its part in a step took so long for reward lanes.
+    pub fn note_rewards(&self, spent: Duration) {
+        let reading = self.lanes.first().is_some_and(|base| base.len() == base.spec().prompt.len());
+        self.seat.course.step(reading, spent);
+    }
+
     /// How long it has waited for its first admission; none if it had that.
     pub fn first_wait(&self) -> Option<Duration> {
         self.seat.cached.is_none().then(|| self.seat.since.elapsed())
@@ -207,7 +213,7 @@ impl Sequence {
             self.free(pools);
             return Err(missing);
         }
-        self.seat.admission.note();
+        self.seat.course.admit();
         self.seat.cached.get_or_insert(self.lanes[0].len() - self.lanes[0].pending());
         Ok(())
     }

@@ -37,6 +37,8 @@ pub struct Status {
     pub tokens_steered: u64,
     /// Rows of reward lanes run.
     pub reward_rows: u64,
+    /// Microseconds of the model's that went to reward lanes: their share of each batch, by rows and layers, and reading rewards.
+    pub reward_micros: u64,
     /// Sequences that ended well.
     pub finished: u64,
     /// Sequences whose client went away.

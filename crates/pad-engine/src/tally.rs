@@ -1,5 +1,7 @@
 //! Counters of the scheduler.
 
+use std::time::Duration;
+
 use crate::QueueTimes;
 
 /// Counters of what the scheduler did; see [`crate::Status`].
@@ -10,6 +12,7 @@ pub struct Tally {
     pub generated: u64,
     pub steered: u64,
     pub reward_rows: u64,
+    pub reward_time: Duration,
     pub finished: u64,
     pub cancelled: u64,
     pub preempted: u64,

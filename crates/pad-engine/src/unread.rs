@@ -15,7 +15,7 @@ pub struct Unread {
 }
 
 impl From<StepReadouts> for Unread {
-    fn from(StepReadouts { decodes, scores, embeds }: StepReadouts) -> Self {
+    fn from(StepReadouts { decodes, scores, embeds, .. }: StepReadouts) -> Self {
         Self { decodes: decodes.into_iter(), scores: scores.into_iter(), embeds: embeds.into_iter() }
     }
 }

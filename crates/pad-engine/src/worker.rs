@@ -106,6 +106,7 @@ impl<R: Runner> Worker<R> {
             tokens_generated: tally.generated,
             tokens_steered: tally.steered,
             reward_rows: tally.reward_rows,
+            reward_micros: tally.reward_time.as_micros() as u64,
             finished: tally.finished,
             cancelled: tally.cancelled,
             preempted: tally.preempted,

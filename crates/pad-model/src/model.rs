@@ -193,6 +193,13 @@ impl Model {
         Ok(Hidden(self.norm.forward(&x.index_select(&read, 0)?)?))
     }
 
+    /// The work of a chunk: its rows times the layers that are computed for each, those from the adapter's first on where it branches off.
+    pub fn row_layers(&self, chunk: &LaneChunk<'_>) -> usize {
+        let adapter = chunk.trunk.and(chunk.adapter).and_then(|adapter| self.adapters.get(adapter));
+        let below = adapter.map_or(0, Adapter::first_layer);
+        chunk.tokens.len() * self.layers.len().saturating_sub(below)
+    }
+
     /// Read logits of hidden states: one entry of `wanted` a row.
     ///
     /// # Errors

@@ -47,8 +47,8 @@ pub fn app(state: AppState) -> Router {
         .route("/tokenizer_info", get(server_info::tokenizer))
         .route("/tokenize", post(tokens::tokenize))
         .route("/detokenize", post(tokens::detokenize))
-        .route("/metrics", get(health::metrics))
         .route("/openapi.json", get(openapi::serve))
+        .merge(if shared.state.open_metrics { Router::new() } else { figures() })
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(route_not_found)
         .layer(from_fn_with_state(Arc::clone(&shared), auth::require_key));
@@ -60,8 +60,14 @@ pub fn app(state: AppState) -> Router {
         .route("/version", get(health::version))
         .route("/docs", get(docs::page))
         .merge(page)
+        .merge(if shared.state.open_metrics { figures() } else { Router::new() })
         .method_not_allowed_fallback(method_not_allowed);
     layered(for_key_holders.merge(for_everyone), shared)
+}
+
+/// What monitoring and routers read.
+fn figures() -> Router<Arc<Shared>> {
+    Router::new().route("/metrics", get(health::metrics))
 }
 
 /// What every route has around it: a name, a count, and an answer even where a handler panics.

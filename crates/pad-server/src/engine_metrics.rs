@@ -77,12 +77,17 @@ impl EngineMetrics {
 
 type Row = (&'static str, &'static str, fn(&Status) -> u64);
 
-const MIRRORED: [Row; 12] = [
+const MIRRORED: [Row; 13] = [
     ("pad_engine_steps_total", "Lockstep steps run.", |s| s.steps),
     ("pad_engine_model_microseconds_total", "Time spent in the model.", |s| s.model_micros),
     ("pad_engine_scheduler_microseconds_total", "Time spent planning and committing steps.", |s| s.scheduler_micros),
     ("pad_engine_tokens_prefilled_total", "Prompt rows computed, all lanes together.", |s| s.tokens_prefilled),
     ("pad_engine_reward_rows_total", "Rows of reward lanes computed.", |s| s.reward_rows),
+    (
+        "pad_engine_reward_microseconds_total",
+        "Time of the model that went to reward lanes, by their rows and layers in each batch, and to reading rewards.",
+        |s| s.reward_micros,
+    ),
     ("pad_engine_tokens_steered_total", "Tokens that were not the base model's first choice.", |s| s.tokens_steered),
     ("pad_engine_sequences_finished_total", "Sequences that were completed.", |s| s.finished),
     ("pad_engine_sequences_cancelled_total", "Sequences whose client disconnected.", |s| s.cancelled),

@@ -42,7 +42,7 @@ fn describe(state: &AppState) -> PreferenceList {
             CandidateSource::Base => CandidateLanes::Base,
             CandidateSource::Union => CandidateLanes::Union,
         },
-        guards: guard_defaults(guards),
+        guards: Some(guard_defaults(guards)),
     }
 }
 

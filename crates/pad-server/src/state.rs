@@ -45,6 +45,8 @@ pub struct AppState {
     pub hosts: AllowedHosts,
     /// Whether there is a page at `/`.
     pub page: bool,
+    /// Whether `/metrics` needs no key, as `/health` does not.
+    pub open_metrics: bool,
     /// Where the spans of requests go; none: nothing is recorded.
     pub spans: Option<Spans>,
     /// Whether it serves, or ends.

@@ -225,6 +225,7 @@ pub fn app_state(
         origins: settings.server.origins().unwrap_or_default(),
         hosts: AllowedHosts::any(),
         page: settings.server.page,
+        open_metrics: settings.server.open_metrics,
         spans: None,
         lifecycle: Lifecycle::default(),
     };

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use pad_decode::{Adjustments, CandidateSource, Candidates, Readout, Reference, Rule, Term};
 use pad_engine::{
@@ -153,7 +154,10 @@ impl Runner for Fake {
             (rows.start..rows.start + rows.tokens.len()).map(state).collect()
         });
         let embeds = embeds.collect();
-        Ok(StepReadouts { decodes: decodes.collect(), scores: scores.collect(), embeds })
+        // A millisecond for each row of a reward lane.
+        let rewards = plan.rows.iter().filter(|rows| rows.reward).map(|rows| rows.tokens.len() as u64);
+        let reward_time = Duration::from_millis(rewards.sum());
+        Ok(StepReadouts { decodes: decodes.collect(), scores: scores.collect(), embeds, reward_time })
     }
 }
 

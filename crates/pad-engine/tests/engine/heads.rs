@@ -49,14 +49,14 @@ pub fn start(step_rows: usize, kv_blocks: usize) -> Engine {
 pub const HEADS: [LaneReadout; 2] = [LaneReadout::Head(HeadId(0)), LaneReadout::Head(HeadId(1))];
 
 /// The base lane of this prompt and a lane through the adapter, read by both heads.
-fn lanes(prompt: &[u32], trunk: Trunk) -> Vec<LaneSpec> {
+pub fn lanes(prompt: &[u32], trunk: Trunk) -> Vec<LaneSpec> {
     let prompt: Arc<[u32]> = prompt.into();
     let adapter = Some(Adaptation { adapter: AdapterId(0), trunk });
     let lane = LaneSpec { weights: WeightsId::BASE, adapter, readouts: HEADS.to_vec(), prompt: Arc::clone(&prompt) };
     vec![LaneSpec::base(prompt), lane]
 }
 
-fn request(lanes: Vec<LaneSpec>) -> GenerateRequest {
+pub fn request(lanes: Vec<LaneSpec>) -> GenerateRequest {
     let term = |readout, weight| Term { weight, readout, reference: Reference::Base };
     GenerateRequest {
         lanes,

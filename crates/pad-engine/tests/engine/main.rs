@@ -7,6 +7,7 @@ mod embedding;
 mod fake;
 mod heads;
 mod life;
+mod reward_time;
 mod scheduling;
 mod scoring;
 mod tenants;

@@ -63,7 +63,7 @@ impl Generation {
         let reward_names: Option<Arc<[String]>> = options.details.trace.then(|| names.into());
         let count = requests.len() * options.best_of.generated;
         let meter = grant.meter();
-        let (submitted, mut admissions) = (Instant::now(), Vec::with_capacity(count));
+        let (submitted, mut courses) = (Instant::now(), Vec::with_capacity(count));
         let parts: Vec<BoxStream<'static, Indexed>> = if requests.iter().any(|request| request.max_tokens == 0) {
             // Nothing is asked of the engine, but without it nothing is answered.
             state.engine.check_open().map_err(|error| refusal::submit(&error, options.names.prompt))?;
@@ -81,12 +81,12 @@ impl Generation {
                 let submitted = state.engine.submit(request);
                 choices.extend(submitted.map_err(|error| refusal::submit(&error, options.names.prompt))?);
             }
-            admissions.extend(choices.iter().map(Choice::admission));
+            courses.extend(choices.iter().map(Choice::course));
             let end = state.limits.answer.map(|limit| tokio::time::Instant::now() + limit);
             choices.into_iter().map(reader).enumerate().map(|(index, reader)| read(index, reader, end)).collect()
         };
         shared.metrics.admitted(prompt_tokens);
-        let timing = Timing::new(Arc::clone(&shared.metrics), options.arrived, submitted, count, admissions);
+        let timing = Timing::new(Arc::clone(&shared.metrics), options.arrived, submitted, count, courses);
         let choices = parts.len();
         let parts = stream::select_all(parts);
         Ok(Self {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pad_api::FinishReason;
-use pad_engine::Admission;
+use pad_engine::{Course, RewardTime};
 
 use super::reader::TokenFacts;
 use crate::metrics::Metrics;
@@ -16,8 +16,8 @@ pub(crate) struct Timing {
     arrived: Instant,
     /// When the engine was given the request.
     submitted: Instant,
-    /// When each choice's time in the queue ended.
-    admissions: Vec<Admission>,
+    /// What the engine tells of each choice; none where it is asked for none.
+    courses: Vec<Course>,
     /// When the first token of any choice came.
     first: Option<Instant>,
     /// When each choice's last token came.
@@ -29,17 +29,16 @@ pub(crate) struct Timing {
 }
 
 impl Timing {
-    /// The clock of a request that was admitted to the queue: `submitted` then, by so many `choices`, with these `admissions` to the
-    /// engine.
+    /// The clock of a request that was admitted to the queue: `submitted` then, by so many `choices`, whose `courses` the engine tells.
     pub(crate) fn new(
         metrics: Arc<Metrics>,
         arrived: Instant,
         submitted: Instant,
         choices: usize,
-        admissions: Vec<Admission>,
+        courses: Vec<Course>,
     ) -> Self {
         let last = vec![None; choices];
-        Self { metrics, arrived, submitted, admissions, first: None, last, finish_reasons: Vec::new(), over: None }
+        Self { metrics, arrived, submitted, courses, first: None, last, finish_reasons: Vec::new(), over: None }
     }
 
     /// A token of choice `index` came.
@@ -86,13 +85,22 @@ impl Timing {
     /// Tell the phases that the request went through until it was over, or until now.
     pub(crate) fn tell(&self, recorder: &SpanRecorder) {
         let end = self.over.map_or_else(Instant::now, |(at, _)| at);
-        let admitted = self.admissions.iter().filter_map(Admission::moment).min();
         recorder.prepared(self.submitted);
+        if self.courses.is_empty() {
+            return;
+        }
+        let admitted = self.courses.iter().filter_map(Course::admitted).min();
         recorder.phase(PhaseKind::Queue, self.submitted, admitted.unwrap_or(end));
         let Some(admitted) = admitted else { return };
-        recorder.phase(PhaseKind::Prefill, admitted, self.first.unwrap_or(end));
+        let rewards = self.longest(Course::rewards_reading);
+        recorder.steered_phase(PhaseKind::Prefill, admitted, self.first.unwrap_or(end), rewards);
         let Some(first) = self.first else { return };
-        recorder.phase(PhaseKind::Decode, first, end);
+        recorder.steered_phase(PhaseKind::Decode, first, end, self.longest(Course::rewards_choosing));
+    }
+
+    /// Choices run side by side, in the same steps: of what reward lanes took, the most that one of them waited.
+    fn longest(&self, of: fn(&Course) -> RewardTime) -> RewardTime {
+        self.courses.iter().map(of).max_by_key(|time| time.spent).unwrap_or_default()
     }
 }
 

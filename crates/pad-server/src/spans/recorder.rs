@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use pad_engine::RewardTime;
+
 use super::{GenerationSpan, Phase, PhaseKind, RequestSpan, SpanSink, Spans, TraceContext};
 
 /// Records one request, or nothing. An answer may be streamed long after its handler returned: the request is over when the last clone
@@ -63,9 +65,17 @@ impl SpanRecorder {
 
     /// The request went through a phase.
     pub(crate) fn phase(&self, kind: PhaseKind, from: Instant, to: Instant) {
+        self.steered_phase(kind, from, to, RewardTime::default());
+    }
+
+    /// The request went through a phase in which reward lanes took so long; no longer than the phase itself: what a second choice waited
+    /// before its first token may lie behind the first one's.
+    pub(crate) fn steered_phase(&self, kind: PhaseKind, from: Instant, to: Instant, rewards: RewardTime) {
         self.with(|span, arrived| {
             let since = |moment: Instant| moment.saturating_duration_since(arrived);
-            span.phases.push(Phase { kind, from: since(from), to: since(to) });
+            let (from, to) = (since(from), since(to));
+            let rewards = RewardTime { spent: rewards.spent.min(to.saturating_sub(from)), ..rewards };
+            span.phases.push(Phase { kind, from, to, rewards });
         });
     }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use pad_api::{FinishReason, Usage};
+use pad_engine::RewardTime;
 
 use super::TraceContext;
 
@@ -39,6 +40,8 @@ pub struct Phase {
     pub from: Duration,
     /// Its end, since the request's arrival.
     pub to: Duration,
+    /// How much of it went to reward lanes, in steps spread over it.
+    pub rewards: RewardTime,
 }
 
 /// What happens in a phase. All but the grammar follow one another.

@@ -45,6 +45,14 @@ async fn keys_open_everything_but_health_readiness_and_version_which_are_open() 
 }
 
 #[tokio::test]
+async fn figures_need_no_key_where_that_is_set() {
+    let keys = ApiKeys::new([ApiKey::new("alpha")]);
+    let app = crate::app(crate::AppState { keys, open_metrics: true, ..state(Behaviour::default()) });
+    assert_eq!(get(&app, "/metrics").await.status.as_u16(), 200);
+    refused(&get(&app, "/v1/loads").await);
+}
+
+#[tokio::test]
 async fn a_keys_limit_holds_while_a_stream_runs() {
     let app = app([ApiKey::new("alpha").limited(1), ApiKey::new("beta")]);
     let ask = |key, fields| with_key(post_chat(hello(fields).to_string()), key);

@@ -48,6 +48,7 @@ pub(crate) fn state(behaviour: Behaviour) -> AppState {
         origins: Origins::default(),
         hosts: AllowedHosts::any(),
         page: false,
+        open_metrics: false,
         spans: None,
         lifecycle: Lifecycle::default(),
     }

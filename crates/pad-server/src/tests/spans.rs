@@ -76,6 +76,11 @@ async fn a_request_is_recorded_with_its_phases_one_after_another() {
     assert_eq!(span.phases[0].from, Duration::ZERO);
     assert!(span.phases.windows(2).all(|two| two[0].to == two[1].from), "{:?}", span.phases);
     assert!(span.phases.iter().all(|phase| phase.from <= phase.to && phase.to <= span.took), "{span:?}");
+    // Both choices read their prompts, and each token of theirs is steered by a lane.
+    let steps: Vec<u64> = span.phases.iter().map(|phase| phase.rewards.steps).collect();
+    assert_eq!(steps, [0, 0, 1, ANSWER.len() as u64], "{:?}", span.phases);
+    assert!(span.phases.iter().all(|phase| phase.from + phase.rewards.spent <= phase.to), "{:?}", span.phases);
+    assert!(span.phases[2..].iter().all(|phase| !phase.rewards.spent.is_zero()), "{:?}", span.phases);
     let generation = span.generation.expect("something was generated");
     let usage = serde_json::to_string(&generation.usage).expect("JSON");
     let usage: Value = serde_json::from_str(&usage).expect("JSON");
@@ -98,6 +103,7 @@ async fn a_stream_is_recorded_when_it_has_ended() {
     while stream.next().await.is_some() {}
     let span = kept.only();
     assert_eq!((span.context.parent_id, span.phases.len()), (None, 4), "a trace of its own");
+    assert!(span.phases.iter().all(|phase| phase.rewards.steps == 0), "no reward lane: {:?}", span.phases);
     let generation = span.generation.expect("something was generated");
     assert_eq!(generation.usage.completion_tokens as usize, ANSWER.len() + 1);
 }
@@ -128,6 +134,14 @@ async fn what_fails_or_is_refused_is_recorded_as_far_as_it_came() {
     chat(&app, json!({"temperature": -1})).await;
     let span = kept.only();
     assert_eq!((span.status, span.phases.as_slice(), span.generation), (Some(400), &[][..], None));
+}
+
+#[tokio::test]
+async fn what_generates_nothing_waits_in_no_queue() {
+    let (app, kept) = recorded(Behaviour::default(), 1.0);
+    let body = json!({"model": "lab/parrot", "prompt": "hello", "max_tokens": 0, "echo": true});
+    assert_eq!(send(&app, post("/v1/completions", body.to_string())).await.status.as_u16(), 200);
+    assert_eq!(kinds(&kept.only()), [PhaseKind::Prepare]);
 }
 
 #[tokio::test]

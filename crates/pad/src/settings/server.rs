@@ -32,6 +32,8 @@ pub struct ServerSettings {
     pub allowed_hosts: Vec<String>,
     /// Whether there is a page at `/`.
     pub page: bool,
+    /// Whether `/metrics` needs no key.
+    pub open_metrics: bool,
     /// Certificate and key.
     pub tls: TlsSettings,
     /// Most connections at once; 0: as many as the limit of open files allows.
@@ -132,6 +134,7 @@ impl std::fmt::Debug for ServerSettings {
             .field("cors_origins", &self.cors_origins)
             .field("allowed_hosts", &self.allowed_hosts)
             .field("page", &self.page)
+            .field("open_metrics", &self.open_metrics)
             .field("tls", &self.tls)
             .field("max_connections", &self.max_connections)
             .field("body_limit", &self.body_limit)

@@ -1,10 +1,10 @@
-//! A request as the spans of OpenTelemetry: one of the server's kind, and one below it for each phase.
+//! A request as the spans of OpenTelemetry: one of the server's kind, one below it for each phase, and below those what they contain.
 
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::{SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState};
+use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator, SpanData, SpanEvents, SpanLinks};
 use pad_server::{Phase, PhaseKind, RequestSpan};
 
@@ -14,17 +14,11 @@ use super::attributes::{attributes, fault, name};
 pub fn spans(span: &RequestSpan) -> Vec<SpanData> {
     let trace = TraceId::from_bytes(span.context.trace_id.to_be_bytes());
     let root = id(span.context.span_id);
-    let child = |phase: &Phase, below: SpanId| SpanData {
-        parent_span_id: below,
-        span_kind: SpanKind::Internal,
-        ..timed(
-            trace,
-            RandomIdGenerator::default().new_span_id(),
-            title(phase.kind),
-            (span.began + phase.from, span.began + phase.to),
-        )
+    let child = |phase: &Phase, below: SpanId| {
+        let times = (span.began + phase.from, span.began + phase.to);
+        SpanData { parent_span_id: below, ..timed(trace, new_id(), title(phase.kind), times) }
     };
-    let mut all = Vec::with_capacity(span.phases.len() + 1);
+    let mut all = Vec::with_capacity(2 * span.phases.len() + 1);
     // A part of the preparation is below it, if that came to its end.
     let preparation = span.phases.iter().find(|phase| phase.kind == PhaseKind::Prepare).map(|phase| child(phase, root));
     let within = preparation.as_ref().map_or(root, |span| span.span_context.span_id());
@@ -32,7 +26,11 @@ pub fn spans(span: &RequestSpan) -> Vec<SpanData> {
         match phase.kind {
             PhaseKind::Prepare => {}
             PhaseKind::Grammar => all.push(child(phase, within)),
-            PhaseKind::Queue | PhaseKind::Prefill | PhaseKind::Decode => all.push(child(phase, root)),
+            PhaseKind::Queue | PhaseKind::Prefill | PhaseKind::Decode => {
+                let child = child(phase, root);
+                all.extend(reward_lanes(span, phase, &child));
+                all.push(child);
+            }
         }
     }
     all.extend(preparation);
@@ -45,6 +43,21 @@ pub fn spans(span: &RequestSpan) -> Vec<SpanData> {
         ..timed(trace, root, name(span), (span.began, span.began + span.took))
     });
     all
+}
+
+/// What reward lanes took of a phase. They run in its steps, together with the base lane: the span is the sum of their time in these
+/// steps, as if that came first.
+fn reward_lanes(span: &RequestSpan, phase: &Phase, within: &SpanData) -> Option<SpanData> {
+    if phase.rewards.steps == 0 {
+        return None;
+    }
+    let from = span.began + phase.from;
+    let steps = i64::try_from(phase.rewards.steps).unwrap_or(i64::MAX);
+    Some(SpanData {
+        parent_span_id: within.span_context.span_id(),
+        attributes: vec![KeyValue::new("pad.steps", steps)],
+        ..timed(within.span_context.trace_id(), new_id(), "reward lanes", (from, from + phase.rewards.spent))
+    })
 }
 
 fn timed(
@@ -80,6 +93,10 @@ fn title(kind: PhaseKind) -> &'static str {
     }
 }
 
+fn new_id() -> SpanId {
+    RandomIdGenerator::default().new_span_id()
+}
+
 fn id(number: u64) -> SpanId {
     SpanId::from_bytes(number.to_be_bytes())
 }
@@ -88,13 +105,18 @@ fn id(number: u64) -> SpanId {
 mod tests {
     use std::time::Duration;
 
+    use pad_engine::RewardTime;
     use pad_server::{GenerationSpan, Outcome, TraceContext};
 
     use super::*;
 
     fn request(kinds: &[PhaseKind], status: Option<u16>, outcome: Option<Outcome>) -> RequestSpan {
         let millis = Duration::from_millis;
-        let phase = |kind: &PhaseKind| Phase { kind: *kind, from: millis(2), to: millis(5) };
+        let rewards = |kind| match kind {
+            PhaseKind::Decode => RewardTime { spent: millis(1), steps: 7 },
+            _ => RewardTime::default(),
+        };
+        let phase = |kind: &PhaseKind| Phase { kind: *kind, from: millis(2), to: millis(5), rewards: rewards(*kind) };
         let generation = outcome.map(|outcome| GenerationSpan {
             model: "parrot".to_owned(),
             outcome,
@@ -142,6 +164,13 @@ mod tests {
         assert_eq!(named(&spans, "grammar").parent_span_id, prepare.span_context.span_id());
         assert_eq!(decode.start_time, SystemTime::UNIX_EPOCH + Duration::from_millis(2));
         assert_eq!(decode.end_time, SystemTime::UNIX_EPOCH + Duration::from_millis(5));
+        let lanes = named(&spans, "reward lanes");
+        assert_eq!(
+            (lanes.parent_span_id, attribute(lanes, "pad.steps").as_deref()),
+            (decode.span_context.span_id(), Some("7"))
+        );
+        assert_eq!(lanes.end_time.duration_since(decode.start_time).expect("a time"), Duration::from_millis(1));
+        assert_eq!((spans.len(), lanes.start_time), (5, decode.start_time), "no other phase has some");
         assert_eq!((root.status.clone(), attribute(root, "error.type")), (Status::Unset, None));
         for (name, value) in [
             ("gen_ai.usage.input_tokens", "7"),
