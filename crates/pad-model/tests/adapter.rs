@@ -101,6 +101,9 @@ fn rows_that_branch_off_have_the_bits_of_rows_that_do_not() {
                 LaneChunk { adapter: Some(adapter), trunk: Some(0), ..LaneChunk::new(tokens, start, &[0, 2], 1) },
                 LaneChunk::new(tokens, start, &[3, 5], 1),
             ];
+            let rows = tokens.len();
+            let work: Vec<usize> = chunks.iter().map(|chunk| model.row_layers(chunk)).collect();
+            assert_eq!(work, [3 * rows, 2 * rows, 3 * rows], "the first of three layers is the base lane's");
             let got = logits(&model, &chunks, &cache);
             if start > 0 {
                 assert_eq!(got, [plain[0].clone(), alone[0].clone(), plain[0].clone()], "{dtype:?}");
