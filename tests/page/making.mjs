@@ -19,6 +19,22 @@ async function paint() {
   await context.close();
 }
 
+/** A second visit fetches the page's frame, which is still the same, and nothing else. */
+async function visitAgain() {
+  const { page, context, quiet } = await open(browser, url);
+  await preset(page, "Brief").waitFor();
+  await page.goto(url);
+  await preset(page, "Brief").waitFor();
+  const found = await page.evaluate(() => {
+    const all = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
+    return all.filter(({ name }) => !name.includes("/v1/")).map(({ name, transferSize }) => [name, transferSize]);
+  });
+  const fetched = found.filter(([, bytes]) => bytes > 0);
+  assert.ok(found.length > 20 && fetched.length === 1 && fetched[0][1] < 2000, JSON.stringify(fetched));
+  quiet();
+  await context.close();
+}
+
 /** The bodies of all requests for answers from now on. */
 function bodies(page) {
   const sent = [];
@@ -135,6 +151,7 @@ async function many() {
 }
 
 await paint();
+await visitAgain();
 const { page, context, quiet } = await open(browser, url);
 await preset(page, "Brief").waitFor();
 await limit(page, 24);

@@ -31,6 +31,34 @@ pub(crate) fn text(name: &str) -> Option<String> {
     String::from_utf8(Folder::get(name)?.data.into_owned()).ok()
 }
 
+/// What this state of the folder is called: a digest of all names and contents.
+pub(crate) fn version() -> String {
+    let mut digest = Sha256::new();
+    for name in names() {
+        digest.update(name.as_bytes());
+        digest.update(Folder::get(&name).map(|file| file.metadata.sha256_hash()).unwrap_or_default());
+    }
+    URL_SAFE_NO_PAD.encode(&digest.finalize()[..9])
+}
+
+/// What a browser does with what it has of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keeping {
+    /// Use it, without a question: the address holds the version.
+    Forever,
+    /// Ask each time whether it is still the same.
+    Asked,
+}
+
+impl Keeping {
+    fn header(self) -> &'static str {
+        match self {
+            Self::Forever => "public, max-age=31536000, immutable",
+            Self::Asked => "no-cache",
+        }
+    }
+}
+
 /// What HTML is sent as.
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 
@@ -73,7 +101,7 @@ impl Asset {
     }
 
     /// Answer a request for it: 304 where the client has this version, else the bytes, compressed where the client reads gzip.
-    pub(crate) fn respond(&self, request: &HeaderMap) -> Response {
+    pub(crate) fn respond(&self, request: &HeaderMap, keeping: Keeping) -> Response {
         let zipped = self.gzip.as_ref().filter(|_| accepts_gzip(request));
         // The two encodings are two representations, and a strong tag names one of them.
         let tag = match zipped {
@@ -93,8 +121,7 @@ impl Asset {
         };
         set(CONTENT_TYPE, self.kind);
         set(ETAG, &tag);
-        // Kept, and asked about each time: a server of another version has other files under the same names.
-        set(CACHE_CONTROL, "no-cache");
+        set(CACHE_CONTROL, keeping.header());
         set(VARY, "accept-encoding");
         set(X_CONTENT_TYPE_OPTIONS, "nosniff");
         if zipped.is_some() {

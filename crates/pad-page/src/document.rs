@@ -8,6 +8,9 @@ use crate::policy::policy;
 /// The frame's name among the files.
 pub(crate) const INDEX: &str = "index.html";
 
+/// Where the page's files are.
+pub(crate) const FILES: &str = "page";
+
 /// What a link to a style sheet is in the frame, before and after the file's name.
 const SHEET: [&str; 2] = ["<link rel=\"stylesheet\" href=\"page/", "\">"];
 
@@ -22,6 +25,7 @@ impl Document {
     /// The page as it is now.
     pub(crate) fn read() -> Self {
         let page = with_sheets(&asset::text(INDEX).unwrap_or_default(), asset::text);
+        let page = at_version(&page, &asset::version());
         let policy = policy(&page);
         Self { asset: Asset::new(page.into_bytes(), HTML), policy }
     }
@@ -42,6 +46,13 @@ fn with_sheets(frame: &str, read: impl Fn(&str) -> Option<String>) -> String {
     }
     flush(&mut page, &mut sheets);
     page
+}
+
+/// The page with the version in the addresses of its files: what a browser has of them is then current, and it asks for none again.
+fn at_version(page: &str, version: &str) -> String {
+    ["\"", "\"./"].iter().fold(page.to_owned(), |page, before| {
+        page.replace(&format!("{before}{FILES}/"), &format!("{before}{FILES}/{version}/"))
+    })
 }
 
 fn flush(page: &mut String, sheets: &mut String) {
@@ -65,6 +76,19 @@ mod tests {
         let expected =
             "<head>\n  <style>a.css{}\nb.css{}\n</style>\n<p>\n  <link rel=\"stylesheet\" href=\"page/none.css\">\n";
         assert_eq!(page, expected);
+    }
+
+    #[test]
+    fn addresses_of_files_hold_the_version() {
+        let page = "<a href=\"docs\"><img src=\"page/i.svg\">{\"m\": \"./page/m.js\"} page/x";
+        let expected = "<a href=\"docs\"><img src=\"page/V/i.svg\">{\"m\": \"./page/V/m.js\"} page/x";
+        assert_eq!(at_version(page, "V"), expected);
+        let (document, version) = (Document::read(), asset::version());
+        assert!(version.len() > 8 && document.asset.text().contains(&format!("\"page/{version}/start.js\"")));
+        assert_eq!(
+            document.asset.text().matches("page/").count(),
+            document.asset.text().matches(&format!("page/{version}/")).count()
+        );
     }
 
     #[test]

@@ -1,28 +1,33 @@
-//! The routes: the page at `/`, and each of its files below `/page`.
+//! The routes: the page at `/`, and each of its files below `/page/VERSION`. A browser keeps the files of a version, so that a second
+//! visit asks for the page alone.
 
 use std::sync::{Arc, OnceLock};
 
 use axum::Router;
+use axum::extract::Path;
 use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
 use axum::routing::get;
 
-use crate::asset::{self, Asset};
-use crate::document::{Document, INDEX};
-
-/// Where the page's files are.
-const FILES: &str = "page";
+use crate::asset::{self, Asset, Keeping};
+use crate::document::{Document, FILES, INDEX};
 
 /// One route for each file, so that any other path stays the server's own.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    let page = Kept::new(Document::read);
+    let (page, version) = (Kept::new(Document::read), Kept::new(asset::version));
     let mut router =
         Router::new().route("/", get(async move |headers: HeaderMap| page.with(|page| answer(page, &headers))));
     for name in asset::names().filter(|name| name != INDEX) {
-        let path = format!("/{FILES}/{name}");
+        let path = format!("/{FILES}/{{version}}/{name}");
         let file = Kept::new(move || Asset::read(&name).unwrap_or_default());
-        router = router.route(&path, get(async move |headers: HeaderMap| file.with(|file| file.respond(&headers))));
+        let version = Arc::clone(&version);
+        let respond = async move |Path(asked): Path<String>, headers: HeaderMap| {
+            // Another version's page may still be open: it gets what there is, and keeps it as nothing else.
+            let keeping = if version.with(|version| *version == asked) { Keeping::Forever } else { Keeping::Asked };
+            file.with(|file| file.respond(&headers, keeping))
+        };
+        router = router.route(&path, get(respond));
     }
     router
 }
@@ -39,17 +44,17 @@ impl<T> Kept<T> {
         Arc::new(Self { read: Box::new(read), kept: OnceLock::new() })
     }
 
-    fn with(&self, respond: impl Fn(&T) -> Response) -> Response {
+    fn with<R>(&self, look: impl Fn(&T) -> R) -> R {
         // A debug build reads the folder anew, since somebody works on the page.
         if cfg!(debug_assertions) {
-            return respond(&(self.read)());
+            return look(&(self.read)());
         }
-        respond(self.kept.get_or_init(|| (self.read)()))
+        look(self.kept.get_or_init(|| (self.read)()))
     }
 }
 
 fn answer(page: &Document, request: &HeaderMap) -> Response {
-    let mut response = page.asset.respond(request);
+    let mut response = page.asset.respond(request, Keeping::Asked);
     let headers = response.headers_mut();
     if let Ok(policy) = HeaderValue::from_str(&page.policy) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
@@ -62,7 +67,7 @@ fn answer(page: &Document, request: &HeaderMap) -> Response {
 #[cfg(test)]
 mod tests {
     use axum::body::{Body, to_bytes};
-    use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG};
+    use axum::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG};
     use axum::http::{Request, StatusCode};
     use tower::ServiceExt;
 
@@ -70,6 +75,11 @@ mod tests {
 
     /// The module that asks for the others.
     const START: &str = "start.js";
+
+    /// Where a file is now.
+    fn at(name: &str) -> String {
+        format!("/{FILES}/{}/{name}", asset::version())
+    }
 
     async fn get(path: &str, headers: &[(&str, &str)]) -> (StatusCode, HeaderMap, Vec<u8>) {
         let mut request = Request::get(path);
@@ -91,34 +101,44 @@ mod tests {
         let policy = headers[CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; script-src 'self' 'sha256-"), "{policy}");
         assert!(String::from_utf8(page).unwrap().contains("<style>"));
-        for (path, kind) in [
-            ("/page/app.js", "text/javascript"),
-            ("/page/style.css", "text/css"),
-            ("/page/vendor/README.md", "text/plain"),
-        ] {
-            let (status, headers, _) = get(path, &[]).await;
+        for (name, kind) in
+            [("app.js", "text/javascript"), ("style.css", "text/css"), ("vendor/README.md", "text/plain")]
+        {
+            let path = at(name);
+            let (status, headers, _) = get(&path, &[]).await;
             assert!(status == StatusCode::OK && headers[CONTENT_TYPE].to_str().unwrap().starts_with(kind), "{path}");
             assert!(!headers.contains_key(CONTENT_SECURITY_POLICY), "{path}");
         }
-        for path in
-            ["/page", "/page/", "/page/index.html", "/page/none.js", "/page/../Cargo.toml", "/page/..%2fCargo.toml"]
-        {
+        for path in ["/page", "/page/", "/page/app.js"] {
             assert_eq!(get(path, &[]).await.0, StatusCode::NOT_FOUND, "{path}");
+        }
+        for name in ["index.html", "none.js", "../Cargo.toml", "..%2fCargo.toml", "view/app.js"] {
+            let path = at(name);
+            assert_eq!(get(&path, &[]).await.0, StatusCode::NOT_FOUND, "{path}");
         }
     }
 
     #[tokio::test]
     async fn what_the_browser_has_is_not_sent_again() {
-        let (_, plain, bytes) = get("/page/app.js", &[]).await;
-        let (_, zipped, fewer) = get("/page/app.js", &[("accept-encoding", "br, gzip")]).await;
+        let path = at("app.js");
+        let (_, plain, bytes) = get(&path, &[]).await;
+        let (_, zipped, fewer) = get(&path, &[("accept-encoding", "br, gzip")]).await;
         assert!(
             !plain.contains_key(CONTENT_ENCODING) && zipped[CONTENT_ENCODING] == "gzip" && fewer.len() < bytes.len()
         );
         assert_ne!(plain[ETAG], zipped[ETAG], "two representations");
         let tag = zipped[ETAG].to_str().unwrap();
-        let (status, headers, body) = get("/page/app.js", &[("accept-encoding", "gzip"), ("if-none-match", tag)]).await;
+        let (status, headers, body) = get(&path, &[("accept-encoding", "gzip"), ("if-none-match", tag)]).await;
         assert_eq!((status, headers[ETAG].to_str().unwrap(), body.len()), (StatusCode::NOT_MODIFIED, tag, 0));
-        assert_eq!(get("/page/app.js", &[("if-none-match", tag)]).await.0, StatusCode::OK, "the other representation");
+        assert_eq!(get(&path, &[("if-none-match", tag)]).await.0, StatusCode::OK, "the other representation");
+    }
+
+    #[tokio::test]
+    async fn a_browser_asks_again_for_the_page_alone() {
+        let keeping = async |path: &str| get(path, &[]).await.1[CACHE_CONTROL].to_str().unwrap().to_owned();
+        assert_eq!(keeping("/").await, "no-cache");
+        assert!(keeping(&at("view/page.js")).await.ends_with("immutable"));
+        assert_eq!(keeping("/page/another/view/page.js").await, "no-cache");
     }
 
     /// Once it is painted: until then they are in a template, which browsers leave alone.
@@ -142,7 +162,7 @@ mod tests {
     async fn the_whole_page_is_small() {
         let mut bytes = 0;
         for name in asset::names() {
-            let path = if name == INDEX { "/".to_owned() } else { format!("/{FILES}/{name}") };
+            let path = if name == INDEX { "/".to_owned() } else { at(&name) };
             let (_, headers, body) = get(&path, &[("accept-encoding", "gzip")]).await;
             // Licences are there to be read, and not loaded.
             bytes += if headers[CONTENT_TYPE].to_str().unwrap().starts_with("text/plain") { 0 } else { body.len() };
