@@ -23,6 +23,8 @@ pub(crate) enum Database {
         read: SqlitePool,
         write: SqlitePool,
         file: Option<DatabaseFile>,
+        /// A connection that nothing uses, so that nothing ends it: what is in memory is gone with the last one.
+        keeper: Option<SqlitePool>,
     },
     Postgres(PgPool),
 }
@@ -86,13 +88,15 @@ impl Database {
     async fn connect(location: &Location, connections: u32, patience: Duration) -> Result<Self, StoreError> {
         match location {
             Location::Memory => {
-                // There is a database for each connection: it must be one, and stay.
-                let pool = SqlitePoolOptions::new().min_connections(1).max_connections(1);
-                let pool = pool.idle_timeout(None).max_lifetime(None).acquire_timeout(patience);
-                let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
-                let write = pool.connect_with(options).await?;
+                // A database of its own, which connections with these options share.
+                let options = "sqlite::memory:".parse::<SqliteConnectOptions>()?.disable_statement_logging();
+                let pool = || {
+                    let pool = SqlitePoolOptions::new().max_connections(1).acquire_timeout(patience);
+                    pool.idle_timeout(None).max_lifetime(None).connect_with(options.clone())
+                };
+                let (keeper, write) = (pool().await?, pool().await?);
                 schema::of_sqlite(&write).await?;
-                Ok(Self::Sqlite { read: write.clone(), write, file: None })
+                Ok(Self::Sqlite { read: write.clone(), write, file: None, keeper: Some(keeper) })
             }
             Location::File(path) => {
                 let file = Some(DatabaseFile::make(path)?);
@@ -105,7 +109,12 @@ impl Database {
                 });
                 let write = write.connect_with(options.clone()).await?;
                 schema::of_sqlite(&write).await?;
-                Ok(Self::Sqlite { read: pool().max_connections(READERS).connect_lazy_with(options), write, file })
+                Ok(Self::Sqlite {
+                    read: pool().max_connections(READERS).connect_lazy_with(options),
+                    write,
+                    file,
+                    keeper: None,
+                })
             }
             Location::Postgres(options) => {
                 schema::of_postgres(options.connect().await?).await?;
@@ -148,9 +157,12 @@ where
 impl Database {
     pub(crate) async fn close(&self) {
         match self {
-            Self::Sqlite { read, write, .. } => {
+            Self::Sqlite { read, write, keeper, .. } => {
                 read.close().await;
                 write.close().await;
+                if let Some(keeper) = keeper {
+                    keeper.close().await;
+                }
             }
             Self::Postgres(pool) => pool.close().await,
         }

@@ -31,6 +31,17 @@ async fn a_profile_is_made_read_changed_and_deleted() {
     assert!(again.created && again.profile.stamp != stamp, "the old state does not come back");
 }
 
+/// sqlx closes a connection that was not given back in time, as on a machine that was asleep.
+#[tokio::test]
+async fn what_is_in_memory_outlives_a_connection() {
+    let (store, scope) = (memory(), Scope::common());
+    store.put_profile(&scope, "alice", &json!({}), Expected::Anything).await.expect("written");
+    if let crate::database::Database::Sqlite { write, .. } = store.database().await.expect("open") {
+        write.acquire().await.expect("a connection").close().await.expect("closed");
+    }
+    assert_eq!(store.profiles(&scope, None, 10).await.expect("listed").len(), 1);
+}
+
 #[tokio::test]
 async fn nobody_sees_the_profiles_of_others() {
     let store = memory();
