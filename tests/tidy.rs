@@ -164,3 +164,22 @@ fn one_place_reads_the_environment() {
     };
     none("files that read the environment", &sources().iter().filter_map(reads).collect::<Vec<_>>());
 }
+
+/// The macros panic where a pipe was closed.
+#[test]
+fn nothing_is_printed_by_macros_that_panic() {
+    let macros = ["print", "println"].map(|name| format!("{name}!("));
+    let mut offenders = Vec::new();
+    for path in sources() {
+        let inside = path.strip_prefix(root()).expect("inside");
+        if !inside.components().any(|part| part.as_os_str() == "src") {
+            continue;
+        }
+        for (number, line) in read(&path).lines().enumerate() {
+            if macros.iter().any(|one| line.contains(one)) {
+                offenders.push(format!("{}:{}: {line}", path.display(), number + 1));
+            }
+        }
+    }
+    none("printed past `output::print`", &offenders);
+}

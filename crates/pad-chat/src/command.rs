@@ -8,7 +8,7 @@ pub const HELP: &str = "\
 /prefer concise=1 cheerful=-0.5   prefer; also words: /prefer like a pirate. /prefer off: the model's own answers
 /profile NAME                     prefer what the server keeps under this name
 /compare                          answer each message twice, without and with the preference; again: once
-/why                              where the last answer's words are other ones than the base model's first choice
+/why                              which of the last answer's words the rewards put before the base model's first choice
 /again                            answer the last message again, with another seed
 /system TEXT                      a system message; nothing: none
 /new                              forget the conversation

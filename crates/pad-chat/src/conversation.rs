@@ -8,7 +8,7 @@ use pad_api::TokenTrace;
 use pad_client::{ChatBody, ChatEvent, Client, Message};
 use serde_json::{Value, json};
 
-use crate::overruled::explain;
+use crate::overruled::{explain, overruled};
 use crate::painting::harmless;
 use crate::{ChatError, Colours, Command, HELP};
 
@@ -90,9 +90,7 @@ impl Conversation {
                 Ok(Next::Line)
             }
             Command::Why => {
-                let said = explain(&self.trace).unwrap_or_else(|| {
-                    "No token of the last answer was overruled, or the server does not tell.".to_owned()
-                });
+                let said = explain(&self.trace).unwrap_or_else(|| why_nothing(&self.trace).to_owned());
                 self.remark(&said, out)
             }
             Command::Again => {
@@ -179,10 +177,10 @@ impl Conversation {
             }
         }
         writeln!(out)?;
-        let (whole, steered) =
-            (started.elapsed().as_secs_f64(), trace.iter().filter(|token| token.base_rank > 0).count());
+        let (whole, steered) = (started.elapsed().as_secs_f64(), trace.iter().filter(|token| overruled(token)).count());
         let wait = first.map_or(whole, |first| first.duration_since(started).as_secs_f64());
-        let overruled = if trace.is_empty() { String::new() } else { format!(", {steered} overruled (/why)") };
+        // Without a preference there is nothing that could overrule.
+        let overruled = if is_steered(&trace) { format!(", {steered} overruled (/why)") } else { String::new() };
         self.trace = trace;
         self.remark(&format!("{tokens} tokens in {whole:.1} s, the first after {wait:.2} s{overruled}"), out)?;
         Ok(text)
@@ -205,6 +203,20 @@ impl Conversation {
     fn remark(&self, text: &str, out: &mut impl Write) -> Result<Next, ChatError> {
         writeln!(out, "{}", self.options.colours.remark(text))?;
         Ok(Next::Line)
+    }
+}
+
+/// Whether an answer was rewarded at all.
+fn is_steered(trace: &[TokenTrace]) -> bool {
+    trace.iter().any(|token| !token.rewards.is_empty())
+}
+
+/// Why there is no token to explain.
+fn why_nothing(trace: &[TokenTrace]) -> &'static str {
+    match trace {
+        [] => "There is no answer yet, or the server does not tell how it was chosen.",
+        _ if is_steered(trace) => "No token of the last answer was overruled.",
+        _ => "Nothing was preferred, so nothing was overruled: /prefer concise=1, then /again.",
     }
 }
 
@@ -263,5 +275,17 @@ mod tests {
         assert!(conversation.messages.is_empty());
         assert!(say(&mut conversation, "/again").contains("Nothing was said"));
         assert!(say(&mut conversation, "/prefer").contains("missing"));
+    }
+
+    #[test]
+    fn why_says_what_is_missing() {
+        let mut conversation = conversation();
+        assert!(say(&mut conversation, "/why").contains("no answer yet"));
+        let mut token = crate::overruled::tests::token(" a", 0, &[(" a", -0.1, 1.0)]);
+        conversation.trace = vec![token.clone()];
+        assert!(say(&mut conversation, "/why").contains("was overruled"));
+        token.rewards.clear();
+        conversation.trace = vec![token];
+        assert!(say(&mut conversation, "/why").contains("Nothing was preferred"));
     }
 }

@@ -1,6 +1,6 @@
 //! Where a preference chose another word than the base model's first.
 
-use pad_api::TokenTrace;
+use pad_api::{CandidateTrace, TokenTrace};
 
 /// Most words that are explained, those with the largest effect.
 const MOST: usize = 12;
@@ -8,10 +8,16 @@ const MOST: usize = 12;
 /// Words on both sides of an overruled one.
 const AROUND: usize = 4;
 
-/// A line for each token that is not the base model's first choice, in the order of the answer; the most rewarded ones where there are
-/// many. `None` if there is nothing to say.
+/// Whether the rewards, and not chance, put a token before the base model's first choice.
+pub fn overruled(token: &TokenTrace) -> bool {
+    let before = |first: &CandidateTrace| token.score > first.score;
+    token.base_rank > 0 && !token.rewards.is_empty() && token.candidates.first().is_some_and(before)
+}
+
+/// A line for each overruled token, in the order of the answer; the most rewarded ones where there are many. `None` if there is nothing
+/// to say.
 pub fn explain(trace: &[TokenTrace]) -> Option<String> {
-    let mut at: Vec<usize> = (0..trace.len()).filter(|at| trace[*at].base_rank > 0).collect();
+    let mut at: Vec<usize> = (0..trace.len()).filter(|at| overruled(&trace[*at])).collect();
     if at.is_empty() {
         return None;
     }
@@ -24,7 +30,10 @@ pub fn explain(trace: &[TokenTrace]) -> Option<String> {
     let shown = if all > MOST { format!("; the {MOST} with the largest effect") } else { String::new() };
     lines.insert(
         0,
-        format!("{all} of {} tokens ({share:.0} %) are not the base model's first choice{shown}:", trace.len()),
+        format!(
+            "the rewards put {all} of {} tokens ({share:.0} %) before the base model's first choice{shown}:",
+            trace.len()
+        ),
     );
     Some(lines.join("\n"))
 }
@@ -69,8 +78,6 @@ fn printable(text: &str) -> String {
 pub(crate) mod tests {
     use std::collections::BTreeMap;
 
-    use pad_api::CandidateTrace;
-
     use super::*;
 
     /// A decision between candidates with log-probabilities and rewards; the chosen one has this rank.
@@ -109,7 +116,7 @@ pub(crate) mod tests {
         let other = token(" Ahoy", 1, &[(" Hello", -0.105, 0.0), (" Ahoy", -3.0, 4.0)]);
         assert_eq!(explain(std::slice::from_ref(&plain)), None);
         let said = explain(&[plain, other]).unwrap();
-        assert!(said.starts_with("1 of 2 tokens (50 %)"), "{said}");
+        assert!(said.starts_with("the rewards put 1 of 2 tokens (50 %) before"), "{said}");
         assert!(
             said.contains("… Say[ Ahoy]  5.0 % for the base model; it prefers [ Hello], 90.0 %; jolly +4.0"),
             "{said}"
@@ -117,10 +124,20 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn what_chance_chose_is_not_overruled() {
+        let drawn = token(" Ahoy", 1, &[(" Hello", -0.1, 0.0), (" Ahoy", -3.0, 1.0)]);
+        assert!(!overruled(&drawn) && explain(std::slice::from_ref(&drawn)).is_none());
+        let mut plain = token(" Ahoy", 1, &[(" Hello", -3.0, 0.0), (" Ahoy", -3.1, 4.0)]);
+        assert!(overruled(&plain));
+        plain.rewards.clear();
+        assert!(!overruled(&plain), "nothing is preferred");
+    }
+
+    #[test]
     fn of_many_the_strongest_are_shown_in_order() {
         let word = |n: usize| token(&format!(" w{n}"), 1, &[(" x", -0.1, 0.0), (" w", -2.0, n as f32)]);
-        let said = explain(&(0..20).map(word).collect::<Vec<_>>()).unwrap();
+        let said = explain(&(2..22).map(word).collect::<Vec<_>>()).unwrap();
         assert_eq!(said.lines().count(), 1 + MOST);
-        assert!(said.contains("[ w8]") && said.contains("[ w19]") && !said.contains("[ w7]"), "{said}");
+        assert!(said.contains("[ w10]") && said.contains("[ w21]") && !said.contains("[ w9]"), "{said}");
     }
 }

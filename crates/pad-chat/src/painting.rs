@@ -2,6 +2,8 @@
 
 use pad_api::TokenTrace;
 
+use crate::overruled::overruled;
+
 /// Whether colours are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Colours {
@@ -23,8 +25,8 @@ const DIM: &str = "\x1b[2m";
 const RESET: &str = "\x1b[0m";
 
 impl Colours {
-    /// The text of a token in the colour of its weighted reward, relative to the mean over the candidates; underlined where it is not
-    /// the base model's first choice.
+    /// The text of a token in the colour of its weighted reward, relative to the mean over the candidates; underlined where the
+    /// rewards put it before the base model's first choice.
     pub fn token(self, token: &TokenTrace) -> String {
         let text = harmless(&token.text);
         if self == Self::Off || text.is_empty() {
@@ -33,7 +35,7 @@ impl Colours {
         let mean = mean_reward(token);
         let excess = token.strength * (token.reward - mean);
         let colour = SCALE.iter().find(|(below, _)| excess < *below).map_or(MOST, |(_, colour)| colour);
-        let line = if token.base_rank > 0 { UNDERLINE } else { "" };
+        let line = if overruled(token) { UNDERLINE } else { "" };
         if colour.is_empty() && line.is_empty() { text } else { format!("{colour}{line}{text}{RESET}") }
     }
 

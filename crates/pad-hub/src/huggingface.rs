@@ -39,15 +39,7 @@ impl<'a> Repository<'a> {
     pub(crate) fn new(hub: &Hub, slot: &'a Slot, repository: &str, revision: Option<&str>) -> Result<Self, HubError> {
         let revision = revision.unwrap_or("main");
         let name = format!("{repository}@{revision}");
-        // One attempt: without a network the answer comes at once.
-        let mut builder = ApiBuilder::from_cache(Cache::new(slot.folder().join("hub")))
-            .with_token(hub.token.clone())
-            .with_retries(0)
-            .with_progress(false);
-        if let Some(endpoint) = &hub.endpoint {
-            builder = builder.with_endpoint(endpoint.clone());
-        }
-        let api = builder.build().map_err(|error| failure(&name, "anything", &error))?;
+        let api = api(hub, slot.folder().join("hub"), &name)?;
         let repo = Repo::with_revision(repository.to_owned(), RepoType::Model, revision.to_owned());
         Ok(Self { api, repo, name, slot })
     }
@@ -131,6 +123,20 @@ impl<'a> Repository<'a> {
     fn error(&self, file: &str, said: String) -> HubError {
         HubError::HuggingFace { repository: self.name.clone(), file: file.to_owned(), said }
     }
+}
+
+/// A client of the hub, with its cache in this folder. Nothing is asked of the network yet.
+///
+/// # Errors
+/// [`HubError::HuggingFace`] if it cannot be made.
+pub(crate) fn api(hub: &Hub, cache: PathBuf, repository: &str) -> Result<Api, HubError> {
+    // One attempt: without a network the answer comes at once.
+    let mut builder =
+        ApiBuilder::from_cache(Cache::new(cache)).with_token(hub.token.clone()).with_retries(0).with_progress(false);
+    if let Some(endpoint) = &hub.endpoint {
+        builder = builder.with_endpoint(endpoint.clone());
+    }
+    builder.build().map_err(|error| failure(repository, "anything", &error))
 }
 
 fn failure(repository: &str, file: &str, error: &ApiError) -> HubError {

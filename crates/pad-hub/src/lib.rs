@@ -20,6 +20,7 @@ mod number_range;
 mod progress;
 mod pull;
 mod pypi;
+mod reach;
 mod record;
 mod slot;
 mod source;

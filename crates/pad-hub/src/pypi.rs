@@ -119,7 +119,8 @@ fn download(python: &Path, requirement: &str, folder: &Path, progress: Progress)
     Err(HubError::Pip { requirement: requirement.to_owned(), said: last_line(&output) })
 }
 
-fn last_line(output: &Output) -> String {
+/// What pip said last.
+pub(crate) fn last_line(output: &Output) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     let line = said.lines().rev().find(|line| !line.trim().is_empty());
     line.map_or_else(|| output.status.to_string(), |line| line.trim().to_owned())

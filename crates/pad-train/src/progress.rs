@@ -1,7 +1,7 @@
 //! Progress of a training: a bar on a terminal, an occasional line elsewhere.
 
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -105,7 +105,8 @@ impl Progress {
             self.told = now;
             let left = self.total.saturating_sub(self.done) as f64 / pace.max(1e-3);
             let percent = 100 * self.done / self.total.max(1);
-            eprintln!("{}: {percent} %, {text}, {left:.0} s left", self.phase);
+            // Training goes on whether or not somebody reads that.
+            let _ = writeln!(std::io::stderr(), "{}: {percent} %, {text}, {left:.0} s left", self.phase);
         }
     }
 }

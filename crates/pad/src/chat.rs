@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
-use pad_chat::{Colours, Conversation, HELP, Next, Options};
+use pad_chat::{ChatError, Colours, Conversation, HELP, Next, Options};
 use pad_client::{Client, Connections};
 use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
@@ -16,6 +16,7 @@ use rustyline::{Config, Editor};
 
 use crate::flags::Flags;
 use crate::local_server::AskedServer;
+use crate::output::{self, OutputError};
 use crate::settings::{Environment, Settings};
 use crate::{home, logging};
 
@@ -37,9 +38,9 @@ pub struct ChatArgs {
     /// Maximum number of tokens of an answer
     #[arg(long, value_name = "TOKENS")]
     max_tokens: Option<usize>,
-    /// Sampling temperature; 0 is greedy
-    #[arg(long)]
-    temperature: Option<f64>,
+    /// Sampling temperature; 0 is greedy. Below a server's usual 1: small models wander there
+    #[arg(long, default_value_t = 0.7)]
+    temperature: f64,
     /// Seed of the first answer
     #[arg(long, default_value_t = 0)]
     seed: u64,
@@ -76,16 +77,16 @@ pub fn run(args: &ChatArgs, environment: &Environment) -> anyhow::Result<()> {
         model: if args.server.is_some() { args.flags.model().map(str::to_owned).or(model.clone()) } else { None },
         preference,
         max_tokens: args.max_tokens,
-        temperature: args.temperature,
+        temperature: Some(args.temperature),
         seed: args.seed,
-        colours: if terminal && !args.no_colours { Colours::On } else { Colours::Off },
+        colours: if terminal && !args.no_colours && !environment.colourless() { Colours::On } else { Colours::Off },
         traces: dimensions.is_some(),
     };
     let conversation = Conversation::new(client, options);
     if !terminal {
         return from_lines(conversation, std::io::stdin().lock());
     }
-    println!("{}", greeting(&model.unwrap_or_else(|| url.to_owned()), dimensions.as_deref()));
+    output::print(format_args!("{}\n", greeting(&model.unwrap_or_else(|| url.to_owned()), dimensions.as_deref())))?;
     let history = home::home(&settings, environment)?.join(HISTORY);
     in_terminal(conversation, &history)
 }
@@ -103,7 +104,7 @@ fn greeting(model: &str, dimensions: Option<&[String]>) -> String {
 fn from_lines(mut conversation: Conversation, input: impl BufRead) -> anyhow::Result<()> {
     let stop = AtomicBool::new(false);
     for line in input.lines() {
-        if conversation.line(&line.context("cannot read the input")?, &stop, &mut std::io::stdout())? == Next::End {
+        if say(&mut conversation, &line.context("cannot read the input")?, &stop)? == Next::End {
             break;
         }
     }
@@ -121,11 +122,9 @@ fn in_terminal(mut conversation: Conversation, history: &PathBuf) -> anyhow::Res
         match editor.readline("> ") {
             Ok(line) => {
                 stop.store(false, Ordering::Relaxed);
-                let mut out = std::io::stdout();
-                if conversation.line(&line, &stop, &mut out)? == Next::End {
+                if say(&mut conversation, &line, &stop)? == Next::End {
                     break;
                 }
-                out.flush()?;
             }
             // Ctrl-C clears the line, Ctrl-D ends.
             Err(ReadlineError::Interrupted) => {}
@@ -137,6 +136,17 @@ fn in_terminal(mut conversation: Conversation, history: &PathBuf) -> anyhow::Res
         tracing::warn!(%error, path = %history.display(), "the lines of this conversation cannot be kept");
     }
     Ok(())
+}
+
+/// Does what a line says, and prints what there is to read.
+fn say(conversation: &mut Conversation, line: &str, stop: &AtomicBool) -> anyhow::Result<Next> {
+    let mut out = std::io::stdout();
+    let next = conversation.line(line, stop, &mut out).map_err(|error| match error {
+        ChatError::Output(error) => OutputError::from(error).into(),
+        other => anyhow::Error::from(other),
+    })?;
+    out.flush().map_err(OutputError::from)?;
+    Ok(next)
 }
 
 /// A flag that Ctrl-C sets while an answer is written; while a line is edited, the editor reads the key itself.

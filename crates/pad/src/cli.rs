@@ -72,7 +72,7 @@ impl Cli {
             Command::Pairs(args) => pairs::run(&args),
             Command::Eval(args) => eval::run(&args),
             Command::Openapi(args) => openapi::run(&args),
-            Command::Completions(args) => manual::completions(&args, &mut Self::command(), &mut std::io::stdout()),
+            Command::Completions(args) => manual::completions(&args, Self::command()),
             Command::Man(args) => manual::pages(&args, Self::command()),
         }
     }

@@ -11,9 +11,9 @@ use pad_eval::{
 
 use crate::flags::Flags;
 use crate::local_server::LocalServer;
-use crate::logging;
 use crate::settings::{Environment, RewardSettings, Settings};
 use crate::shipped_scorer::ShippedScorer;
+use crate::{logging, output};
 
 /// The default arms.
 const METHODS: [&str; 2] = ["told:user", "pad"];
@@ -157,9 +157,8 @@ pub fn run(args: &EvalArgs) -> anyhow::Result<()> {
     let verdicts = judge.map(|judge| judged(&run, &sheet, &judge, args.concurrency)).transpose()?.unwrap_or_default();
     let summary = Summary::of(&run, &sheet, &scorers).with_verdicts(&verdicts).beside(others);
     summary.write(run.folder(), &sheet)?;
-    print!("{}", summary.text());
-    println!("\nreport: {}", args.out.join("report.html").display());
-    Ok(())
+    let report = args.out.join("report.html");
+    Ok(output::print(format_args!("{}\nreport: {}\n", summary.text(), report.display()))?)
 }
 
 impl EvalArgs {

@@ -7,6 +7,7 @@ use clap::Args;
 use pad_client::{Client, Connections};
 
 use crate::config_file::ConfigFile;
+use crate::output;
 use crate::settings::Settings;
 
 /// Time limit of a health check.
@@ -36,6 +37,5 @@ pub fn run(args: &HealthArgs, settings: &Settings) -> anyhow::Result<()> {
     let connections = Connections { most: 1, timeout: TIMEOUT };
     let client = Client::new(&format!("http://127.0.0.1:{port}"), None, connections)?;
     client.ready().with_context(|| format!("no server on port {port} accepts requests"))?;
-    println!("ready");
-    Ok(())
+    Ok(output::print("ready\n")?)
 }

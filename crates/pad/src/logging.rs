@@ -11,7 +11,8 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::settings::{LogFormat, LogSettings};
 
-/// Starts logging for the whole process.
+/// Starts logging for the whole process. A log that cannot be written, as to a pipe that was closed, is lost and ends nothing: the
+/// libraries would report that on standard error, and panic where that is the closed pipe.
 ///
 /// # Errors
 ///
@@ -21,7 +22,9 @@ pub fn start(settings: &LogSettings) -> anyhow::Result<()> {
     let lines = tracing_subscriber::registry().with(filter);
     let started = match settings.format {
         LogFormat::Text => {
-            let text = tracing_subscriber::fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
+            // Colours by default, unless NO_COLOR is set.
+            let text = tracing_subscriber::fmt::layer().with_writer(stderr).log_internal_errors(false);
+            let text = if stderr().is_terminal() { text } else { text.with_ansi(false) };
             lines.with(text).try_init()
         }
         LogFormat::Json => lines.with(json(stderr)).try_init(),
@@ -37,6 +40,7 @@ where
 {
     json_subscriber::fmt::layer()
         .with_writer(writer)
+        .log_internal_errors(false)
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false)

@@ -23,6 +23,7 @@ mod memory;
 mod models;
 mod open_files;
 mod openapi;
+mod output;
 mod pairs;
 mod pull;
 mod reward;
@@ -47,8 +48,9 @@ fn main() -> ExitCode {
     pad_model::keep_freed_memory();
     match cli::Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if output::nobody_reads(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", causes(&error));
+            output::remark(format_args!("error: {}", causes(&error)));
             if error.is::<serve::Interrupted>() { ExitCode::from(INTERRUPTED) } else { ExitCode::FAILURE }
         }
     }

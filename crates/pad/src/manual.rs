@@ -1,11 +1,12 @@
 //! `pad completions` and `pad man`: what shells and `man` read.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Command};
 use clap_complete::Shell;
+
+use crate::output;
 
 /// For which shell.
 #[derive(Debug, Args)]
@@ -22,15 +23,19 @@ pub struct ManArgs {
     folder: PathBuf,
 }
 
-/// Writes a shell's completions of `command`.
+/// Prints a shell's completions of `command`.
 ///
 /// # Errors
 ///
-/// When they cannot be written.
-pub fn completions(args: &CompletionsArgs, command: &mut Command, out: &mut impl Write) -> anyhow::Result<()> {
+/// When they cannot be printed.
+pub fn completions(args: &CompletionsArgs, command: Command) -> anyhow::Result<()> {
+    Ok(output::print(script(args.shell, command))?)
+}
+
+fn script(shell: Shell, mut command: Command) -> String {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, command, "pad", &mut text);
-    Ok(out.write_all(&text)?)
+    clap_complete::generate(shell, &mut command, "pad", &mut text);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// Writes the manual pages of `command` and of its subcommands.
@@ -55,9 +60,7 @@ mod tests {
     fn every_command_has_a_page_and_is_completed() {
         let folder = tempfile::tempdir().unwrap();
         pages(&ManArgs { folder: folder.path().to_owned() }, Cli::command()).unwrap();
-        let mut text = Vec::new();
-        completions(&CompletionsArgs { shell: Shell::Bash }, &mut Cli::command(), &mut text).unwrap();
-        let text = String::from_utf8(text).unwrap();
+        let text = script(Shell::Bash, Cli::command());
         for command in Cli::command().get_subcommands() {
             let name = command.get_name();
             assert!(text.contains(name), "{name}");

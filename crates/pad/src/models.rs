@@ -7,8 +7,8 @@ use pad_hub::{Catalogue, Hub, KnownModel};
 use serde_json::json;
 
 use crate::config_file::ConfigFile;
-use crate::pull;
 use crate::settings::{Environment, Layer, Settings};
+use crate::{output, pull};
 
 /// How to list them.
 #[derive(Debug, Args)]
@@ -37,9 +37,9 @@ pub fn run(args: &ModelsArgs, environment: &Environment) -> anyhow::Result<()> {
     let catalogue = Catalogue::shipped()?;
     if args.json {
         let models: Vec<_> = catalogue.models.iter().map(|model| as_json(model, is_here(&hub, model))).collect();
-        println!("{}", serde_json::to_string_pretty(&models)?);
+        output::print(format_args!("{}\n", serde_json::to_string_pretty(&models)?))?;
     } else {
-        print!("{}", table(&catalogue, |model| is_here(&hub, model)));
+        output::print(table(&catalogue, |model| is_here(&hub, model)))?;
     }
     Ok(())
 }

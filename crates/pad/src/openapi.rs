@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
+use crate::output;
+
 /// Print, write or check the description.
 #[derive(Debug, Args)]
 pub struct OpenapiArgs {
@@ -23,8 +25,7 @@ pub struct OpenapiArgs {
 pub fn run(args: &OpenapiArgs) -> anyhow::Result<()> {
     let document = document()?;
     let Some(file) = &args.file else {
-        print!("{document}");
-        return Ok(());
+        return Ok(output::print(document)?);
     };
     if !args.check {
         return std::fs::write(file, document).with_context(|| format!("cannot write {}", file.display()));

@@ -14,8 +14,8 @@ use pad_pairs::{
 
 use crate::flags::Flags;
 use crate::local_server::AskedServer;
-use crate::logging;
 use crate::settings::{Environment, Settings};
+use crate::{logging, output};
 
 /// Number of consecutive words that a prompt must not share with one that is to be avoided.
 const OVERLAP: usize = 5;
@@ -199,10 +199,10 @@ pub fn without_avoided(prompts: &mut Vec<Prompt>, files: &[PathBuf]) -> anyhow::
     let all = prompts.len();
     prompts.retain(|prompt| !prompt.messages.iter().any(|message| runs.meet(&message.content)));
     if prompts.len() < all {
-        eprintln!(
+        output::remark(format_args!(
             "{} of {all} prompts dropped: they share {OVERLAP} consecutive words with a prompt to avoid",
             all - prompts.len()
-        );
+        ));
     }
     ensure!(!prompts.is_empty(), "there are no prompts");
     Ok(())
@@ -243,8 +243,7 @@ pub fn run(args: &PairsArgs) -> anyhow::Result<()> {
         bar.set_message(format!("{} pairs", tally.pairs + tally.held_out));
     })?;
     bar.finish_and_clear();
-    println!("{}", report(&tally, &args.out, args.held_out.as_deref()));
-    Ok(())
+    Ok(output::print(format_args!("{}\n", report(&tally, &args.out, args.held_out.as_deref())))?)
 }
 
 /// A bar over so many prompts; hidden where there is no terminal.

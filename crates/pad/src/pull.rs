@@ -7,8 +7,8 @@ use clap::Args;
 use pad_hub::{Catalogue, Hub, HubError, KnownModel, ModelFiles, Source};
 
 use crate::config_file::ConfigFile;
-use crate::home;
 use crate::settings::{Environment, Layer, Settings};
+use crate::{home, output};
 
 /// What to fetch, and where to store it.
 #[derive(Debug, Args)]
@@ -44,13 +44,12 @@ impl PullArgs {
 pub fn run(args: &PullArgs, environment: &Environment) -> anyhow::Result<()> {
     let settings = Settings::load(args.file.path(environment).as_deref(), environment, args.layer())?;
     let (ModelFiles::Gguf(path) | ModelFiles::Directory(path)) = base_model(&settings, environment, on_terminal)?;
-    println!("{}", path.display());
-    Ok(())
+    Ok(output::print(format_args!("{}\n", path.display()))?)
 }
 
 /// Tells on the terminal that a source does not give a model.
 pub fn on_terminal(source: &Source, error: &HubError) {
-    eprintln!("{source} does not give the model ({error}); trying the next source");
+    output::remark(format_args!("{source} does not give the model ({error}); trying the next source"));
 }
 
 /// The files of the base model that the settings name, fetched if need be: by a name of the catalogue, or from a source. `failed` is told

@@ -24,7 +24,7 @@ use crate::reward_weights::RewardWeights;
 use crate::settings::{Environment, ModelSettings, Quantise, RewardSettings, ServerSettings, Settings, TlsSettings};
 use crate::signals::Signals;
 use crate::traces::Traces;
-use crate::{api_keys, home, logging, memory, open_files, pull, store};
+use crate::{api_keys, home, logging, memory, open_files, output, pull, store};
 
 /// The server ended before all requests were answered.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +77,9 @@ async fn serve(settings: &Settings, environment: &Environment, spans: Option<Spa
     state.store.clone_from(&store);
     state.limits.connections = connections;
     let listener = socket.listen(1024)?;
-    print!("{}", announcement(&state, &capacity, &settings.model).text(listener.local_addr()?, &settings.server));
+    let announced = announcement(&state, &capacity, &settings.model).text(listener.local_addr()?, &settings.server);
+    // It serves whether or not somebody reads that.
+    let _ = output::print(announced);
     let (stop, stopped) = oneshot::channel();
     let engine = state.engine.clone();
     let worker = state.engine.clone();

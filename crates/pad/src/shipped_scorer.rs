@@ -7,6 +7,8 @@ use std::process::Command;
 use anyhow::{Context, bail};
 use pad_eval::{RELEVANCE_REQUIREMENTS, RELEVANCE_SCORER, STYLE_REQUIREMENTS, STYLE_SCORER, Scorer};
 
+use crate::output;
+
 /// What runs them, as what fetches models from packages.
 const PYTHON: &str = "python3";
 
@@ -48,7 +50,7 @@ impl ShippedScorer {
         let list = folder.join("requirements.txt");
         fs::write(&list, requirements)?;
         if !fs::read_to_string(&made).is_ok_and(|of| of == requirements) {
-            eprintln!("fetching the packages of the scorer `{name}` ...");
+            output::remark(format_args!("fetching the packages of the scorer `{name}` ..."));
             // A separate folder needs no virtual environment, and changes nothing for other programs.
             let mut pip = Command::new(PYTHON);
             pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--upgrade", "--target"]);

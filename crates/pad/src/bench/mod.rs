@@ -10,6 +10,7 @@ use anyhow::ensure;
 use clap::Args;
 
 use crate::flags::Flags;
+use crate::output;
 use in_process::InProcess;
 use load::{Asked, LoadArgs};
 
@@ -75,8 +76,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
     } else {
         args.in_process().run()?
     };
-    print!("{report}");
-    Ok(())
+    Ok(output::print(report)?)
 }
 
 #[cfg(test)]

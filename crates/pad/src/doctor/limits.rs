@@ -4,12 +4,12 @@ use std::net::{TcpListener, ToSocketAddrs};
 
 use super::Finding;
 use crate::settings::Settings;
-use crate::{cores, memory, open_files};
+use crate::{cores, loading, memory, open_files};
 
 /// Whether threads get the time that they are made for.
 pub fn processor_time(settings: &Settings) -> Finding {
     const SUBJECT: &str = "threads";
-    let threads = if settings.model.threads == 0 { cores::physical() } else { settings.model.threads };
+    let (threads, cores) = (loading::threads(&settings.model), cores::physical());
     let quota = std::fs::read_to_string("/sys/fs/cgroup/cpu.max").ok().as_deref().and_then(cores_allowed);
     match quota {
         Some(allowed) if allowed + 0.01 < threads as f64 => Finding::notable(
@@ -18,6 +18,12 @@ pub fn processor_time(settings: &Settings) -> Finding {
                 "{threads} threads, but the container's quota is {allowed:.1} processors: they wait for each other; raise the quota, or \
                  set model.threads to {}",
                 allowed.floor().max(1.0)
+            ),
+        ),
+        _ if threads > cores => Finding::notable(
+            SUBJECT,
+            format!(
+                "{threads} threads on {cores} physical cores: they wait for each other; set model.threads to 0 or {cores}"
             ),
         ),
         _ => Finding::good(SUBJECT, threads.to_string()),

@@ -1,5 +1,6 @@
 //! `pad doctor`: what a server needs on this machine, whether it is there, and what to do where it is not.
 
+mod hub;
 mod limits;
 mod machine;
 mod sources;
@@ -10,6 +11,7 @@ use anyhow::ensure;
 use clap::Args;
 
 use crate::flags::Flags;
+use crate::output;
 use crate::settings::{Environment, Settings};
 
 /// The settings of the server that is to run here.
@@ -72,21 +74,25 @@ impl fmt::Display for Finding {
 /// When a setting is not allowed, or a server could not start.
 pub fn run(args: &DoctorArgs, environment: &Environment) -> anyhow::Result<()> {
     let settings = Settings::load(args.flags.file.path(environment).as_deref(), environment, args.flags.layer())?;
-    let findings = [
-        machine::processor(),
-        machine::huge_pages(),
-        limits::processor_time(&settings),
-        limits::memory(&settings),
-        limits::open_files(&settings),
-        sources::folder(&settings, environment),
-        sources::model(&settings, environment),
-        limits::port(&settings),
+    let checks: [&dyn Fn() -> Finding; 9] = [
+        &machine::processor,
+        &machine::huge_pages,
+        &|| limits::processor_time(&settings),
+        &|| limits::memory(&settings),
+        &|| limits::open_files(&settings),
+        &|| sources::folder(&settings, environment),
+        &|| limits::port(&settings),
+        &|| sources::model(&settings, environment),
+        // The only one that may take a moment.
+        &|| hub::answers(&settings, environment),
     ];
-    for finding in &findings {
-        println!("{finding}");
+    let mut bad = 0;
+    for check in checks {
+        let finding = check();
+        output::print(format_args!("{finding}\n"))?;
+        bad += usize::from(finding.state == State::Bad);
     }
-    let bad = findings.iter().filter(|finding| finding.state == State::Bad).count();
-    ensure!(bad == 0, "{bad} of {} checks are bad; each line says what to do", findings.len());
+    ensure!(bad == 0, "{bad} of {} checks are bad; each line says what to do", checks.len());
     Ok(())
 }
 

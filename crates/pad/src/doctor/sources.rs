@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use pad_hub::{Catalogue, Source};
+use pad_hub::{Catalogue, HubError, Source};
 
 use super::Finding;
 use crate::settings::{Environment, Settings};
@@ -33,19 +33,17 @@ pub fn model(settings: &Settings, environment: &Environment) -> Finding {
     const SUBJECT: &str = "model";
     let given = settings.model.source.as_str();
     let here = |files: &dyn std::fmt::Display| Finding::good(SUBJECT, format!("{given}: {files}"));
-    let known = Catalogue::shipped().ok().and_then(|catalogue| pull::known(&catalogue, given).cloned());
-    let sources = match known {
-        Some(model) => model.sources,
-        None => match given.parse::<Source>() {
-            Ok(Source::Path(path)) if path.exists() => return here(&"it is here"),
-            Ok(Source::Path(path)) => {
-                let text = format!("{} is neither a path nor a name that `pad models` lists", path.display());
-                return Finding::bad(SUBJECT, text);
-            }
-            Ok(source) => vec![source],
-            Err(error) => return Finding::bad(SUBJECT, error.to_string()),
-        },
+    let sources = match sources(given) {
+        Ok(sources) => sources,
+        Err(error) => return Finding::bad(SUBJECT, error),
     };
+    if let [Source::Path(path)] = sources.as_slice() {
+        if path.exists() {
+            return here(&"it is here");
+        }
+        let text = format!("{} is neither a path nor a name that `pad models` lists", path.display());
+        return Finding::bad(SUBJECT, text);
+    }
     let sha256 = Some(settings.model.sha256.as_str()).filter(|sha256| !sha256.is_empty());
     match pull::hub(settings, environment).map(|hub| hub.here(&sources, sha256)) {
         Ok(Ok(Some(_))) => return here(&"it was fetched before"),
@@ -62,10 +60,21 @@ pub fn model(settings: &Settings, environment: &Environment) -> Finding {
     }
     Finding::notable(
         SUBJECT,
-        format!(
-            "{given} is not here: the first start fetches it; `pad pull` does it now and shows whether the network allows it"
-        ),
+        format!("{given} is not here: the first start fetches it; `pad pull {given}` does it now"),
     )
+}
+
+/// Where a model comes from: the places of a name of the catalogue, or the source that was given.
+///
+/// # Errors
+///
+/// What is wrong with it, if it is neither.
+pub(super) fn sources(given: &str) -> Result<Vec<Source>, String> {
+    let known = Catalogue::shipped().ok().and_then(|catalogue| pull::known(&catalogue, given).cloned());
+    match known {
+        Some(model) => Ok(model.sources),
+        None => given.parse().map(|source| vec![source]).map_err(|error: HubError| error.to_string()),
+    }
 }
 
 fn has_pip() -> bool {

@@ -54,7 +54,8 @@ const PROTECTING: [&str; 7] = [
 ];
 
 /// Variables that are read but are not settings.
-const OTHERS: [&str; 6] = ["PAD_CONFIG", "XDG_CACHE_HOME", "XDG_DATA_HOME", "HOME", "HF_TOKEN", "HF_ENDPOINT"];
+const OTHERS: [&str; 8] =
+    ["PAD_CONFIG", "XDG_CACHE_HOME", "XDG_DATA_HOME", "HOME", "HF_TOKEN", "HF_ENDPOINT", "NO_COLOR", "TERM"];
 
 impl Environment {
     /// The environment of this process.
@@ -120,6 +121,11 @@ impl Environment {
     /// The address of the hub of models, or of a mirror.
     pub fn hub_endpoint(&self) -> Option<&str> {
         self.other("HF_ENDPOINT")
+    }
+
+    /// Whether the terminal shows no colours, or its user wants none (no-color.org).
+    pub fn colourless(&self) -> bool {
+        self.other("NO_COLOR").is_some() || self.other("TERM").is_none_or(|terminal| terminal == "dumb")
     }
 
     fn other(&self, name: &str) -> Option<&str> {

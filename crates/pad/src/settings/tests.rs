@@ -134,6 +134,19 @@ fn variables_that_are_no_settings_are_ignored_and_told() {
 }
 
 #[test]
+fn colours_are_for_terminals_that_show_them_and_readers_who_want_them() {
+    for (variables, colourless) in [
+        (vec![("TERM", "xterm")], false),
+        (vec![("TERM", "xterm"), ("NO_COLOR", "")], false),
+        (vec![("TERM", "xterm"), ("NO_COLOR", "1")], true),
+        (vec![("TERM", "dumb")], true),
+        (vec![], true),
+    ] {
+        assert_eq!(environment(&variables).colourless(), colourless, "{variables:?}");
+    }
+}
+
+#[test]
 fn the_reward_model_may_be_named_or_changed_in_part() {
     let reward = |text: &str| File::new(text).load(&[], Layer::default()).unwrap().reward;
     assert_eq!(reward("reward = \"none\""), RewardSettings::Off);

@@ -14,7 +14,7 @@ use super::watch;
 use crate::loading::{BaseModel, path};
 use crate::local_server::AskedServer;
 use crate::settings::{Environment, Settings};
-use crate::{cores, loading, pairs, pull};
+use crate::{cores, loading, output, pairs, pull};
 
 /// Time limit of a request; on a small machine answers wait for each other.
 const PATIENCE: Duration = Duration::from_mins(30);
@@ -62,9 +62,9 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
     let distiller =
         Distiller::new(fitting, &served.model, &unembedding, &served.chat, traces, threads, Verbosity::Told)?;
     let ([prompts, prompts_out], [tokens, tokens_out]) = (distiller.prompts(), distiller.tokens());
-    eprintln!(
+    output::remark(format_args!(
         "{threads} threads; {prompts} prompts, {tokens} tokens; held out: {prompts_out} prompts, {tokens_out} tokens"
-    );
+    ));
     let Some(distilled) = distiller.run(&checkpoint, args.resume && checkpoint.exists(), &stop)? else {
         let goes_on = if checkpoint.exists() { "--resume goes on" } else { "the same command goes on with its traces" };
         bail!("stopped; {goes_on}");
@@ -73,15 +73,14 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
         let told = distilled.fidelity.get(d).map_or_else(String::new, |fidelity| {
             format!(", held-out R2 {:.3}, correlation {:.3}", fidelity.variance, fidelity.correlation)
         });
-        eprintln!("{name}: strength {:.2}{told}", distilled.strengths[d]);
+        output::remark(format_args!("{name}: strength {:.2}{told}", distilled.strengths[d]));
     }
     let name = settings.model.served_name();
     let record = DistilRecord { source: name.clone(), seconds: started.elapsed().as_secs() };
     let base = Base { name, sha256: loading::weights_checksum(path(&files))? };
     pad_train::write_distilled(&args.out, &distiller, &distilled, &base, &dimensions, &record)?;
     pad_train::remove_checkpoint(&checkpoint)?;
-    println!("{}", args.out.display());
-    Ok(())
+    Ok(output::print(format_args!("{}\n", args.out.display()))?)
 }
 
 /// The defaults, overridden by the flags.

@@ -20,7 +20,7 @@ pub use flags::TrainArgs;
 
 use crate::settings::{Environment, Settings};
 use crate::signals::Signals;
-use crate::{cores, loading, pull};
+use crate::{cores, loading, output, pull};
 
 /// Trains, evaluates and writes the folder.
 ///
@@ -52,7 +52,7 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
         "{} exists: --resume continues from it; remove it to start over",
         checkpoint.display()
     );
-    eprintln!("{threads} threads; {}", Plan::measure(&trainer)?);
+    output::remark(format_args!("{threads} threads; {}", Plan::measure(&trainer)?));
     if args.plan {
         return Ok(());
     }
@@ -83,15 +83,14 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
     pad_train::remove_checkpoint(&checkpoint)?;
     for (name, [alone, headed]) in trainer.dimensions.iter().zip(record.held_out.iter().flatten()) {
         let [low, high] = headed.interval().map(|x| 100.0 * x);
-        eprintln!(
+        output::remark(format_args!(
             "{name}: {:.1} % of {} held-out pairs right ({low:.1} to {high:.1} %); adapter alone {:.1} %",
             100.0 * headed.share(),
             headed.pairs,
             100.0 * alone.share()
-        );
+        ));
     }
-    println!("{}", args.out.display());
-    Ok(())
+    Ok(output::print(format_args!("{}\n", args.out.display()))?)
 }
 
 fn read(paths: &[PathBuf]) -> anyhow::Result<Vec<Pair>> {
@@ -131,7 +130,7 @@ fn watch(stop: Arc<AtomicBool>) -> anyhow::Result<()> {
             };
             let _ = ready.send(Ok(()));
             let signal = signals.next().await;
-            eprintln!("{signal}: saving after this step; a second signal exits at once");
+            output::remark(format_args!("{signal}: saving after this step; a second signal exits at once"));
             stop.store(true, Ordering::Relaxed);
             signals.next().await;
             std::process::exit(130);
