@@ -164,7 +164,7 @@ fn guides_that_do_not_fit_are_refused_by_name() {
     fs::write(&tokenizer, text.replace("\"a\": ", "\"ä\": ")).expect("a tokenizer");
     let message = other.refused();
     assert!(
-        message.contains("qwen2 does not fit the base model") && message.contains("share a tokenizer"),
+        message.contains("qwen2 does not fit the base model") && message.contains("its tokenizer is another one"),
         "{message}"
     );
 

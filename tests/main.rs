@@ -7,6 +7,7 @@
 mod agents;
 mod bench;
 mod bodies;
+mod bridge;
 mod calls;
 mod catalogue;
 mod chat;

@@ -13,6 +13,8 @@
 //! A request may change the base's logits first ([`Penalties`]) and narrow the tokens down ([`Grammar`]); [`Adjustments`] finds the k best
 //! tokens under the changes, among the [`TokenSet`] that the grammar allows.
 //!
+//! A lane whose model has other tokens than the base model's reads them over a [`Bridge`].
+//!
 //! [`Guards`] limit the steering of a step, given the answer so far ([`Progress`]).
 //!
 //! [`decide`] does all of the rest for one step of one sequence. There are no tensors here, only k
@@ -34,6 +36,7 @@
 //! ```
 
 mod adjustments;
+mod bridge;
 mod candidate;
 mod decision;
 mod grammar;
@@ -48,6 +51,7 @@ mod sampler;
 mod token_set;
 
 pub use adjustments::Adjustments;
+pub use bridge::{Bridge, Crossing};
 pub use candidate::{CANDIDATES, CandidateSource, Candidates, Readout};
 pub use decision::{Decision, decide};
 pub use grammar::{Allowed, Grammar, GrammarError};

@@ -12,9 +12,11 @@ use crate::pending::{Pending, Reply};
 use crate::places::{Place, Places};
 use crate::scheduler::{Scheduler, StepBounds};
 use crate::sequence::Sequence;
+use crate::sides::Sides;
 use crate::worker::Worker;
 use crate::{
     EmbedRequest, GenerateRequest, LaneSpec, Limits, Owner, Runner, ScoreRequest, Scored, Status, SubmitError,
+    WeightsId,
 };
 
 /// How the engine is run.
@@ -56,6 +58,8 @@ struct Shared {
     kv_blocks: Vec<usize>,
     /// Tokens that have an embedding.
     vocabulary: usize,
+    /// The sides that lanes are on.
+    sides: Sides,
 }
 
 impl Engine {
@@ -66,6 +70,7 @@ impl Engine {
     pub fn start<R: Runner + 'static>(runner: R, config: EngineConfig) -> std::io::Result<Self> {
         let context = if config.context == 0 { runner.context() } else { config.context.min(runner.context()) };
         let (kv_blocks, vocabulary) = (runner.kv_blocks(), runner.vocabulary());
+        let sides = Sides::new((0..kv_blocks.len()).map(|id| runner.bridge(WeightsId(id))), &kv_blocks, context);
         let kv_positions = kv_blocks.iter().min().copied().unwrap_or(0) * pad_model::BLOCK;
         let (inbox, receiver) = mpsc::channel(config.queue.max(1));
         let status = Arc::new(Mutex::new(Status {
@@ -90,6 +95,7 @@ impl Engine {
             limits: Limits { context, kv_positions, queue },
             kv_blocks,
             vocabulary,
+            sides,
         };
         Ok(Self { inbox, shared: Arc::new(shared) })
     }
@@ -102,7 +108,7 @@ impl Engine {
         self.check_open()?;
         request.drop_idle_lanes();
         request.check(self.shared.kv_blocks.len())?;
-        self.check_room(&request.lanes, &[], request.max_tokens)?;
+        self.check_room(&request.lanes, &[].into(), request.max_tokens)?;
         let start = |grammar| Constraint::start(grammar, &request.end_tokens);
         let constraint = request.grammar.take().map(start).transpose();
         let constraint = constraint.map_err(|error| SubmitError::Invalid(error.to_string()))?;
@@ -113,7 +119,8 @@ impl Engine {
             // Room for every event that this choice can send: the worker never waits for a client.
             let (events, receiver) = mpsc::channel(request.max_tokens + 1);
             let id = first + choice as u64;
-            let sequence = Sequence::generating(id, choice, &request, constraint.clone(), events, place);
+            let sequence =
+                Sequence::generating(id, choice, &request, &self.shared.sides, constraint.clone(), events, place);
             let choice = Choice::new(receiver, sequence.seat.course());
             // There are no more sequences than places, and the inbox has room for each.
             self.inbox.try_send(sequence).map_err(|_| SubmitError::Dead)?;
@@ -130,7 +137,8 @@ impl Engine {
         self.check_open()?;
         request.check(self.shared.kv_blocks.len())?;
         self.check_room(&request.lanes, &request.answer, request.answer.len())?;
-        self.enqueue(request.tenant.owner, |id, client, place| Sequence::scoring(id, request, client, place))
+        let sides = &self.shared.sides;
+        self.enqueue(request.tenant.owner, |id, client, place| Sequence::scoring(id, request, sides, client, place))
     }
 
     /// Queue a text to be embedded: its embedding is `[hidden]`, of length 1. Never blocks.
@@ -140,7 +148,7 @@ impl Engine {
     pub fn embed(&self, request: &EmbedRequest) -> Result<Pending<Vec<f32>>, SubmitError> {
         self.check_open()?;
         request.check(self.shared.kv_blocks.len())?;
-        self.check_room(&[request.lane()], &[], 0)?;
+        self.check_room(&[request.lane()], &[].into(), 0)?;
         self.enqueue(request.tenant.owner, |id, client, place| Sequence::embedding(id, request, client, place))
     }
 
@@ -195,19 +203,24 @@ impl Engine {
 
     /// Whether lanes fit the context with `more` tokens each, and the KV cache when they run alone; and whether all tokens, those of an
     /// `answer` that is given included, are in the vocabulary.
-    fn check_room(&self, lanes: &[LaneSpec], answer: &[u32], more: usize) -> Result<(), SubmitError> {
-        let Limits { context, .. } = self.shared.limits;
-        let prompt = lanes.iter().map(|lane| lane.prompt.len()).max().unwrap_or(0);
-        if prompt.saturating_add(more) > context {
-            return Err(SubmitError::ContextExceeded { prompt, max_tokens: more, context });
+    fn check_room(&self, lanes: &[LaneSpec], answer: &Arc<[u32]>, more: usize) -> Result<(), SubmitError> {
+        let (Limits { context, .. }, sides) = (self.shared.limits, &self.shared.sides);
+        // A given answer is known in each lane's tokens; one to be generated ends where a lane over a bridge has no more room.
+        let grows = |lane: &LaneSpec| if answer.is_empty() { more } else { sides.answer(lane, answer).tokens().len() };
+        let grows: Vec<usize> = lanes.iter().map(grows).collect();
+        let longest = lanes.iter().zip(&grows).max_by_key(|(lane, more)| lane.prompt.len().saturating_add(**more));
+        let (prompt, most) = longest.map_or((0, more), |(lane, more)| (lane.prompt.len(), *more));
+        if prompt.saturating_add(most) > context {
+            return Err(SubmitError::ContextExceeded { prompt, max_tokens: most, context });
         }
         let vocabulary = self.shared.vocabulary;
-        let mut tokens = lanes.iter().flat_map(|lane| lane.prompt.iter()).chain(answer);
+        let near = lanes.iter().filter(|lane| !sides.is_across(lane));
+        let mut tokens = near.flat_map(|lane| lane.prompt.iter()).chain(answer);
         if let Some(token) = tokens.find(|token| **token as usize >= vocabulary) {
             return Err(SubmitError::Invalid(format!("token {token} has no embedding: the model has {vocabulary}")));
         }
         let mut needed = vec![0; self.shared.kv_blocks.len()];
-        for lane in lanes {
+        for (lane, more) in lanes.iter().zip(grows) {
             needed[lane.weights.0] += (lane.prompt.len() + more).div_ceil(pad_model::BLOCK);
         }
         match needed.iter().zip(&self.shared.kv_blocks).find(|(needed, total)| needed > total) {

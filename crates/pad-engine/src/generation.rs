@@ -118,8 +118,8 @@ impl Generation {
         let goes_on = if end { Ok(false) } else { self.constraint.as_mut().map_or(Ok(true), follow) };
         match goes_on {
             Ok(false) => Next::Finish(FinishReason::Stop),
-            // Prompt and answer together fit the context: the engine admits no other request.
-            _ if self.remaining == 0 => Next::Finish(FinishReason::Length),
+            // Prompt and answer together fit the context: the engine admits no other request. Only over a bridge they may grow further.
+            _ if self.remaining == 0 || !lanes.iter().all(Lane::fits) => Next::Finish(FinishReason::Length),
             Ok(true) => Next::GoesOn,
             Err(error) => Next::OffGrammar(error.to_string()),
         }

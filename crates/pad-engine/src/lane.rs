@@ -1,16 +1,22 @@
 //! A lane: one token stream through one model, and its place in the KV cache.
 
+use std::sync::Arc;
+
+use pad_decode::Bridge;
 use pad_model::BLOCK;
 
 use crate::block_pool::{BlockPool, Prefix};
+use crate::far_side::FarSide;
 use crate::{CacheScope, LaneRows, LaneSpec};
 
-/// A lane of a sequence. All lanes of a sequence receive the same tokens in the same step.
+/// A lane of a sequence. All lanes of a sequence receive the same tokens in the same step, some of them over a bridge.
 #[derive(Debug)]
 pub struct Lane {
     spec: LaneSpec,
     /// The prompt and the tokens chosen so far.
     tokens: Vec<u32>,
+    /// Where its model has tokens of its own.
+    far_side: Option<FarSide>,
     /// Positions whose keys and values are in the cache.
     computed: usize,
     blocks: Vec<u32>,
@@ -22,10 +28,38 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// A lane that has computed nothing, of its prompt and `answer`.
+    /// A lane that has computed nothing, of its prompt and `answer`, which is in its own tokens.
     pub fn new(spec: LaneSpec, answer: &[u32], scope: CacheScope) -> Self {
         let (tokens, root) = ([&spec.prompt, answer].concat(), Prefix::Root(scope));
-        Self { spec, tokens, computed: 0, blocks: Vec::new(), root, registered: 0, prefix: root }
+        Self { spec, tokens, far_side: None, computed: 0, blocks: Vec::new(), root, registered: 0, prefix: root }
+    }
+
+    /// The same where the chosen tokens come over a bridge; it has room for `most` tokens.
+    #[must_use]
+    pub fn across(self, bridge: Arc<dyn Bridge>, most: usize) -> Self {
+        let far_side = FarSide::new(bridge, self.tokens.len(), most);
+        Self { far_side: Some(far_side), ..self }
+    }
+
+    /// Whether its model has tokens of its own.
+    pub fn is_across(&self) -> bool {
+        self.far_side.is_some()
+    }
+
+    /// Rows, the last ones, whose hidden states a decision reads: those that predict what is not settled, and what comes next.
+    pub fn decisive(&self) -> usize {
+        self.far_side.as_ref().map_or(1, |far| self.tokens.len() + 1 - far.settled())
+    }
+
+    /// Whether it can decode in the next step. What a bridge changed may be computed in the step that decodes.
+    pub fn is_ready(&self) -> bool {
+        let late = if self.is_across() { BLOCK } else { 0 };
+        self.pending() <= self.decisive() + late
+    }
+
+    /// Whether there is room for the tokens that it has.
+    pub fn fits(&self) -> bool {
+        self.far_side.as_ref().is_none_or(|far| self.tokens.len() <= far.most())
     }
 
     /// What the lane is.
@@ -100,13 +134,16 @@ impl Lane {
             tokens: self.tokens[self.computed..end].to_vec(),
             start: self.computed,
             blocks: self.blocks[..end.div_ceil(BLOCK)].to_vec(),
+            open: self.far_side.as_ref().map(|far| far.open(self.tokens.len())),
         }
     }
 
     /// The next `count` rows are computed: blocks that became full can be found by others from now on.
     pub fn advance(&mut self, count: usize, pool: &mut BlockPool) {
         self.computed += count;
-        while (self.registered + 1) * BLOCK <= self.computed {
+        // Rows that are computed again write their blocks again: nobody else may hold those.
+        let stays = self.far_side.as_ref().map_or(self.computed, |far| self.computed.min(far.settled() - 1));
+        while (self.registered + 1) * BLOCK <= stays {
             let start = self.registered * BLOCK;
             let Ok(tokens) = self.tokens[start..start + BLOCK].try_into() else { break };
             self.prefix = pool.register(self.prefix, self.spec.adapter, tokens, self.blocks[self.registered]);
@@ -116,6 +153,9 @@ impl Lane {
 
     /// A token was chosen.
     pub fn push(&mut self, token: u32) {
-        self.tokens.push(token);
+        match &mut self.far_side {
+            None => self.tokens.push(token),
+            Some(far) => self.computed = self.computed.min(far.follow(token, &mut self.tokens)),
+        }
     }
 }

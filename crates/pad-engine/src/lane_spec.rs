@@ -88,7 +88,8 @@ pub struct RewardLane {
 }
 
 /// The lanes of a request: the base lane of this prompt, and the reward lanes. A reward lane that would compute what the base lane
-/// computes is only a further readout of that one, and one that does so up to its adapter branches off there.
+/// or the reward lane before it computes is only a further readout of that one, and one that does as the base lane up to its adapter
+/// branches off there.
 ///
 /// The order of reward readouts, which terms count, stays: only a lane with none before it is read from the base lane.
 pub fn arrange(base: Vec<u32>, rewards: impl IntoIterator<Item = RewardLane>) -> Vec<LaneSpec> {
@@ -102,6 +103,13 @@ pub fn arrange(base: Vec<u32>, rewards: impl IntoIterator<Item = RewardLane>) ->
         }
         let trunk = if beside { Trunk::Base } else { Trunk::Own };
         let adapter = adapter.map(|adapter| Adaptation { adapter, trunk });
+        if let [_, .., last] = lanes.as_mut_slice()
+            && (last.weights, last.adapter) == (weights, adapter)
+            && *last.prompt == *prompt
+        {
+            last.readouts.extend(readouts);
+            continue;
+        }
         let prompt = if beside { Arc::clone(&base) } else { prompt.into() };
         lanes.push(LaneSpec { weights, adapter, readouts, prompt });
     }
@@ -163,6 +171,9 @@ mod tests {
             "other weights compute something else"
         );
         assert_eq!(arranged(vec![lane(0, None, &[1])]), [(1, None), (1, None)]);
+        assert_eq!(arranged(vec![lane(1, Some(0), &[4]), lane(1, Some(0), &[4])]), [(1, None), (2, Some(Trunk::Own))]);
+        assert_eq!(arranged(vec![lane(1, None, &[4]), lane(1, None, &[5])]).len(), 3);
+        assert_eq!(arranged(vec![lane(1, None, &[4]), lane(1, Some(0), &[4])]).len(), 3);
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The runner over real models: base and reward rows of the same weights in one batch, rewards read at the candidates only.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pad_decode::{Candidates, Readout};
+use pad_decode::{Bridge, Candidates, Readout};
 use pad_model::{Hidden, KvCache, LaneChunk, Logits, Model, ModelError, RowWanted, ValueHead, Wanted};
 
+use crate::crossed::SPARE;
 use crate::{
     DecodeReadouts, DecodeRows, LaneReadout, Runner, ScoreReadouts, StepError, StepPlan, StepReadouts, WeightsId,
 };
@@ -15,6 +17,8 @@ pub struct LoadedWeights {
     model: Model,
     cache: KvCache,
     heads: Vec<ValueHead>,
+    /// Where its tokens are not the base model's.
+    bridge: Option<Arc<dyn Bridge>>,
 }
 
 impl LoadedWeights {
@@ -24,7 +28,26 @@ impl LoadedWeights {
     /// If the device has not that much memory.
     pub fn new(model: Model, heads: Vec<ValueHead>, kv_blocks: usize) -> Result<Self, ModelError> {
         let cache = model.kv_cache(kv_blocks)?;
-        Ok(Self { model, cache, heads })
+        Ok(Self { model, cache, heads, bridge: None })
+    }
+
+    /// A model with tokens of its own.
+    ///
+    /// # Errors
+    /// If the device has not that much memory.
+    pub fn across(
+        bridge: Arc<dyn Bridge>,
+        model: Model,
+        heads: Vec<ValueHead>,
+        kv_blocks: usize,
+    ) -> Result<Self, ModelError> {
+        let cache = model.kv_cache(kv_blocks + SPARE)?;
+        Ok(Self { model, cache, heads, bridge: Some(bridge) })
+    }
+
+    /// Blocks for lanes.
+    fn kv_blocks(&self) -> usize {
+        self.cache.blocks() - if self.bridge.is_some() { SPARE } else { 0 }
     }
 }
 
@@ -35,12 +58,13 @@ pub struct LockstepRunner {
 }
 
 impl LockstepRunner {
-    /// A runner over these weights, the base model's first. All must share the base's vocabulary.
+    /// A runner over these weights, the base model's first. All must share the base's vocabulary, but those over a bridge.
     ///
     /// # Errors
     /// If there are none, or the vocabularies differ in size.
     pub fn new(weights: Vec<LoadedWeights>) -> Result<Self, StepError> {
-        let sizes: Vec<usize> = weights.iter().map(|w| w.model.config().vocabulary).collect();
+        let near = weights.iter().filter(|w| w.bridge.is_none());
+        let sizes: Vec<usize> = near.map(|w| w.model.config().vocabulary).collect();
         match sizes.first() {
             None => Err(StepError::Runner("a runner needs the base model's weights".to_owned())),
             Some(first) if sizes.iter().any(|size| size != first) => Err(StepError::Runner(format!(
@@ -85,7 +109,11 @@ impl Runner for LockstepRunner {
     }
 
     fn kv_blocks(&self) -> Vec<usize> {
-        self.weights.iter().map(|w| w.cache.blocks()).collect()
+        self.weights.iter().map(LoadedWeights::kv_blocks).collect()
+    }
+
+    fn bridge(&self, weights: WeightsId) -> Option<Arc<dyn Bridge>> {
+        self.bridge_of(weights).cloned()
     }
 
     fn step(&mut self, plan: &StepPlan) -> Result<StepReadouts, StepError> {
@@ -111,7 +139,8 @@ impl LockstepRunner {
         let mut read = vec![0; plan.rows.len()];
         for decode in &plan.decodes {
             read[decode.base] = 1;
-            decode.rewards.iter().for_each(|(row, _)| read[*row] = 1);
+            let decisive = |row: usize| 1 + plan.rows[row].open.as_ref().map_or(0, |open| open.tokens);
+            decode.rewards.iter().for_each(|(row, _)| read[*row] = decisive(*row));
         }
         plan.scores.iter().for_each(|score| read[score.row] = score.targets.len());
         plan.embeds.iter().for_each(|row| read[*row] = plan.rows[*row].tokens.len());
@@ -153,14 +182,24 @@ impl LockstepRunner {
         states: &StepHidden,
         candidates: &[Candidates],
     ) -> Result<Vec<Readout>, StepError> {
+        let is_near = |row: usize| plan.rows[row].open.is_none();
         let of_sequence = |(decode, candidates): (&'_ DecodeRows, &'_ Candidates)| {
             let logits = Wanted::At(candidates.tokens.clone());
             let wanted = RowWanted { logits, log_sum_exp: decode.log_sum_exp };
             let read = move |(row, what): &(usize, LaneReadout)| RowRead::new(*row, *what, wanted.clone());
-            decode.rewards.iter().map(read).collect::<Vec<_>>()
+            decode.rewards.iter().filter(|(row, _)| is_near(*row)).map(read).collect::<Vec<_>>()
         };
         let all: Vec<RowRead> = plan.decodes.iter().zip(candidates).flat_map(of_sequence).collect();
-        Ok(self.read_rows(plan, states, &all)?.iter().map(readout).collect())
+        let mut near = self.read_rows(plan, states, &all)?.into_iter();
+        let mut far = self.crossed(plan, states, candidates)?;
+        let places = plan.decodes.iter().flat_map(|decode| decode.rewards.iter().enumerate());
+        let all =
+            places.map(
+                |(place, (row, _))| {
+                    if is_near(*row) { near.next().as_ref().map(readout) } else { far.remove(&(*row, place)) }
+                },
+            );
+        all.collect::<Option<_>>().ok_or_else(|| StepError::Runner("a reward was not read".to_owned()))
     }
 
     /// What was read of the answers' tokens.
@@ -239,9 +278,11 @@ impl LockstepRunner {
         what: LaneReadout,
         places: &[usize],
     ) -> Result<Hidden, StepError> {
-        let missing = || StepError::Runner(format!("no hidden states of weights {}", weights.0));
-        let hidden = states.hidden.get(weights.0).and_then(Option::as_ref).ok_or_else(missing)?;
-        let rows = hidden.rows(places)?;
+        self.read_by(weights, what, states.of(weights)?.rows(places)?)
+    }
+
+    /// What the unembedding reads of these hidden states of some weights.
+    pub(crate) fn read_by(&self, weights: WeightsId, what: LaneReadout, rows: Hidden) -> Result<Hidden, StepError> {
         match what {
             LaneReadout::Plain => Ok(rows),
             LaneReadout::Head(id) => {
@@ -251,9 +292,39 @@ impl LockstepRunner {
         }
     }
 
-    /// Tokens that all weights have.
+    /// Tokens that all weights have, but those over a bridge.
     pub(crate) fn tokens(&self) -> usize {
-        self.weights.iter().map(|w| w.model.config().vocabulary).min().unwrap_or(0)
+        let near = self.weights.iter().filter(|w| w.bridge.is_none());
+        near.map(|w| w.model.config().vocabulary).min().unwrap_or(0)
+    }
+
+    /// Sets of weights.
+    pub(crate) fn sets(&self) -> usize {
+        self.weights.len()
+    }
+
+    /// The bridge to the tokens of some weights.
+    pub(crate) fn bridge_of(&self, weights: WeightsId) -> Option<&Arc<dyn Bridge>> {
+        self.weights.get(weights.0)?.bridge.as_ref()
+    }
+
+    /// Weights over a bridge, with their cache and the first of its spare blocks.
+    pub(crate) fn far_weights(&self, weights: WeightsId) -> (&Model, &KvCache, u32) {
+        let loaded = &self.weights[weights.0];
+        (&loaded.model, &loaded.cache, loaded.kv_blocks() as u32)
+    }
+}
+
+impl StepHidden {
+    /// The states of some weights that were read.
+    pub(crate) fn of(&self, weights: WeightsId) -> Result<&Hidden, StepError> {
+        let missing = || StepError::Runner(format!("no hidden states of weights {}", weights.0));
+        self.hidden.get(weights.0).and_then(Option::as_ref).ok_or_else(missing)
+    }
+
+    /// The first state that was read of a row of the plan.
+    pub(crate) fn first(&self, row: usize) -> usize {
+        self.place[row]
     }
 }
 

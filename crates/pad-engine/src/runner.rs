@@ -1,8 +1,9 @@
 //! The narrow trait between scheduler and model; the tests of the scheduler use a fake one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use pad_decode::{Adjustments, Candidates, Readout};
+use pad_decode::{Adjustments, Bridge, Candidates, Readout};
 
 use crate::{AdapterId, LaneReadout, StepError, WeightsId};
 
@@ -23,6 +24,17 @@ pub struct LaneRows {
     pub start: usize,
     /// The lane's KV blocks, from position 0 to the last row's at least.
     pub blocks: Vec<u32>,
+    /// What is not settled of a lane whose model has tokens of its own.
+    pub open: Option<Open>,
+}
+
+/// The end of a lane over a bridge, which may change with the next token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Open {
+    /// The tokens of the base model, the last chosen ones.
+    pub chosen: Vec<u32>,
+    /// How many of the lane's tokens, the last ones, they are.
+    pub tokens: usize,
 }
 
 /// A sequence that chooses a token in this step. Rows are indices into [`StepPlan::rows`]; the last token's hidden state is read.
@@ -107,7 +119,12 @@ pub trait Runner: Send {
     /// KV blocks per set of weights, by [`WeightsId`].
     fn kv_blocks(&self) -> Vec<usize>;
 
-    /// Tokens that have an embedding: a prompt with a higher one is not taken, since its step would fail with all that are in it.
+    /// How chosen tokens become those of a model that has its own; none where it has the base model's.
+    fn bridge(&self, _weights: WeightsId) -> Option<Arc<dyn Bridge>> {
+        None
+    }
+
+    /// Tokens that have an embedding in the base model: a prompt with a higher one is not taken, since its step would fail with all that are in it.
     fn vocabulary(&self) -> usize;
 
     /// Run one step.

@@ -238,8 +238,10 @@ impl Scheduler {
             if let (true, Work::Generate(generation)) = (share.decodes, &sequence.work) {
                 let lanes = sequence.lanes.iter().map(Lane::spec);
                 let rewards: Vec<_> = reward_readouts(lanes).map(|(lane, what)| (first + lane, what)).collect();
-                let proposes =
-                    |(readout, lane): (usize, &(usize, LaneReadout))| generation.proposes(readout).then_some(*lane);
+                // The best tokens of a lane over a bridge are not the base model's.
+                let proposes = |(readout, lane): (usize, &(usize, LaneReadout))| {
+                    (generation.proposes(readout) && !sequence.lanes[lane.0 - first].is_across()).then_some(*lane)
+                };
                 plan.decodes.push(DecodeRows {
                     base: first,
                     top_k: generation.top_k(),
@@ -277,9 +279,9 @@ impl Scheduler {
             let scored: Vec<usize> = score_rows(sequence, share, 0).map(|score| score.row).collect();
             for (i, (lane, &rows)) in sequence.lanes.iter_mut().zip(&share.rows).enumerate() {
                 let weights = lane.spec().weights.0;
-                lane.advance(rows, &mut pools[weights]);
                 tally.reward_rows += if i > 0 { rows as u64 } else { 0 };
-                tally.prefilled += (rows - usize::from(share.decodes)) as u64;
+                tally.prefilled += rows.saturating_sub(if share.decodes { lane.decisive() } else { 0 }) as u64;
+                lane.advance(rows, &mut pools[weights]);
             }
             let stays = unread.take(sequence, share.decodes, &scored, tally);
             if !stays {
@@ -326,7 +328,8 @@ fn score_rows<'a>(sequence: &'a Sequence, share: &'a Share, first: usize) -> imp
     };
     scoring.into_iter().flat_map(move |scoring| {
         lanes.clone().filter_map(move |(i, (lane, rows))| {
-            let targets = scoring.targets(lane.spec().prompt.len(), lane.computed(), lane.computed() + rows).to_vec();
+            let (prompt, start) = (lane.spec().prompt.len(), lane.computed());
+            let targets = scoring.targets(i, prompt, start, start + rows).to_vec();
             let readouts = scoring.readouts(i).to_vec();
             (!targets.is_empty()).then_some(ScoreRows { row: first + i, readouts, targets, top: scoring.top(i) })
         })

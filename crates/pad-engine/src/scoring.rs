@@ -6,6 +6,7 @@ use pad_decode::CANDIDATES;
 
 use crate::lane_spec::check_lanes;
 use crate::pending::Reply;
+use crate::sides::LaneAnswer;
 use crate::{LaneReadout, LaneSpec, ScoreReadouts, Scores, SubmitError, Tenant};
 
 /// An answer that was scored.
@@ -45,19 +46,15 @@ impl ScoreRequest {
         }
         Ok(())
     }
-
-    /// What of the answer runs through the model: the last token predicts nothing that is asked for.
-    pub(crate) fn fed(&self) -> &[u32] {
-        self.answer.split_last().map_or(&[], |(_, fed)| fed)
-    }
 }
 
 /// What was read of an answer so far, and where it goes.
 #[derive(Debug)]
 pub struct Scoring {
-    answer: Arc<[u32]>,
-    /// By lanes: how it is read, and the log-probabilities, `[readouts][tokens so far]`.
-    lanes: Vec<(Vec<LaneReadout>, Vec<Vec<f32>>)>,
+    /// The lanes.
+    lanes: Vec<LaneScores>,
+    /// Tokens of the answer.
+    tokens: usize,
     /// How many of the best tokens are reported at each position.
     top: usize,
     /// The base lane's best tokens so far.
@@ -65,23 +62,38 @@ pub struct Scoring {
     client: Reply<Scored>,
 }
 
+/// What was read of a lane.
+#[derive(Debug)]
+struct LaneScores {
+    /// The answer in the lane's tokens.
+    answer: LaneAnswer,
+    /// How it is read.
+    readouts: Vec<LaneReadout>,
+    /// The log-probabilities, `[readouts][tokens so far]`.
+    read: Vec<Vec<f32>>,
+}
+
 impl Scoring {
-    /// An answer of which nothing was read yet.
-    pub fn new(request: &ScoreRequest, client: Reply<Scored>) -> Self {
-        let lane = |lane: &LaneSpec| (lane.readouts.clone(), vec![Vec::new(); lane.readouts.len()]);
-        let lanes = request.lanes.iter().map(lane).collect();
-        Self { answer: Arc::clone(&request.answer), lanes, top: request.top, best: Vec::new(), client }
+    /// An answer, by lanes, of which nothing was read yet.
+    pub fn new(request: &ScoreRequest, answers: Vec<LaneAnswer>, client: Reply<Scored>) -> Self {
+        let lane = |(lane, answer): (&LaneSpec, LaneAnswer)| {
+            let readouts = lane.readouts.clone();
+            LaneScores { answer, read: vec![Vec::new(); readouts.len()], readouts }
+        };
+        let lanes = request.lanes.iter().zip(answers).map(lane).collect();
+        Self { lanes, tokens: request.answer.len(), top: request.top, best: Vec::new(), client }
     }
 
     /// The answer's tokens that the rows `[start, end)` of a lane predict; the first of them is predicted by its prompt's last row.
-    pub fn targets(&self, prompt: usize, start: usize, end: usize) -> &[u32] {
-        let from = |position: usize| (position + 1).saturating_sub(prompt).min(self.answer.len());
-        &self.answer[from(start)..from(end)]
+    pub fn targets(&self, lane: usize, prompt: usize, start: usize, end: usize) -> &[u32] {
+        let answer = self.lanes[lane].answer.tokens();
+        let from = |position: usize| (position + 1).saturating_sub(prompt).min(answer.len());
+        &answer[from(start)..from(end)]
     }
 
     /// How a lane is read.
     pub fn readouts(&self, lane: usize) -> &[LaneReadout] {
-        &self.lanes[lane].0
+        &self.lanes[lane].readouts
     }
 
     /// How many of the best tokens are reported for a lane: only for the base lane.
@@ -91,7 +103,7 @@ impl Scoring {
 
     /// Take what was read of a lane.
     pub fn extend(&mut self, lane: usize, read: ScoreReadouts) {
-        for (all, read) in self.lanes[lane].1.iter_mut().zip(read.logprobs) {
+        for (all, read) in self.lanes[lane].read.iter_mut().zip(read.logprobs) {
             all.extend(read);
         }
         if lane == 0 {
@@ -101,7 +113,7 @@ impl Scoring {
 
     /// Forget what was read: the lanes start again.
     pub fn restart(&mut self) {
-        self.lanes.iter_mut().flat_map(|(_, read)| read).for_each(Vec::clear);
+        self.lanes.iter_mut().flat_map(|lane| &mut lane.read).for_each(Vec::clear);
         self.best.clear();
     }
 
@@ -112,7 +124,10 @@ impl Scoring {
 
     /// Send everything that was read.
     pub fn finish(&mut self, cached_tokens: usize) {
-        let mut all = self.lanes.iter_mut().flat_map(|(_, read)| std::mem::take(read));
+        let tokens = self.tokens;
+        let mut all = self.lanes.iter_mut().flat_map(|LaneScores { answer, read, .. }| {
+            std::mem::take(read).into_iter().map(|logprobs| answer.by_token(logprobs, tokens))
+        });
         let base = all.next().unwrap_or_default();
         let scores = Scores { base, rewards: all.collect(), best: std::mem::take(&mut self.best) };
         self.client.send(Scored { scores, cached_tokens });
@@ -132,10 +147,11 @@ mod tests {
     fn rows_predict_the_tokens_behind_them() {
         let lanes = vec![LaneSpec::base(vec![1, 2, 3].into())];
         let request = ScoreRequest { lanes, answer: vec![7, 8, 9].into(), top: 0, tenant: Tenant::default() };
-        let scoring = Scoring::new(&request, crate::Pending::channel().0);
-        assert_eq!(scoring.targets(3, 0, 2), [0; 0]);
-        assert_eq!(scoring.targets(3, 0, 3), [7]);
-        assert_eq!(scoring.targets(3, 2, 4), [7, 8]);
-        assert_eq!(scoring.targets(3, 4, 5), [9]);
+        let answers = vec![LaneAnswer::Same(Arc::clone(&request.answer))];
+        let scoring = Scoring::new(&request, answers, crate::Pending::channel().0);
+        assert_eq!(scoring.targets(0, 3, 0, 2), [0; 0]);
+        assert_eq!(scoring.targets(0, 3, 0, 3), [7]);
+        assert_eq!(scoring.targets(0, 3, 2, 4), [7, 8]);
+        assert_eq!(scoring.targets(0, 3, 4, 5), [9]);
     }
 }

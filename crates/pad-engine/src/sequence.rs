@@ -12,6 +12,7 @@ use crate::lane::Lane;
 use crate::pending::Reply;
 use crate::places::Place;
 use crate::scoring::Scoring;
+use crate::sides::{LaneAnswer, Sides};
 use crate::{Course, EmbedRequest, Event, GenerateRequest, LaneSpec, Owner, ScoreRequest, Scored, Tenant};
 
 /// What a sequence is there for, with the end of the client that waits for it.
@@ -79,21 +80,24 @@ impl Sequence {
         id: u64,
         choice: usize,
         request: &GenerateRequest,
+        sides: &Sides,
         constraint: Option<Constraint>,
         events: Sender<Event>,
         place: Place,
     ) -> Self {
-        let lanes = request.lanes.iter().map(|lane| Lane::new(lane.clone(), &[], request.tenant.cache)).collect();
+        let lanes = sides.generating(&request.lanes, request.tenant.cache);
         let work = Work::Generate(Box::new(Generation::new(choice, request, constraint, events)));
         let leader = (choice > 0).then(|| id - choice as u64);
         Self { leader, ..Self::new(id, request.tenant, lanes, work, place) }
     }
 
     /// An answer to be scored.
-    pub fn scoring(id: u64, request: &ScoreRequest, client: Reply<Scored>, place: Place) -> Self {
-        let lane = |lane: &LaneSpec| Lane::new(lane.clone(), request.fed(), request.tenant.cache);
-        let lanes = request.lanes.iter().map(lane).collect();
-        Self::new(id, request.tenant, lanes, Work::Score(Scoring::new(request, client)), place)
+    pub fn scoring(id: u64, request: &ScoreRequest, sides: &Sides, client: Reply<Scored>, place: Place) -> Self {
+        let answers: Vec<LaneAnswer> = request.lanes.iter().map(|lane| sides.answer(lane, &request.answer)).collect();
+        let lane =
+            |(lane, answer): (&LaneSpec, &LaneAnswer)| Lane::new(lane.clone(), answer.fed(), request.tenant.cache);
+        let lanes = request.lanes.iter().zip(&answers).map(lane).collect();
+        Self::new(id, request.tenant, lanes, Work::Score(Scoring::new(request, answers, client)), place)
     }
 
     /// A text to be embedded.
@@ -120,19 +124,19 @@ impl Sequence {
         self.lanes.iter().map(Lane::pending).sum()
     }
 
-    /// Whether only the last token of every lane is to be computed, to choose the next one.
+    /// Whether only the last tokens of every lane are to be computed, to choose the next one.
     pub fn is_decoding(&self) -> bool {
         match self.work {
-            Work::Generate(_) => self.lanes.iter().all(|lane| lane.pending() == 1),
+            Work::Generate(_) => self.lanes.iter().all(Lane::is_ready),
             Work::Score(_) | Work::Embed(_) => false,
         }
     }
 
-    /// Rows of each lane in a step that may have `budget` rows of it. A sequence that generates keeps the last token of each lane for
+    /// Rows of each lane in a step that may have `budget` rows of it. A sequence that generates keeps the decisive rows of each lane for
     /// the step in which all of them decode. Lanes that branch off take the same rows as the base lane.
     pub fn chunk(&self, budget: usize) -> Vec<usize> {
-        let spare = match self.work {
-            Work::Generate(_) => 1,
+        let spare = |lane: &Lane| match self.work {
+            Work::Generate(_) => lane.decisive(),
             Work::Score(_) | Work::Embed(_) => 0,
         };
         let together = 1 + self.lanes.iter().filter(|lane| lane.spec().branches()).count();
@@ -144,7 +148,7 @@ impl Sequence {
             }
             let cost = if i == 0 { together } else { 1 };
             let fits = if left == 0 { 0 } else { (left / cost).max(1) };
-            let count = lane.pending().saturating_sub(spare).min(fits);
+            let count = lane.pending().saturating_sub(spare(lane)).min(fits);
             left = left.saturating_sub(count * cost);
             rows.push(count);
         }
@@ -155,7 +159,7 @@ impl Sequence {
     /// branch off and the base lane take equally many, as their rows are computed together.
     fn cacheable(&self, pools: &[BlockPool]) -> Vec<usize> {
         let unread = |lane: &Lane| match self.work {
-            Work::Generate(_) => lane.len() - 1,
+            Work::Generate(_) => lane.len() - lane.decisive(),
             Work::Score(_) => lane.spec().prompt.len() - 1,
             Work::Embed(_) => 0,
         };

@@ -34,6 +34,24 @@ impl KvCache {
         self.blocks
     }
 
+    /// Copies blocks, each to another one; what is copied is what was there before.
+    ///
+    /// # Errors
+    /// If a block does not exist.
+    pub fn copy(&self, blocks: &[(u32, u32)]) -> Result<(), ModelError> {
+        if blocks.is_empty() {
+            return Ok(());
+        }
+        let (from, to): (Vec<u32>, Vec<u32>) = blocks.iter().copied().unzip();
+        for layer in &self.layers {
+            let contents = layer.index_select(&Tensor::from_slice(&from, from.len(), layer.device())?, 0)?;
+            for (row, to) in to.iter().enumerate() {
+                layer.slice_set(&contents.narrow(0, row, 1)?, 0, *to as usize)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Number of positions, all lanes together.
     pub fn positions(&self) -> usize {
         self.blocks * BLOCK

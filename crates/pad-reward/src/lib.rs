@@ -31,6 +31,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bridge;
 mod comparison;
 mod dimension;
 mod error;
@@ -47,6 +48,7 @@ mod principle;
 mod prompt;
 mod reference_policy;
 
+pub use bridge::TokenBridge;
 pub use comparison::Comparison;
 pub use dimension::Dimension;
 pub use error::RewardError;

@@ -1,10 +1,10 @@
 //! A reward model that is ready for requests.
 
-use pad_text::Chat;
+use pad_text::{Chat, TextError};
 
 use crate::dimension::Dimension;
 use crate::error::RewardError;
-use crate::lane::{LanePlan, RewardLane};
+use crate::lane::{LanePlan, LaneSource, RewardLane};
 use crate::layout::{Layout, Request};
 use crate::manifest::Manifest;
 use crate::preference::{Preference, PreferenceInput};
@@ -16,6 +16,8 @@ use crate::prompt::Prompt;
 pub struct RewardModel {
     manifest: Manifest,
     template: PrincipleTemplate,
+    /// The chats of the models that it brings, in their order, where they are not the base model's.
+    chats: Vec<Option<Chat>>,
 }
 
 impl RewardModel {
@@ -29,7 +31,31 @@ impl RewardModel {
         let template = manifest.check()?;
         let default = Preference::resolve(&manifest, &PreferenceInput::Absent)?;
         manifest.kind.check_preference(&manifest, &default)?;
-        Ok(Self { manifest, template })
+        Ok(Self { manifest, template, chats: Vec::new() })
+    }
+
+    /// The same with the chats of the models that it brings, in the order of [`crate::Kind::own_models`]; none for those that have the base
+    /// model's tokenizer.
+    #[must_use]
+    pub fn with_chats(self, chats: Vec<Option<Chat>>) -> Self {
+        Self { chats, ..self }
+    }
+
+    /// The tokens of an answer's beginning, as a lane that runs through this model reads it; none where those are the base model's.
+    ///
+    /// # Errors
+    ///
+    /// [`TextError::Encode`] where the vocabulary cannot spell the text.
+    pub fn begun(&self, source: LaneSource, text: &str) -> Result<Option<Vec<u32>>, TextError> {
+        self.chat(source).map(|chat| chat.encode_text(text)).transpose()
+    }
+
+    /// The chat of a lane, where it is not the base model's.
+    fn chat(&self, source: LaneSource) -> Option<&Chat> {
+        match source {
+            LaneSource::Base => None,
+            LaneSource::Own(index) => self.chats.get(index)?.as_ref(),
+        }
     }
 
     /// The dimensions, in the order of a preference without names.
@@ -73,7 +99,11 @@ impl RewardModel {
         let mut lanes = Vec::with_capacity(layout.lanes.len());
         for (read, kind) in layout.lanes {
             // Mostly what the base lane reads: encoded once.
-            let prompt = if read == layout.base { base.clone() } else { read.encode(chat)? };
+            let prompt = match self.chat(kind.source) {
+                Some(own) => read.encode_anew(&own.with_tools(chat.tools().clone()))?,
+                None if read == layout.base => base.clone(),
+                None => read.encode(chat)?,
+            };
             lanes.push(RewardLane { prompt, kind });
         }
         Ok(LanePlan { base, lanes, dimensions: layout.dimensions, terms: layout.terms })

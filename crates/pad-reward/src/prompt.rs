@@ -54,6 +54,17 @@ impl Prompt {
         })
     }
 
+    /// Its tokens in another vocabulary than that which its own tokens, if it has some, are of.
+    ///
+    /// # Errors
+    /// As for [`Self::encode`].
+    pub(crate) fn encode_anew(&self, chat: &Chat) -> Result<Vec<u32>, RewardError> {
+        match self {
+            Self::Tokens { text, .. } => Self::Text(text.clone()).encode(chat),
+            Self::Messages(_) | Self::Text(_) | Self::Framed(_) => self.encode(chat),
+        }
+    }
+
     /// Bytes of its text: a measure of the work that it makes.
     pub fn bytes(&self) -> usize {
         match self {

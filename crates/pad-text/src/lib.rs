@@ -50,6 +50,7 @@ mod template;
 mod tokenizer;
 mod tokenizer_json;
 mod tool_text;
+mod words;
 
 #[cfg(all(test, feature = "gguf"))]
 mod fixture;
@@ -63,3 +64,4 @@ pub use speller::{Speller, spell};
 pub use stop::{StopStrings, Stopped};
 pub use template::ChatTemplate;
 pub use tokenizer::{Piece, Tokenizer};
+pub use words::Word;

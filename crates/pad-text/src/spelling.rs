@@ -67,12 +67,15 @@ fn byte_fallback(token: &str) -> Option<u8> {
 }
 
 /// The character of GPT-2's alphabet for a byte.
-#[cfg(test)]
 pub(crate) fn byte_level_char(byte: u8) -> char {
-    (0..0x144)
-        .filter_map(char::from_u32)
-        .find(|&c| byte_level_byte(c) == Some(byte))
-        .expect("the alphabet covers every byte")
+    let code = u32::from(byte);
+    let code = match byte {
+        0x21..=0x7e | 0xa1..=0xac | 0xae..=0xff => code,
+        0..=0x20 => code + 0x100,
+        0x7f..=0xa0 => code - 0x7f + 0x121,
+        0xad => 0x143,
+    };
+    char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
 #[cfg(test)]

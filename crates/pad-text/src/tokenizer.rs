@@ -92,6 +92,11 @@ impl Tokenizer {
         Ok(Self { inner, bytes: TokenBytes::new(&spelled), special, control })
     }
 
+    /// The tokenizer of the `tokenizers` crate.
+    pub(crate) fn inner(&self) -> &tokenizers::Tokenizer {
+        &self.inner
+    }
+
     /// The control tokens.
     pub(crate) fn control(&self) -> &ControlTokens {
         &self.control

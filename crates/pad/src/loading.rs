@@ -162,7 +162,7 @@ pub fn path(files: &ModelFiles) -> &Path {
 /// # Errors
 ///
 /// The first token without an embedding.
-fn check_embeddings(tokenizer: &pad_text::Tokenizer, config: &ModelConfig, path: &Path) -> anyhow::Result<()> {
+pub fn check_embeddings(tokenizer: &pad_text::Tokenizer, config: &ModelConfig, path: &Path) -> anyhow::Result<()> {
     let (rows, tokens) = (config.vocabulary, tokenizer.vocab_size());
     let lacks = (rows..tokens).find(|id| {
         let id = *id as u32;
@@ -207,7 +207,7 @@ pub fn report(what: &str, path: &Path, model: &Model, started: Instant) {
     }
 }
 
-/// Refuses a reward model whose token ids mean something else than the base model's: lanes share every chosen token.
+/// Whether a reward model's token ids mean what the base model's do: lanes then share every chosen token.
 ///
 /// # Errors
 ///

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use pad_hub::Source;
 use pad_reward::{GuideAdapter, Manifest, OwnModel, RewardModel, TrainedParts};
+use pad_text::Chat;
 
 use crate::loading::BaseModel;
 use crate::settings::RewardSettings;
@@ -77,9 +78,9 @@ impl RewardSource {
         Ok(None)
     }
 
-    /// The model, to be shared.
-    pub fn into_model(self) -> Arc<RewardModel> {
-        Arc::new(self.model)
+    /// The model, to be shared, with the chats of those that it brings.
+    pub fn into_model(self, chats: Vec<Option<Chat>>) -> Arc<RewardModel> {
+        Arc::new(self.model.with_chats(chats))
     }
 }
 

@@ -1,14 +1,15 @@
 //! What a reward model brings beside the base model's weights: language models, adapters, heads.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
 use pad_engine::AdapterId;
 use pad_hub::{Hub, ModelFiles, Source};
 use pad_model::{Adapter, GgufWeights, Model, ModelOptions, ValueHead};
-use pad_reward::TrainedParts;
-use pad_text::Tokenizer;
+use pad_reward::{Kind, ReferencePolicy, TokenBridge, TrainedParts};
+use pad_text::{Chat, TextError, Tokenizer};
 
 use crate::loading::{self, BaseModel};
 use crate::reward::{LocatedAdapter, RewardSource};
@@ -22,12 +23,24 @@ pub struct RewardWeights {
     pub adapters: Vec<AdapterId>,
     /// Value heads of the first of the models, or of the base model where there is none.
     pub heads: Vec<ValueHead>,
+    /// By models: what talks to one with another tokenizer than the base model's, and the bridge to it.
+    pub across: Vec<Option<Across>>,
+}
+
+/// A model with another tokenizer than the base model's.
+#[derive(Clone, Debug)]
+pub struct Across {
+    /// Its tokenizer and chat template.
+    pub chat: Chat,
+    /// From the base model's tokens to its own.
+    pub bridge: Arc<TokenBridge>,
 }
 
 /// A language model of the reward model, and its folder.
 struct OwnModel {
     model: Model,
     folder: PathBuf,
+    across: Option<Across>,
 }
 
 impl RewardWeights {
@@ -52,7 +65,7 @@ impl RewardWeights {
         match manifest.kind.trained_parts(manifest) {
             TrainedParts::None => {}
             TrainedParts::ValueHead => {
-                let OwnModel { model, folder } =
+                let OwnModel { model, folder, .. } =
                     own.first().context("a reward model with a value head needs the weights of a language model")?;
                 loaded.heads = vec![ValueHead::open(folder, model.config().hidden, &options.device, &options.pool)?];
             }
@@ -75,7 +88,13 @@ impl RewardWeights {
                 }
             }
         }
-        loaded.models = own.into_iter().map(|own| own.model).collect();
+        let measured_by_base = manifest.kind == Kind::Heads && manifest.reference() == ReferencePolicy::Base;
+        ensure!(
+            !measured_by_base || own.iter().all(|own| own.across.is_none()),
+            "the reward model's source has another tokenizer than the base model, whose log-probabilities are no measure for its heads: \
+             set `reference = \"backbone\"` in its manifest"
+        );
+        (loaded.models, loaded.across) = own.into_iter().map(|own| (own.model, own.across)).unzip();
         Ok(loaded)
     }
 }
@@ -92,35 +111,57 @@ fn take_in(folder: &Path, model: &mut Model) -> anyhow::Result<AdapterId> {
 ///
 /// # Errors
 ///
-/// When it is not there, or its tokens are not the base model's.
+/// When it is not there, or its tokens are not the base model's and there is no bridge to them.
 fn own_model(source: &str, hub: &Hub, base: &BaseModel, options: &ModelOptions) -> anyhow::Result<OwnModel> {
     let started = Instant::now();
     let files = hub.pull(&source.parse::<Source>()?, None)?;
-    let same = |tokenizer: &Tokenizer| {
-        let context = || format!("the reward model's {source} does not fit the base model");
-        loading::same_tokens(base.chat.tokenizer(), tokenizer).with_context(context)
-    };
-    let (model, folder) = match &files {
+    let unfit = || format!("the reward model's {source} does not fit the base model");
+    let same = |tokenizer: &Tokenizer| loading::same_tokens(base.chat.tokenizer(), tokenizer);
+    let (model, folder, across) = match &files {
         ModelFiles::Directory(path) => {
             let tokenizer = path.join("tokenizer.json");
-            if tokenizer.exists() {
-                same(&Tokenizer::from_file(&tokenizer)?)?;
-            }
+            let other = if tokenizer.exists() { same(&Tokenizer::from_file(&tokenizer)?).err() } else { None };
+            let across = other.map(|why| across(base, Chat::from_dir(path), why)).transpose().with_context(unfit)?;
             let mut weights = pad_model::open(path)?;
-            (loading::load("reward model", weights.as_mut(), options, started)?, path.as_path())
+            (loading::load("reward model", weights.as_mut(), options, started)?, path.as_path(), across)
         }
         ModelFiles::Gguf(path) => {
             let mut weights = GgufWeights::open(path)?;
-            same(&Tokenizer::from_gguf(weights.content()).with_context(|| path.display().to_string())?)?;
+            let other =
+                same(&Tokenizer::from_gguf(weights.content()).with_context(|| path.display().to_string())?).err();
+            let chat = |why| across(base, Chat::from_gguf(weights.content()), why);
+            let across = other.map(chat).transpose().with_context(unfit)?;
             let model = loading::load("reward model", &mut weights, options, started)?;
-            (model, path.parent().unwrap_or(Path::new(".")))
+            (model, path.parent().unwrap_or(Path::new(".")), across)
         }
     };
     let (ours, theirs) = (base.model.config().vocabulary, model.config().vocabulary);
-    ensure!(
-        ours == theirs,
-        "the reward model's {source} does not fit the base model: it has embeddings for {theirs} tokens, the base model for {ours}"
-    );
+    match &across {
+        None => ensure!(
+            ours == theirs,
+            "the reward model's {source} does not fit the base model: it has embeddings for {theirs} tokens, the base model for {ours}"
+        ),
+        Some(Across { chat, .. }) => {
+            loading::check_embeddings(chat.tokenizer(), model.config(), folder)?;
+            tracing::info!(
+                source,
+                "the reward model has another tokenizer than the base model: it reads the answer's text"
+            );
+        }
+    }
     loading::report("reward model", folder, &model, started);
-    Ok(OwnModel { model, folder: folder.to_owned() })
+    Ok(OwnModel { model, folder: folder.to_owned(), across })
+}
+
+/// The way to a model whose tokens are not the base model's.
+///
+/// # Errors
+///
+/// `why` they are not, if there is none.
+fn across(base: &BaseModel, chat: Result<Chat, TextError>, why: anyhow::Error) -> anyhow::Result<Across> {
+    let chat = chat.context("it has another tokenizer, and so needs a chat template of its own")?;
+    match TokenBridge::new(&base.chat, &chat)? {
+        Some(bridge) => Ok(Across { chat, bridge: Arc::new(bridge) }),
+        None => Err(why.context("its tokenizer is another one, and none that spells all bytes in GPT-2's alphabet")),
+    }
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, ensure};
 use pad_engine::{Engine, EngineConfig, HeadId, LoadedWeights, LockstepRunner, WeightsId};
 use pad_hub::{HubError, Source};
-use pad_model::BLOCK;
-use pad_reward::RewardModel;
+use pad_model::{BLOCK, ValueHead};
+use pad_reward::{RewardModel, TokenBridge};
 use pad_server::{
     AllowedHosts, ApiKeys, AppState, ConnectionLimits, Defaults, Ended, Lifecycle, ModelCard, Preset, RequestLimits,
     Reward, Spans, Tls,
@@ -183,7 +183,8 @@ pub fn app_state(
         None => RewardWeights::default(),
     };
     let BaseModel { model, chat, family, format, .. } = base;
-    let reward = reward.map(|reward| served_reward(reward.into_model(), &weights));
+    let chats = weights.across.iter().map(|across| across.as_ref().map(|across| across.chat.clone())).collect();
+    let reward = reward.map(|reward| served_reward(reward.into_model(chats), &weights));
     let (engine, capacity) = start_engine(settings, model, reward.is_some(), weights)?;
     let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
     let state = AppState {
@@ -292,8 +293,15 @@ fn start_engine(
     let capacity = Capacity::of(&settings.engine, settings.model.context, demand, available)?;
     check_memory(capacity.blocks, demand.bytes_per_position * BLOCK)?;
     tracing::info!("context: {}; KV cache: {}", capacity.context_in_words(), capacity.cache_in_words());
+    let bridges =
+        std::iter::once(None).chain(reward.across.into_iter().map(|across| across.map(|across| across.bridge)));
+    let loaded = |((model, heads), bridge): ((pad_model::Model, Vec<ValueHead>), Option<Arc<TokenBridge>>)| match bridge
+    {
+        None => LoadedWeights::new(model, heads, capacity.blocks),
+        Some(bridge) => LoadedWeights::across(bridge, model, heads, capacity.blocks),
+    };
     let weights: Result<Vec<_>, _> =
-        models.into_iter().map(|(model, heads)| LoadedWeights::new(model, heads, capacity.blocks)).collect();
+        models.into_iter().zip(bridges.chain(std::iter::repeat(None))).map(loaded).collect();
     let config = EngineConfig {
         max_sequences: settings.engine.max_sequences,
         queue: settings.engine.queue,

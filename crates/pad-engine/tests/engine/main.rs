@@ -1,6 +1,7 @@
 //! The engine over a fake runner that keeps tokens where a model keeps keys and values, and over small real models.
 
 mod adjustment;
+mod bridge;
 mod checkpoint;
 mod constraint;
 mod embedding;

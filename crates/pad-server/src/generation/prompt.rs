@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pad_reward::{LanePlan, PreferenceInput, Prompt, RewardError};
-use pad_text::Chat;
+use pad_text::{Chat, TextError};
 
 use super::guidance::Guidance;
 use super::options::GenerationOptions;
@@ -25,22 +25,27 @@ pub(crate) async fn plan(shared: &Arc<Shared>, options: &GenerationOptions) -> R
     let mut plans = conversations(shared, options).await?;
     if let Some(begun) = &options.begun {
         // Every lane has the answer's beginning behind its own prompt, as if it had generated it.
-        let begun = begun_tokens(shared, begun).await?;
-        for plan in &mut plans {
-            plan.base.extend_from_slice(&begun);
-            plan.lanes.iter_mut().for_each(|lane| lane.prompt.extend_from_slice(&begun));
+        if begun.len() <= INLINE_BYTES {
+            begin(&shared.state, &mut plans, begun)?;
+        } else {
+            let (shared, begun) = (Arc::clone(shared), begun.to_owned());
+            plans = prepare(move || begin(&shared.state, &mut plans, &begun).map(|()| plans)).await?;
         }
     }
     Ok(plans)
 }
 
-/// The tokens of an answer's beginning, which is a client's text: none of them is a control token.
-async fn begun_tokens(shared: &Arc<Shared>, begun: &str) -> Result<Vec<u32>, ApiError> {
-    if begun.len() <= INLINE_BYTES {
-        return Ok(shared.state.chat.encode_text(begun)?);
+/// Puts an answer's beginning behind the prompts of all lanes. It is a client's text: none of its tokens is a control token.
+fn begin(state: &AppState, plans: &mut [LanePlan], begun: &str) -> Result<(), TextError> {
+    let tokens = state.chat.encode_text(begun)?;
+    for plan in plans {
+        plan.base.extend_from_slice(&tokens);
+        for lane in &mut plan.lanes {
+            let own = state.reward.as_ref().map(|reward| reward.model.begun(lane.kind.source, begun));
+            lane.prompt.extend(own.transpose()?.flatten().as_ref().unwrap_or(&tokens));
+        }
     }
-    let (shared, begun) = (Arc::clone(shared), begun.to_owned());
-    prepare(move || shared.state.chat.encode_text(&begun)).await
+    Ok(())
 }
 
 async fn conversations(shared: &Arc<Shared>, options: &GenerationOptions) -> Result<Vec<LanePlan>, ApiError> {

@@ -170,6 +170,11 @@ impl Chat {
         known.or_else(|| self.end_tokens.first().copied())
     }
 
+    /// Descriptions of the tools that the model may call.
+    pub fn tools(&self) -> &Arc<[Value]> {
+        &self.tools
+    }
+
     /// The tokenizer.
     pub fn tokenizer(&self) -> &Arc<Tokenizer> {
         &self.tokenizer

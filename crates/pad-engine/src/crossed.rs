@@ -1,0 +1,274 @@
+//! The rewards of lanes over a bridge. A candidate is worth the log-probability of all tokens that it becomes there, over the whole
+//! vocabulary: `log pi(text so far, candidate) - log pi(text so far)`, both from the last settled token on.
+//!
+//! What is not settled was run with the step's other rows, and its states predict the first token in which a candidate differs. A candidate
+//! that goes on behind that one has a *branch*: rows of its own, which see the lane's blocks up to there and write spare ones. The
+//! branches of all candidates of all sequences are one more batch.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use pad_decode::{Bridge, Candidates, Readout};
+use pad_model::{BLOCK, Hidden, LaneChunk, Logits, Ranked, Wanted};
+
+use crate::far_side::common;
+use crate::lockstep::{LockstepRunner, StepHidden};
+use crate::{LaneReadout, LaneRows, Open, StepError, StepPlan, WeightsId};
+
+/// Spare blocks of weights over a bridge, for branches.
+pub(crate) const SPARE: usize = 64;
+
+/// A lane at whose candidates rewards are read.
+struct Far<'a> {
+    /// Its rows in the plan.
+    row: usize,
+    rows: &'a LaneRows,
+    /// Its tokens that are not settled.
+    own: &'a [u32],
+    /// What takes their place with each candidate.
+    tails: Vec<Vec<u32>>,
+    /// The branch of each candidate that has one.
+    branches: Vec<Option<usize>>,
+}
+
+/// Tokens behind the beginning of a lane's open ones.
+struct Branch<'a> {
+    rows: &'a LaneRows,
+    /// Position of the first.
+    start: usize,
+    tokens: Vec<u32>,
+}
+
+impl Branch<'_> {
+    /// Spare blocks that it writes.
+    fn blocks(&self) -> usize {
+        (self.start % BLOCK + self.tokens.len()).div_ceil(BLOCK)
+    }
+}
+
+/// The states of some weights: of each lane those that predict its open tokens and what comes next, then those of the branches.
+struct States {
+    hidden: Hidden,
+    /// By lanes: the first of its states.
+    lanes: Vec<usize>,
+    /// By branches, as well.
+    branches: Vec<usize>,
+}
+
+/// The tokens whose log-probabilities are wanted, by the state that predicts them.
+type Wants = BTreeMap<usize, Vec<u32>>;
+
+/// Log-probabilities of tokens, by the state that predicts them and the token.
+type Logprobs = HashMap<(usize, u32), f32>;
+
+impl LockstepRunner {
+    /// The readouts of every lane over a bridge at its sequence's candidates, by row of the plan and what is read.
+    pub(crate) fn crossed(
+        &self,
+        plan: &StepPlan,
+        states: &StepHidden,
+        candidates: &[Candidates],
+    ) -> Result<BTreeMap<(usize, usize), Readout>, StepError> {
+        let mut read = BTreeMap::new();
+        for id in (0..self.sets()).map(WeightsId) {
+            let Some(bridge) = self.bridge_of(id) else { continue };
+            let (mut fars, mut readouts): (Vec<Far<'_>>, Vec<(usize, usize, LaneReadout)>) = (Vec::new(), Vec::new());
+            let mut whats: Vec<LaneReadout> = Vec::new();
+            for (decode, at) in plan.decodes.iter().zip(candidates) {
+                for (place, (row, what)) in decode.rewards.iter().enumerate() {
+                    let rows = &plan.rows[*row];
+                    let Some(open) = rows.open.as_ref().filter(|_| rows.weights == id) else { continue };
+                    let far = fars.iter().position(|far| far.row == *row).unwrap_or_else(|| {
+                        fars.push(Far::new(*row, rows, open, bridge, &at.tokens));
+                        fars.len() - 1
+                    });
+                    readouts.push((far, place, *what));
+                    if !whats.contains(what) {
+                        whats.push(*what);
+                    }
+                }
+            }
+            if fars.is_empty() {
+                continue;
+            }
+            let states = self.far_states(id, states, &mut fars)?;
+            let wants = wants(&fars, &states);
+            let logprobs = self.logprobs(id, &states, &wants, &whats)?;
+            for (far, place, what) in readouts {
+                let of = whats.iter().position(|known| *known == what).unwrap_or(0);
+                let readout = fars[far].readout(far, &states, &logprobs[of]);
+                read.insert((fars[far].row, place), readout);
+            }
+        }
+        Ok(read)
+    }
+
+    /// Runs the branches; all states that are read.
+    fn far_states(&self, id: WeightsId, states: &StepHidden, fars: &mut [Far<'_>]) -> Result<States, StepError> {
+        let mut branches: Vec<Branch<'_>> = Vec::new();
+        fars.iter_mut().for_each(|far| far.branch_off(&mut branches));
+        let (mut places, mut lanes) = (Vec::new(), Vec::with_capacity(fars.len()));
+        for far in fars.iter() {
+            lanes.push(places.len());
+            places.extend((0..=far.own.len()).map(|at| states.first(far.row) + at));
+        }
+        let mut hidden = vec![states.of(id)?.rows(&places)?];
+        let (mut count, mut firsts) = (places.len(), Vec::with_capacity(branches.len()));
+        let mut left = branches.as_slice();
+        while !left.is_empty() {
+            let fit = left.iter().scan(0, |blocks, branch| {
+                *blocks += branch.blocks();
+                Some(*blocks)
+            });
+            // One that alone needs more than there are cannot be: no candidate becomes so many tokens.
+            let fit = fit.take_while(|blocks| *blocks <= SPARE).count();
+            if fit == 0 {
+                return Err(StepError::Runner("a candidate becomes more tokens than there is room for".to_owned()));
+            }
+            let (now, later) = left.split_at(fit);
+            hidden.push(self.run_branches(id, now)?);
+            for branch in now {
+                firsts.push(count);
+                count += branch.tokens.len();
+            }
+            left = later;
+        }
+        Ok(States { hidden: Hidden::join(&hidden)?, lanes, branches: firsts })
+    }
+
+    /// The states of all tokens of these branches, for which there are spare blocks.
+    fn run_branches(&self, id: WeightsId, branches: &[Branch<'_>]) -> Result<Hidden, StepError> {
+        let (model, cache, mut spare) = self.far_weights(id);
+        let (mut copies, mut tables) = (Vec::new(), Vec::with_capacity(branches.len()));
+        for branch in branches {
+            let shared = branch.start / BLOCK;
+            if !branch.start.is_multiple_of(BLOCK) {
+                copies.push((branch.rows.blocks[shared], spare));
+            }
+            let own = spare..spare + branch.blocks() as u32;
+            spare = own.end;
+            tables.push(branch.rows.blocks[..shared].iter().copied().chain(own).collect::<Vec<u32>>());
+        }
+        cache.copy(&copies)?;
+        let mut chunks = Vec::with_capacity(branches.len());
+        for (branch, blocks) in branches.iter().zip(&tables) {
+            let adapter = branch.rows.adapter.map(|adapter| adapter.0);
+            chunks.push(LaneChunk {
+                adapter,
+                ..LaneChunk::new(&branch.tokens, branch.start, blocks, branch.tokens.len())
+            });
+        }
+        Ok(model.forward(&chunks, cache)?)
+    }
+
+    /// The log-probabilities that are wanted, by what is read; all are read together.
+    fn logprobs(
+        &self,
+        id: WeightsId,
+        states: &States,
+        wants: &Wants,
+        whats: &[LaneReadout],
+    ) -> Result<Vec<Logprobs>, StepError> {
+        let places: Vec<usize> = wants.keys().copied().collect();
+        let wanted: Vec<_> = wants.values().map(|tokens| Wanted::At(tokens.clone()).normalised()).collect();
+        let rows = states.hidden.rows(&places)?;
+        let mut hidden = Vec::with_capacity(whats.len());
+        for what in whats {
+            hidden.push(self.read_by(id, *what, rows.clone())?);
+        }
+        let all: Vec<_> = whats.iter().flat_map(|_| wanted.iter().cloned()).collect();
+        let (model, ..) = self.far_weights(id);
+        let read = model.logits(&Hidden::join(&hidden)?, &all)?;
+        let of_what = |read: &[Logits]| {
+            let of_state = |(state, logits): (&usize, &Logits)| {
+                let (state, mass) = (*state, logits.log_sum_exp.unwrap_or(f32::NAN));
+                let one = move |ranked: &Ranked| ((state, ranked.token), ranked.logit - mass);
+                logits.ranked.iter().map(one).collect::<Vec<_>>()
+            };
+            places.iter().zip(read).flat_map(of_state).collect()
+        };
+        Ok(read.chunks(places.len().max(1)).map(of_what).collect())
+    }
+}
+
+impl<'a> Far<'a> {
+    fn new(row: usize, rows: &'a LaneRows, open: &Open, bridge: &Arc<dyn Bridge>, candidates: &[u32]) -> Self {
+        let own = &rows.tokens[rows.tokens.len().saturating_sub(open.tokens)..];
+        let mut chosen = open.chosen.clone();
+        let tail = |candidate: &u32| {
+            chosen.push(*candidate);
+            let crossing = bridge.cross(&chosen);
+            chosen.pop();
+            crossing.tokens
+        };
+        let tails: Vec<Vec<u32>> = candidates.iter().map(tail).collect();
+        Self { row, rows, own, branches: vec![None; tails.len()], tails }
+    }
+
+    /// Gives its candidates branches: those that need more than the lane's own states. One that another one's begins with shares it.
+    fn branch_off(&mut self, branches: &mut Vec<Branch<'a>>) {
+        let (settled, first) = (self.rows.start + self.rows.tokens.len() - self.own.len(), branches.len());
+        let mut order: Vec<usize> = (0..self.tails.len()).collect();
+        order.sort_by_key(|at| std::cmp::Reverse(self.tails[*at].len()));
+        for at in order {
+            let tail = &self.tails[at];
+            let same = common(self.own, tail);
+            // The last token predicts nothing that is asked for.
+            let Some(tokens) = tail.get(same..tail.len().saturating_sub(1)).filter(|tokens| !tokens.is_empty()) else {
+                continue;
+            };
+            let start = settled + same;
+            let fits = |branch: &Branch<'_>| branch.start == start && branch.tokens.starts_with(tokens);
+            let known = branches[first..].iter().position(fits).map(|known| first + known);
+            self.branches[at] = Some(known.unwrap_or_else(|| {
+                branches.push(Branch { rows: self.rows, start, tokens: tokens.to_vec() });
+                branches.len() - 1
+            }));
+        }
+    }
+
+    /// Each token of a candidate's tail with the state that predicts it; `lane` is the place of this lane.
+    fn path(&self, lane: usize, candidate: usize, states: &States) -> Vec<(usize, u32)> {
+        let (tail, branch) = (&self.tails[candidate], self.branches[candidate]);
+        let same = common(self.own, tail);
+        let state = |at: usize| match branch.filter(|_| at > same) {
+            Some(branch) => states.branches[branch] + at - same - 1,
+            None => states.lanes[lane] + at,
+        };
+        tail.iter().enumerate().map(|(at, token)| (state(at), *token)).collect()
+    }
+
+    /// The same of what the lane has.
+    fn own_path(&self, lane: usize, states: &States) -> Vec<(usize, u32)> {
+        self.own.iter().enumerate().map(|(at, token)| (states.lanes[lane] + at, *token)).collect()
+    }
+
+    /// What every candidate is worth. One that adds nothing is neither for nor against anything: it is worth what the others are on
+    /// average.
+    fn readout(&self, lane: usize, states: &States, logprobs: &Logprobs) -> Readout {
+        let sum = |path: Vec<(usize, u32)>| -> f32 {
+            path.iter().map(|step| logprobs.get(step).copied().unwrap_or(f32::NAN)).sum()
+        };
+        let own = sum(self.own_path(lane, states));
+        let worth = |at: usize| (self.tails[at] != self.own).then(|| sum(self.path(lane, at, states)) - own);
+        let worths: Vec<Option<f32>> = (0..self.tails.len()).map(worth).collect();
+        let known: Vec<f32> = worths.iter().flatten().copied().collect();
+        let mean = known.iter().sum::<f32>() / known.len().max(1) as f32;
+        Readout { logits: worths.into_iter().map(|worth| worth.unwrap_or(mean)).collect(), log_sum_exp: Some(0.0) }
+    }
+}
+
+/// All tokens of all paths, by the state that predicts them.
+fn wants(fars: &[Far<'_>], states: &States) -> Wants {
+    let mut wants = Wants::new();
+    for (lane, far) in fars.iter().enumerate() {
+        let paths = (0..far.tails.len()).map(|candidate| far.path(lane, candidate, states));
+        for (state, token) in paths.chain([far.own_path(lane, states)]).flatten() {
+            let tokens = wants.entry(state).or_default();
+            if !tokens.contains(&token) {
+                tokens.push(token);
+            }
+        }
+    }
+    wants
+}
