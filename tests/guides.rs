@@ -38,6 +38,7 @@ impl Models {
         for family in ["qwen2", "llama-tied"] {
             models.copy("guides", &format!("reward/{family}"));
         }
+        models.copy("guides", "reward");
         fs::write(models.reward().join("persrm.toml"), manifest).expect("a manifest");
         models
     }
@@ -101,6 +102,31 @@ fn a_language_model_for_each_dimension_is_a_reward() {
 fn an_expert_is_measured_against_another_model_or_the_base() {
     // Two dimensions share the expert's lane in the third case, and all of them the anti-experts'.
     check("contrast", &[2, 1, 3, 3]);
+}
+
+#[test]
+fn a_control_vector_is_added_as_often_as_the_weight_says() {
+    check("vector", &[1, 2, 2]);
+}
+
+/// Given answers are read with every vector at strength 1 or -1, and a weight multiplies what is read.
+#[test]
+fn an_answer_is_worth_what_the_vector_gives_it() {
+    let models = Models::new("vector");
+    let server = models.serve();
+    let worth = |preference: Value| {
+        let messages = json!([{"role": "user", "content": "Say hello."}, {"role": "assistant", "content": "Hello!"}]);
+        let body = json!({"messages": messages, "preferences": preference});
+        server.client().send("POST", "/v1/rewards", &body.to_string()).json()
+    };
+    let answer = worth(json!([{"soft": 2}, {"soft": 1, "loud": -0.5}, {"loud": 1}]));
+    let reward = |which: usize| answer["rewards"][which]["reward"].as_f64().expect("a number");
+    let of = |name: &str| answer["dimensions"][name].as_f64().unwrap_or_else(|| panic!("{name}: {answer}"));
+    let near = |ours: f64, theirs: f64| assert!((ours - theirs).abs() < 1e-6, "{ours}, expected {theirs}");
+    near(reward(0), 2.0 * of("soft"));
+    near(reward(1), of("soft") - 0.5 * of("loud (opposite)"));
+    near(reward(2), of("loud"));
+    assert!((of("loud") - of("loud (opposite)")).abs() > 1e-3, "the vector turned round is another lane");
 }
 
 fn plain(client: &Client, fields: Value) -> Value {
@@ -181,6 +207,11 @@ fn guides_that_do_not_fit_are_refused_by_name() {
 
     let misplaced = guided(r#"{ model = "qwen2", adapter = "llama-tied" }"#, "");
     assert!(misplaced.refused().contains("adapter_config.json"), "{}", misplaced.refused());
+    let vector = |name: &str| {
+        Models::of(&format!("kind = \"vector\"\n[[dimensions]]\nname = \"a\"\nvector = \"{name}\"\n")).refused()
+    };
+    assert!(vector("llama-lora/adapter_model.safetensors").contains("has direction.0 to direction.2"));
+    assert!(vector("nothing.gguf").contains("nothing.gguf"));
     let missing = guided(r#"{ model = "nobody" }"#, "");
     assert!(missing.refused().contains("nobody"), "{}", missing.refused());
 }

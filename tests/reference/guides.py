@@ -3,7 +3,7 @@
 Double precision, one sequence, the whole text computed again at every step: no cache, no batch, no branching off. The models are the
 tiny random checkpoints of `tests/data/families`, over a vocabulary of 96 characters; the manifests are those that the server reads.
 
-    pip install numpy==2.2.6 safetensors==0.6.2
+    pip install numpy==2.2.6 safetensors==0.6.2 gguf==0.17.1
     python tests/reference/guides.py tests/data
 
 writes the tokenizer, the control vectors and the cases into `tests/data/guides`.
@@ -15,6 +15,7 @@ import tomllib
 from pathlib import Path
 
 import numpy as np
+from gguf import GGUFReader, GGUFWriter
 from safetensors.numpy import load_file, save_file
 
 from families import Model
@@ -35,7 +36,13 @@ CASES = [
     ("contrast", "Say hello.", {"mine": 2.0}, {"beta": 1.5, "top_k": 15}, 12),
     ("contrast", "Tell me a story.", {"kind": -1.0, "plain": 0.5, "mine": 1.0, "hers": -0.25}, {"top_k": 20}, 12),
     ("contrast", "Name a fruit.", {"kind": 1.5, "mine": -2.0}, {"top_k": 3, "candidates": "union"}, 12),
+    ("vector", "Why is the sky blue?", {"soft": 1.0}, {"beta": 1.0, "top_k": 10}, 10),
+    ("vector", "Say hello.", {"soft": -1.5, "loud": 0.5}, {"beta": 1.2, "top_k": 20}, 12),
+    ("vector", "Tell me a story.", {"loud": -2.0, "soft": 0.25}, {"top_k": 3, "candidates": "union"}, 12),
 ]
+
+# The layers with a direction, by file.
+VECTORS = {"soft.safetensors": [1], "loud.gguf": [0, 2]}
 
 
 def log_softmax(x):
@@ -105,8 +112,7 @@ class Lanes:
         for name, weight in preference.items():
             dimension = self.dimensions[name]
             if self.kind == "vector":
-                vectors = {int(key.removeprefix("direction.")): value.astype(np.float64)
-                           for key, value in load_file(self.data / "guides" / dimension["vector"]).items()}
+                vectors = read_vectors(self.data / "guides" / dimension["vector"])
                 moved = self.base.last(prompt, vectors, weight * dimension.get("scale", 1.0))
                 # The weight is the strength; below 0 the base is measured against the lane.
                 terms.append((1.0, moved, base) if weight > 0 else (-1.0, base, moved))
@@ -168,10 +174,36 @@ def write_tokenizer(folder):
     (folder / "tokenizer_config.json").write_text(json.dumps(config) + "\n")
 
 
+def read_vectors(path):
+    if path.suffix == ".gguf":
+        tensors = {tensor.name: tensor.data for tensor in GGUFReader(path).tensors}
+    else:
+        tensors = load_file(path)
+    return {int(name.removeprefix("direction.")): value.astype(np.float64) for name, value in tensors.items()}
+
+
+def write_vectors(folder, hidden):
+    random = np.random.default_rng(7)
+    for name, layers in VECTORS.items():
+        tensors = {f"direction.{layer}": (0.6 * random.standard_normal(hidden)).astype(np.float32) for layer in layers}
+        if not name.endswith(".gguf"):
+            save_file(tensors, folder / name)
+            continue
+        writer = GGUFWriter(folder / name, "controlvector")
+        writer.add_string("controlvector.model_hint", "llama")
+        for tensor, values in tensors.items():
+            writer.add_tensor(tensor, values)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+
+
 def main():
     data = Path(sys.argv[1])
     folder = data / "guides"
     write_tokenizer(folder)
+    write_vectors(folder, json.loads((data / "families" / BASE / "config.json").read_text())["hidden_size"])
     with open(folder / "golden.jsonl", "w") as out:
         for manifest, question, preference, pad, steps in CASES:
             lanes = Lanes(data, tomllib.loads((folder / f"{manifest}.toml").read_text()))

@@ -6,7 +6,8 @@ use std::time::Instant;
 use pad_client::draws::Draws;
 use pad_decode::Grammar;
 use pad_engine::{
-    AdapterId, Choice, Engine, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec, RewardLane, Tenant, WeightsId,
+    AdapterId, Choice, Engine, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec, RewardLane, Strength, Tenant,
+    WeightsId,
 };
 use serde::Serialize;
 
@@ -168,6 +169,7 @@ fn request(case: Case, kind: &Kind, sequence: usize, tokens: usize, round: usize
 /// The lanes of a prompt whose rewards so many heads read, as the server lays them out.
 fn read_by_heads(prompt: Vec<u32>, heads: usize, adapter: Option<AdapterId>) -> Vec<LaneSpec> {
     let readouts: Vec<LaneReadout> = (0..heads).map(|head| LaneReadout::Head(HeadId(head))).collect();
+    let adapter = adapter.map(|adapter| (adapter, Strength::ONE));
     let lane = RewardLane { weights: WeightsId::BASE, adapter, readouts, prompt: prompt.clone() };
     pad_engine::arrange(prompt, (heads > 0).then_some(lane))
 }

@@ -180,12 +180,12 @@ impl BlockPool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{AdapterId, Trunk};
+    use crate::{AdapterId, Strength, Trunk};
 
     const ROOT: Prefix = Prefix::Root(CacheScope([0; 32]));
 
     fn adapted(adapter: usize, trunk: Trunk) -> Adaptation {
-        Adaptation { adapter: AdapterId(adapter), trunk }
+        Adaptation { adapter: AdapterId(adapter), strength: Strength::ONE, trunk }
     }
 
     fn tokens(seed: u32, blocks: usize) -> Vec<u32> {

@@ -16,7 +16,7 @@ use crate::lockstep::{LockstepRunner, StepHidden};
 use crate::{LaneReadout, LaneRows, Open, StepError, StepPlan, WeightsId};
 
 /// Spare blocks of weights over a bridge, for branches.
-pub(crate) const SPARE: usize = 64;
+pub const SPARE: usize = 64;
 
 /// A lane at whose candidates rewards are read.
 struct Far<'a> {
@@ -152,7 +152,7 @@ impl LockstepRunner {
         cache.copy(&copies)?;
         let mut chunks = Vec::with_capacity(branches.len());
         for (branch, blocks) in branches.iter().zip(&tables) {
-            let adapter = branch.rows.adapter.map(|adapter| adapter.0);
+            let adapter = branch.rows.adapter.map(|(adapter, _)| adapter.0);
             chunks.push(LaneChunk {
                 adapter,
                 ..LaneChunk::new(&branch.tokens, branch.start, blocks, branch.tokens.len())
@@ -169,6 +169,9 @@ impl LockstepRunner {
         wants: &Wants,
         whats: &[LaneReadout],
     ) -> Result<Vec<Logprobs>, StepError> {
+        if wants.is_empty() {
+            return Ok(vec![Logprobs::new(); whats.len()]);
+        }
         let places: Vec<usize> = wants.keys().copied().collect();
         let wanted: Vec<_> = wants.values().map(|tokens| Wanted::At(tokens.clone()).normalised()).collect();
         let rows = states.hidden.rows(&places)?;
@@ -179,7 +182,7 @@ impl LockstepRunner {
         let all: Vec<_> = whats.iter().flat_map(|_| wanted.iter().cloned()).collect();
         let (model, ..) = self.far_weights(id);
         let read = model.logits(&Hidden::join(&hidden)?, &all)?;
-        let of_what = |read: &[Logits]| {
+        let of_what = |read: &[Logits]| -> Logprobs {
             let of_state = |(state, logits): (&usize, &Logits)| {
                 let (state, mass) = (*state, logits.log_sum_exp.unwrap_or(f32::NAN));
                 let one = move |ranked: &Ranked| ((state, ranked.token), ranked.logit - mass);
@@ -187,7 +190,7 @@ impl LockstepRunner {
             };
             places.iter().zip(read).flat_map(of_state).collect()
         };
-        Ok(read.chunks(places.len().max(1)).map(of_what).collect())
+        Ok(read.chunks(places.len()).map(of_what).collect())
     }
 }
 

@@ -215,7 +215,7 @@ impl Engine {
         }
         let vocabulary = self.shared.vocabulary;
         let near = lanes.iter().filter(|lane| !sides.is_across(lane));
-        let mut tokens = near.flat_map(|lane| lane.prompt.iter()).chain(answer);
+        let mut tokens = near.flat_map(|lane| lane.prompt.iter()).chain(answer.iter());
         if let Some(token) = tokens.find(|token| **token as usize >= vocabulary) {
             return Err(SubmitError::Invalid(format!("token {token} has no embedding: the model has {vocabulary}")));
         }

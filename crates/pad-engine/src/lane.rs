@@ -129,7 +129,7 @@ impl Lane {
         LaneRows {
             reward,
             weights: self.spec.weights,
-            adapter: self.spec.adapter.map(|adaptation| adaptation.adapter),
+            adapter: self.spec.adapter.map(|adaptation| (adaptation.adapter, adaptation.strength)),
             trunk: self.spec.branches().then_some(base),
             tokens: self.tokens[self.computed..end].to_vec(),
             start: self.computed,

@@ -13,15 +13,36 @@ impl WeightsId {
     pub const BASE: Self = Self(0);
 }
 
-/// A low-rank adapter of a set of weights, by its order of loading.
+/// A low-rank adapter or a control vector of a set of weights, by its order of loading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AdapterId(pub usize);
+
+/// What a lane multiplies a control vector by: a finite number, known by its bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Strength(u32);
+
+impl Strength {
+    /// The control vector as it is.
+    pub const ONE: Self = Self(1.0_f32.to_bits());
+
+    /// The strength of this value; -0 is 0.
+    pub fn new(value: f32) -> Self {
+        Self((value + 0.0).to_bits())
+    }
+
+    /// Its value.
+    pub fn value(self) -> f32 {
+        f32::from_bits(self.0)
+    }
+}
 
 /// How an adapter's lane is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Adaptation {
-    /// The adapter.
+    /// The low-rank adapter or control vector.
     pub adapter: AdapterId,
+    /// What a control vector is multiplied by.
+    pub strength: Strength,
     /// Who computes the layers below it.
     pub trunk: Trunk,
 }
@@ -79,8 +100,8 @@ impl LaneSpec {
 pub struct RewardLane {
     /// The weights that it runs through.
     pub weights: WeightsId,
-    /// The adapter added to them, if any.
-    pub adapter: Option<AdapterId>,
+    /// The adapter added to them, if any, and the strength of a control vector.
+    pub adapter: Option<(AdapterId, Strength)>,
     /// What is read from it, once or more.
     pub readouts: Vec<LaneReadout>,
     /// Its prompt.
@@ -102,7 +123,7 @@ pub fn arrange(base: Vec<u32>, rewards: impl IntoIterator<Item = RewardLane>) ->
             continue;
         }
         let trunk = if beside { Trunk::Base } else { Trunk::Own };
-        let adapter = adapter.map(|adapter| Adaptation { adapter, trunk });
+        let adapter = adapter.map(|(adapter, strength)| Adaptation { adapter, strength, trunk });
         if let [_, .., last] = lanes.as_mut_slice()
             && (last.weights, last.adapter) == (weights, adapter)
             && *last.prompt == *prompt
@@ -149,7 +170,8 @@ mod tests {
 
     fn lane(weights: usize, adapter: Option<usize>, prompt: &[u32]) -> RewardLane {
         let readouts = vec![LaneReadout::Head(HeadId(0))];
-        RewardLane { weights: WeightsId(weights), adapter: adapter.map(AdapterId), readouts, prompt: prompt.to_vec() }
+        let adapter = adapter.map(|adapter| (AdapterId(adapter), Strength::ONE));
+        RewardLane { weights: WeightsId(weights), adapter, readouts, prompt: prompt.to_vec() }
     }
 
     /// How many readouts each lane has, and who computes the layers below its adapter.

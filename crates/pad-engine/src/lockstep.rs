@@ -156,7 +156,8 @@ impl LockstepRunner {
                     start: rows.start,
                     blocks: &rows.blocks,
                     read: read[i],
-                    adapter: rows.adapter.map(|adapter| adapter.0),
+                    adapter: rows.adapter.map(|(adapter, _)| adapter.0),
+                    strength: rows.adapter.map_or(1.0, |(_, strength)| strength.value()),
                     // The base lane stands before the lanes that branch off from it.
                     trunk: rows.trunk.and_then(|trunk| index[trunk]),
                 });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pad_decode::{Adjustments, Bridge, Candidates, Readout};
 
-use crate::{AdapterId, LaneReadout, StepError, WeightsId};
+use crate::{AdapterId, LaneReadout, StepError, Strength, WeightsId};
 
 /// Consecutive positions of one lane in one step.
 #[derive(Clone, Debug)]
@@ -14,8 +14,8 @@ pub struct LaneRows {
     pub reward: bool,
     /// The weights to run through.
     pub weights: WeightsId,
-    /// The adapter to add.
-    pub adapter: Option<AdapterId>,
+    /// The adapter to add, and the strength of a control vector.
+    pub adapter: Option<(AdapterId, Strength)>,
     /// The rows, by index in the plan, of the same tokens at the same positions that compute the layers below the adapter.
     pub trunk: Option<usize>,
     /// The tokens of these rows.

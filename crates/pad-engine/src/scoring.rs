@@ -126,7 +126,7 @@ impl Scoring {
     pub fn finish(&mut self, cached_tokens: usize) {
         let tokens = self.tokens;
         let mut all = self.lanes.iter_mut().flat_map(|LaneScores { answer, read, .. }| {
-            std::mem::take(read).into_iter().map(|logprobs| answer.by_token(logprobs, tokens))
+            std::mem::take(read).into_iter().map(move |logprobs| answer.by_token(logprobs, tokens))
         });
         let base = all.next().unwrap_or_default();
         let scores = Scores { base, rewards: all.collect(), best: std::mem::take(&mut self.best) };

@@ -1,27 +1,18 @@
-//! LoRA adapters in PEFT's layout: `adapter_config.json` and `adapter_model.safetensors`.
+//! What changes a model's layers: LoRA adapters in PEFT's layout, `adapter_config.json` and `adapter_model.safetensors`.
 
 use std::path::Path;
 
+use candle_core::Device;
 use pad_kernels::{FeedForward, LowRank, LowRankStack};
 use serde::Deserialize;
 
+use crate::control_vector;
+use crate::layer_adapter::LayerAdapter;
 use crate::safetensors::TensorFiles;
 use crate::{LayerPart, ModelConfig, ModelError, Part};
 
-/// What an adapter adds to one layer; empty stacks add nothing.
-#[derive(Clone, Debug, Default)]
-pub struct LayerAdapter {
-    /// To queries, keys and values, stacked.
-    pub(crate) qkv: LowRankStack,
-    /// To attention's output.
-    pub(crate) attention_output: LowRankStack,
-    /// To gates and, behind them, ups.
-    pub(crate) gate_up: LowRankStack,
-    /// To the down projection.
-    pub(crate) down: LowRankStack,
-}
-
-/// A low-rank adapter of one model: `W x` becomes `W x + (alpha / r) B A x` in the layers from [`Self::first_layer`] on.
+/// A change of one model from [`Self::first_layer`] on: a low-rank adapter, by which `W x` becomes `W x + (alpha / r) B A x`, or a control
+/// vector, by which what a layer gives becomes `x + strength * direction`.
 #[derive(Clone, Debug)]
 pub struct Adapter {
     first_layer: usize,
@@ -107,6 +98,15 @@ impl Adapter {
         Ok(Self { first_layer, layers })
     }
 
+    /// Read a control vector, `direction.N` `[hidden]` for layers N in GGUF or safetensors, for a model of this shape.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or a tensor is unknown or of another shape.
+    pub fn control_vector(path: &Path, model: &ModelConfig, device: &Device) -> Result<Self, ModelError> {
+        let (first_layer, layers) = control_vector::layers(path, model, device)?;
+        Ok(Self { first_layer, layers })
+    }
+
     /// The first layer that it changes. What the layers below compute is the model's own: the trunk.
     pub fn first_layer(&self) -> usize {
         self.first_layer
@@ -114,8 +114,11 @@ impl Adapter {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        let layer = |l: &LayerAdapter| l.qkv.bytes() + l.attention_output.bytes() + l.gate_up.bytes() + l.down.bytes();
-        self.layers.iter().map(layer).sum()
+        let matrices =
+            |l: &LayerAdapter| l.qkv.bytes() + l.attention_output.bytes() + l.gate_up.bytes() + l.down.bytes();
+        let direction =
+            |l: &LayerAdapter| l.direction.as_ref().map_or(0, |d| d.elem_count() * d.dtype().size_in_bytes());
+        self.layers.iter().map(|layer| matrices(layer) + direction(layer)).sum()
     }
 
     /// What it adds to a layer, if anything.

@@ -17,8 +17,10 @@ pub struct LaneChunk<'a> {
     pub blocks: &'a [u32],
     /// Number of tokens, the last ones, whose hidden states are read.
     pub read: usize,
-    /// The adapter that its rows run through, by order of [`crate::Model::add_adapter`].
+    /// The adapter or control vector that its rows run through, by order of [`crate::Model::add_adapter`].
     pub adapter: Option<usize>,
+    /// What a control vector is multiplied by; low-rank adapters are added as they are.
+    pub strength: f32,
     /// The chunk, by index, from which its rows branch off at the adapter's first layer: one without adapter, of the same tokens
     /// at the same positions. Then only the layers from there on are computed, and used of its KV blocks.
     pub trunk: Option<usize>,
@@ -27,7 +29,7 @@ pub struct LaneChunk<'a> {
 impl<'a> LaneChunk<'a> {
     /// A chunk through the model's own weights whose last `read` hidden states are read.
     pub fn new(tokens: &'a [u32], start: usize, blocks: &'a [u32], read: usize) -> Self {
-        Self { tokens, start, blocks, read, adapter: None, trunk: None }
+        Self { tokens, start, blocks, read, adapter: None, strength: 1.0, trunk: None }
     }
 }
 
@@ -41,7 +43,18 @@ pub struct Stage {
     /// The rows of the stage before that new rows branch off from, behind all others. Empty in the first stage.
     pub joining: Vec<u32>,
     /// Rows of each adapter, in order; together the last rows of the batch.
-    pub spans: Vec<(usize, Range<usize>)>,
+    pub spans: Vec<AdapterRows>,
+}
+
+/// Consecutive rows that run through the same adapter.
+#[derive(Clone, Debug)]
+pub struct AdapterRows {
+    /// The adapter.
+    pub adapter: usize,
+    /// What a control vector is multiplied by.
+    pub strength: f32,
+    /// The rows.
+    pub rows: Range<usize>,
 }
 
 /// Rows of different lanes at different positions, for one set of weights: rows without adapter first, then those with one, then
@@ -86,10 +99,10 @@ impl Batch {
         }
         // Rows that join at layer 0 are copied as well: one way for all.
         let joins = |i: usize| chunks[i].trunk.is_some();
-        order.sort_by_key(|&(i, begins)| (joins(i), begins, chunks[i].adapter, i));
+        order.sort_by_key(|&(i, begins)| (joins(i), begins, chunks[i].adapter, chunks[i].strength.to_bits(), i));
         let mut batch = Self { tokens: Vec::new(), stages: Vec::new(), read: Vec::new() };
         let (mut starts, mut rows, mut segments) = (vec![0; chunks.len()], 0, Vec::with_capacity(order.len()));
-        let mut spans: Vec<(usize, Range<usize>)> = Vec::new();
+        let mut spans: Vec<AdapterRows> = Vec::new();
         let mut joining = Vec::new();
         for (at, &(i, begins)) in order.iter().enumerate() {
             let chunk = &chunks[i];
@@ -99,10 +112,14 @@ impl Batch {
                 None => batch.tokens.extend_from_slice(chunk.tokens),
                 Some(trunk) => joining.extend((starts[trunk]..starts[trunk] + count).map(|row| row as u32)),
             }
-            match (chunk.adapter, spans.last_mut()) {
-                (Some(adapter), Some((last, span))) if *last == adapter => span.end += count,
-                (Some(adapter), _) => spans.push((adapter, rows..rows + count)),
-                (None, _) => {}
+            if let Some(adapter) = chunk.adapter {
+                let strength = chunk.strength;
+                let same =
+                    |last: &&mut AdapterRows| last.adapter == adapter && last.strength.to_bits() == strength.to_bits();
+                match spans.last_mut().filter(same) {
+                    Some(last) => last.rows.end += count,
+                    None => spans.push(AdapterRows { adapter, strength, rows: rows..rows + count }),
+                }
             }
             rows += count;
             segments.push(Segment { start: chunk.start, rows: count, blocks: chunk.blocks.to_vec() });

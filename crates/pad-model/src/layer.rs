@@ -8,7 +8,7 @@ use pad_kernels::{
     write_kv,
 };
 
-use crate::adapter::LayerAdapter;
+use crate::layer_adapter::LayerAdapter;
 use crate::mixture::Mixture;
 
 /// A layer's weights; projections that read the same input are one matrix. Norms are there where the model has them.

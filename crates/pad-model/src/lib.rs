@@ -6,6 +6,7 @@
 mod adapter;
 mod batch;
 pub mod config;
+mod control_vector;
 mod embedding;
 mod error;
 mod gguf;
@@ -13,6 +14,7 @@ mod gguf_directory;
 mod head;
 mod kv_cache;
 mod layer;
+mod layer_adapter;
 mod loader;
 mod matrix;
 mod mixture;

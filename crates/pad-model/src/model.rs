@@ -7,6 +7,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 use pad_kernels::{Input, Linear, Logits, Pool, RmsNorm, Rope, Rounding, RowWanted};
 
+use crate::batch::AdapterRows;
 use crate::config::RopeConfig;
 use crate::embedding::Embedding;
 use crate::layer::Layer;
@@ -180,11 +181,17 @@ impl Model {
                 stage = Some(next);
             }
             let Some(stage) = stage else { break };
-            let adapted = |(adapter, rows): &(usize, Range<usize>)| {
-                self.adapters[*adapter].layer(i).map(|layer| (rows.clone(), layer))
+            let adapted = |span: &AdapterRows| {
+                let layer = self.adapters[span.adapter].layer(i).filter(|layer| layer.has_matrices());
+                layer.map(|layer| (span.rows.clone(), layer))
             };
             let adapters: Vec<_> = stage.spans.iter().filter_map(adapted).collect();
             x = layer.forward(&x, cache, layout, &stage.view, &adapters, &self.pool)?;
+            for AdapterRows { adapter, strength, rows } in &stage.spans {
+                if let Some(direction) = self.adapters[*adapter].layer(i).and_then(|layer| layer.direction.as_ref()) {
+                    x = moved(&x, rows, &(direction * f64::from(*strength))?)?;
+                }
+            }
         }
         let read = Tensor::from_slice(&batch.read, batch.read.len(), &self.device)?;
         if batch.read.is_empty() {
@@ -207,6 +214,17 @@ impl Model {
     pub fn logits(&self, hidden: &Hidden, wanted: &[RowWanted]) -> Result<Vec<Logits>, ModelError> {
         Ok(self.unembedding.logits(&hidden.0, self.config.logit_cap, wanted)?)
     }
+}
+
+/// `x` `[rows, hidden]` with `by` `[1, hidden]` added to some of its rows.
+fn moved(x: &Tensor, rows: &Range<usize>, by: &Tensor) -> candle_core::Result<Tensor> {
+    let parts = [0..rows.start, rows.clone(), rows.end..x.dim(0)?];
+    let part = |(at, part): (usize, Range<usize>)| {
+        let part = x.narrow(0, part.start, part.len())?;
+        if at == 1 { part.broadcast_add(by) } else { Ok(part) }
+    };
+    let parts = parts.into_iter().enumerate().filter(|(_, part)| !part.is_empty()).map(part);
+    Tensor::cat(&parts.collect::<candle_core::Result<Vec<_>>>()?, 0)
 }
 
 impl Model {

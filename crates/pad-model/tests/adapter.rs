@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use pad_model::{Adapter, Dtype, KvCache, LaneChunk, Model, ModelOptions, Pool, ValueHead, Wanted};
+use pad_model::{Adapter, Dtype, KvCache, LaneChunk, Model, ModelConfig, ModelOptions, Pool, ValueHead, Wanted};
 
 const TOLERANCE: f32 = 1e-3;
 
@@ -110,6 +110,45 @@ fn rows_that_branch_off_have_the_bits_of_rows_that_do_not() {
             }
         }
     }
+}
+
+/// Two strengths of a control vector in one batch, behind the first layer and the last, beside the model itself.
+#[test]
+fn a_control_vector_moves_its_rows_by_their_strength() {
+    let mut model = llama(Dtype::F32);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vector.safetensors");
+    let direction = |step: f32| Tensor::from_iter((0..32_u8).map(|i| f32::from(i) * step), &Device::Cpu).unwrap();
+    let save = |tensors: &[(&str, Tensor)]| {
+        let tensors: std::collections::HashMap<_, _> =
+            tensors.iter().map(|(n, t)| ((*n).to_owned(), t.clone())).collect();
+        candle_core::safetensors::save(&tensors, &path).unwrap();
+    };
+    save(&[("direction.1", direction(0.05)), ("direction.2", direction(-0.02))]);
+    let open = |config: &ModelConfig| Adapter::control_vector(&path, config, &Device::Cpu);
+    let vector = open(model.config()).unwrap();
+    assert_eq!(vector.first_layer(), 1);
+    let adapter = Some(model.add_adapter(vector));
+    let prompt = &golden("llama").prompts[0];
+    let cache = model.kv_cache(4).unwrap();
+    let plain = LaneChunk::new(prompt, 0, &[0], 1);
+    let chunk = |strength, block, trunk| LaneChunk { adapter, strength, trunk, ..LaneChunk::new(prompt, 0, block, 1) };
+    let alone = |strength| logits(&model, &[chunk(strength, &[1], None)], &cache).remove(0);
+    let all = [plain, chunk(2.0, &[1], Some(0)), chunk(-1.0, &[2], Some(0)), chunk(2.0, &[3], None)];
+    let got = logits(&model, &all, &cache);
+    assert_eq!(got[0], alone(0.0), "no strength is the model itself");
+    assert_eq!([&got[1], &got[2], &got[3]], [&alone(2.0), &alone(-1.0), &alone(2.0)]);
+    assert!(worst(&got[..1], &got[1..2]) > 10.0 * TOLERANCE && worst(&got[1..2], &got[2..3]) > 10.0 * TOLERANCE);
+    let config = model.config();
+    for (name, why) in [("direction.3", "has direction.0 to direction.2"), ("bias", "tensor bias")] {
+        save(&[(name, direction(1.0))]);
+        let message = open(config).unwrap_err().to_string();
+        assert!(message.contains(why), "{message}");
+    }
+    save(&[("direction.1", direction(1.0).narrow(0, 0, 8).unwrap().contiguous().unwrap())]);
+    assert!(open(config).unwrap_err().to_string().contains("its shape is [8]"));
+    save(&[]);
+    assert!(open(config).unwrap_err().to_string().contains("has no tensors"));
 }
 
 #[test]

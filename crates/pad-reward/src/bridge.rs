@@ -37,9 +37,9 @@ struct Run {
 /// A word of a run.
 struct Piece {
     word: Word,
-    /// Whether it may be followed by another one's settled beginning: it ends with a visible character, and all of it is text.
+    /// Whether it is text that ends with a visible character: white space may become one word with more of it.
     visible: bool,
-    /// Whether its first character says that the word before it is over.
+    /// Whether its first character belongs to none before it.
     begins: bool,
 }
 
@@ -71,8 +71,11 @@ impl TokenBridge {
         if self.ends.contains(&token) {
             return self.end;
         }
+        if !self.base.is_special(token) {
+            return None;
+        }
         let name = std::str::from_utf8(self.base.token_bytes(token)).ok()?;
-        self.guide.token_id(name).filter(|id| self.base.is_special(token) && self.guide.is_special(*id))
+        self.guide.token_id(name).filter(|id| self.guide.is_special(*id))
     }
 
     /// The words of a run.
@@ -82,12 +85,12 @@ impl TokenBridge {
             let text = chunk.valid();
             let mut from = 0;
             for word in self.guide.words(text).unwrap_or_default() {
-                let (first, last) = (text[from..].chars().next(), text[..word.end].chars().next_back());
+                let first = text.get(from..).and_then(|rest| rest.chars().next());
+                let last = text.get(..word.end).and_then(|word| word.chars().next_back());
                 from = word.end;
                 pieces.push(Piece {
-                    visible: last.is_some_and(|last| !last.is_whitespace()),
-                    // An apostrophe may go on as 's, which some vocabularies add to the word before.
-                    begins: first.is_some_and(|first| !matches!(first, '\'' | '\u{2019}')),
+                    visible: last.is_some_and(|last| !last.is_whitespace() && !is_apostrophe(last)),
+                    begins: first.is_some_and(begins_anew),
                     word: Word { end: start + word.end, tokens: word.tokens },
                 });
             }
@@ -128,6 +131,35 @@ impl TokenBridge {
             (crossing.settled, crossing.closed) = (crossing.tokens.len(), place + 1);
         }
     }
+}
+
+/// What some vocabularies take with the letters behind it, `'s` or `'re`, others with the word before it.
+fn is_apostrophe(character: char) -> bool {
+    matches!(character, '\'' | '\u{2019}')
+}
+
+/// Whether a character belongs to none before it, however a text is normalised. Most scripts; where it is not known, it is not said.
+fn begins_anew(character: char) -> bool {
+    !is_apostrophe(character)
+        && matches!(
+            character,
+            '\0'..='\u{7f}'
+                | '\u{a0}'..='\u{2ff}'
+                | '\u{370}'..='\u{482}'
+                | '\u{48a}'..='\u{590}'
+                | '\u{5d0}'..='\u{5ea}'
+                | '\u{620}'..='\u{64a}'
+                | '\u{1e00}'..='\u{20cf}'
+                | '\u{2100}'..='\u{2cee}'
+                | '\u{2cf2}'..='\u{2d7e}'
+                | '\u{2e00}'..='\u{3029}'
+                | '\u{3030}'..='\u{3098}'
+                | '\u{309b}'..='\u{a66e}'
+                | '\u{ac00}'..='\u{d7a3}'
+                | '\u{f900}'..='\u{faff}'
+                | '\u{ff00}'..='\u{ffef}'
+                | '\u{1f000}'..='\u{3ffff}'
+        )
 }
 
 impl Bridge for TokenBridge {

@@ -32,6 +32,12 @@ pub struct Dimension {
     /// What it is measured against in the kind `contrast`; none for the base model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub against: Option<Guide>,
+    /// The file of its control vector, in the kind `vector`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vector: Option<String>,
+    /// How often the vector is added at weight 1; none: once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scale: Option<f32>,
     /// What the dimension means, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
@@ -82,6 +88,11 @@ impl Dimension {
             return Err(RewardError::manifest(&field, "empty", "some words"));
         }
         Ok(())
+    }
+
+    /// How often its control vector is added at weight 1.
+    pub fn scale(&self) -> f32 {
+        self.scale.unwrap_or(1.0)
     }
 
     /// The recommended weights among those that a request may give.

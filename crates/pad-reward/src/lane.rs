@@ -20,20 +20,35 @@ pub enum LaneHead {
     Value(usize),
 }
 
+/// An adapter or a control vector of a lane.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LaneAdapter {
+    /// By order of those that the reward model brings.
+    pub index: usize,
+    /// What a control vector is multiplied by.
+    pub strength: f32,
+}
+
+impl LaneAdapter {
+    /// An adapter as it is.
+    pub fn whole(index: usize) -> Self {
+        Self { index, strength: 1.0 }
+    }
+}
+
 /// How a reward lane runs: what all but its prompt says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LaneKind {
     /// Its weights.
     pub source: LaneSource,
-    /// The adapter that is added to them, by order of those that the reward model brings. Trained heads may have none: then nothing is
-    /// added.
-    pub adapter: Option<usize>,
+    /// What is added to them. Trained heads may come without an adapter: then nothing is.
+    pub adapter: Option<LaneAdapter>,
     /// How it is read, once or more.
     pub heads: Vec<LaneHead>,
 }
 
 /// One reward lane.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RewardLane {
     /// Its prompt in tokens.
     pub prompt: Vec<u32>,

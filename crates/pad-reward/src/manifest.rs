@@ -24,6 +24,8 @@ pub enum Kind {
     Heads,
     /// A language model of its own for each dimension, one lane each: its log-probability is the reward (`GenARM`).
     Model,
+    /// The base weights with a control vector for each dimension, one lane each, whose strength is the weight.
+    Vector,
     /// An expert for each dimension, measured against an anti-expert or the base lane (`DExperts`, `CoPe`).
     Contrast,
 }
@@ -246,12 +248,18 @@ impl Manifest {
             return Err(RewardError::manifest(&field, "true", "only with kind `heads`"));
         }
         let guided = matches!(self.kind, Kind::Model | Kind::Contrast);
-        let set = [("guide", dimension.guide.is_some()), ("against", dimension.against.is_some())];
-        match set.into_iter().find(|(_, set)| *set && !guided) {
+        let vectors = self.kind == Kind::Vector;
+        let set = [
+            ("guide", dimension.guide.is_some() && !guided, "kinds `model` and `contrast` have"),
+            ("against", dimension.against.is_some() && !guided, "kind `contrast` has"),
+            ("vector", dimension.vector.is_some() && !vectors, "kind `vector` has"),
+            ("scale", dimension.scale.is_some() && !vectors, "kind `vector` has"),
+        ];
+        match set.into_iter().find(|(_, set, _)| *set) {
             None => Ok(()),
-            Some((key, _)) => {
+            Some((key, _, who)) => {
                 let field = format!("the `{key}` of dimension `{}`", dimension.name);
-                let allowed = format!("nothing with kind `{}`; kinds `model` and `contrast` have it", self.kind.name());
+                let allowed = format!("nothing with kind `{}`; {who} it", self.kind.name());
                 Err(RewardError::manifest(&field, "set", &allowed))
             }
         }

@@ -1,5 +1,7 @@
 //! A reward model that is ready for requests.
 
+use std::sync::Arc;
+
 use pad_text::{Chat, TextError};
 
 use crate::dimension::Dimension;
@@ -100,7 +102,7 @@ impl RewardModel {
         for (read, kind) in layout.lanes {
             // Mostly what the base lane reads: encoded once.
             let prompt = match self.chat(kind.source) {
-                Some(own) => read.encode_anew(&own.with_tools(chat.tools().clone()))?,
+                Some(own) => read.encode_anew(&own.with_tools(Arc::clone(chat.tools())))?,
                 None if read == layout.base => base.clone(),
                 None => read.encode(chat)?,
             };

@@ -41,8 +41,9 @@ fn chat(words: Value, normalizer: Value, merges: &[&str], from: usize) -> Chat {
     bytes.sort();
     bytes.rotate_left(from);
     let merged = merges.iter().map(|merge| merge.replace(' ', ""));
-    let tokens = CONTROL.iter().map(ToString::to_string).chain(bytes).chain(merged);
-    json["model"]["vocab"] = tokens.zip(0..).collect::<serde_json::Map<String, Value>>().into();
+    let tokens = CONTROL.iter().map(|name| (*name).to_owned()).chain(bytes).chain(merged);
+    let numbered = tokens.enumerate().map(|(id, token)| (token, json!(id)));
+    json["model"]["vocab"] = numbered.collect::<serde_json::Map<String, Value>>().into();
     json["model"]["merges"] = json!(merges);
     json["pre_tokenizer"] = words;
     json["normalizer"] = normalizer;
@@ -119,7 +120,11 @@ fn follow(base: &Chat, guide: &Chat, composes: bool, text: &str, cut: &[bool]) -
     lane.forced
 }
 
-const PIECES: [&str; 44] = [
+const PIECES: [&str; 48] = [
+    "'r",
+    "r",
+    "e",
+    "e\u{301}\u{338}",
     "the",
     "then",
     "and",

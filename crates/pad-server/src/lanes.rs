@@ -1,7 +1,7 @@
 //! From planned lanes to the engine's: the loaded weights, adapter and heads that they name.
 
-use pad_engine::{LaneReadout, LaneSpec, RewardLane, WeightsId};
-use pad_reward::{LaneHead, LaneSource};
+use pad_engine::{LaneReadout, LaneSpec, RewardLane, Strength, WeightsId};
+use pad_reward::{LaneAdapter, LaneHead, LaneSource};
 
 use crate::ApiError;
 use crate::state::Reward;
@@ -28,7 +28,10 @@ fn loaded(reward: Option<&Reward>, lane: pad_reward::RewardLane) -> Result<Rewar
             .ok_or_else(|| ApiError::internal("the reward model was loaded without the weights of a lane"))?,
     };
     let readouts = kind.heads.iter().map(|head| readout(reward, *head)).collect::<Result<_, _>>()?;
-    let adapter = reward.zip(kind.adapter).and_then(|(reward, index)| reward.adapters.get(index).copied());
+    let loaded = |(reward, adapter): (&Reward, LaneAdapter)| {
+        Some((*reward.adapters.get(adapter.index)?, Strength::new(adapter.strength)))
+    };
+    let adapter = reward.zip(kind.adapter).and_then(loaded);
     Ok(RewardLane { weights, adapter, readouts, prompt })
 }
 

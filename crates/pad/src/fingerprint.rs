@@ -18,12 +18,9 @@ pub fn fingerprint(settings: &Settings) -> String {
 /// Files up to this size are distinguished by their contents, larger ones by their length.
 const READ: u64 = 64 << 20;
 
-/// A digest of a file, or of the files in a folder.
+/// A digest of a file, or of the files in a folder and in the folders within.
 pub fn of_files(path: &Path) -> String {
-    let mut files: Vec<PathBuf> = match fs::read_dir(path) {
-        Ok(entries) => entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect(),
-        Err(_) => vec![path.to_owned()],
-    };
+    let mut files = files(path);
     files.sort();
     let mut hasher = DefaultHasher::new();
     for file in files {
@@ -32,6 +29,15 @@ pub fn of_files(path: &Path) -> String {
         (file.file_name(), length, bytes).hash(&mut hasher);
     }
     format!("{:016x}", hasher.finish())
+}
+
+fn files(path: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(path) else { return vec![path.to_owned()] };
+    let below = |entry: fs::DirEntry| match entry.file_type() {
+        Ok(found) if found.is_dir() => files(&entry.path()),
+        _ => Vec::from_iter(Some(entry.path()).filter(|path| path.is_file())),
+    };
+    entries.flatten().flat_map(below).collect()
 }
 
 #[cfg(test)]
@@ -66,6 +72,10 @@ mod tests {
         let (one, alone) = (of_files(folder.path()), of_files(&file));
         assert_eq!((&one, &alone), (&of_files(folder.path()), &one), "the folder holds this file only");
         fs::write(&file, "kind = 2").unwrap();
-        assert_ne!(one, of_files(folder.path()));
+        let two = of_files(folder.path());
+        assert_ne!(one, two);
+        fs::create_dir(folder.path().join("guide")).unwrap();
+        fs::write(folder.path().join("guide/config.json"), "{}").unwrap();
+        assert_ne!(two, of_files(folder.path()), "weights of a guide lie in a folder within");
     }
 }

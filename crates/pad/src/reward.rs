@@ -24,6 +24,8 @@ pub struct RewardSource {
     pub models: Vec<String>,
     /// The adapters of its guides.
     pub adapters: Vec<LocatedAdapter>,
+    /// The files of its control vectors.
+    pub vectors: Vec<PathBuf>,
     /// The folder of the manifest, where adapter and heads are.
     pub folder: Option<PathBuf>,
 }
@@ -56,7 +58,8 @@ impl RewardSource {
         };
         let models = models(&manifest, folder.as_deref())?;
         let adapters = adapters(&manifest, folder.as_deref())?;
-        Ok(Some(Self { model: RewardModel::new(manifest)?, models, adapters, folder }))
+        let vectors = vectors(&manifest, folder.as_deref())?;
+        Ok(Some(Self { model: RewardModel::new(manifest)?, models, adapters, vectors, folder }))
     }
 
     /// What takes the place of [`Self::resolve`]'s where the settings leave the choice: the reward model that comes with the program for
@@ -71,7 +74,8 @@ impl RewardSource {
             if manifest.base.as_ref().is_some_and(|trained_on| base.check_trained_on(trained_on).is_ok()) {
                 let folder = shipped.unpack(home).with_context(|| format!("cannot write into {}", home.display()))?;
                 let model = RewardModel::new(manifest)?;
-                return Ok(Some(Self { model, models: Vec::new(), adapters: Vec::new(), folder: Some(folder) }));
+                let (models, adapters, vectors) = (Vec::new(), Vec::new(), Vec::new());
+                return Ok(Some(Self { model, models, adapters, vectors, folder: Some(folder) }));
             }
         }
         tracing::info!("no built-in reward model was trained on this base model; using the prompted one");
@@ -128,11 +132,21 @@ fn inside(given: &str, path: &Path, folder: &Path) -> anyhow::Result<PathBuf> {
 /// The folders of the adapters that guides name.
 fn adapters(manifest: &Manifest, folder: Option<&Path>) -> anyhow::Result<Vec<LocatedAdapter>> {
     let TrainedParts::Adapters(adapters) = manifest.kind.trained_parts(manifest) else { return Ok(Vec::new()) };
-    let located = |GuideAdapter { of, folder: given }: GuideAdapter| {
-        let path = PathBuf::from(&given);
-        Ok(LocatedAdapter { of, folder: folder.map_or(Ok(path.clone()), |folder| inside(&given, &path, folder))? })
-    };
+    let located =
+        |adapter: GuideAdapter| Ok(LocatedAdapter { of: adapter.of, folder: beside(&adapter.folder, folder)? });
     adapters.into_iter().map(located).collect()
+}
+
+/// The files of the control vectors.
+fn vectors(manifest: &Manifest, folder: Option<&Path>) -> anyhow::Result<Vec<PathBuf>> {
+    let TrainedParts::Vectors(files) = manifest.kind.trained_parts(manifest) else { return Ok(Vec::new()) };
+    files.iter().map(|file| beside(file, folder)).collect()
+}
+
+/// A path of a manifest: within its folder, where it has one.
+fn beside(given: &str, folder: Option<&Path>) -> anyhow::Result<PathBuf> {
+    let path = Path::new(given);
+    folder.map_or_else(|| Ok(path.to_owned()), |folder| inside(given, path, folder))
 }
 
 fn text(path: &Path) -> anyhow::Result<String> {

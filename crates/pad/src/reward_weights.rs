@@ -19,7 +19,7 @@ use crate::reward::{LocatedAdapter, RewardSource};
 pub struct RewardWeights {
     /// Language models, in the reward model's order.
     pub models: Vec<Model>,
-    /// Adapters in the reward model's order, already taken in by the model that each of them changes.
+    /// Adapters and control vectors in the reward model's order, already taken in by the model that each of them changes.
     pub adapters: Vec<AdapterId>,
     /// Value heads of the first of the models, or of the base model where there is none.
     pub heads: Vec<ValueHead>,
@@ -85,6 +85,13 @@ impl RewardWeights {
                 for LocatedAdapter { of, folder } in &source.adapters {
                     let own = of.and_then(|index| own.get_mut(index)).map(|own| &mut own.model);
                     loaded.adapters.push(take_in(folder, own.unwrap_or(&mut base.model))?);
+                }
+            }
+            TrainedParts::Vectors(_) => {
+                for file in &source.vectors {
+                    let vector = Adapter::control_vector(file, base.model.config(), &options.device)?;
+                    tracing::info!(path = %file.display(), first_layer = vector.first_layer(), "control vector loaded");
+                    loaded.adapters.push(AdapterId(base.model.add_adapter(vector)));
                 }
             }
         }

@@ -25,8 +25,15 @@ fn an_embedding_is_the_normalised_mean_of_the_last_hidden_states() {
     let plain = model();
     let (cache, blocks): (_, Vec<u32>) = (plain.kv_cache(8).unwrap(), (0..8).collect());
     assert!(tokens.len() <= 8 * BLOCK);
-    let chunk =
-        LaneChunk { tokens: &tokens, start: 0, blocks: &blocks, read: tokens.len(), adapter: None, trunk: None };
+    let chunk = LaneChunk {
+        tokens: &tokens,
+        start: 0,
+        blocks: &blocks,
+        read: tokens.len(),
+        adapter: None,
+        strength: 1.0,
+        trunk: None,
+    };
     let rows = plain.forward(&[chunk], &cache).unwrap().values().unwrap();
     assert_eq!((rows.len(), rows[0].len()), (50, 32));
     let mean: Vec<f64> =

@@ -9,7 +9,7 @@ use candle_core::{Device, Tensor};
 use pad_decode::{CandidateSource, Decision, Reference, Rule, Term};
 use pad_engine::{
     Adaptation, AdapterId, Choice, Engine, EngineConfig, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec,
-    LoadedWeights, LockstepRunner, ScoreRequest, Scores, Tenant, Trunk, WeightsId,
+    LoadedWeights, LockstepRunner, ScoreRequest, Scores, Strength, Tenant, Trunk, WeightsId,
 };
 use pad_model::{Adapter, Dtype, Model, ModelOptions, Pool, ValueHead};
 
@@ -51,7 +51,7 @@ pub const HEADS: [LaneReadout; 2] = [LaneReadout::Head(HeadId(0)), LaneReadout::
 /// The base lane of this prompt and a lane through the adapter, read by both heads.
 pub fn lanes(prompt: &[u32], trunk: Trunk) -> Vec<LaneSpec> {
     let prompt: Arc<[u32]> = prompt.into();
-    let adapter = Some(Adaptation { adapter: AdapterId(0), trunk });
+    let adapter = Some(Adaptation { adapter: AdapterId(0), strength: Strength::ONE, trunk });
     let lane = LaneSpec { weights: WeightsId::BASE, adapter, readouts: HEADS.to_vec(), prompt: Arc::clone(&prompt) };
     vec![LaneSpec::base(prompt), lane]
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use pad_decode::{Penalties, Rule};
-use pad_engine::{Adaptation, AdapterId, EngineConfig, FinishReason, GenerateRequest, LaneSpec, Trunk, WeightsId};
+use pad_engine::{
+    Adaptation, AdapterId, EngineConfig, FinishReason, GenerateRequest, LaneSpec, Strength, Trunk, WeightsId,
+};
 
 use crate::fake::{Fake, alone, collect, engine, request, settled};
 
@@ -157,7 +159,7 @@ fn a_lane_that_branches_off_stays_beside_the_base_lane_in_a_small_cache() {
     let engine = engine(Fake::new(8), EngineConfig::default());
     let branching = |prompt: &[u32]| {
         let mut request = request(prompt, &[1.0], 1);
-        let adapter = Some(Adaptation { adapter: AdapterId(0), trunk: Trunk::Base });
+        let adapter = Some(Adaptation { adapter: AdapterId(0), strength: Strength::ONE, trunk: Trunk::Base });
         request.lanes[1] = LaneSpec { adapter, weights: WeightsId::BASE, ..request.lanes[1].clone() };
         request.lanes[1].prompt = Arc::clone(&request.lanes[0].prompt);
         request

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pad_decode::{Allowed, CandidateSource, Decision, Grammar, GrammarError, Reference, Rule, Term, TokenSet};
 use pad_engine::{
-    Adaptation, AdapterId, Engine, GenerateRequest, HeadId, LaneReadout, LaneSpec, Tenant, Trunk, WeightsId,
+    Adaptation, AdapterId, Engine, GenerateRequest, HeadId, LaneReadout, LaneSpec, Strength, Tenant, Trunk, WeightsId,
 };
 
 use crate::heads::{HEADS, decisions, generated, prompt, start};
@@ -34,7 +34,7 @@ fn request(prompt: &[u32]) -> GenerateRequest {
     let own: Vec<u32> = [&[9, 8, 7][..], prompt].concat();
     let mut base = LaneSpec::base(prompt.into());
     base.readouts.push(LaneReadout::Head(HeadId(1)));
-    let adapter = Some(Adaptation { adapter: AdapterId(0), trunk: Trunk::Base });
+    let adapter = Some(Adaptation { adapter: AdapterId(0), strength: Strength::ONE, trunk: Trunk::Base });
     let adapted =
         LaneSpec { weights: WeightsId::BASE, adapter, readouts: HEADS.to_vec(), prompt: Arc::clone(&base.prompt) };
     let term = |(readout, weight)| Term { weight, readout, reference: Reference::Base };

@@ -6,7 +6,7 @@ use super::prompted;
 use crate::dimension::Dimension;
 use crate::error::RewardError;
 use crate::guide::{Guide, GuideAdapter};
-use crate::lane::{LaneHead, LaneKind, LaneSource};
+use crate::lane::{LaneAdapter, LaneHead, LaneKind, LaneSource};
 use crate::layout::{Layout, Request};
 use crate::manifest::Manifest;
 use crate::preference::Preference;
@@ -88,7 +88,8 @@ fn lane(guide: &Guide, models: &[String], adapters: &[GuideAdapter]) -> LaneKind
     let adapter = guide
         .adapter
         .as_ref()
-        .and_then(|folder| adapters.iter().position(|adapter| adapter.of == of && adapter.folder == *folder));
+        .and_then(|folder| adapters.iter().position(|adapter| adapter.of == of && adapter.folder == *folder))
+        .map(LaneAdapter::whole);
     LaneKind { source: of.map_or(LaneSource::Base, LaneSource::Own), adapter, heads: vec![LaneHead::None] }
 }
 
@@ -175,7 +176,7 @@ mod tests {
     }
 
     fn lane(source: LaneSource, adapter: Option<usize>) -> LaneKind {
-        LaneKind { source, adapter, heads: vec![LaneHead::None] }
+        LaneKind { source, adapter: adapter.map(LaneAdapter::whole), heads: vec![LaneHead::None] }
     }
 
     /// How each lane runs, and each term's weight, readout and reference.

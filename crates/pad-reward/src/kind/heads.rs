@@ -8,7 +8,7 @@ use pad_decode::{Reference, Term};
 use super::prompted;
 use crate::dimension::Dimension;
 use crate::error::RewardError;
-use crate::lane::{LaneHead, LaneKind, LaneSource};
+use crate::lane::{LaneAdapter, LaneHead, LaneKind, LaneSource};
 use crate::layout::{Layout, PrincipleTerm, Request};
 use crate::manifest::Manifest;
 use crate::preference::Preference;
@@ -98,7 +98,7 @@ fn by_weights(
     let mut lanes = Vec::new();
     if !read.is_empty() {
         let heads = read.iter().map(|head| LaneHead::Value(*head)).collect();
-        lanes.push((prompt.clone(), LaneKind { source, adapter: Some(0), heads }));
+        lanes.push((prompt.clone(), LaneKind { source, adapter: Some(LaneAdapter::whole(0)), heads }));
         let same = source == LaneSource::Base && base == *prompt;
         if manifest.reference() == ReferencePolicy::Backbone && !same {
             lanes.push((prompt.clone(), LaneKind { source, adapter: None, heads: vec![LaneHead::None] }));

@@ -8,6 +8,7 @@ mod guided;
 mod heads;
 mod model;
 mod prompted;
+mod vector;
 
 use crate::dimension::Dimension;
 use crate::error::RewardError;
@@ -38,6 +39,8 @@ pub enum TrainedParts {
     HeadsAndAdapter,
     /// Adapters of the base model and of those that it brings.
     Adapters(Vec<GuideAdapter>),
+    /// Control vectors of the base model, by their files.
+    Vectors(Vec<String>),
 }
 
 impl Kind {
@@ -49,13 +52,14 @@ impl Kind {
             Self::Heads => "heads",
             Self::Model => "model",
             Self::Contrast => "contrast",
+            Self::Vector => "vector",
         }
     }
 
     /// Whether every dimension has a term of its own, whatever the others weigh.
     pub fn reads_dimensions_apart(self) -> bool {
         match self {
-            Self::Prompted | Self::Heads | Self::Model | Self::Contrast => true,
+            Self::Prompted | Self::Heads | Self::Model | Self::Contrast | Self::Vector => true,
             Self::Checkpoint => false,
         }
     }
@@ -66,6 +70,7 @@ impl Kind {
             Self::Prompted => prompted::has_two_sides(dimension, manifest.reference()),
             Self::Heads => heads::has_two_sides(dimension, manifest),
             Self::Checkpoint | Self::Model | Self::Contrast => false,
+            Self::Vector => true,
         }
     }
 
@@ -73,7 +78,7 @@ impl Kind {
     pub(crate) fn template(self) -> &'static str {
         match self {
             Self::Checkpoint => PAPER_TEMPLATE,
-            Self::Prompted | Self::Heads | Self::Model | Self::Contrast => TEMPLATE,
+            Self::Prompted | Self::Heads | Self::Model | Self::Contrast | Self::Vector => TEMPLATE,
         }
     }
 
@@ -82,7 +87,7 @@ impl Kind {
     pub(crate) fn top_k(self) -> usize {
         match self {
             Self::Checkpoint => 10,
-            Self::Prompted | Self::Heads | Self::Model | Self::Contrast => 40,
+            Self::Prompted | Self::Heads | Self::Model | Self::Contrast | Self::Vector => 40,
         }
     }
 
@@ -90,7 +95,7 @@ impl Kind {
     pub(crate) fn between_principles(self) -> &'static str {
         match self {
             Self::Checkpoint => checkpoint::AND,
-            Self::Prompted | Self::Heads | Self::Model | Self::Contrast => " ",
+            Self::Prompted | Self::Heads | Self::Model | Self::Contrast | Self::Vector => " ",
         }
     }
 
@@ -98,7 +103,7 @@ impl Kind {
     pub(crate) fn reference(self) -> ReferencePolicy {
         match self {
             Self::Model => ReferencePolicy::None,
-            Self::Prompted | Self::Checkpoint | Self::Heads | Self::Contrast => ReferencePolicy::Base,
+            Self::Prompted | Self::Checkpoint | Self::Heads | Self::Contrast | Self::Vector => ReferencePolicy::Base,
         }
     }
 
@@ -106,7 +111,9 @@ impl Kind {
     pub(crate) fn normalisation(self) -> pad_decode::Normalisation {
         match self {
             Self::Model => pad_decode::Normalisation::Vocabulary,
-            Self::Prompted | Self::Checkpoint | Self::Heads | Self::Contrast => pad_decode::Normalisation::Candidates,
+            Self::Prompted | Self::Checkpoint | Self::Heads | Self::Contrast | Self::Vector => {
+                pad_decode::Normalisation::Candidates
+            }
         }
     }
 
@@ -114,7 +121,7 @@ impl Kind {
     pub fn own_models(self, manifest: &Manifest) -> Vec<OwnModel> {
         let source = manifest.source.clone().map(OwnModel::Source);
         match self {
-            Self::Prompted => Vec::new(),
+            Self::Prompted | Self::Vector => Vec::new(),
             Self::Checkpoint => vec![source.unwrap_or(OwnModel::Folder)],
             Self::Heads => source.into_iter().collect(),
             Self::Model | Self::Contrast => guided::models(manifest).into_iter().map(OwnModel::Source).collect(),
@@ -125,6 +132,7 @@ impl Kind {
     pub fn trained_parts(self, manifest: &Manifest) -> TrainedParts {
         match self {
             Self::Model | Self::Contrast => TrainedParts::Adapters(guided::adapters(manifest)),
+            Self::Vector => TrainedParts::Vectors(vector::files(manifest)),
             Self::Prompted => TrainedParts::None,
             Self::Checkpoint => TrainedParts::ValueHead,
             Self::Heads => TrainedParts::HeadsAndAdapter,
@@ -139,13 +147,14 @@ impl Kind {
             Self::Heads => heads::check(manifest),
             Self::Model => model::check(manifest),
             Self::Contrast => contrast::check(manifest),
+            Self::Vector => vector::check(manifest),
         }
     }
 
     /// Refuses a preference that this kind cannot follow.
     pub(crate) fn check_preference(self, manifest: &Manifest, preference: &Preference) -> Result<(), RewardError> {
         match self {
-            Self::Prompted | Self::Heads | Self::Model | Self::Contrast => Ok(()),
+            Self::Prompted | Self::Heads | Self::Model | Self::Contrast | Self::Vector => Ok(()),
             Self::Checkpoint => checkpoint::check_preference(manifest, preference),
         }
     }
@@ -158,6 +167,7 @@ impl Kind {
             Self::Heads => heads::lay_out(request, preference),
             Self::Model => model::lay_out(request, preference),
             Self::Contrast => contrast::lay_out(request, preference),
+            Self::Vector => vector::lay_out(request, preference),
         }
     }
 }

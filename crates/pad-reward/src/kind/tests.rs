@@ -2,7 +2,7 @@ use pad_decode::Reference;
 use pad_text::Message;
 
 use super::*;
-use crate::lane::{LaneHead, LaneKind, LaneSource};
+use crate::lane::{LaneAdapter, LaneHead, LaneKind, LaneSource};
 use crate::manifest::BasePrompt;
 use crate::principle::PrincipleTemplate;
 use crate::prompt::Prompt;
@@ -249,7 +249,7 @@ fn heads_share_one_lane_that_reads_what_the_base_reads() {
     let layout = lay_out(Kind::Heads, BasePrompt::Plain, &weights([0.5, 0.0, -1.0])).unwrap();
     assert_eq!(lanes(&layout), ["hi"]);
     let heads = vec![LaneHead::Value(0), LaneHead::Value(2)];
-    assert_eq!(kinds(&layout), [LaneKind { source: LaneSource::Base, adapter: Some(0), heads }]);
+    assert_eq!(kinds(&layout), [LaneKind { source: LaneSource::Base, adapter: Some(LaneAdapter::whole(0)), heads }]);
     assert_eq!(layout.dimensions, ["harmless", "humor"]);
     assert_eq!(terms(&layout), [(0, 0.5), (1, -1.0)]);
     let none = lay_out(Kind::Heads, BasePrompt::Plain, &weights([0.0; 3])).unwrap();

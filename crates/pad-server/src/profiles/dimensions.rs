@@ -38,8 +38,11 @@ impl LearnedDimensions {
 fn digest(manifest: &Manifest) -> String {
     let words = |dimension: &Dimension| {
         let words = json!([dimension.principle, dimension.opposite]);
-        let guides = [&dimension.guide, &dimension.against];
-        if guides.iter().all(|guide| guide.is_none()) { words } else { json!([words, guides]) }
+        let Dimension { guide, against, vector, .. } = dimension;
+        match (guide, vector) {
+            (None, None) => words,
+            _ => json!([words, guide, against, vector, dimension.scale()]),
+        }
     };
     let words: Vec<Value> = manifest.dimensions.iter().map(words).collect();
     let read = json!([words, manifest.template(), manifest.turn, manifest.reference(), manifest.source]);
