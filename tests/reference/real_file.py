@@ -5,7 +5,8 @@
 
 Prints how many greedily chosen tokens of 20 prompts are those of numpy where numpy's margin is above 0.05, and both perplexities of a
 text. Needs numpy and gguf (the package, for reading and dequantising). With `xllamacpp` installed and `--llama-cpp`, the tokens of every
-prompt are compared with llama.cpp's tokenizer too. Qwen2, Qwen3, Llama and Gemma 3 are known here.
+prompt are compared with llama.cpp's tokenizer too, and the chosen tokens with its own (whose activations are of 8 bits), as long as both
+chose the same ones before. Qwen2, Qwen3, Llama and Gemma 3 are known here.
 """
 
 import argparse
@@ -145,6 +146,11 @@ class Server:
         with urllib.request.urlopen(request) as answer:
             return json.load(answer)
 
+    def chosen(self, tokens, steps):
+        """Greedy tokens."""
+        answer = self.post("/v1/completions", prompt=tokens, max_tokens=steps, temperature=0, pad={"trace": True})
+        return [step["token"] for step in answer["choices"][0]["pad"]["trace"]]
+
 
 def log_softmax(row):
     row = row.astype(np.float64)
@@ -155,10 +161,7 @@ def compare(model, server, steps):
     agreed = counted = 0
     for prompt in PROMPTS:
         tokens = prompt_tokens(model, server, prompt)
-        answer = server.post("/v1/completions", prompt=tokens, max_tokens=steps, temperature=0, return_token_ids=True)
-        chosen = answer["choices"][0].get("token_ids")
-        if chosen is None:
-            chosen = server.post("/tokenize", prompt=answer["choices"][0]["text"], add_special_tokens=False)["tokens"]
+        chosen = server.chosen(tokens, steps)
         rows = model.logits(tokens + chosen[:-1])[len(tokens) - 1 :]
         for row, token in zip(rows, chosen):
             first, second = np.sort(row)[::-1][:2]
@@ -183,22 +186,49 @@ def perplexities(model, server):
     return math.exp(-np.mean(ours)), math.exp(-np.mean(theirs)), len(theirs)
 
 
-def tokenizers(path, model, server):
-    """Texts whose tokens are not llama.cpp's."""
-    import xllamacpp
+class LlamaCpp:
+    def __init__(self, path):
+        import xllamacpp
 
-    params = xllamacpp.CommonParams()
-    params.model.path = path
-    params.n_ctx, params.warmup, params.port = 512, False, 0
-    address = xllamacpp.Server(params).listening_address
+        params = xllamacpp.CommonParams()
+        params.model.path = path
+        params.n_ctx, params.warmup, params.port = 512, False, 0
+        self.server = xllamacpp.Server(params)
+
+    def post(self, path, **body):
+        request = urllib.request.Request(self.server.listening_address + path, json.dumps(body).encode())
+        request.add_header("content-type", "application/json")
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+    def chosen(self, tokens, steps):
+        """Greedy tokens, each with its margin over the second best."""
+        answer = self.post("/completion", prompt=tokens, n_predict=steps, temperature=0, n_probs=2)
+        for step in answer["completion_probabilities"]:
+            first, second = (best["logprob"] for best in step["top_logprobs"])
+            yield step["id"], first - second
+
+
+def compare_chosen(llama_cpp, model, server, steps):
+    agreed = counted = 0
+    for prompt in PROMPTS:
+        tokens = prompt_tokens(model, server, prompt)
+        for token, (theirs, margin) in zip(server.chosen(tokens, steps), llama_cpp.chosen(tokens, steps)):
+            if margin > 0.05:
+                counted += 1
+                agreed += token == theirs
+            if token != theirs:
+                break
+    return agreed, counted
+
+
+def tokenizers(llama_cpp, server):
+    """Texts whose tokens are not llama.cpp's."""
     odd = ["  two  spaces", "tabs\t\tand\n\n\nlines", "naïve café 🦄🌉", "123456.789", "don't won't I'LL", "<start_of_turn>", " "]
     differ = []
     for text in [*PROMPTS, TEXT, *odd]:
         ours = server.post("/tokenize", prompt=text, add_special_tokens=False)["tokens"]
-        body = json.dumps({"content": text, "add_special": False, "parse_special": False}).encode()
-        request = urllib.request.Request(address + "/tokenize", body, {"content-type": "application/json"})
-        with urllib.request.urlopen(request) as answer:
-            theirs = json.load(answer)["tokens"]
+        theirs = llama_cpp.post("/tokenize", content=text, add_special=False, parse_special=False)["tokens"]
         if ours != theirs:
             differ.append((text[:40], ours[:8], theirs[:8]))
     return differ
@@ -213,7 +243,10 @@ def main():
     given = arguments.parse_args()
     model, server = Model(given.file), Server(given.url)
     if given.llama_cpp:
-        print("texts that llama.cpp tokenizes differently:", tokenizers(given.file, model, server) or "none")
+        llama_cpp = LlamaCpp(given.file)
+        print("texts that llama.cpp tokenizes differently:", tokenizers(llama_cpp, server) or "none")
+        agreed, counted = compare_chosen(llama_cpp, model, server, given.steps)
+        print(f"tokens: {agreed} of {counted} with a margin above 0.05 are llama.cpp's")
     agreed, counted = compare(model, server, given.steps)
     print(f"tokens: {agreed} of {counted} with a margin above 0.05 are numpy's")
     ours, theirs, count = perplexities(model, server)

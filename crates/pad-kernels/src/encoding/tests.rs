@@ -1,5 +1,6 @@
 //! Every encoding against candle's reader, and the two that candle does not read against numbers worked by hand.
 
+use candle_core::quantized::ggml_file::qtensor_from_ggml;
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 
@@ -28,6 +29,41 @@ fn reads_what_candle_reads_to_the_last_bit() {
         let want: Vec<f32> = q.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
         let data = q.data().unwrap();
         let mut got = vec![0.0; source.len()];
+        encoding.dequantise(&data, &mut got);
+        assert_eq!(got, want, "{encoding:?}");
+    }
+}
+
+/// A quantiser does not use every pattern of bits: here they are random but for the scales and minima, which lie at `halves`.
+#[test]
+fn reads_every_pattern_of_bits_as_candle_does() {
+    let mut state = 1_u64;
+    let mut byte = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 40) as u8
+    };
+    for (encoding, dtype, halves) in [
+        (Encoding::Q4_0, GgmlDType::Q4_0, &[0][..]),
+        (Encoding::Q4_1, GgmlDType::Q4_1, &[0, 2]),
+        (Encoding::Q5_0, GgmlDType::Q5_0, &[0]),
+        (Encoding::Q5_1, GgmlDType::Q5_1, &[0, 2]),
+        (Encoding::Q8_0, GgmlDType::Q8_0, &[0]),
+        (Encoding::Q2K, GgmlDType::Q2K, &[80, 82]),
+        (Encoding::Q3K, GgmlDType::Q3K, &[108]),
+        (Encoding::Q4K, GgmlDType::Q4K, &[0, 2]),
+        (Encoding::Q5K, GgmlDType::Q5K, &[0, 2]),
+        (Encoding::Q6K, GgmlDType::Q6K, &[208]),
+    ] {
+        let (len, bytes) = encoding.block();
+        let mut data: Vec<u8> = (0..20 * bytes).map(|_| byte()).collect();
+        for (i, block) in data.chunks_exact_mut(bytes).enumerate() {
+            for (at, half) in halves.iter().zip([0.37, -0.011]) {
+                block[*at..at + 2].copy_from_slice(&f16::from_f32(half * (i as f32 - 7.5)).to_le_bytes());
+            }
+        }
+        let q = qtensor_from_ggml(dtype, &data, vec![20, len], &Device::Cpu).unwrap();
+        let want: Vec<f32> = q.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        let mut got = vec![0.0; want.len()];
         encoding.dequantise(&data, &mut got);
         assert_eq!(got, want, "{encoding:?}");
     }
