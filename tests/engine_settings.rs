@@ -29,6 +29,12 @@ fn numbers_out_of_range_are_refused_by_name() {
 }
 
 #[test]
+fn keys_and_values_are_kept_in_a_format_that_there_is() {
+    let said = refused("PAD_ENGINE__KV_DTYPE", "q4");
+    assert!(said.contains("engine.kv_dtype") && said.contains("q4") && said.contains("q8"), "{said}");
+}
+
+#[test]
 fn a_cache_that_no_machine_holds_is_refused() {
     let said = refused("PAD_ENGINE__KV_POSITIONS", "1073741824");
     assert!(said.contains("engine.kv_positions") && said.contains("do not fit the memory"), "{said}");

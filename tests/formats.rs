@@ -156,6 +156,11 @@ fn the_start_says_the_context_and_what_bounds_it() {
         "{log}"
     );
     assert_eq!(small.client().get("/v1/models").json()["data"][0]["max_model_len"], 512);
+    let eight = Server::start(&["--kv-dtype", "q8"], &[("PAD_ENGINE__KV_MEMORY", "64 MiB")]);
+    // 30 layers of 3 heads, a key and a value of 64 bytes and a scale of 4: 12,240 bytes a position.
+    let log = eight.log();
+    assert!(log.contains("  KV cache      63 MiB for 5472 tokens, in 8 bits, all lanes together\n"), "{log}");
+    assert_eq!(eight.client().get("/v1/models").json()["data"][0]["max_model_len"], 5472);
     let long = small.client().chat(&ask(&"story ".repeat(600), 1));
     assert_eq!((long.status, long.error()["code"].as_str()), (400, Some("context_length_exceeded")));
 }

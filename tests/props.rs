@@ -120,21 +120,21 @@ fn work(server: &Server) -> (u64, u64) {
     (figure("steps"), figure("tokens_generated"))
 }
 
-fn company_and_chunks_change_nothing(dtype: &str) {
+fn company_and_chunks_change_nothing(flags: &[&str]) {
     let body = traced(json!({"preference": {"expert": 1.5, "concise": -0.5}}));
-    let whole = Server::start(&["--dtype", dtype], &[("PAD_ENGINE__TOKEN_BUDGET", "512")]);
+    let whole = Server::start(flags, &[("PAD_ENGINE__TOKEN_BUDGET", "512")]);
     let alone = chosen(&whole, &body);
     let (steps_alone, generated) = work(&whole);
     assert_eq!((alone.len() as u64, steps_alone), (generated, generated), "the prompts fit one step");
-    assert_eq!(chosen(&whole, &body), alone, "{dtype}: with its prompt in the cache");
+    assert_eq!(chosen(&whole, &body), alone, "{flags:?}: with its prompt in the cache");
     let before = work(&whole);
-    assert_eq!(in_company(&whole, &body), alone, "{dtype}: in company");
+    assert_eq!(in_company(&whole, &body), alone, "{flags:?}: in company");
     let after = work(&whole);
     let (steps, generated) = (after.0 - before.0, after.1 - before.1);
     assert!(steps * 4 < generated, "it was a batch: {steps} steps for {generated} tokens");
     drop(whole);
-    let chunked = Server::start(&["--dtype", dtype], &[("PAD_ENGINE__TOKEN_BUDGET", "7")]);
-    assert_eq!(chosen(&chunked, &body), alone, "{dtype}: prompts read in chunks of 7");
+    let chunked = Server::start(flags, &[("PAD_ENGINE__TOKEN_BUDGET", "7")]);
+    assert_eq!(chosen(&chunked, &body), alone, "{flags:?}: prompts read in chunks of 7");
     let (steps, _) = work(&chunked);
     assert!(steps > steps_alone + 20, "they were chunks: {steps} steps, not {steps_alone}");
 }
@@ -173,10 +173,15 @@ fn choices_share_one_prefill() {
 
 #[test]
 fn an_answer_does_not_depend_on_company_or_chunks_in_the_fast_arithmetic() {
-    company_and_chunks_change_nothing("auto");
+    company_and_chunks_change_nothing(&["--dtype", "auto"]);
 }
 
 #[test]
 fn an_answer_does_not_depend_on_company_or_chunks_in_the_reference_arithmetic() {
-    company_and_chunks_change_nothing("f32");
+    company_and_chunks_change_nothing(&["--dtype", "f32"]);
+}
+
+#[test]
+fn an_answer_does_not_depend_on_company_or_chunks_with_keys_and_values_of_8_bits() {
+    company_and_chunks_change_nothing(&["--kv-dtype", "q8"]);
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use candle_core::Device;
-use pad_model::{Dtype, GgufWeights, Model, ModelOptions, Pool, SafetensorsWeights, ValueHead, config};
+use pad_model::{Dtype, GgufWeights, KvDtype, Model, ModelOptions, Pool, SafetensorsWeights, ValueHead, config};
 use pad_text::Chat;
 
 /// The shape that the tensors of a `.safetensors` file are read for.
@@ -51,5 +51,10 @@ fn gguf(path: &Path) {
 
 fn options() -> &'static ModelOptions {
     static OPTIONS: OnceLock<ModelOptions> = OnceLock::new();
-    OPTIONS.get_or_init(|| ModelOptions { dtype: Dtype::Auto, device: Device::Cpu, pool: Arc::new(Pool::new(1)) })
+    OPTIONS.get_or_init(|| ModelOptions {
+        dtype: Dtype::Auto,
+        kv_dtype: KvDtype::Auto,
+        device: Device::Cpu,
+        pool: Arc::new(Pool::new(1)),
+    })
 }

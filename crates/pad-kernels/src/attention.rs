@@ -2,10 +2,12 @@
 
 use candle_core::{CpuStorage, CustomOp2, D, Device, Layout, Result, Shape, Tensor, bail};
 
+use crate::batch_view::BatchView;
 use crate::cell::Cell;
 use crate::dispatch::for_each_isa;
 use crate::head_group::attend;
-use crate::kv::{self, BLOCK, BatchView, KvLayout};
+use crate::kv_layout::{BLOCK, KvLayout};
+use crate::kv_twin;
 use crate::past::Past;
 use crate::rope::rotate;
 use crate::row_argument::rows_of;
@@ -54,7 +56,8 @@ impl CustomOp2 for BlockAttention<'_> {
         let out = match cache {
             CpuStorage::F32(cache) => self.run(qkv, &cache[start..end])?,
             CpuStorage::F16(cache) => self.run(qkv, &cache[start..end])?,
-            _ => bail!("attention: the cache is single or half precision"),
+            CpuStorage::U8(cache) => self.run(qkv, &cache[start..end])?,
+            _ => bail!("attention: the cache is single or half precision, or of bytes"),
         };
         Ok((CpuStorage::F32(out), Shape::from((rows, self.layout.heads * self.layout.head_dim))))
     }
@@ -63,7 +66,7 @@ impl CustomOp2 for BlockAttention<'_> {
 impl BlockAttention<'_> {
     fn run<C: Cell>(&self, qkv: &[f32], cache: &[C]) -> Result<Vec<f32>> {
         let (layout, rows, isa) = (self.layout, self.view.rows(), self.pool.isa());
-        let blocks = cache.len() / layout.block_len();
+        let blocks = cache.len() / C::FORMAT.block_cells(layout);
         if let Some(block) = self.view.segments().iter().flat_map(|s| &s.blocks).find(|b| **b as usize >= blocks) {
             bail!("attention: block {block} of a cache of {blocks}")
         }
@@ -103,22 +106,22 @@ fn rotate_queries_body<const FUSED: bool>(queries: &mut [f32], head_dim: usize, 
     }
 }
 
-/// The twin of [`attention()`]: lane by lane, blocks gathered, one softmax.
+/// The twin of [`attention()`]: all in single precision, lane by lane, blocks gathered, one softmax.
 ///
 /// # Errors
 /// If the shapes do not agree.
 pub fn twin(qkv: &Tensor, cache: &Tensor, layout: KvLayout, rule: &AttentionRule, view: &BatchView) -> Result<Tensor> {
     let KvLayout { heads, kv_heads, head_dim } = layout;
     let queries = qkv.narrow(1, 0, heads * head_dim)?.reshape((view.rows(), heads, head_dim))?;
-    let queries = (kv::rotate_twin(&queries, rule, view)? * f64::from(rule.scale))?;
+    let cache = &kv_twin::single(cache, layout)?;
+    let queries = (kv_twin::rotate(&queries, rule, view)? * f64::from(rule.scale))?;
     let mut row = 0;
     let mut outputs = Vec::with_capacity(view.segments().len());
     for segment in view.segments() {
         let end = segment.start + segment.rows;
         let used = &segment.blocks[..end.div_ceil(BLOCK)];
         let index = Tensor::from_slice(used, used.len(), cache.device())?;
-        let blocks = cache.index_select(&index, 0)?.to_dtype(qkv.dtype())?;
-        let blocks = blocks.reshape((used.len(), kv_heads, 2, head_dim * BLOCK))?;
+        let blocks = cache.index_select(&index, 0)?.reshape((used.len(), kv_heads, 2, head_dim * BLOCK))?;
         let half = |i: usize| blocks.narrow(2, i, 1)?.squeeze(2)?.contiguous();
         let keys = half(0)?.reshape((used.len(), kv_heads, head_dim, BLOCK))?.permute((1, 2, 0, 3))?.contiguous()?;
         let keys = keys.reshape((kv_heads, head_dim, used.len() * BLOCK))?;

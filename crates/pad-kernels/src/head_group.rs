@@ -3,7 +3,7 @@
 use crate::Isa;
 use crate::cell::Cell;
 use crate::dispatch::{for_each_isa, mul_add};
-use crate::kv::BLOCK;
+use crate::kv_layout::BLOCK;
 use crate::past::{CHAINS, Past, weigh};
 
 /// `out = softmax(queries keys^T) values` for some heads: `queries` and `out` are `[heads, head_dim]`, the queries rotated and
@@ -41,8 +41,12 @@ fn attend_body<const FUSED: bool, C: Cell>(
             for (j, score) in scores.iter_mut().enumerate() {
                 *score = (chains[0][j] + chains[1][j]) + (chains[2][j] + chains[3][j]);
             }
+            if C::FORMAT.has_scales() {
+                scores.iter_mut().zip(past.key_scales(index)).for_each(|(score, scale)| *score *= scale);
+            }
         }
         let sum = weigh(scores, past.first, past.last, past.soft_cap);
+        past.in_value_scales(scores);
         out.fill(0.0);
         for (index, weights) in scores.chunks_exact(BLOCK).enumerate() {
             let (values, seen) = (past.block(index).1, past.seen(index));
@@ -63,8 +67,26 @@ mod tests {
 
     use super::*;
     use crate::AttentionRule;
-    use crate::kv::KvLayout;
+    use crate::kv_layout::KvLayout;
     use half::f16;
+
+    /// Five blocks of cells; scales of about a hundredth where there are any, so that numbers are of the same size in every format.
+    fn numbers<C: Cell>(layout: KvLayout, number: impl Fn(usize) -> f32) -> Vec<C> {
+        let (scaled, len) = (C::FORMAT.has_scales(), layout.head_len());
+        let mut cells = Vec::new();
+        for head in 0..5 * layout.kv_heads {
+            let numbers = (0..len).map(|i| C::of(number(head * len + i) * if scaled { 80.0 } else { 1.0 }));
+            let mut part: Vec<C> = numbers.collect();
+            part.resize(C::FORMAT.head_cells(layout), C::of(0.0));
+            let (keys, values) = part[len..].split_at_mut((C::FORMAT.head_cells(layout) - len) / 2);
+            for slot in 0..BLOCK {
+                C::set_scale(keys, slot, (1.0 + number(head + 7 * slot)) / 150.0);
+                C::set_scale(values, slot, (1.0 + number(head + 11 * slot)) / 150.0);
+            }
+            cells.extend(part);
+        }
+        cells
+    }
 
     /// Heads of 3, 4 and 7 to a group, several blocks, the last one partly seen.
     fn same_on_every_set<C: Cell>() {
@@ -80,7 +102,7 @@ mod tests {
             let layout = KvLayout { heads: 2 * group, kv_heads: 2, head_dim };
             let blocks = [3, 0, 4, 1, 2];
             let number = |i: usize| ((i * 7919 % 2003) as f32 - 1000.0) / 700.0;
-            let cache: Vec<C> = (0..5 * layout.block_len()).map(|i| C::of(number(i))).collect();
+            let cache: Vec<C> = numbers(layout, number);
             let queries: Vec<f32> = (0..group * head_dim).map(|i| number(3 * i) / 4.0).collect();
             let past = Past::new(&cache, layout, &rule, 1, &blocks, position);
             let run = |isa| {
@@ -101,8 +123,9 @@ mod tests {
     }
 
     #[test]
-    fn the_same_bit_for_bit_in_single_and_half_precision() {
+    fn the_same_bit_for_bit_in_every_format() {
         same_on_every_set::<f32>();
         same_on_every_set::<f16>();
+        same_on_every_set::<u8>();
     }
 }

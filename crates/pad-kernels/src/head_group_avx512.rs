@@ -3,12 +3,12 @@
 #![cfg(target_arch = "x86_64")]
 
 use std::arch::x86_64::{
-    __m512, _MM_HINT_T0, _mm_prefetch, _mm512_add_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_set1_ps,
-    _mm512_setzero_ps, _mm512_storeu_ps,
+    __m512, _MM_HINT_T0, _mm_prefetch, _mm512_add_ps, _mm512_div_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_mul_ps,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_storeu_ps,
 };
 
 use crate::cell::Cell;
-use crate::kv::BLOCK;
+use crate::kv_layout::BLOCK;
 use crate::past::{CHAINS, Past, weigh};
 
 /// Floats in a vector.
@@ -57,8 +57,18 @@ unsafe fn group<C: Cell, const G: usize>(queries: &[f32], past: &Past<'_, C>, sc
                 }
             }
         }
+        let scales = past.key_scales(index);
+        if C::FORMAT.has_scales() {
+            let (keys, values) = past.scale_cells((index + 1).min(past.len() - 1));
+            prefetch(keys);
+            prefetch(values);
+        }
         for (g, [a, b, c, d]) in chains.into_iter().enumerate() {
-            let score = _mm512_add_ps(_mm512_add_ps(a, b), _mm512_add_ps(c, d));
+            let mut score = _mm512_add_ps(_mm512_add_ps(a, b), _mm512_add_ps(c, d));
+            if C::FORMAT.has_scales() {
+                // SAFETY: a block has 16 scales.
+                score = _mm512_mul_ps(score, unsafe { _mm512_loadu_ps(scales.as_ptr()) });
+            }
             let place = &mut scores[g * width + index * BLOCK..][..BLOCK];
             // SAFETY: a block is 16 floats.
             unsafe { _mm512_storeu_ps(place.as_mut_ptr(), score) };
@@ -67,6 +77,7 @@ unsafe fn group<C: Cell, const G: usize>(queries: &[f32], past: &Past<'_, C>, sc
     let mut sums = [0.0; G];
     for (sum, scores) in sums.iter_mut().zip(scores.chunks_exact_mut(width)) {
         *sum = weigh(scores, past.first, past.last, past.soft_cap);
+        past.in_value_scales(scores);
     }
     let mut d = 0;
     while d < head_dim {

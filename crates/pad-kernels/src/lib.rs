@@ -13,7 +13,7 @@
 //! | [`FeedForward`] | `D (gate(G f(x)) * U f(x)) (+ x)`, with a [`Gate`] |
 //! | [`LowRankStack`] | `y += B (A f(x))` for some rows: adapters |
 //! | [`RmsNorm`], [`HeadNorm`], [`Rope`] | normalisation and rotary positions |
-//! | [`BatchView`], [`KvLayout`] | the ragged batch and the cache it reads and writes |
+//! | [`BatchView`], [`KvLayout`], [`KvFormat`] | the ragged batch and the cache it reads and writes |
 //! | [`attention`], [`write_kv`] | rotary embedding, cache write and attention over blocks, by each layer's [`AttentionRule`] |
 //! | [`Best`] | the k best logits of a row |
 //! | [`MatrixMut`], [`exponentials`], [`gated`] | matrix products and maps of the training, in single precision |
@@ -31,6 +31,7 @@ mod activation_avx512;
 mod arena;
 mod attention;
 mod attention_rule;
+mod batch_view;
 mod best;
 mod cell;
 pub mod device;
@@ -46,6 +47,9 @@ mod head_group_avx512;
 mod head_norm;
 mod input;
 mod kv;
+mod kv_format;
+mod kv_layout;
+mod kv_twin;
 mod linear;
 mod low_rank;
 mod multiply;
@@ -72,6 +76,7 @@ mod unit;
 pub use arena::{Arena, keep_freed_memory, work_alone};
 pub use attention::attention;
 pub use attention_rule::AttentionRule;
+pub use batch_view::{BatchView, Segment};
 pub use best::{Best, Ranked};
 pub use dispatch::Isa;
 pub use encoding::Encoding;
@@ -80,7 +85,9 @@ pub use format::{Format, TILE};
 pub use gate::Gate;
 pub use head_norm::HeadNorm;
 pub use input::Input;
-pub use kv::{BLOCK, BatchView, KvLayout, Segment, write_kv};
+pub use kv::write_kv;
+pub use kv_format::KvFormat;
+pub use kv_layout::{BLOCK, KvLayout};
 pub use linear::Linear;
 pub use low_rank::{LowRank, LowRankStack};
 pub use multiply::{MatrixMut, MatrixView};
@@ -97,5 +104,5 @@ pub use unit::Unit;
 /// The twins of the operations that have no other name: plain candle, on any device.
 pub mod twins {
     pub use crate::attention::twin as attention;
-    pub use crate::kv::twin as write_kv;
+    pub use crate::kv_twin::{single as cache_numbers, write as write_kv};
 }

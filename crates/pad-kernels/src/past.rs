@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::AttentionRule;
 use crate::cell::Cell;
 use crate::exp::{exp, soft_cap};
-use crate::kv::{BLOCK, KvLayout};
+use crate::kv_layout::{BLOCK, KvLayout};
 
 /// Sums that a score is added up in: enough to hide the latency of a multiply-add.
 pub const CHAINS: usize = 4;
@@ -13,7 +13,7 @@ pub const CHAINS: usize = 4;
 /// What a row looks back on, at one KV head.
 #[derive(Clone, Copy)]
 pub struct Past<'a, C> {
-    /// The layer's cache, `[blocks, block_len]`.
+    /// The layer's cache, blocks of cells.
     pub cache: &'a [C],
     /// Its shape.
     pub layout: KvLayout,
@@ -57,8 +57,40 @@ impl<'a, C: Cell> Past<'a, C> {
 
     /// Keys `[head_dim][BLOCK]` and values `[BLOCK][head_dim]` of block `index`.
     pub fn block(&self, index: usize) -> (&'a [C], &'a [C]) {
-        let start = self.blocks[index] as usize * self.layout.block_len() + self.kv_head * self.layout.head_len();
-        self.cache[start..start + self.layout.head_len()].split_at(self.layout.head_dim * BLOCK)
+        self.head(index)[..self.layout.head_len()].split_at(self.layout.head_dim * BLOCK)
+    }
+
+    /// What block `index` has of the KV head.
+    #[inline]
+    fn head(&self, index: usize) -> &'a [C] {
+        let cells = C::FORMAT.head_cells(self.layout);
+        let start = self.blocks[index] as usize * C::FORMAT.block_cells(self.layout) + self.kv_head * cells;
+        &self.cache[start..start + cells]
+    }
+
+    /// The cells of the scales of block `index`, those of the keys and those of the values; none in formats without.
+    pub fn scale_cells(&self, index: usize) -> (&'a [C], &'a [C]) {
+        let scales = &self.head(index)[self.layout.head_len()..];
+        scales.split_at(scales.len() / 2)
+    }
+
+    /// The scales of the keys of block `index`; 1 in formats without.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
+    pub fn key_scales(&self, index: usize) -> [f32; BLOCK] {
+        if C::FORMAT.has_scales() { C::scales(self.scale_cells(index).0) } else { [1.0; BLOCK] }
+    }
+
+    /// Multiply every block's numbers by the scales of its values: weights meet values that are in scales.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
+    pub fn in_value_scales(&self, weights: &mut [f32]) {
+        if C::FORMAT.has_scales() {
+            for (index, weights) in weights.chunks_exact_mut(BLOCK).enumerate() {
+                let scales = C::scales(self.scale_cells(index).1);
+                weights.iter_mut().zip(scales).for_each(|(weight, scale)| *weight *= scale);
+            }
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Instant;
 use candle_core::quantized::gguf_file::Content;
 use candle_core::{Device, Tensor};
 use candle_transformers::models::quantized_llama::ModelWeights;
-use pad_model::{BLOCK, Dtype, LaneChunk, Model, ModelOptions, Pool, Wanted};
+use pad_model::{BLOCK, Dtype, KvDtype, LaneChunk, Model, ModelOptions, Pool, Wanted};
 
 const PROMPT: usize = 64;
 const TOKENS: usize = 64;
@@ -71,7 +71,8 @@ fn main() {
     };
     let threads = arguments.get(1).and_then(|t| t.parse().ok()).unwrap_or(0);
     let pool = Arc::new(Pool::new(threads));
-    let options = ModelOptions { dtype: Dtype::Auto, device: Device::Cpu, pool: Arc::clone(&pool) };
+    let options =
+        ModelOptions { dtype: Dtype::Auto, kv_dtype: KvDtype::Auto, device: Device::Cpu, pool: Arc::clone(&pool) };
     let model = Model::open(Path::new(path), &options).expect("our model");
     let mut file = std::fs::File::open(path).expect("the file");
     let content = Content::read(&mut file).expect("a GGUF header");

@@ -1,8 +1,8 @@
-//! How far the fast arithmetic (`auto`, or `q4` for weights of 16 and 32 bits) is from single precision (`f32`) on a model's own greedy
-//! answers.
+//! How far the fast arithmetic (`auto`, or `q4` for weights of 16 and 32 bits; keys and values `auto` or `q8`) is from single precision
+//! (`f32`) on a model's own greedy answers. With `f32` for the fast one too, what remains is the error of keys and values.
 //!
 //! ```sh
-//! cargo bench -p pad-model --bench fidelity -- MODEL.gguf PROMPTS.json [answer tokens] [prompts] [auto|q4]
+//! cargo bench -p pad-model --bench fidelity -- MODEL.gguf PROMPTS.json [answer tokens] [prompts] [auto|q4|f32] [auto|q8]
 //! ```
 //!
 //! `PROMPTS.json` is a list of strings, or of objects with a `prompt`. Each prompt is answered greedily in single precision; the
@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::Device;
-use pad_model::{BLOCK, Dtype, GgufWeights, KvCache, LaneChunk, Model, ModelOptions, Pool};
+use pad_model::{BLOCK, Dtype, GgufWeights, KvCache, KvDtype, LaneChunk, Model, ModelOptions, Pool};
 use pad_text::{Chat, Message};
 use serde_json::Value;
 
@@ -28,8 +28,8 @@ struct Side {
 }
 
 impl Side {
-    fn open(path: &Path, dtype: Dtype, pool: &Arc<Pool>, positions: usize) -> Self {
-        let options = ModelOptions { dtype, device: Device::Cpu, pool: Arc::clone(pool) };
+    fn open(path: &Path, (dtype, kv_dtype): (Dtype, KvDtype), pool: &Arc<Pool>, positions: usize) -> Self {
+        let options = ModelOptions { dtype, kv_dtype, device: Device::Cpu, pool: Arc::clone(pool) };
         let model = Model::open(path, &options).expect("the model");
         let per_lane = positions.div_ceil(BLOCK) as u32;
         let cache = model.kv_cache(TOGETHER * per_lane as usize).expect("a cache");
@@ -71,7 +71,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
     let [path, prompts_path, rest @ ..] = arguments.as_slice() else {
         println!(
-            "usage: cargo bench -p pad-model --bench fidelity -- MODEL.gguf PROMPTS.json [answer tokens] [prompts] [auto|q4]"
+            "usage: cargo bench -p pad-model --bench fidelity -- MODEL.gguf PROMPTS.json [answer tokens] [prompts] [auto|q4|f32] [auto|q8]"
         );
         return;
     };
@@ -86,8 +86,14 @@ fn main() {
         .filter(|tokens| tokens.len() <= 512)
         .collect();
     let pool = Arc::new(Pool::new(0));
-    let rounded = if rest.get(2).is_some_and(|dtype| dtype == "q4") { Dtype::Q4 } else { Dtype::Auto };
-    let [exact, fast] = [Dtype::F32, rounded].map(|dtype| Side::open(path, dtype, &pool, 512 + answer));
+    let dtype = match rest.get(2).map(String::as_str) {
+        Some("q4") => Dtype::Q4,
+        Some("f32") => Dtype::F32,
+        _ => Dtype::Auto,
+    };
+    let kv_dtype = if rest.get(3).is_some_and(|dtype| dtype == "q8") { KvDtype::Q8 } else { KvDtype::Auto };
+    let sides = [(Dtype::F32, KvDtype::Auto), (dtype, kv_dtype)];
+    let [exact, fast] = sides.map(|kept| Side::open(path, kept, &pool, 512 + answer));
     let (mut positions, mut equal, mut divergence, mut worst) = (0_usize, 0_usize, 0.0, 0.0_f64);
     for group in prompts.chunks(TOGETHER) {
         let mut lanes: Vec<(usize, Vec<u32>)> = group.iter().map(|tokens| (0, tokens.clone())).collect();

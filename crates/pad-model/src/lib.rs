@@ -34,7 +34,7 @@ pub use config::ModelConfig;
 pub use error::ModelError;
 pub use gguf::GgufWeights;
 pub use head::ValueHead;
-pub use kv_cache::KvCache;
+pub use kv_cache::{KvCache, KvDtype};
 pub use matrix::Matrix;
 pub use model::{Hidden, Model};
 pub use model_options::ModelOptions;

@@ -5,22 +5,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
-use pad_kernels::{Input, Linear, Logits, Pool, RmsNorm, Rope, Rounding, RowWanted};
+use pad_kernels::{Input, KvFormat, Linear, Logits, Pool, RmsNorm, Rope, Rounding, RowWanted};
 
 use crate::batch::AdapterRows;
 use crate::config::RopeConfig;
 use crate::embedding::Embedding;
 use crate::layer::Layer;
 use crate::loader::Loader;
-use crate::{
-    Adapter, Batch, Dtype, KvCache, LaneChunk, ModelConfig, ModelError, ModelOptions, Part, ValueHead, Weights,
-};
+use crate::{Adapter, Batch, KvCache, LaneChunk, ModelConfig, ModelError, ModelOptions, Part, ValueHead, Weights};
 
 /// A loaded model.
 #[derive(Debug)]
 pub struct Model {
     config: ModelConfig,
-    dtype: Dtype,
+    kv_format: KvFormat,
     device: Device,
     pool: Arc<Pool>,
     ropes: Vec<Rope>,
@@ -72,7 +70,7 @@ impl Model {
         let (device, pool) = (options.device.clone(), Arc::clone(&options.pool));
         Ok(Self {
             config,
-            dtype: options.dtype,
+            kv_format: options.kv_dtype.format(options.dtype, &options.device),
             device,
             pool,
             ropes,
@@ -124,18 +122,12 @@ impl Model {
     /// # Errors
     /// If the device has not that much memory.
     pub fn kv_cache(&self, blocks: usize) -> Result<KvCache, ModelError> {
-        KvCache::new(&self.config, self.kv_dtype(), &self.device, blocks)
-    }
-
-    /// How numbers are kept in its KV cache: half precision where weights are quantised too, else single.
-    fn kv_dtype(&self) -> DType {
-        if self.device.is_cpu() && self.dtype != Dtype::F32 { DType::F16 } else { DType::F32 }
+        KvCache::new(&self.config, self.kv_format, &self.device, blocks)
     }
 
     /// Bytes of its KV cache per position, all layers together.
     pub fn kv_bytes_per_position(&self) -> usize {
-        let ModelConfig { layers, kv_heads, head_dim, .. } = self.config;
-        layers * 2 * kv_heads * head_dim * self.kv_dtype().size_in_bytes()
+        self.config.layers * self.kv_format.position_bytes(self.config.kv_layout())
     }
 
     /// Bytes of weights in memory, tied embeddings counted once.

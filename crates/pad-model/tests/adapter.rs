@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use pad_model::{Adapter, Dtype, KvCache, LaneChunk, Model, ModelConfig, ModelOptions, Pool, ValueHead, Wanted};
+use pad_model::{
+    Adapter, Dtype, KvCache, KvDtype, LaneChunk, Model, ModelConfig, ModelOptions, Pool, ValueHead, Wanted,
+};
 
 const TOLERANCE: f32 = 1e-3;
 
@@ -13,7 +15,11 @@ fn family(name: &str) -> PathBuf {
 }
 
 fn llama(dtype: Dtype) -> Model {
-    Model::open(&family("llama"), &ModelOptions { dtype, device: Device::Cpu, pool: Arc::new(Pool::new(2)) }).unwrap()
+    Model::open(
+        &family("llama"),
+        &ModelOptions { dtype, kv_dtype: KvDtype::Auto, device: Device::Cpu, pool: Arc::new(Pool::new(2)) },
+    )
+    .unwrap()
 }
 
 #[derive(serde::Deserialize)]

@@ -12,7 +12,7 @@ use candle_core::{Device, Tensor};
 use gguf_file::GgufFile;
 use gguf_file::llama::llama;
 use half::f16;
-use pad_model::{Dtype, GgufWeights, LaneChunk, Model, ModelOptions, Pool, Wanted, Weights};
+use pad_model::{Dtype, GgufWeights, KvDtype, LaneChunk, Model, ModelOptions, Pool, Wanted, Weights};
 
 /// ggml's `kvalues_iq4nl`.
 const IQ4: [f32; 16] = [-127., -104., -83., -65., -49., -35., -22., -10., 1., 13., 25., 38., 53., 69., 89., 113.];
@@ -105,7 +105,7 @@ fn files(number: u32, encode: Encode) -> (GgufFile, GgufFile) {
 }
 
 fn logits(path: &Path, dtype: Dtype) -> (Vec<f32>, usize) {
-    let options = ModelOptions { dtype, device: Device::Cpu, pool: Arc::new(Pool::new(2)) };
+    let options = ModelOptions { dtype, kv_dtype: KvDtype::Auto, device: Device::Cpu, pool: Arc::new(Pool::new(2)) };
     let model = Model::open(path, &options).unwrap();
     let (tokens, cache) = ([1, 63, 17, 30], model.kv_cache(1).unwrap());
     let hidden = model.forward(&[LaneChunk::new(&tokens, 0, &[0], 4)], &cache).unwrap();
@@ -139,7 +139,8 @@ fn a_type_that_is_not_read_is_named() {
     file.encoded.insert("blk.0.ffn_up.weight".to_owned(), (16, vec![0; 512 * 66]));
     let path = file.write(folder.path());
     for dtype in [Dtype::Auto, Dtype::F32] {
-        let options = ModelOptions { dtype, device: Device::Cpu, pool: Arc::new(Pool::new(1)) };
+        let options =
+            ModelOptions { dtype, kv_dtype: KvDtype::Auto, device: Device::Cpu, pool: Arc::new(Pool::new(1)) };
         let error = Model::open(&path, &options).unwrap_err().to_string();
         assert!(error.contains("tensor blk.0.ffn_up.weight: its type IQ2_XXS is not supported"), "{error}");
     }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::Device;
-use pad_model::{BLOCK, Dtype, KvCache, LaneChunk, Model, ModelOptions, Pool, Wanted};
+use pad_model::{BLOCK, Dtype, KvCache, KvDtype, LaneChunk, Model, ModelOptions, Pool, Wanted};
 
 const TOLERANCE: f32 = 1e-3;
 
@@ -48,7 +48,12 @@ struct Golden {
 }
 
 fn open(path: &Path, dtype: Dtype) -> Model {
-    Model::open(path, &ModelOptions { dtype, device: Device::Cpu, pool: Arc::new(Pool::new(2)) }).unwrap()
+    open_with(path, dtype, KvDtype::Auto)
+}
+
+fn open_with(path: &Path, dtype: Dtype, kv_dtype: KvDtype) -> Model {
+    let options = ModelOptions { dtype, kv_dtype, device: Device::Cpu, pool: Arc::new(Pool::new(2)) };
+    Model::open(path, &options).unwrap()
 }
 
 fn golden(name: &str) -> Golden {
@@ -153,6 +158,27 @@ fn four_bits_cost_more_than_eight_and_less_than_the_logits_are() {
 }
 
 #[test]
+fn keys_and_values_of_8_bits_cost_little_and_half_of_the_memory_and_give_the_same_bits_in_chunks() {
+    for name in FAMILIES {
+        let (exact, golden) = load(name, Dtype::F32);
+        let model = open_with(&family(name), Dtype::F32, KvDtype::Q8);
+        let error = relative_error(&model, &golden);
+        // A row may go to another expert.
+        let most = if model.config().experts.is_some() { 0.4 } else { 0.03 };
+        assert!((0.003..most).contains(&error), "{name}: {error}");
+        let (single, eight) = (exact.kv_bytes_per_position(), model.kv_bytes_per_position());
+        let head_dim = model.config().head_dim;
+        assert_eq!(eight * 4 * head_dim, single * (head_dim + 4), "{name}: a byte a number, four for the scale");
+        for prompt in &golden.prompts {
+            let whole = in_chunks(&model, prompt, prompt.len());
+            for size in [7, 1] {
+                assert_eq!(in_chunks(&model, prompt, size), whole, "{name}, chunks of {size}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_gguf_file_of_the_same_weights_is_the_same_model() {
     let folder = tempfile::tempdir().unwrap();
     for name in FAMILIES {
@@ -169,9 +195,9 @@ fn a_gguf_file_of_the_same_weights_is_the_same_model() {
 
 #[test]
 fn ragged_batches_give_the_same_bits() {
-    for dtype in [Dtype::F32, Dtype::Auto] {
+    for kept in [(Dtype::F32, KvDtype::Auto), (Dtype::Auto, KvDtype::Auto), (Dtype::Auto, KvDtype::Q8)] {
         for name in FAMILIES {
-            let (model, golden) = load(name, dtype);
+            let (model, golden) = (open_with(&family(name), kept.0, kept.1), golden(name));
             let cache = || model.kv_cache(9).unwrap();
             let blocks = [[4, 0, 6], [3, 5, 7], [1, 2, 8]];
             let last = |prompt: &[u32], blocks: &[u32], cache: &KvCache| {
@@ -185,7 +211,7 @@ fn ragged_batches_give_the_same_bits() {
                 .zip(&blocks)
                 .map(|(tokens, blocks)| LaneChunk::new(tokens, 0, blocks, 1))
                 .collect();
-            assert_eq!(logits(&model, &together, &cache()), alone, "{name} {dtype:?}: ragged");
+            assert_eq!(logits(&model, &together, &cache()), alone, "{name} {kept:?}: ragged");
 
             // The long prompt in chunks, the others beside its last one.
             let shared = cache();
@@ -199,7 +225,7 @@ fn ragged_batches_give_the_same_bits() {
             mixed.rotate_left(1);
             let mut got = logits(&model, &mixed, &shared);
             got.rotate_right(1);
-            assert_eq!(got, alone, "{name} {dtype:?}: chunked");
+            assert_eq!(got, alone, "{name} {kept:?}: chunked");
         }
     }
 }
@@ -257,7 +283,8 @@ fn a_tensor_that_nothing_is_read_from_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let mut tensors = candle_core::safetensors::load(family("llama").join("model.safetensors"), &Device::Cpu).unwrap();
     std::fs::copy(family("llama").join("config.json"), folder.path().join("config.json")).unwrap();
-    let options = ModelOptions { dtype: Dtype::F32, device: Device::Cpu, pool: Arc::new(Pool::new(1)) };
+    let options =
+        ModelOptions { dtype: Dtype::F32, kv_dtype: KvDtype::Auto, device: Device::Cpu, pool: Arc::new(Pool::new(1)) };
     let mut with = |name: &str| {
         let vector = candle_core::Tensor::ones(8, candle_core::DType::F32, &Device::Cpu).unwrap();
         tensors.insert(name.to_owned(), vector);
@@ -340,7 +367,12 @@ fn bad_input_is_refused() {
     assert!(
         Model::open(
             Path::new("/nowhere/at/all"),
-            &ModelOptions { dtype: Dtype::F32, device: Device::Cpu, pool: Arc::new(Pool::new(1)) }
+            &ModelOptions {
+                dtype: Dtype::F32,
+                kv_dtype: KvDtype::Auto,
+                device: Device::Cpu,
+                pool: Arc::new(Pool::new(1))
+            }
         )
         .is_err()
     );
@@ -350,7 +382,8 @@ fn bad_input_is_refused() {
 fn loading_tells_how_far_it_is() {
     let mut weights = pad_model::open(&family("llama")).unwrap();
     let layers = weights.config().layers;
-    let options = ModelOptions { dtype: Dtype::F32, device: Device::Cpu, pool: Arc::new(Pool::new(1)) };
+    let options =
+        ModelOptions { dtype: Dtype::F32, kv_dtype: KvDtype::Auto, device: Device::Cpu, pool: Arc::new(Pool::new(1)) };
     let mut told = Vec::new();
     Model::load_watched(weights.as_mut(), &options, |loaded| told.push(loaded)).unwrap();
     assert_eq!(told, (1..=layers).collect::<Vec<_>>());

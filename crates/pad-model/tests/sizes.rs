@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use candle_core::Device;
 use gguf_file::{GgufFile, Value};
-use pad_model::{Dtype, GgufWeights, Model, ModelOptions, Pool, ValueHead};
+use pad_model::{Dtype, GgufWeights, KvDtype, Model, ModelOptions, Pool, ValueHead};
 use safetensors::tensor::{Dtype as Kind, TensorView};
 
 fn options(dtype: Dtype) -> ModelOptions {
-    ModelOptions { dtype, device: Device::Cpu, pool: Arc::new(Pool::new(1)) }
+    ModelOptions { dtype, kv_dtype: KvDtype::Auto, device: Device::Cpu, pool: Arc::new(Pool::new(1)) }
 }
 
 /// A model of Llama's kind: hidden 64, 8 heads of 8, vocabulary 64, one layer.

@@ -4,7 +4,7 @@
 use anyhow::ensure;
 use pad_model::BLOCK;
 
-use crate::settings::EngineSettings;
+use crate::settings::{EngineSettings, KvDtype};
 
 /// The KV cache takes as much by default, if there is twice as much memory: many short sequences side by side.
 const USUAL_BYTES: usize = 1 << 30;
@@ -32,6 +32,8 @@ pub struct Capacity {
     pub context: usize,
     /// Bytes of the cache, all sets of weights together.
     bytes: usize,
+    /// How it keeps keys and values.
+    kv_dtype: KvDtype,
     /// What bounds the context.
     bound: Bound,
 }
@@ -83,7 +85,8 @@ impl Capacity {
             Bound::Model
         };
         let context = asked.min(blocks * BLOCK);
-        Ok(Self { blocks, context, bytes: blocks.saturating_mul(BLOCK).saturating_mul(bytes), bound })
+        let bytes = blocks.saturating_mul(BLOCK).saturating_mul(bytes);
+        Ok(Self { blocks, context, bytes, kv_dtype: engine.kv_dtype, bound })
     }
 
     /// How long a sequence may be, and what bounds it.
@@ -98,7 +101,11 @@ impl Capacity {
 
     /// How large the cache is.
     pub fn cache_in_words(&self) -> String {
-        format!("{} MiB for {} tokens, all lanes together", self.bytes >> 20, self.blocks * BLOCK)
+        let bits = match self.kv_dtype {
+            KvDtype::Auto => "",
+            KvDtype::Q8 => ", in 8 bits",
+        };
+        format!("{} MiB for {} tokens{bits}, all lanes together", self.bytes >> 20, self.blocks * BLOCK)
     }
 }
 
@@ -136,6 +143,12 @@ mod tests {
         assert_eq!(of(&[], 8192, None).unwrap(), of(&[], 8192, Some(2048 * MIB)).unwrap(), "not known");
         let error = of(&[], 8192, Some(31 << 10)).unwrap_err().to_string();
         assert!(error.contains("half of the available memory: one block of 16 positions takes 16384 bytes"), "{error}");
+    }
+
+    #[test]
+    fn eight_bits_are_said() {
+        let capacity = of(&[("PAD_ENGINE__KV_DTYPE", "q8"), ("PAD_ENGINE__KV_MEMORY", "1 MiB")], 8192, None).unwrap();
+        assert_eq!(capacity.cache_in_words(), "1 MiB for 1024 tokens, in 8 bits, all lanes together");
     }
 
     #[test]

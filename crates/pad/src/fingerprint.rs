@@ -10,7 +10,8 @@ use crate::settings::Settings;
 pub fn fingerprint(settings: &Settings) -> String {
     let mut hasher = DefaultHasher::new();
     let model = &settings.model;
-    (&model.source, &model.sha256, model.dtype.name(), model.quantise.name(), &model.device).hash(&mut hasher);
+    let arithmetic = (model.dtype.name(), model.quantise.name(), settings.engine.kv_dtype.name(), &model.device);
+    (&model.source, &model.sha256, arithmetic).hash(&mut hasher);
     format!("{:?}", settings.reward).hash(&mut hasher);
     format!("pad-{}-{:016x}", env!("CARGO_PKG_VERSION"), hasher.finish())
 }
@@ -58,6 +59,7 @@ mod tests {
             ("PAD_MODEL", "./m.gguf"),
             ("PAD_MODEL__DTYPE", "f32"),
             ("PAD_MODEL__QUANTISE", "q4"),
+            ("PAD_ENGINE__KV_DTYPE", "q8"),
             ("PAD_REWARD__BETA", "2"),
         ] {
             assert_ne!(plain, of(variable, value), "{variable}");

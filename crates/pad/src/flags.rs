@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::config_file::ConfigFile;
-use crate::settings::{Dtype, Layer, Quantise};
+use crate::settings::{Dtype, KvDtype, Layer, Quantise};
 
 /// Settings on the command line. All others can be set in a file or in the environment.
 #[derive(Clone, Debug, Default, Args)]
@@ -32,6 +32,9 @@ pub struct Flags {
     /// What weights of 16 and 32 bits become: q4 or q8; auto for q8, or nothing with --dtype f32
     #[arg(long, value_name = "auto|q4|q8")]
     quantise: Option<Quantise>,
+    /// Keys and values: q8 keeps them in 8 bits, which halves the cache's memory; auto in 16, or 32 with --dtype f32
+    #[arg(long, value_name = "auto|q8")]
+    kv_dtype: Option<KvDtype>,
     /// cpu, or cuda:N
     #[arg(long)]
     device: Option<String>,
@@ -79,6 +82,7 @@ impl Flags {
         layer.set_some("model.name", "the flag --model-name", self.model_name.clone());
         layer.set_some("model.dtype", "the flag --dtype", self.dtype.map(Dtype::name));
         layer.set_some("model.quantise", "the flag --quantise", self.quantise.map(Quantise::name));
+        layer.set_some("engine.kv_dtype", "the flag --kv-dtype", self.kv_dtype.map(KvDtype::name));
         layer.set_some("model.device", "the flag --device", self.device.clone());
         layer.set_some("model.threads", "the flag --threads", self.threads);
         layer.set_some("model.context", "the flag --context", self.context);

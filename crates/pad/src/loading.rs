@@ -13,7 +13,7 @@ use pad_text::Chat;
 
 use crate::cores;
 use crate::loading_bar::LoadingBar;
-use crate::settings::{Dtype, ModelSettings, Quantise};
+use crate::settings::{Dtype, KvDtype, ModelSettings, Quantise, Settings};
 
 /// A base model: what computes and what talks.
 #[derive(Debug)]
@@ -37,7 +37,8 @@ pub struct BaseModel {
 /// # Errors
 ///
 /// When the device is not there.
-pub fn options(settings: &ModelSettings) -> anyhow::Result<ModelOptions> {
+pub fn options(settings: &Settings) -> anyhow::Result<ModelOptions> {
+    let (settings, kv_dtype) = (&settings.model, settings.engine.kv_dtype);
     let device = match settings.cuda() {
         Some(index) => {
             // One engine thread: the device's default stream instead of one per thread.
@@ -51,7 +52,11 @@ pub fn options(settings: &ModelSettings) -> anyhow::Result<ModelOptions> {
         (Dtype::Auto, Quantise::Auto | Quantise::Q8) => pad_model::Dtype::Auto,
         (Dtype::F32, _) => pad_model::Dtype::F32,
     };
-    Ok(ModelOptions { dtype, device, pool: Arc::new(Pool::new(threads(settings))) })
+    let kv_dtype = match kv_dtype {
+        KvDtype::Auto => pad_model::KvDtype::Auto,
+        KvDtype::Q8 => pad_model::KvDtype::Q8,
+    };
+    Ok(ModelOptions { dtype, kv_dtype, device, pool: Arc::new(Pool::new(threads(settings))) })
 }
 
 /// Threads that compute on the CPU.

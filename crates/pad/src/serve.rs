@@ -166,7 +166,7 @@ pub fn app_state(
     keys: ApiKeys,
 ) -> anyhow::Result<(AppState, Capacity)> {
     let mut reward = RewardSource::resolve(&settings.reward)?;
-    let options = loading::options(&settings.model)?;
+    let options = loading::options(settings)?;
     let failed = |source: &Source, error: &HubError| {
         tracing::warn!(%source, %error, "this source does not give the model; the next one is tried");
     };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use candle_core::Device;
 use pad_decode::{Decision, Normalisation, Penalties, Rule};
 use pad_engine::{Choice, Engine, EngineConfig, Event, FinishReason, GenerateRequest, LoadedWeights, LockstepRunner};
-use pad_model::{Dtype, Model, ModelOptions, Pool};
+use pad_model::{Dtype, KvDtype, Model, ModelOptions, Pool};
 
 use crate::fake::{Fake, alone, collect, engine, request};
 
@@ -65,7 +65,8 @@ fn end_tokens_wait_for_the_least_number_of_tokens() {
 
 /// The engine over a real model of 96 tokens.
 fn real() -> Engine {
-    let options = ModelOptions { dtype: Dtype::F32, device: Device::Cpu, pool: Arc::new(Pool::new(2)) };
+    let options =
+        ModelOptions { dtype: Dtype::F32, kv_dtype: KvDtype::Auto, device: Device::Cpu, pool: Arc::new(Pool::new(2)) };
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/families/llama");
     let weights = LoadedWeights::new(Model::open(&folder, &options).unwrap(), vec![], 64).unwrap();
     Engine::start(LockstepRunner::new(vec![weights]).unwrap(), EngineConfig::default()).unwrap()

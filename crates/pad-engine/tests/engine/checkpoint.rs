@@ -9,7 +9,7 @@ use pad_engine::{
     Engine, EngineConfig, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec, LoadedWeights, LockstepRunner, Tenant,
     WeightsId,
 };
-use pad_model::{Dtype, Model, ModelOptions, Pool, ValueHead};
+use pad_model::{Dtype, KvDtype, Model, ModelOptions, Pool, ValueHead};
 
 const TOLERANCE: f32 = 1e-3;
 
@@ -41,7 +41,8 @@ fn family(name: &str) -> PathBuf {
 
 fn start(step_rows: usize) -> Engine {
     let pool = Arc::new(Pool::new(2));
-    let options = ModelOptions { dtype: Dtype::F32, device: Device::Cpu, pool: Arc::clone(&pool) };
+    let options =
+        ModelOptions { dtype: Dtype::F32, kv_dtype: KvDtype::Auto, device: Device::Cpu, pool: Arc::clone(&pool) };
     let open = |name: &str| Model::open(&family(name), &options).unwrap();
     let (base, reward) = (open("llama"), open("pad-checkpoint"));
     let head = ValueHead::open(&family("pad-checkpoint"), 32, &Device::Cpu, &pool).unwrap();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use candle_core::Device;
 use pad_engine::{BLOCK, EmbedRequest, Engine, EngineConfig, LoadedWeights, LockstepRunner, Tenant};
-use pad_model::{Dtype, LaneChunk, Model, ModelOptions, Pool};
+use pad_model::{Dtype, KvDtype, LaneChunk, Model, ModelOptions, Pool};
 
 use super::fake::{Fake, alone, collect, engine, request, settled};
 
@@ -15,7 +15,8 @@ fn embedded(engine: &Engine, tokens: &[u32]) -> Vec<f32> {
 }
 
 fn model() -> Model {
-    let options = ModelOptions { dtype: Dtype::Auto, device: Device::Cpu, pool: Arc::new(Pool::new(2)) };
+    let options =
+        ModelOptions { dtype: Dtype::Auto, kv_dtype: KvDtype::Auto, device: Device::Cpu, pool: Arc::new(Pool::new(2)) };
     Model::open(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/families/llama"), &options).unwrap()
 }
 

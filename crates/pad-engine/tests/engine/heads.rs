@@ -11,7 +11,7 @@ use pad_engine::{
     Adaptation, AdapterId, Choice, Engine, EngineConfig, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec,
     LoadedWeights, LockstepRunner, ScoreRequest, Scores, Strength, Tenant, Trunk, WeightsId,
 };
-use pad_model::{Adapter, Dtype, Model, ModelOptions, Pool, ValueHead};
+use pad_model::{Adapter, Dtype, KvDtype, Model, ModelOptions, Pool, ValueHead};
 
 fn family(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/families").join(name)
@@ -37,7 +37,8 @@ fn heads(pool: &Arc<Pool>) -> Vec<ValueHead> {
 
 pub fn start(step_rows: usize, kv_blocks: usize) -> Engine {
     let pool = Arc::new(Pool::new(2));
-    let options = ModelOptions { dtype: Dtype::Auto, device: Device::Cpu, pool: Arc::clone(&pool) };
+    let options =
+        ModelOptions { dtype: Dtype::Auto, kv_dtype: KvDtype::Auto, device: Device::Cpu, pool: Arc::clone(&pool) };
     let mut model = Model::open(&family("llama"), &options).unwrap();
     let adapter = Adapter::open(&family("llama-lora"), model.config()).unwrap();
     model.add_adapter(adapter);

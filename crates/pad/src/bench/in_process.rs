@@ -59,7 +59,7 @@ impl InProcess<'_> {
         let environment = Environment::of_process();
         let file = self.flags.file.path(&environment);
         let settings = Settings::load(file.as_deref(), &environment, self.flags.layer())?;
-        let options = loading::options(&settings.model)?;
+        let options = loading::options(&settings)?;
         let files = pull::base_model(&settings, &environment, pull::on_terminal)?;
         let mut base = BaseModel::load(&files, &options, settings.model.quantise)?;
         let (steering, heads, candidates) = steering(&settings, &environment, &mut base, &options)?;

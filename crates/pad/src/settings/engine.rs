@@ -15,6 +15,8 @@ pub struct EngineSettings {
     pub kv_memory: ByteSize,
     /// Positions of the KV cache; 0: as many as `kv_memory` holds.
     pub kv_positions: usize,
+    /// How keys and values are kept.
+    pub kv_dtype: KvDtype,
     /// Rows per step over all lanes: decoding goes first, prompts share the rest.
     pub token_budget: usize,
     /// Most sequences decoded at once.
@@ -23,6 +25,26 @@ pub struct EngineSettings {
     pub queue: usize,
     /// Whether keys find each other's cached prompts.
     pub shared_prefix_cache: bool,
+}
+
+/// How keys and values are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum KvDtype {
+    /// Half precision, or single where all is.
+    Auto,
+    /// 8 bits, a scale for each head's key and value at each position.
+    Q8,
+}
+
+impl KvDtype {
+    /// Its name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Q8 => "q8",
+        }
+    }
 }
 
 impl EngineSettings {
@@ -36,7 +58,7 @@ impl EngineSettings {
     }
 
     pub(super) fn check(&self) -> Result<(), Bad> {
-        let Self { kv_memory, kv_positions, token_budget, max_sequences, queue, shared_prefix_cache: _ } = *self;
+        let Self { kv_memory, kv_positions, token_budget, max_sequences, queue, .. } = *self;
         Bad::unless(
             kv_memory.0 == 0 || KV_MEMORY.contains(&kv_memory.0) || kv_positions > 0,
             "engine.kv_memory",
@@ -70,6 +92,7 @@ mod tests {
         let mut settings = EngineSettings {
             kv_memory,
             kv_positions: 0,
+            kv_dtype: KvDtype::Auto,
             token_budget: 1,
             max_sequences: 1,
             queue: 1,
@@ -89,6 +112,7 @@ mod tests {
         let good = EngineSettings {
             kv_memory: ByteSize(1 << 30),
             kv_positions: 0,
+            kv_dtype: KvDtype::Auto,
             token_budget: 128,
             max_sequences: 64,
             queue: 256,

@@ -29,7 +29,7 @@ use figment::providers::Serialized;
 use serde::Deserialize;
 
 pub use defaults::DefaultsSettings;
-pub use engine::EngineSettings;
+pub use engine::{EngineSettings, KvDtype};
 pub use environment::Environment;
 pub use error::SettingsError;
 pub use grammar::GrammarSettings;
@@ -109,6 +109,13 @@ impl Settings {
         self.server.check()?;
         self.model.check()?;
         self.engine.check()?;
+        let kv_dtype = self.engine.kv_dtype;
+        Bad::unless(
+            kv_dtype == KvDtype::Auto || self.model.cuda().is_none(),
+            "engine.kv_dtype",
+            kv_dtype.name(),
+            "`auto`; `q8` needs model.device `cpu`",
+        )?;
         self.grammar.check()?;
         self.defaults.check()?;
         self.store.check()?;

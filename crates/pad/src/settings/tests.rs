@@ -50,7 +50,7 @@ fn the_embedded_file_has_the_documented_defaults() {
     assert_eq!((model.dtype, model.device.as_str(), model.cuda()), (Dtype::Auto, "cpu", None));
     assert_eq!((model.threads, model.context, model.special_tokens_in_text), (0, 0, false));
     let engine = &settings.engine;
-    assert_eq!((engine.kv_memory.0, engine.kv_positions), (0, 0));
+    assert_eq!((engine.kv_memory.0, engine.kv_positions, engine.kv_dtype), (0, 0, KvDtype::Auto));
     assert_eq!((engine.token_budget, engine.max_sequences, engine.queue), (128, 64, 256));
     assert_eq!(settings.grammar.budget(), pad_grammar::Budget::default());
     let defaults = &settings.defaults;
@@ -241,6 +241,7 @@ fn values_that_are_not_allowed_are_named_with_their_place() {
         ("[engine]\ntoken_budget = 0", "`engine.token_budget`"),
         ("[engine]\nqueue = 0", "`engine.queue`"),
         ("[engine]\nkv_positions = 15", "`engine.kv_positions`"),
+        ("[engine]\nkv_dtype = \"q8\"\n[model]\ndevice = \"cuda:0\"", "`engine.kv_dtype`"),
         ("[model]\ncontext = 9000000000", "`model.context`"),
         ("[engine]\nmax_sequences = 0", "`engine.max_sequences`"),
         ("[defaults]\ntemperature = -0.1", "`defaults.temperature`"),

@@ -1,41 +1,14 @@
-//! Every operation against its twin in plain candle, on ragged shapes and odd sizes.
+//! Products and what is read of them.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use pad_decode::TokenSet;
 use pad_kernels::{
-    AdaptedRows, AttentionRule, BLOCK, BatchView, FeedForward, Format, Gate, Input, KvLayout, Linear, LowRank,
-    LowRankStack, PackedWeights, Pool, RmsNorm, Rope, RopeScaling, Segment, Wanted, attention, write_kv,
+    AdaptedRows, FeedForward, Format, Gate, Input, Linear, LowRank, LowRankStack, PackedWeights, Pool, RmsNorm, Wanted,
 };
 
-/// A small generator, so that a failure repeats.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f32 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 40) as f32 / (1_u64 << 24) as f32 - 0.5) * 2.0
-    }
-
-    fn tensor(&mut self, rows: usize, columns: usize) -> Tensor {
-        let values: Vec<f32> = (0..rows * columns).map(|_| self.next()).collect();
-        Tensor::from_vec(values, (rows, columns), &Device::Cpu).unwrap()
-    }
-}
-
-fn values(x: &Tensor) -> Vec<f32> {
-    x.flatten_all().unwrap().to_vec1().unwrap()
-}
-
-/// The largest difference, relative to the largest value.
-fn distance(a: &Tensor, b: &Tensor) -> f32 {
-    assert_eq!(a.dims(), b.dims());
-    let (a, b) = (values(a), values(b));
-    let size = b.iter().fold(1e-6_f32, |m, v| m.max(v.abs()));
-    a.iter().zip(&b).fold(0.0_f32, |m, (x, y)| m.max((x - y).abs())) / size
-}
+use crate::random::{Random, distance, values};
 
 fn packed(format: Format, outputs: usize, inputs: usize, bias: bool, random: &mut Random, pool: &Arc<Pool>) -> Linear {
     let weights: Vec<f32> = (0..outputs * inputs).map(|_| random.next()).collect();
@@ -242,132 +215,6 @@ fn unembedding() {
     }
 }
 
-/// Rules that layers have: the usual one; a window and a cap; the second rotary embedding, which rotates half of a head; none.
-fn rules(head_dim: usize) -> [AttentionRule; 4] {
-    let usual = AttentionRule::usual(head_dim);
-    let window = NonZeroUsize::new;
-    [
-        usual,
-        AttentionRule { window: window(20), soft_cap: Some(1.5), scale: 0.7, ..usual },
-        AttentionRule { rope: Some(1), window: window(6), ..usual },
-        AttentionRule { rope: None, soft_cap: Some(30.0), ..usual },
-    ]
-}
-
-/// The rotary embeddings that [`rules`] name.
-fn ropes(head_dim: usize) -> [Rope; 2] {
-    let rope = |dimensions| Rope::new(dimensions, 10_000.0, &RopeScaling::None);
-    [rope(head_dim), rope(head_dim / 2).with_amplitude(1.25)]
-}
-
-#[test]
-fn attention_and_cache() {
-    let mut random = Random(4);
-    let pool = Pool::new(2);
-    let shapes = [(9, 3, 64), (4, 2, 8), (2, 1, 16), (3, 3, 80), (14, 2, 64), (8, 2, 128)];
-    for ((heads, kv_heads, head_dim), dtype) in shapes.into_iter().flat_map(|s| [(s, DType::F32), (s, DType::F16)]) {
-        let layout = KvLayout { heads, kv_heads, head_dim };
-        for rule in &rules(head_dim) {
-            let fast = Tensor::zeros((24, layout.block_len()), dtype, &Device::Cpu).unwrap();
-            let plain = Tensor::zeros((24, layout.block_len()), dtype, &Device::Cpu).unwrap();
-            // Three lanes with scattered blocks, advanced together by uneven chunks.
-            let tables: [Vec<u32>; 3] = [vec![5, 0, 17], vec![3], vec![11, 2, 9, 20]];
-            for chunks in [[(0, 20), (0, 3), (0, 1)], [(20, 1), (3, 7), (1, 40)], [(21, 27), (10, 6), (41, 1)]] {
-                let segments: Vec<Segment> = chunks
-                    .iter()
-                    .zip(&tables)
-                    .map(|(&(start, rows), blocks)| Segment { start, rows, blocks: blocks.clone() })
-                    .collect();
-                let view = BatchView::new(segments, &ropes(head_dim)).unwrap();
-                let qkv = random.tensor(view.rows(), layout.qkv_width());
-                write_kv(&fast, &qkv, layout, rule, &view, &pool).unwrap();
-                pad_kernels::twins::write_kv(&plain, &qkv, layout, rule, &view).unwrap();
-                // A last bit before rounding to half precision may be half a precision after.
-                let single = |cache: &Tensor| cache.to_dtype(DType::F32).unwrap();
-                let tolerance = if dtype == DType::F16 { 2e-3 } else { 1e-6 };
-                assert!(distance(&single(&fast), &single(&plain)) < tolerance);
-                let got = attention(&qkv, &fast, layout, rule, &view, &pool).unwrap();
-                let want = pad_kernels::twins::attention(&qkv, &fast, layout, rule, &view).unwrap();
-                assert!(distance(&got, &want) < 3e-6, "{layout:?} {rule:?}: {}", distance(&got, &want));
-            }
-        }
-    }
-}
-
-#[test]
-fn what_a_window_hides_is_not_read() {
-    let mut random = Random(11);
-    let pool = Pool::new(1);
-    for head_dim in [16, 24] {
-        let layout = KvLayout { heads: 2, kv_heads: 1, head_dim };
-        let window = 5;
-        let rule = AttentionRule { window: NonZeroUsize::new(window), ..AttentionRule::usual(head_dim) };
-        let (qkv, other) = (random.tensor(40, layout.qkv_width()), random.tensor(40, layout.qkv_width()));
-        let run = |hidden: &Tensor, rule: &AttentionRule| {
-            let cache = Tensor::zeros((3, layout.block_len()), DType::F32, &Device::Cpu).unwrap();
-            let fill = |rows: &Tensor, start: usize, count: usize| {
-                let segment = Segment { start, rows: count, blocks: vec![2, 0, 1] };
-                let view = BatchView::new(vec![segment], &ropes(head_dim)).unwrap();
-                let part = rows.narrow(0, start, count).unwrap();
-                write_kv(&cache, &part, layout, rule, &view, &pool).unwrap();
-                (part, view)
-            };
-            fill(hidden, 0, 39 - window + 1);
-            fill(&qkv, 39 - window + 1, window - 1);
-            let (last, view) = fill(&qkv, 39, 1);
-            values(&attention(&last, &cache, layout, rule, &view, &pool).unwrap())
-        };
-        assert_eq!(run(&qkv, &rule), run(&other, &rule));
-        let wider = AttentionRule { window: NonZeroUsize::new(window + 1), ..rule };
-        assert_ne!(run(&qkv, &wider), run(&other, &wider));
-    }
-}
-
-#[test]
-fn two_segments_do_not_write_one_block() {
-    let pool = Pool::new(2);
-    let layout = KvLayout { heads: 2, kv_heads: 1, head_dim: 16 };
-    let segment = |start| Segment { start, rows: 2, blocks: vec![0, 1] };
-    let (rule, ropes) = (AttentionRule::usual(16), ropes(16));
-    let cache = Tensor::zeros((2, layout.block_len()), DType::F32, &Device::Cpu).unwrap();
-    let qkv = Random(1).tensor(4, layout.qkv_width());
-    let view = BatchView::new(vec![segment(0), segment(16)], &ropes).unwrap();
-    write_kv(&cache, &qkv, layout, &rule, &view, &pool).unwrap();
-    let third = AttentionRule { rope: Some(2), ..rule };
-    assert!(write_kv(&cache, &qkv, layout, &third, &view, &pool).is_err());
-    assert!(attention(&qkv, &cache, layout, &third, &view, &pool).is_err());
-    let view = BatchView::new(vec![segment(0), segment(2)], &ropes).unwrap();
-    let error = write_kv(&cache, &qkv, layout, &rule, &view, &pool).unwrap_err();
-    assert!(error.to_string().contains("two segments write block 0"), "{error}");
-}
-
-#[test]
-fn chunks_do_not_change_a_bit() {
-    let mut random = Random(5);
-    let pool = Pool::new(2);
-    for (head_dim, rule) in [8, 16].into_iter().flat_map(|head_dim| rules(head_dim).map(|rule| (head_dim, rule))) {
-        let layout = KvLayout { heads: 4, kv_heads: 2, head_dim };
-        let qkv = random.tensor(50, layout.qkv_width());
-        let run = |sizes: &[usize]| -> Vec<f32> {
-            let cache = Tensor::zeros((4, layout.block_len()), DType::F32, &Device::Cpu).unwrap();
-            let (mut start, mut out) = (0, Vec::new());
-            for &rows in sizes {
-                let segment = Segment { start, rows, blocks: vec![2, 0, 3, 1] };
-                let view = BatchView::new(vec![segment], &ropes(head_dim)).unwrap();
-                let part = qkv.narrow(0, start, rows).unwrap();
-                write_kv(&cache, &part, layout, &rule, &view, &pool).unwrap();
-                out.extend(values(&attention(&part, &cache, layout, &rule, &view, &pool).unwrap()));
-                start += rows;
-            }
-            out
-        };
-        let whole = run(&[50]);
-        assert_eq!(whole, run(&[7, 7, 7, 7, 7, 7, 7, 1]));
-        assert_eq!(whole, run(&[1; 50]));
-        assert_eq!(whole, run(&[33, 17]));
-    }
-}
-
 #[test]
 fn bad_shapes_are_refused() {
     let pool = Arc::new(Pool::new(1));
@@ -375,5 +222,4 @@ fn bad_shapes_are_refused() {
     let linear = packed(Format::F32, 8, 4, false, &mut random, &pool);
     assert!(linear.forward(&random.tensor(2, 5), Input::Plain, None).is_err());
     assert!(linear.forward(&random.tensor(2, 4), Input::Plain, Some(&random.tensor(3, 8))).is_err());
-    assert!(BatchView::new(vec![Segment { start: BLOCK, rows: 1, blocks: vec![0] }], &ropes(8)).is_err());
 }
