@@ -4,6 +4,9 @@
 //! place of a predecessor: equal prefixes of lanes and requests of one scope share blocks, and other scopes never find them.
 //! The key holds the tokens themselves, not a hash of them, so two prompts can never be mistaken for each other. Blocks that no
 //! lane holds keep their contents until the room is needed; the least recently used is evicted first.
+//!
+//! Where every layer of the weights has a window, lanes give back blocks that they have left behind. Those can be found like any other;
+//! if one of them is evicted, what follows it cannot, and is discarded when its last holder gives it back.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -38,6 +41,8 @@ struct Slot {
 /// The blocks of one set of weights.
 #[derive(Debug)]
 pub struct BlockPool {
+    /// The positions that a row may look back on, its own included; none if it may look back on all.
+    window: Option<usize>,
     slots: Vec<Slot>,
     /// Unused blocks that hold nothing.
     empty: Vec<u32>,
@@ -48,15 +53,21 @@ pub struct BlockPool {
 }
 
 impl BlockPool {
-    /// A pool of `blocks` empty blocks.
-    pub fn new(blocks: usize) -> Self {
+    /// A pool of `blocks` empty blocks for weights with this window.
+    pub fn new(blocks: usize, window: Option<usize>) -> Self {
         Self {
+            window,
             slots: (0..blocks).map(|_| Slot::default()).collect(),
             empty: (0..blocks as u32).rev().collect(),
             idle: BTreeMap::new(),
             registered: HashMap::new(),
             clock: 0,
         }
+    }
+
+    /// The positions that a row may look back on, its own included; none if it may look back on all.
+    pub fn window(&self) -> Option<usize> {
+        self.window
     }
 
     /// Blocks in all.
@@ -175,6 +186,17 @@ impl BlockPool {
             }
         }
     }
+
+    /// Give blocks back that cannot be found any more, because a predecessor is gone.
+    pub fn discard(&mut self, blocks: &[u32]) {
+        for &block in blocks {
+            let slot = &mut self.slots[block as usize];
+            if let Some(key) = slot.key.take_if(|_| slot.holders == 1) {
+                self.registered.remove(&key);
+            }
+        }
+        self.release(blocks);
+    }
 }
 
 #[cfg(test)]
@@ -205,7 +227,7 @@ mod tests {
 
     #[test]
     fn equal_prefixes_share_blocks() {
-        let mut pool = BlockPool::new(8);
+        let mut pool = BlockPool::new(8, None);
         let a = fill(&mut pool, None, &tokens(0, 3));
         let (b, _) = pool.find(ROOT, None, &tokens(0, 3), 2 * BLOCK + 5);
         assert_eq!(b, a[..2]);
@@ -219,7 +241,7 @@ mod tests {
 
     #[test]
     fn adapters_and_predecessors_keep_prefixes_apart() {
-        let mut pool = BlockPool::new(8);
+        let mut pool = BlockPool::new(8, None);
         fill(&mut pool, Some(adapted(0, Trunk::Own)), &tokens(0, 2));
         assert!(pool.find(ROOT, None, &tokens(0, 2), usize::MAX).0.is_empty());
         assert!(pool.find(ROOT, Some(adapted(1, Trunk::Own)), &tokens(0, 2), usize::MAX).0.is_empty());
@@ -232,7 +254,7 @@ mod tests {
 
     #[test]
     fn scopes_keep_equal_prompts_apart() {
-        let mut pool = BlockPool::new(8);
+        let mut pool = BlockPool::new(8, None);
         let own = fill(&mut pool, None, &tokens(0, 2));
         let other = Prefix::Root(CacheScope([1; 32]));
         assert_eq!(pool.known(ROOT, None, &tokens(0, 2), usize::MAX), 2 * BLOCK);
@@ -247,7 +269,7 @@ mod tests {
 
     #[test]
     fn the_longest_unused_goes_first_and_tails_before_heads() {
-        let mut pool = BlockPool::new(4);
+        let mut pool = BlockPool::new(4, None);
         let (old, new) = (fill(&mut pool, None, &tokens(0, 2)), fill(&mut pool, None, &tokens(1000, 2)));
         pool.release(&old);
         pool.release(&new);
@@ -260,8 +282,23 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_found_any_more_is_empty() {
+        let mut pool = BlockPool::new(3, Some(16));
+        let blocks = fill(&mut pool, None, &tokens(0, 3));
+        pool.release(&blocks[..1]);
+        assert_eq!(pool.allocate(), Some(blocks[0]), "evicted");
+        pool.discard(&blocks[1..]);
+        assert_eq!((pool.cached(), pool.available(), pool.registered.len()), (0, 2, 0));
+        pool.discard(&blocks[..1]);
+        let blocks = fill(&mut pool, None, &tokens(0, 2));
+        pool.find(ROOT, None, &tokens(0, 2), usize::MAX);
+        pool.discard(&blocks);
+        assert_eq!((pool.used(), pool.registered.len()), (2, 2), "another lane holds them");
+    }
+
+    #[test]
     fn a_twin_of_a_registered_block_stays_its_holders_own() {
-        let mut pool = BlockPool::new(4);
+        let mut pool = BlockPool::new(4, None);
         let first = fill(&mut pool, None, &tokens(0, 1));
         let own = pool.allocate().unwrap();
         let prefix = pool.register(ROOT, None, tokens(0, 1).try_into().unwrap(), own);

@@ -79,7 +79,7 @@ impl Engine {
             ..Status::default()
         }));
         let bounds = StepBounds { sequences: config.max_sequences.max(1), rows: config.step_rows.max(1) };
-        let scheduler = Scheduler::new(bounds, &kv_blocks);
+        let scheduler = Scheduler::new(bounds, &kv_blocks, &runner.windows());
         let (life_sender, life) = watch::channel(());
         let status_of_worker = Arc::clone(&status);
         let worker =

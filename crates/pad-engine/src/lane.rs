@@ -19,7 +19,10 @@ pub struct Lane {
     far_side: Option<FarSide>,
     /// Positions whose keys and values are in the cache.
     computed: usize,
+    /// By position, from the first on; those left behind are others' now.
     blocks: Vec<u32>,
+    /// Blocks at the beginning that no later row looks back on: they are given back.
+    left: usize,
     /// Where its prefixes begin.
     root: Prefix,
     /// Full blocks that are registered, and the prefix that they end.
@@ -31,7 +34,17 @@ impl Lane {
     /// A lane that has computed nothing, of its prompt and `answer`, which is in its own tokens.
     pub fn new(spec: LaneSpec, answer: &[u32], scope: CacheScope) -> Self {
         let (tokens, root) = ([&spec.prompt, answer].concat(), Prefix::Root(scope));
-        Self { spec, tokens, far_side: None, computed: 0, blocks: Vec::new(), root, registered: 0, prefix: root }
+        Self {
+            spec,
+            tokens,
+            far_side: None,
+            computed: 0,
+            blocks: Vec::new(),
+            left: 0,
+            root,
+            registered: 0,
+            prefix: root,
+        }
     }
 
     /// The same where the chosen tokens come over a bridge; it has room for `most` tokens.
@@ -88,11 +101,28 @@ impl Lane {
         (self.blocks, self.prefix) = pool.find(self.root, self.spec.adapter, &self.tokens, limit);
         self.registered = self.blocks.len();
         self.computed = self.registered * BLOCK;
+        self.leave_behind(pool);
+    }
+
+    /// Positions that are computed for good. Rows that a bridge has computed again write their blocks again, and look back from there: nobody
+    /// else may hold those.
+    fn stays(&self) -> usize {
+        self.far_side.as_ref().map_or(self.computed, |far| self.computed.min(far.settled() - 1))
+    }
+
+    /// Give back the blocks that no later row looks back on.
+    fn leave_behind(&mut self, pool: &mut BlockPool) {
+        let Some(window) = pool.window() else { return };
+        let first_seen = (self.stays() + 1).saturating_sub(window) / BLOCK;
+        if first_seen > self.left {
+            pool.release(&self.blocks[self.left..first_seen]);
+            self.left = first_seen;
+        }
     }
 
     /// Blocks that it holds.
     pub fn held(&self) -> usize {
-        self.blocks.len()
+        self.blocks.len() - self.left
     }
 
     /// Blocks that it lacks to have one for every token.
@@ -113,9 +143,16 @@ impl Lane {
 
     /// Give all blocks back; everything has to be computed again.
     pub fn free(&mut self, pool: &mut BlockPool) {
-        pool.release(&self.blocks);
+        // Those that were left behind first are given back last once more: the beginning of a prefix is worth more than its end.
+        let (behind, _) = pool.find(self.root, self.spec.adapter, &self.tokens, self.left * BLOCK);
+        if behind.len() == self.left {
+            pool.release(&self.blocks[self.left..]);
+        } else {
+            pool.discard(&self.blocks[self.left..]);
+        }
+        pool.release(&behind);
         self.blocks.clear();
-        (self.computed, self.registered, self.prefix) = (0, 0, self.root);
+        (self.computed, self.left, self.registered, self.prefix) = (0, 0, 0, self.root);
     }
 
     /// Positions that are computed.
@@ -141,14 +178,14 @@ impl Lane {
     /// The next `count` rows are computed: blocks that became full can be found by others from now on.
     pub fn advance(&mut self, count: usize, pool: &mut BlockPool) {
         self.computed += count;
-        // Rows that are computed again write their blocks again: nobody else may hold those.
-        let stays = self.far_side.as_ref().map_or(self.computed, |far| self.computed.min(far.settled() - 1));
+        let stays = self.stays();
         while (self.registered + 1) * BLOCK <= stays {
             let start = self.registered * BLOCK;
             let Ok(tokens) = self.tokens[start..start + BLOCK].try_into() else { break };
             self.prefix = pool.register(self.prefix, self.spec.adapter, tokens, self.blocks[self.registered]);
             self.registered += 1;
         }
+        self.leave_behind(pool);
     }
 
     /// A token was chosen.

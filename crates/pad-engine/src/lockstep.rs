@@ -116,6 +116,10 @@ impl Runner for LockstepRunner {
         self.bridge_of(weights).cloned()
     }
 
+    fn windows(&self) -> Vec<Option<usize>> {
+        self.weights.iter().map(|w| w.model.config().window()).collect()
+    }
+
     fn step(&mut self, plan: &StepPlan) -> Result<StepReadouts, StepError> {
         let states = self.forward(plan)?;
         let candidates = self.candidates(plan, &states)?;

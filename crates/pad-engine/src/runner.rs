@@ -22,7 +22,7 @@ pub struct LaneRows {
     pub tokens: Vec<u32>,
     /// Position of the first of them in the lane.
     pub start: usize,
-    /// The lane's KV blocks, from position 0 to the last row's at least.
+    /// The lane's KV blocks, from position 0 to the last row's at least; those before the first row's window are not its own.
     pub blocks: Vec<u32>,
     /// What is not settled of a lane whose model has tokens of its own.
     pub open: Option<Open>,
@@ -124,7 +124,14 @@ pub trait Runner: Send {
         None
     }
 
-    /// Tokens that have an embedding in the base model: a prompt with a higher one is not taken, since its step would fail with all that are in it.
+    /// The positions that a row may look back on in each set of weights, its own included; none, or no entry, where it may look back on
+    /// all. A lane's blocks before those of its window may hold others' keys and values.
+    fn windows(&self) -> Vec<Option<usize>> {
+        Vec::new()
+    }
+
+    /// Tokens that have an embedding in the base model: a prompt with a higher one is not taken, since its step would fail with all that are
+    /// in it.
     fn vocabulary(&self) -> usize;
 
     /// Run one step.

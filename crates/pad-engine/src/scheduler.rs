@@ -55,11 +55,12 @@ pub struct Scheduler {
 }
 
 impl Scheduler {
-    /// An empty scheduler over pools of `kv_blocks` blocks, by weights.
-    pub fn new(bounds: StepBounds, kv_blocks: &[usize]) -> Self {
+    /// An empty scheduler over pools of `kv_blocks` blocks, for weights with these windows.
+    pub fn new(bounds: StepBounds, kv_blocks: &[usize], windows: &[Option<usize>]) -> Self {
+        let windows = windows.iter().copied().chain(std::iter::repeat(None));
         Self {
             bounds,
-            pools: kv_blocks.iter().map(|blocks| BlockPool::new(*blocks)).collect(),
+            pools: kv_blocks.iter().zip(windows).map(|(blocks, window)| BlockPool::new(*blocks, window)).collect(),
             waiting: Line::default(),
             running: Vec::new(),
             planned: Vec::new(),
@@ -315,7 +316,7 @@ impl Scheduler {
             self.tally.failed += 1;
         }
         self.planned.clear();
-        self.pools = self.pools.iter().map(|pool| BlockPool::new(pool.total())).collect();
+        self.pools = self.pools.iter().map(|pool| BlockPool::new(pool.total(), pool.window())).collect();
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Fake {
     pub blocks: usize,
     /// Tokens that have an embedding; 0: all of them.
     vocabulary: usize,
+    /// How far rows look back.
+    window: Option<usize>,
     cache: HashMap<(usize, u32, usize), u32>,
     pub seen: Arc<Mutex<Vec<StepSeen>>>,
     /// Where given, a step waits for a word before it runs.
@@ -51,6 +53,11 @@ impl Fake {
         Self { vocabulary, ..self }
     }
 
+    /// The same whose rows look back on so many positions.
+    pub fn with_window(self, window: usize) -> Self {
+        Self { window: Some(window), ..self }
+    }
+
     /// A runner whose steps wait for words sent to the returned end.
     pub fn gated(blocks: usize) -> (Self, Sender<()>) {
         let (words, gate) = channel();
@@ -59,7 +66,9 @@ impl Fake {
 
     fn history(&self, rows: &LaneRows) -> Vec<u32> {
         let end = rows.start + rows.tokens.len();
-        (0..end).map(|at| self.cache[&(rows.weights.0, rows.blocks[at / BLOCK], at % BLOCK)]).collect()
+        let first = self.window.map_or(0, |window| end.saturating_sub(window));
+        let token = |at: usize| self.cache[&(rows.weights.0, rows.blocks[at / BLOCK], at % BLOCK)];
+        (0..end).map(|at| if at < first { 0 } else { token(at) }).collect()
     }
 }
 
@@ -94,6 +103,10 @@ impl Runner for Fake {
 
     fn kv_blocks(&self) -> Vec<usize> {
         vec![self.blocks, self.blocks]
+    }
+
+    fn windows(&self) -> Vec<Option<usize>> {
+        vec![self.window; 2]
     }
 
     fn step(&mut self, plan: &StepPlan) -> Result<StepReadouts, StepError> {
@@ -208,7 +221,12 @@ pub fn collect(mut choice: Choice) -> (Vec<u32>, Result<Finish, String>) {
 
 /// The tokens of one request run alone in a fresh engine.
 pub fn alone(request: &GenerateRequest) -> Vec<u32> {
-    let engine = engine(Fake::new(64), EngineConfig::default());
+    alone_in(Fake::new(64), request)
+}
+
+/// The same with this runner.
+pub fn alone_in(runner: Fake, request: &GenerateRequest) -> Vec<u32> {
+    let engine = engine(runner, EngineConfig::default());
     let (tokens, finish) = collect(engine.submit(request.clone()).unwrap().remove(0));
     finish.unwrap();
     tokens

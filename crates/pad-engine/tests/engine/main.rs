@@ -13,3 +13,4 @@ mod scheduling;
 mod scoring;
 mod tenants;
 mod union;
+mod windows;
