@@ -58,7 +58,6 @@ impl Tokenizer {
 mod tests {
     use proptest::prelude::*;
 
-    use super::*;
     use crate::fixture;
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use pad_model::Model;
+use pad_model::{Dtype, KvDtype, Model, ModelOptions, Pool};
 use pad_train::{
     Backbone, DistilSettings, Distilled, Distiller, Draws, Example, Head, Packed, Trace, TracedAnswer, TracedStep,
     Turn, Unembedding, Verbosity,
@@ -44,6 +44,14 @@ fn rewards(backbone: &Backbone, head: &Head, states: &Tensor, tokens: &[Vec<u32>
     let moved = head.forward(kept, backbone.pool()).unwrap().detach();
     let (told, untold) = (logs(backbone, &moved, tokens), logs(backbone, states, tokens));
     told.iter().zip(untold).map(|(a, b)| a.iter().zip(b).map(|(a, b)| a - b).collect()).collect()
+}
+
+/// The tiny model as a server loads it, in single precision, with the rows of its unembedding.
+fn served(threads: usize) -> (Model, Unembedding) {
+    let (dtype, pool) = (Dtype::F32, Arc::new(Pool::new(threads)));
+    let options = ModelOptions { dtype, kv_dtype: KvDtype::Auto, device: Device::Cpu, pool };
+    let open = || pad_model::open(&tiny::path("llama")).unwrap();
+    (Model::load(open().as_mut(), &options).unwrap(), Unembedding::load(open().as_mut()).unwrap())
 }
 
 struct Material {
@@ -131,8 +139,8 @@ fn run(distiller: &Distiller<'_>, folder: &Path, resume: bool, stop: &(dyn Fn() 
 fn rewards_of_planted_heads_are_found_again() {
     let backbone = tiny::family("llama", 1);
     let material = material(&backbone, 60, 3);
-    let served = tiny::served("llama", 2);
-    let distiller = distiller(&served, &material, settings(), 2);
+    let tiny = served(2);
+    let distiller = distiller(&tiny, &material, settings(), 2);
     assert_eq!(distiller.prompts(), [48, 12]);
     let folder = tempfile::tempdir().unwrap();
     let distilled = run(&distiller, &folder.path().join("checkpoint"), false, &|| false).unwrap();
@@ -174,8 +182,8 @@ fn stopping_and_going_on_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoint = folder.path().join("checkpoint");
     let settings = || DistilSettings { epochs: 6, checkpoint_steps: 4, ..settings() };
-    let (served, alone) = (tiny::served("llama", 2), tiny::served("llama", 1));
-    let whole = run(&distiller(&served, &material, settings(), 2), &folder.path().join("other"), false, &|| false);
+    let (both, alone) = (served(2), served(1));
+    let whole = run(&distiller(&both, &material, settings(), 2), &folder.path().join("other"), false, &|| false);
     let (mut resume, mut endings) = (false, 0);
     let last = loop {
         // A new process each time, which stops at the first step after a checkpoint has been written.
@@ -198,10 +206,10 @@ fn another_distillations_checkpoint_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let checkpoint = folder.path().join("checkpoint");
     let settings = || DistilSettings { checkpoint_steps: 2, ..settings() };
-    let served = tiny::served("llama", 1);
-    let first = distiller(&served, &material, settings(), 1);
+    let tiny = served(1);
+    let first = distiller(&tiny, &material, settings(), 1);
     assert!(run(&first, &checkpoint, false, &|| checkpoint.exists()).is_none());
-    let other = distiller(&served, &material, DistilSettings { lr: 1e-3, ..settings() }, 1);
+    let other = distiller(&tiny, &material, DistilSettings { lr: 1e-3, ..settings() }, 1);
     let error = other.run(&checkpoint, true, &|| false).unwrap_err().to_string();
     assert!(error.contains("other settings"), "{error}");
 }
@@ -209,7 +217,7 @@ fn another_distillations_checkpoint_is_refused() {
 #[test]
 fn what_cannot_be_distilled_is_refused_by_name() {
     let backbone = tiny::family("llama", 1);
-    let (model, unembedding) = tiny::served("llama", 1);
+    let (model, unembedding) = served(1);
     let good = material(&backbone, 4, 5);
     let refused = |material: &Material, settings: DistilSettings| {
         let (prompts, traces) = (material.prompts.clone(), material.traces.clone());

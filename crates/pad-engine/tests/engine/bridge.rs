@@ -9,7 +9,7 @@ use pad_engine::{
     Engine, EngineConfig, Event, GenerateRequest, LaneReadout, LaneSpec, LoadedWeights, LockstepRunner, ScoreRequest,
     Tenant, WeightsId,
 };
-use pad_model::{BLOCK, Dtype, LaneChunk, Model, ModelOptions, Pool, Wanted};
+use pad_model::{BLOCK, Dtype, KvDtype, LaneChunk, Model, ModelOptions, Pool, Wanted};
 
 use crate::fake::collect;
 
@@ -22,7 +22,7 @@ struct Letters;
 
 impl Letters {
     fn of(token: u32) -> Vec<u32> {
-        (0..1 + token % 5).map(|place| (token / 3 + token * place) % LETTERS).collect()
+        (0..=token % 5).map(|place| (token / 3 + token * place) % LETTERS).collect()
     }
 
     fn begins(token: u32) -> bool {
@@ -56,7 +56,8 @@ impl Bridge for Letters {
 
 fn open(name: &str) -> Model {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/families").join(name);
-    let options = ModelOptions { dtype: Dtype::F32, device: Device::Cpu, pool: Arc::new(Pool::new(2)) };
+    let (device, pool) = (Device::Cpu, Arc::new(Pool::new(2)));
+    let options = ModelOptions { dtype: Dtype::F32, kv_dtype: KvDtype::Auto, device, pool };
     Model::open(&folder, &options).unwrap()
 }
 
@@ -151,7 +152,7 @@ fn candidates_of_several_tokens_are_worth_all_of_them() {
 /// In one batch, with prompts in chunks, and with a cache that is too small for all of them.
 #[test]
 fn batches_and_preemption_change_nothing() {
-    let requests: Vec<_> = (0..5).map(|seed| request(seed, &[1.0, -0.5][..1 + seed as usize % 2], 24)).collect();
+    let requests: Vec<_> = (0..5).map(|seed| request(seed, &[1.0, -0.5][..=seed as usize % 2], 24)).collect();
     let alone: Vec<Vec<u32>> =
         requests.iter().map(|request| collect(start(512, 64).submit(request.clone()).unwrap().remove(0)).0).collect();
     for (step_rows, blocks) in [(512, 64), (7, 64), (1, 64), (512, 16)] {

@@ -135,7 +135,8 @@ fn a_dimension_without_a_head_has_a_lane_beside_the_heads() {
     let prompt = vec![Message::new("system", "s"), Message::new("user", "hi")].into();
     let layout = lay_out_with(&with_a_prompted_one(), &prompt, &weights([-1.0, 0.0, -0.5])).unwrap();
     assert_eq!(lanes(&layout), ["hi", "<serious> hi"]);
-    let through_a_head = LaneKind { source: LaneSource::Base, adapter: Some(0), heads: vec![LaneHead::Value(1)] };
+    let adapter = Some(LaneAdapter::whole(0));
+    let through_a_head = LaneKind { source: LaneSource::Base, adapter, heads: vec![LaneHead::Value(1)] };
     let in_words = LaneKind { source: LaneSource::Base, adapter: None, heads: vec![LaneHead::None] };
     assert_eq!(layout.lanes.iter().map(|(_, kind)| kind.clone()).collect::<Vec<_>>(), [through_a_head, in_words]);
     assert_eq!(layout.dimensions, ["concise", "humor"]);

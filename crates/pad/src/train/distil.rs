@@ -56,7 +56,7 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
 
     pad_model::work_alone();
     let threads = if args.threads == 0 { cores::physical() } else { args.threads };
-    let served = BaseModel::load(&files, &loading::options(&settings.model)?, settings.model.quantise)?;
+    let served = BaseModel::load(&files, &loading::options(&settings)?, settings.model.quantise)?;
     let unembedding = Unembedding::load(pad_model::open(path(&files))?.as_mut())?;
     let traces = pad_train::read_traces(&traces)?;
     let distiller =
