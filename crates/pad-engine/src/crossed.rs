@@ -11,12 +11,9 @@ use std::sync::Arc;
 use pad_decode::{Bridge, Candidates, Readout};
 use pad_model::{BLOCK, Hidden, LaneChunk, Logits, Ranked, Wanted};
 
-use crate::far_side::common;
+use crate::far_side::{SPARE, common};
 use crate::lockstep::{LockstepRunner, StepHidden};
 use crate::{LaneReadout, LaneRows, Open, StepError, StepPlan, WeightsId};
-
-/// Spare blocks of weights over a bridge, for branches.
-pub const SPARE: usize = 64;
 
 /// A lane at whose candidates rewards are read.
 struct Far<'a> {

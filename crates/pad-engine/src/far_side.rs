@@ -6,6 +6,9 @@ use pad_decode::Bridge;
 
 use crate::Open;
 
+/// Spare blocks of weights over a bridge, for branches.
+pub const SPARE: usize = 64;
+
 /// What such a lane knows beside its tokens.
 #[derive(Clone, Debug)]
 pub struct FarSide {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pad_decode::{Bridge, Candidates, Readout};
 use pad_model::{Hidden, KvCache, LaneChunk, Logits, Model, ModelError, RowWanted, ValueHead, Wanted};
 
-use crate::crossed::SPARE;
+use crate::far_side::SPARE;
 use crate::{
     DecodeReadouts, DecodeRows, LaneReadout, Runner, ScoreReadouts, StepError, StepPlan, StepReadouts, WeightsId,
 };

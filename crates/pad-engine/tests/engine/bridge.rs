@@ -170,10 +170,10 @@ fn batches_and_preemption_change_nothing() {
 
 #[test]
 fn an_answer_ends_where_the_guide_has_no_room() {
-    // Five blocks of the guide's are less than sixty tokens of the base become there.
-    let (tokens, finish) = collect(start(512, 5).submit(request(0, &[1.0], 60)).unwrap().remove(0));
+    // Two blocks of the guide's have 18 tokens of room behind its prompt. Sixty of the base become thirty at least.
+    let (tokens, finish) = collect(start(512, 2).submit(request(0, &[1.0], 60)).unwrap().remove(0));
     assert_eq!(finish.unwrap().reason, pad_engine::FinishReason::Length);
-    assert!(tokens.len() < 60 && tokens.len() > 10, "{} tokens", tokens.len());
+    assert!(tokens.len() <= 36 && tokens.len() > 5, "{} tokens", tokens.len());
 }
 
 /// An answer's rewards by token add up to what the guide makes of the whole.
