@@ -157,23 +157,29 @@ fn batches_and_preemption_change_nothing() {
         requests.iter().map(|request| collect(start(512, 64).submit(request.clone()).unwrap().remove(0)).0).collect();
     for (step_rows, blocks) in [(512, 64), (7, 64), (1, 64), (512, 16)] {
         let engine = start(step_rows, blocks);
-        let choices: Vec<_> =
-            requests.iter().map(|request| engine.submit(request.clone()).unwrap().remove(0)).collect();
-        for (choice, expected) in choices.into_iter().zip(&alone) {
-            let (tokens, finish) = collect(choice);
-            assert!(finish.is_ok());
-            assert_eq!(tokens, *expected, "{step_rows} rows, {blocks} blocks");
+        // On a busy machine a request may end before the next one is submitted: then they do not meet in the small cache.
+        for round in 1.. {
+            let choices: Vec<_> =
+                requests.iter().map(|request| engine.submit(request.clone()).unwrap().remove(0)).collect();
+            for (choice, expected) in choices.into_iter().zip(&alone) {
+                let (tokens, finish) = collect(choice);
+                assert!(finish.is_ok());
+                assert_eq!(tokens, *expected, "{step_rows} rows, {blocks} blocks");
+            }
+            if blocks > 16 || engine.status().preempted > 0 {
+                break;
+            }
+            assert!(round < 30, "the cache is too small for all of them");
         }
-        assert!(blocks > 16 || engine.status().preempted > 0, "the cache is too small for all of them");
     }
 }
 
 #[test]
 fn an_answer_ends_where_the_guide_has_no_room() {
-    // Two blocks of the guide's have 18 tokens of room behind its prompt. Sixty of the base become thirty at least.
-    let (tokens, finish) = collect(start(512, 2).submit(request(0, &[1.0], 60)).unwrap().remove(0));
+    // Five blocks are enough for sixty tokens that stay sixty. A weight below 0 likes those that become many.
+    let (tokens, finish) = collect(start(512, 5).submit(request(0, &[-1.0], 60)).unwrap().remove(0));
     assert_eq!(finish.unwrap().reason, pad_engine::FinishReason::Length);
-    assert!(tokens.len() <= 36 && tokens.len() > 5, "{} tokens", tokens.len());
+    assert!(tokens.len() < 60 && tokens.len() > 10, "{} tokens", tokens.len());
 }
 
 /// An answer's rewards by token add up to what the guide makes of the whole.
