@@ -15,7 +15,7 @@ pub const UNIT_BLOCKS: usize = 8;
 /// * `scale * q + min`: `Q4_1`, `Q5_1`;
 /// * `scale * s * q + min * m`: `Q4K`, `Q5K`, with 6-bit integers `s` and `m` for each block;
 /// * `scale * s * (q - 32)`: `Q6K`, with an 8-bit integer `s` for each half of a block;
-/// * `scale * v[q]`: `Iq4Nl`, and `scale * s * v[q]`: `Iq4Xs`, with the 16 values `v` of [`CODEBOOK`] and an 8-bit integer `s` for each
+/// * `scale * v[q]`: `Iq4Nl`, and `scale * s * v[q]`: `Iq4Xs`, with the 16 values `v` of `CODEBOOK` and an 8-bit integer `s` for each
 ///   block;
 ///
 /// where `scale` and `min` are half precision and belong to a unit: a block of 32 inputs, or 8 of them.
@@ -86,7 +86,7 @@ impl Format {
         matches!(self, Self::Q6K)
     }
 
-    /// Whether the integers choose values of [`CODEBOOK`].
+    /// Whether the integers choose values of `CODEBOOK`.
     pub const fn has_codebook(self) -> bool {
         matches!(self, Self::Iq4Nl | Self::Iq4Xs)
     }
