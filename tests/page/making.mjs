@@ -23,6 +23,8 @@ async function paint() {
 async function visitAgain() {
   const { page, context, quiet } = await open(browser, url);
   await preset(page, "Brief").waitFor();
+  // What is fetched ahead of its use may come later; leaving before that would throw it away.
+  await page.waitForLoadState("networkidle");
   await page.goto(url);
   await preset(page, "Brief").waitFor();
   const found = await page.evaluate(() => {
