@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::Device;
-use pad_decode::{Decision, Normalisation, Penalties, Rule};
-use pad_engine::{Choice, Engine, EngineConfig, Event, FinishReason, GenerateRequest, LoadedWeights, LockstepRunner};
+use pad_decode::{Normalisation, Penalties, Rule};
+use pad_engine::{Engine, EngineConfig, FinishReason, GenerateRequest, LoadedWeights, LockstepRunner};
 use pad_model::{Dtype, KvDtype, Model, ModelOptions, Pool};
 
-use crate::fake::{Fake, alone, collect, engine, request};
+use crate::fake::{Fake, alone, collect, decisions, engine, request};
 
 fn with(mut request: GenerateRequest, penalties: Penalties) -> GenerateRequest {
     request.rule.penalties = penalties;
@@ -70,14 +70,6 @@ fn real() -> Engine {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/families/llama");
     let weights = LoadedWeights::new(Model::open(&folder, &options).unwrap(), vec![], 64).unwrap();
     Engine::start(LockstepRunner::new(vec![weights]).unwrap(), EngineConfig::default()).unwrap()
-}
-
-fn decisions(mut choice: Choice) -> Vec<Decision> {
-    let mut all = Vec::new();
-    while let Some(Event::Token(token)) = choice.blocking_next() {
-        all.push(token.decision);
-    }
-    all
 }
 
 /// Every token's base log-probability after these tokens.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use candle_core::Device;
 use pad_decode::{Bridge, CandidateSource, Crossing, Decision, Normalisation, Reference, Rule, Term};
 use pad_engine::{
-    Engine, EngineConfig, Event, GenerateRequest, LaneReadout, LaneSpec, LoadedWeights, LockstepRunner, ScoreRequest,
-    Tenant, WeightsId,
+    Engine, EngineConfig, GenerateRequest, LaneReadout, LaneSpec, LoadedWeights, LockstepRunner, ScoreRequest, Tenant,
+    WeightsId,
 };
 use pad_model::{BLOCK, Dtype, KvDtype, LaneChunk, Model, ModelOptions, Pool, Wanted};
 
-use crate::fake::collect;
+use crate::fake::{collect, decisions};
 
 /// Letters of the guide: its token 10 + a * 7 + b is the letters a and b, and 3 + a is the letter a.
 const LETTERS: u32 = 7;
@@ -106,17 +106,6 @@ fn worth(guide: &Model, prompt: &[u32], answer: &[u32]) -> f32 {
     let wanted: Vec<_> = answer.iter().chain([&0]).map(|token| Wanted::At(vec![*token]).normalised()).collect();
     let logits = guide.logits(&hidden, &wanted).unwrap();
     logits[..answer.len()].iter().map(|at| at.ranked[0].logit - at.log_sum_exp.unwrap()).sum()
-}
-
-fn decisions(mut choice: pad_engine::Choice) -> Vec<Decision> {
-    let mut all = Vec::new();
-    loop {
-        match choice.blocking_next() {
-            Some(Event::Token(token)) => all.push(token.decision),
-            Some(Event::Finished(_)) => return all,
-            other => panic!("{other:?}"),
-        }
-    }
 }
 
 /// Every candidate of every step, against the plain program.

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use candle_core::Device;
 use pad_decode::{CandidateSource, Decision, Reference, Rule, Term};
 use pad_engine::{
-    Engine, EngineConfig, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec, LoadedWeights, LockstepRunner, Tenant,
+    Engine, EngineConfig, GenerateRequest, HeadId, LaneReadout, LaneSpec, LoadedWeights, LockstepRunner, Tenant,
     WeightsId,
 };
 use pad_model::{Dtype, KvDtype, Model, ModelOptions, Pool, ValueHead};
+
+use crate::fake::decisions;
 
 const TOLERANCE: f32 = 1e-3;
 
@@ -72,17 +74,6 @@ fn request(case: &Case) -> GenerateRequest {
         end_tokens: Arc::new([]),
         grammar: None,
         tenant: Tenant::default(),
-    }
-}
-
-fn decisions(mut choice: pad_engine::Choice) -> Vec<Decision> {
-    let mut all = Vec::new();
-    loop {
-        match choice.blocking_next() {
-            Some(Event::Token(token)) => all.push(token.decision),
-            Some(Event::Finished(_)) => return all,
-            other => panic!("{other:?}"),
-        }
     }
 }
 

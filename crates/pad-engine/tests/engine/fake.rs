@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pad_decode::{Adjustments, CandidateSource, Candidates, Readout, Reference, Rule, Term};
+use pad_decode::{Adjustments, CandidateSource, Candidates, Decision, Readout, Reference, Rule, Term};
 use pad_engine::{
     BLOCK, Choice, DecodeReadouts, Engine, EngineConfig, Event, Finish, GenerateRequest, LaneReadout, LaneRows,
     LaneSpec, Runner, ScoreReadouts, StepError, StepPlan, StepReadouts, Tenant, WeightsId,
@@ -215,6 +215,18 @@ pub fn collect(mut choice: Choice) -> (Vec<u32>, Result<Finish, String>) {
             Some(Event::Finished(finish)) => return (tokens, Ok(finish)),
             Some(Event::Failed(why) | Event::OffGrammar(why)) => return (tokens, Err(why)),
             None => return (tokens, Err("the stream ended without a last word".to_owned())),
+        }
+    }
+}
+
+/// All decisions of a choice that ends well.
+pub fn decisions(mut choice: Choice) -> Vec<Decision> {
+    let mut all = Vec::new();
+    loop {
+        match choice.blocking_next() {
+            Some(Event::Token(token)) => all.push(token.decision),
+            Some(Event::Finished(_)) => return all,
+            other => panic!("{other:?}"),
         }
     }
 }

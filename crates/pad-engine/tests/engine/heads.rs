@@ -8,10 +8,12 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use pad_decode::{CandidateSource, Decision, Reference, Rule, Term};
 use pad_engine::{
-    Adaptation, AdapterId, Choice, Engine, EngineConfig, Event, GenerateRequest, HeadId, LaneReadout, LaneSpec,
-    LoadedWeights, LockstepRunner, ScoreRequest, Scores, Strength, Tenant, Trunk, WeightsId,
+    Adaptation, AdapterId, Choice, Engine, EngineConfig, GenerateRequest, HeadId, LaneReadout, LaneSpec, LoadedWeights,
+    LockstepRunner, ScoreRequest, Scores, Strength, Tenant, Trunk, WeightsId,
 };
 use pad_model::{Adapter, Dtype, KvDtype, Model, ModelOptions, Pool, ValueHead};
+
+use crate::fake::decisions;
 
 fn family(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/families").join(name)
@@ -76,17 +78,6 @@ pub fn request(lanes: Vec<LaneSpec>) -> GenerateRequest {
 
 pub fn prompt(seed: u32, len: u32) -> Vec<u32> {
     (0..len).map(|i| 3 + (i * 7 + seed * 13) % 90).collect()
-}
-
-pub fn decisions(mut choice: Choice) -> Vec<Decision> {
-    let mut all = Vec::new();
-    loop {
-        match choice.blocking_next() {
-            Some(Event::Token(token)) => all.push(token.decision),
-            Some(Event::Finished(_)) => return all,
-            other => panic!("{other:?}"),
-        }
-    }
 }
 
 pub fn generated(engine: &Engine, request: GenerateRequest) -> Vec<Decision> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pad_engine::{Course, EngineConfig, LaneSpec, RewardTime, Trunk};
 
-use crate::fake::{Fake, collect, engine, request, settled};
+use crate::fake::{Fake, collect, decisions, engine, request, settled};
 use crate::heads;
 
 fn both(course: &Course) -> (RewardTime, RewardTime) {
@@ -51,7 +51,7 @@ fn a_model_tells_what_its_reward_lanes_take() {
         let engine = heads::start(512, 64);
         let choice = engine.submit(heads::request(lanes)).unwrap().remove(0);
         let course = choice.course();
-        heads::decisions(choice);
+        decisions(choice);
         let (reading, choosing) = both(&course);
         assert_eq!((reading.steps, choosing.steps), (1, 19));
         assert!(!reading.spent.is_zero() && !choosing.spent.is_zero(), "{course:?}");

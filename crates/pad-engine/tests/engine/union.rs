@@ -8,7 +8,8 @@ use pad_engine::{
     Adaptation, AdapterId, Engine, GenerateRequest, HeadId, LaneReadout, LaneSpec, Strength, Tenant, Trunk, WeightsId,
 };
 
-use crate::heads::{HEADS, decisions, generated, prompt, start};
+use crate::fake::decisions;
+use crate::heads::{HEADS, generated, prompt, start};
 
 /// Allows every third token, whatever came before.
 #[derive(Clone, Debug)]
