@@ -69,7 +69,7 @@ impl LockstepRunner {
         let mut read = BTreeMap::new();
         for id in (0..self.sets()).map(WeightsId) {
             let Some(bridge) = self.bridge_of(id) else { continue };
-            let (mut fars, mut readouts): (Vec<Far<'_>>, Vec<(usize, usize, LaneReadout)>) = (Vec::new(), Vec::new());
+            let (mut fars, mut readouts): (Vec<Far<'_>>, Vec<(usize, usize, usize)>) = (Vec::new(), Vec::new());
             let mut whats: Vec<LaneReadout> = Vec::new();
             for (decode, at) in plan.decodes.iter().zip(candidates) {
                 for (place, (row, what)) in decode.rewards.iter().enumerate() {
@@ -79,10 +79,11 @@ impl LockstepRunner {
                         fars.push(Far::new(*row, rows, open, bridge, &at.tokens));
                         fars.len() - 1
                     });
-                    readouts.push((far, place, *what));
-                    if !whats.contains(what) {
+                    let of = whats.iter().position(|known| known == what).unwrap_or_else(|| {
                         whats.push(*what);
-                    }
+                        whats.len() - 1
+                    });
+                    readouts.push((far, place, of));
                 }
             }
             if fars.is_empty() {
@@ -91,8 +92,7 @@ impl LockstepRunner {
             let states = self.far_states(id, states, &mut fars)?;
             let wants = wants(&fars, &states);
             let logprobs = self.logprobs(id, &states, &wants, &whats)?;
-            for (far, place, what) in readouts {
-                let of = whats.iter().position(|known| *known == what).unwrap_or(0);
+            for (far, place, of) in readouts {
                 let readout = fars[far].readout(far, &states, &logprobs[of]);
                 read.insert((fars[far].row, place), readout);
             }
