@@ -14,7 +14,7 @@ use super::watch;
 use crate::loading::{BaseModel, path};
 use crate::local_server::AskedServer;
 use crate::settings::{Environment, Settings};
-use crate::{cores, loading, output, pairs, pull};
+use crate::{loading, output, pairs, pull};
 
 /// Time limit of a request; on a small machine answers wait for each other.
 const PATIENCE: Duration = Duration::from_mins(30);
@@ -44,7 +44,7 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
     let mut layer = args.layer();
     layer.set("reward", "pad train --distil", "prompted");
     layer.set("log.level", "pad train --distil", "warn");
-    let settings = Settings::load(None, environment, layer)?;
+    let mut settings = Settings::load(None, environment, layer)?;
     let stopped = Arc::new(AtomicBool::new(false));
     watch(Arc::clone(&stopped))?;
     let stop = || stopped.load(Ordering::Relaxed);
@@ -55,7 +55,8 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
     let dimensions = collect(args, &settings, environment, fitting.seed, &mut output, &stop)?;
 
     pad_model::work_alone();
-    let threads = if args.threads == 0 { cores::physical() } else { args.threads };
+    settings.model.threads = args.threads;
+    let threads = loading::threads(&settings.model);
     let served = BaseModel::load(&files, &loading::options(&settings)?, settings.model.quantise)?;
     let unembedding = Unembedding::load(pad_model::open(path(&files))?.as_mut())?;
     let traces = pad_train::read_traces(&traces)?;
