@@ -57,13 +57,13 @@ impl ValueHead {
     }
 
     /// Read the heads of these dimensions from `heads.safetensors` in a reward model's directory: `heads.NAME.u` and
-    /// `heads.NAME.v` `[hidden, rank]`, `heads.NAME.b` `[hidden]`.
+    /// `heads.NAME.v` `[hidden, rank]`, `heads.NAME.b` `[hidden]`; each with what its rewards are multiplied by: `s (U V^T h + b)` is added.
     ///
     /// # Errors
     /// If a tensor is missing, of another shape, or belongs to no dimension.
     pub fn open_each(
         directory: &Path,
-        dimensions: &[&str],
+        dimensions: &[(&str, f32)],
         hidden: usize,
         device: &Device,
         pool: &Arc<Pool>,
@@ -75,7 +75,7 @@ impl ValueHead {
             return refuse(format!("it has {} tensors; {} dimensions have 3 each", file.len(), dimensions.len()));
         }
         let mut heads = Vec::with_capacity(dimensions.len());
-        for name in dimensions {
+        for (name, scale) in dimensions {
             let (shape, u) = file.read(&format!("heads.{name}.u"))?;
             let rank = match shape[..] {
                 [outputs, rank @ 1..=LowRank::MAX_RANK] if outputs == hidden => rank,
@@ -87,10 +87,11 @@ impl ValueHead {
                 }
             };
             let v = file.read_shaped(&format!("heads.{name}.v"), &[hidden, rank])?;
-            let bias = file.read_shaped(&format!("heads.{name}.b"), &[hidden])?;
+            let mut bias = file.read_shaped(&format!("heads.{name}.b"), &[hidden])?;
+            bias.iter_mut().for_each(|value| *value *= scale);
             let down = (0..rank).flat_map(|k| (0..hidden).map(|j| v[j * rank + k]).collect::<Vec<_>>()).collect();
             let mut product = LowRankStack::new();
-            product.push(0, LowRank::new(rank, hidden, hidden, down, &u, 1.0)?);
+            product.push(0, LowRank::new(rank, hidden, hidden, down, &u, *scale)?);
             heads.push(Self::LowRank {
                 product,
                 bias: Tensor::from_vec(bias, hidden, device)?,

@@ -209,12 +209,15 @@ fn a_low_rank_head_by_hand() {
     ]);
     candle_core::safetensors::save(&tensors, folder.path().join("heads.safetensors")).unwrap();
     let pool = Arc::new(Pool::new(1));
-    let open = |names: &[&str], hidden| ValueHead::open_each(folder.path(), names, hidden, &Device::Cpu, &pool);
-    let head = open(&["brief"], 2).unwrap().remove(0);
+    let open = |heads: &[(&str, f32)], hidden| ValueHead::open_each(folder.path(), heads, hidden, &Device::Cpu, &pool);
+    let head = open(&[("brief", 1.0)], 2).unwrap().remove(0);
     // V^T h = (1, -4) for h = (2, 4); U of that is (1 - 8, 3 - 16).
     let moved = head.forward(&tensor(&[2.0, 4.0, 0.0, 0.0], 2)).unwrap().to_vec2::<f32>().unwrap();
     assert_eq!(moved, [[2.0 - 7.0 + 10.0, 4.0 - 13.0 + 20.0], [10.0, 20.0]]);
-    assert!(open(&["brief", "long"], 2).unwrap_err().to_string().contains("2 dimensions have 3 each"));
-    assert!(open(&["long"], 2).unwrap_err().to_string().contains("heads.long.u"));
-    assert!(open(&["brief"], 3).unwrap_err().to_string().contains("[3, r] with r from 1 to 256 fits"));
+    let half = open(&[("brief", 0.5)], 2).unwrap().remove(0);
+    let moved = half.forward(&tensor(&[2.0, 4.0, 0.0, 0.0], 2)).unwrap().to_vec2::<f32>().unwrap();
+    assert_eq!(moved, [[2.0 - 3.5 + 5.0, 4.0 - 6.5 + 10.0], [5.0, 10.0]]);
+    assert!(open(&[("brief", 1.0), ("long", 1.0)], 2).unwrap_err().to_string().contains("2 dimensions have 3 each"));
+    assert!(open(&[("long", 1.0)], 2).unwrap_err().to_string().contains("heads.long.u"));
+    assert!(open(&[("brief", 1.0)], 3).unwrap_err().to_string().contains("[3, r] with r from 1 to 256 fits"));
 }

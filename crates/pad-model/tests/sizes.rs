@@ -161,7 +161,7 @@ fn heads_that_do_not_fit_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let open = |tensors: &[(&str, &[usize], f32)]| {
         heads(folder.path(), tensors);
-        ValueHead::open_each(folder.path(), &["humor"], 32, &Device::Cpu, &pool)
+        ValueHead::open_each(folder.path(), &[("humor", 1.0)], 32, &Device::Cpu, &pool)
     };
     let (u, v, b) = ("heads.humor.u", "heads.humor.v", "heads.humor.b");
     open(&[(u, &[32, 4], 0.5), (v, &[32, 4], 0.5), (b, &[32], 0.5)]).unwrap();

@@ -35,7 +35,8 @@ pub struct Dimension {
     /// The file of its control vector, in the kind `vector`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vector: Option<String>,
-    /// How often the vector is added at weight 1; none: once.
+    /// What makes weight 1 mean as told: how often its control vector is added at weight 1, or what its head's rewards are multiplied by; none:
+    /// 1. Only in the kinds `vector` and `heads`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scale: Option<f32>,
     /// What the dimension means, for people.
@@ -90,9 +91,19 @@ impl Dimension {
         Ok(())
     }
 
-    /// How often its control vector is added at weight 1.
+    /// What its vector or its head's rewards are multiplied by.
     pub fn scale(&self) -> f32 {
         self.scale.unwrap_or(1.0)
+    }
+
+    /// Refuses a scale that takes the dimension away.
+    pub(crate) fn check_scale(&self) -> Result<(), RewardError> {
+        let scale = self.scale();
+        if scale.is_finite() && scale != 0.0 {
+            return Ok(());
+        }
+        let field = format!("the scale of dimension `{}`", self.name);
+        Err(RewardError::manifest(&field, &scale.to_string(), "a finite number, not 0"))
     }
 
     /// The recommended weights among those that a request may give.

@@ -249,11 +249,12 @@ impl Manifest {
         }
         let guided = matches!(self.kind, Kind::Model | Kind::Contrast);
         let vectors = self.kind == Kind::Vector;
+        let scaled = vectors || (self.kind == Kind::Heads && !dimension.prompted);
         let set = [
             ("guide", dimension.guide.is_some() && !guided, "kinds `model` and `contrast` have"),
             ("against", dimension.against.is_some() && !guided, "kind `contrast` has"),
             ("vector", dimension.vector.is_some() && !vectors, "kind `vector` has"),
-            ("scale", dimension.scale.is_some() && !vectors, "kind `vector` has"),
+            ("scale", dimension.scale.is_some() && !scaled, "kind `vector` and dimensions with a head have"),
         ];
         match set.into_iter().find(|(_, set, _)| *set) {
             None => Ok(()),

@@ -77,9 +77,10 @@ impl RewardWeights {
                 if Adapter::is_in(folder) {
                     loaded.adapters.push(take_in(folder, model)?);
                 }
-                let names: Vec<&str> = manifest.headed().iter().map(|d| d.name.as_str()).collect();
+                let heads: Vec<(&str, f32)> =
+                    manifest.headed().iter().map(|dimension| (dimension.name.as_str(), dimension.scale())).collect();
                 let hidden = model.config().hidden;
-                loaded.heads = ValueHead::open_each(folder, &names, hidden, &options.device, &options.pool)?;
+                loaded.heads = ValueHead::open_each(folder, &heads, hidden, &options.device, &options.pool)?;
             }
             TrainedParts::Adapters(_) => {
                 for LocatedAdapter { of, folder } in &source.adapters {

@@ -34,7 +34,7 @@ fn heads(pool: &Arc<Pool>) -> Vec<ValueHead> {
         tensors.insert(format!("heads.{name}.b"), tensor(seed + 11, &[32]));
     }
     candle_core::safetensors::save(&tensors, folder.path().join("heads.safetensors")).unwrap();
-    ValueHead::open_each(folder.path(), &["a", "b"], 32, &Device::Cpu, pool).unwrap()
+    ValueHead::open_each(folder.path(), &[("a", 1.0), ("b", 1.0)], 32, &Device::Cpu, pool).unwrap()
 }
 
 pub fn start(step_rows: usize, kv_blocks: usize) -> Engine {

@@ -17,6 +17,7 @@ use crate::reference_policy::ReferencePolicy;
 pub fn check(manifest: &Manifest) -> Result<(), RewardError> {
     manifest.check_reference(&[ReferencePolicy::Base, ReferencePolicy::Backbone])?;
     check_prompted(manifest)?;
+    manifest.headed().iter().try_for_each(Dimension::check_scale)?;
     manifest.check_base_prompt()
 }
 

@@ -4,6 +4,7 @@ use pad_text::Message;
 use super::*;
 use crate::lane::{LaneAdapter, LaneHead, LaneKind, LaneSource};
 use crate::manifest::BasePrompt;
+use crate::model::RewardModel;
 use crate::principle::PrincipleTemplate;
 use crate::prompt::Prompt;
 use crate::reference_policy::ReferencePolicy;
@@ -161,6 +162,13 @@ fn a_dimension_without_a_head_is_checked() {
     assert!(refused(|m| m.dimensions.drain(..2).for_each(drop)).contains("all prompted"));
     assert!(refused(|m| m.dimensions[2].principle.clear()).contains("principle of dimension `humor` is empty"));
     assert!(refused(|m| m.reference = ReferencePolicy::Backbone).contains("`base` beside prompted dimensions"));
+    assert!(refused(|m| m.dimensions[1].scale = Some(0.0)).contains("scale of dimension `detailed` is 0"));
+    let mut scaled = with_a_prompted_one();
+    scaled.dimensions[1].scale = Some(0.5);
+    assert!(RewardModel::new(scaled.clone()).is_ok());
+    scaled.dimensions[2].scale = Some(0.5);
+    let message = RewardModel::new(scaled).unwrap_err().to_string();
+    assert!(message.contains("the `scale` of dimension `humor` is set"), "{message}");
 }
 
 #[test]

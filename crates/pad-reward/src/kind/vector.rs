@@ -28,10 +28,7 @@ pub fn check(manifest: &Manifest) -> Result<(), RewardError> {
             let allowed = "the path of a .gguf or .safetensors file with tensors `direction.N`";
             return Err(RewardError::manifest(&field("vector"), "missing", allowed));
         }
-        let scale = dimension.scale();
-        if !scale.is_finite() || scale == 0.0 {
-            return Err(RewardError::manifest(&field("scale"), &scale.to_string(), "a finite number, not 0"));
-        }
+        dimension.check_scale()?;
     }
     manifest.check_base_prompt()
 }

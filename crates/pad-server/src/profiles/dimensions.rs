@@ -38,9 +38,9 @@ impl LearnedDimensions {
 fn digest(manifest: &Manifest) -> String {
     let words = |dimension: &Dimension| {
         let words = json!([dimension.principle, dimension.opposite]);
-        let Dimension { guide, against, vector, .. } = dimension;
-        match (guide, vector) {
-            (None, None) => words,
+        let Dimension { guide, against, vector, scale, .. } = dimension;
+        match (guide, vector, scale) {
+            (None, None, None) => words,
             _ => json!([words, guide, against, vector, dimension.scale()]),
         }
     };
