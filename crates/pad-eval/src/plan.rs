@@ -23,6 +23,8 @@ pub struct Plan {
     pub decodings: Vec<Decoding>,
     /// What must stay the same when a run goes on.
     pub terms: Terms,
+    /// Whether every answer is read again for its probability under the base model, which takes about as long as writing it.
+    pub likelihoods: bool,
     /// Requests side by side.
     pub threads: usize,
 }

@@ -103,7 +103,9 @@ impl Run {
         for method in methods {
             let questions = self.plan.questions(method, &preferences, &self.scales);
             self.answers(server, method, &questions)?;
-            self.likelihoods(server, method, &questions)?;
+            if self.plan.likelihoods {
+                self.likelihoods(server, method, &questions)?;
+            }
             // A method that several servers are asked about is there once.
             let known: HashSet<String> = self.asked.iter().cloned().collect();
             self.asked.extend(questions.iter().map(Question::id).filter(|id| !known.contains(id)));

@@ -75,6 +75,9 @@ pub struct EvalArgs {
     /// No greedy answers
     #[arg(long)]
     no_greedy: bool,
+    /// No perplexity: it takes another reading of every answer
+    #[arg(long)]
+    no_perplexity: bool,
     /// Maximum number of tokens of an answer [default: 128]
     #[arg(long)]
     tokens: Option<usize>,
@@ -188,7 +191,8 @@ impl EvalArgs {
             temperature: self.temperature.or(preset.map(|preset| preset.temperature)).unwrap_or(TEMPERATURE),
             max_tokens: self.tokens.or(preset.map(|preset| preset.tokens)).unwrap_or(TOKENS),
         };
-        Ok(Plan { prompts, choice, decodings, terms, threads: self.concurrency })
+        let likelihoods = !self.no_perplexity;
+        Ok(Plan { prompts, choice, decodings, terms, likelihoods, threads: self.concurrency })
     }
 
     fn fronts(&self) -> anyhow::Result<Option<Vec<(String, String)>>> {

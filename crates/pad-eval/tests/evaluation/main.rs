@@ -37,6 +37,7 @@ fn plan(dimensions: &[&str]) -> Plan {
         },
         decodings: vec![Decoding::Seed(1), Decoding::Seed(2), Decoding::Greedy],
         terms: Terms { temperature: 0.7, max_tokens: 32 },
+        likelihoods: true,
         threads: 4,
     }
 }
@@ -116,6 +117,19 @@ fn a_server_that_steers_passes_and_its_report_says_so() {
     let scores = std::fs::read_to_string(folder.path().join("scores.jsonl")).unwrap();
     assert_eq!(scores.lines().count(), summary.about.answers);
     assert!(scores.lines().all(|line| line.contains("\"vader\"") && line.contains("\"words\"")));
+}
+
+#[test]
+fn without_perplexity_no_answer_is_read_again() {
+    let (folder, server) = (tempfile::tempdir().unwrap(), FakeServer::start());
+    let mut run = open(folder.path(), Plan { likelihoods: false, ..plan(&["concise"]) }).unwrap();
+    run.ask(&Server::connect(server.url(), None, 4).unwrap(), &arms(), "heads").unwrap();
+    let scorers = [Scorer::new(HAPPY)];
+    let sheet = Sheet::score(&run, &scorers).unwrap();
+    let summary = Summary::of(&run, &sheet, &scorers);
+    assert_eq!(server.judged(), 0);
+    assert!(summary.fluency.iter().all(|row| row.perplexity.is_none() && row.distinct_3.is_some()));
+    assert!(summary.findings.iter().any(|finding| finding.check.contains("the score rises")));
 }
 
 #[test]
