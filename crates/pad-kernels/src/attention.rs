@@ -2,21 +2,22 @@
 
 use candle_core::{CpuStorage, CustomOp2, D, Device, Layout, Result, Shape, Tensor, bail};
 
+use crate::attention_plan::{AttentionPlan, Tile};
 use crate::batch_view::BatchView;
 use crate::cell::Cell;
 use crate::dispatch::for_each_isa;
-use crate::head_group::attend;
 use crate::kv_layout::{BLOCK, KvLayout};
 use crate::kv_twin;
-use crate::past::Past;
+use crate::part::{Mass, PART, Part, Seen};
+use crate::query_group::{Scratch, attend, divide, join};
 use crate::rope::rotate;
 use crate::row_argument::rows_of;
 use crate::shared::SharedSlice;
 use crate::{AttentionRule, Pool};
 
 /// Causal attention of the queries of `qkv` `[rows, qkv_width]` over `cache`, which holds each row's own key and value already:
-/// `[rows, heads * head_dim]`. Softmax is online, block by block from the first, so that a row's result depends neither on how
-/// its lane was cut into chunks nor on other rows.
+/// `[rows, heads * head_dim]`. Positions are attended to in parts that begin at the same positions whatever the row, and the parts are
+/// joined in their order, so that a row's result depends neither on how its lane was cut into chunks nor on other rows nor on threads.
 ///
 /// # Errors
 /// If the shapes do not agree.
@@ -70,26 +71,91 @@ impl BlockAttention<'_> {
         if let Some(block) = self.view.segments().iter().flat_map(|s| &s.blocks).find(|b| **b as usize >= blocks) {
             bail!("attention: block {block} of a cache of {blocks}")
         }
-        let group_len = layout.group() * layout.head_dim;
+        let (group, kv_heads) = (layout.group(), layout.kv_heads);
+        let group_len = group * layout.head_dim;
+        let plan = AttentionPlan::new(self.view, self.rule, layout);
         let mut out = vec![0.0_f32; rows * layout.heads * layout.head_dim];
-        let shared = SharedSlice::new(&mut out);
-        // One item is one row's group of query heads that share a KV head; groups lie one after another in `out`.
-        self.pool.run_ranges(rows * layout.kv_heads, 1, &|first, last| {
-            let (mut query, mut scores) = (vec![0.0; group_len], Vec::new());
+        let mut partial = vec![0.0_f32; plan.partials * layout.heads * layout.head_dim];
+        let mut masses = vec![Mass::default(); plan.partials * layout.heads];
+        let (shared, partials) = (SharedSlice::new(&mut out), SharedSlice::new(&mut partial));
+        let weights = SharedSlice::new(&mut masses);
+        self.pool.run_ranges(plan.tiles.len(), 1, &|first, last| {
+            let mut work = TileWork::default();
+            for tile in &plan.tiles[first..last] {
+                self.attend(tile, qkv, cache, &mut work);
+                let of_rows = work.out.chunks_exact(group_len).zip(work.masses.chunks_exact(group));
+                for ((out, masses), row) in of_rows.zip(tile.rows.clone()) {
+                    match plan.place(row, tile.part) {
+                        // SAFETY: each row, KV head and part belongs to one tile, and each tile to one range.
+                        Some(place) => unsafe {
+                            let place = place * kv_heads + tile.kv_head;
+                            partials.part(place * group_len, group_len).copy_from_slice(out);
+                            weights.part(place * group, group).copy_from_slice(masses);
+                        },
+                        None => {
+                            // SAFETY: as above, and the row has this part alone.
+                            let whole = unsafe { shared.part((row * kv_heads + tile.kv_head) * group_len, group_len) };
+                            whole.copy_from_slice(out);
+                            let heads = whole.chunks_exact_mut(layout.head_dim).zip(masses);
+                            heads.for_each(|(head, mass)| divide(isa, head, mass.sum));
+                        }
+                    }
+                }
+            }
+        });
+        self.pool.run_ranges(plan.joined.len() * layout.heads, 1, &|first, last| {
             for item in first..last {
-                let (row, kv_head) = (item / layout.kv_heads, item % layout.kv_heads);
-                let (position, blocks) = self.view.row(row);
-                let (cos, sin) = self.view.rotation(self.rule, row);
-                query.copy_from_slice(&qkv[row * layout.qkv_width() + kv_head * group_len..][..group_len]);
-                rotate_queries(isa, &mut query, layout.head_dim, self.rule.scale, cos, sin);
+                let (joined, head) = (&plan.joined[item / layout.heads], item % layout.heads);
+                let part = |place: usize| {
+                    let at = place * layout.heads + head;
+                    (&partial[at * layout.head_dim..][..layout.head_dim], masses[at])
+                };
+                let from = (joined.row * layout.heads + head) * layout.head_dim;
                 // SAFETY: each item belongs to one range.
-                let out = unsafe { shared.part(item * group_len, group_len) };
-                let past = Past::new(cache, layout, self.rule, kv_head, blocks, position);
-                attend(isa, &query, &past, &mut scores, out);
+                let out = unsafe { shared.part(from, layout.head_dim) };
+                join(isa, joined.places.clone().map(part), out);
             }
         });
         Ok(out)
     }
+
+    /// What the rows of a tile see of its part.
+    fn attend<C: Cell>(&self, tile: &Tile, qkv: &[f32], cache: &[C], work: &mut TileWork) {
+        let (layout, isa) = (self.layout, self.pool.isa());
+        let group_len = layout.group() * layout.head_dim;
+        let count = tile.rows.len() * layout.group();
+        work.queries.resize(count * layout.head_dim, 0.0);
+        work.out.resize(count * layout.head_dim, 0.0);
+        work.masses.resize(count, Mass::default());
+        work.seen.clear();
+        let (start, end) = (tile.part * PART, (tile.part + 1) * PART - 1);
+        let (first, table) = self.view.row(tile.rows.start);
+        let begin = self.rule.first_seen(first).max(start) / BLOCK;
+        let blocks = &table[begin..=(first + tile.rows.len() - 1).min(end) / BLOCK];
+        for (row, queries) in tile.rows.clone().zip(work.queries.chunks_exact_mut(group_len)) {
+            let (position, _) = self.view.row(row);
+            let (cos, sin) = self.view.rotation(self.rule, row);
+            queries.copy_from_slice(&qkv[row * layout.qkv_width() + tile.kv_head * group_len..][..group_len]);
+            rotate_queries(isa, queries, layout.head_dim, self.rule.scale, cos, sin);
+            let (first, last) = (self.rule.first_seen(position).max(start), position.min(end));
+            let seen = Seen { first: first - begin * BLOCK, last: last - begin * BLOCK };
+            work.seen.extend(std::iter::repeat_n(seen, layout.group()));
+        }
+        let part = Part { cache, layout, kv_head: tile.kv_head, blocks, soft_cap: self.rule.soft_cap };
+        attend(isa, &work.queries, &part, &work.seen, &mut work.scratch, &mut work.out, &mut work.masses);
+    }
+}
+
+/// What a tile is computed in: kept from one to the next.
+#[derive(Default)]
+struct TileWork {
+    /// `[rows, group, head_dim]`, and so are the outputs.
+    queries: Vec<f32>,
+    out: Vec<f32>,
+    /// `[rows, group]`, and so is what they see.
+    masses: Vec<Mass>,
+    seen: Vec<Seen>,
+    scratch: Scratch,
 }
 
 for_each_isa! {

@@ -50,7 +50,8 @@ impl Cell for f32 {
     }
 
     #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
     unsafe fn sixteen(from: *const Self) -> std::arch::x86_64::__m512 {
         // SAFETY: the caller's.
         unsafe { std::arch::x86_64::_mm512_loadu_ps(from) }
@@ -76,7 +77,8 @@ impl Cell for f16 {
     }
 
     #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
     unsafe fn sixteen(from: *const Self) -> std::arch::x86_64::__m512 {
         use std::arch::x86_64::{_mm256_loadu_si256, _mm512_cvtph_ps};
         // SAFETY: the caller's.
@@ -111,7 +113,8 @@ impl Cell for u8 {
     }
 
     #[cfg(target_arch = "x86_64")]
-    #[inline(always)]
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx2,fma,f16c")]
     unsafe fn sixteen(from: *const Self) -> std::arch::x86_64::__m512 {
         use std::arch::x86_64::{_mm_loadu_si128, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps};
         // SAFETY: the caller's.

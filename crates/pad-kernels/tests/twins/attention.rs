@@ -147,6 +147,48 @@ fn chunks_do_not_change_a_bit() {
     }
 }
 
+/// A lane so long that its positions are attended to in three parts: against the twin, and the same bits whatever the chunks and the threads.
+#[test]
+fn parts_of_a_long_context_are_joined() {
+    const LEN: usize = 600;
+    let mut random = Random(6);
+    let pools = [Pool::new(1), Pool::new(3)];
+    let tables: Vec<u32> = (0..38).map(|i| (i * 7 + 3) % 38).collect();
+    let windows = [None, NonZeroUsize::new(20), NonZeroUsize::new(300)];
+    let shapes = [((9, 3, 16), KvFormat::F16), ((4, 2, 8), KvFormat::F32), ((14, 2, 32), KvFormat::Q8)];
+    for ((shape, format), window) in shapes.into_iter().flat_map(|shape| windows.map(|window| (shape, window))) {
+        let (heads, kv_heads, head_dim) = shape;
+        let layout = KvLayout { heads, kv_heads, head_dim };
+        let rule = AttentionRule { window, ..AttentionRule::usual(head_dim) };
+        let qkv = random.tensor(LEN, layout.qkv_width());
+        let run = |sizes: &[usize], pool: &Pool, compare: bool| -> Vec<f32> {
+            let cache = cache(format, layout, 38);
+            let (mut start, mut out) = (0, Vec::new());
+            for &rows in sizes {
+                let segment = Segment { start, rows, blocks: tables.clone() };
+                let view = BatchView::new(vec![segment], &ropes(head_dim)).unwrap();
+                let part = qkv.narrow(0, start, rows).unwrap();
+                write_kv(&cache, &part, layout, &rule, &view, pool).unwrap();
+                let got = attention(&part, &cache, layout, &rule, &view, pool).unwrap();
+                if compare {
+                    let want = twins::attention(&part, &cache, layout, &rule, &view).unwrap();
+                    assert!(
+                        distance(&got, &want) < 3e-6,
+                        "{layout:?} {window:?} at {start}: {}",
+                        distance(&got, &want)
+                    );
+                }
+                out.extend(values(&got));
+                start += rows;
+            }
+            out
+        };
+        let whole = run(&[LEN], &pools[0], true);
+        assert_eq!(whole, run(&[255, 2, 254, 1, 88], &pools[1], true), "{layout:?} {window:?}");
+        assert_eq!(whole, run(&[1; LEN], &pools[1], false), "{layout:?} {window:?}");
+    }
+}
+
 #[test]
 fn a_segment_has_blocks_for_its_rows() {
     assert!(BatchView::new(vec![Segment { start: BLOCK, rows: 1, blocks: vec![0] }], &ropes(8)).is_err());

@@ -1,58 +1,65 @@
-//! What a row of one KV head looks back on, and how much each position weighs.
+//! A part of what rows of a lane look back on at one KV head, and how much each position weighs.
+//!
+//! The positions of a lane are attended to in parts of [`PART`], each with a softmax of its own; `attention_plan` joins them. Where a part
+//! begins depends on the position alone, so that a row's sums have the same order whatever else is computed.
 
 use std::ops::Range;
 
-use crate::AttentionRule;
 use crate::cell::Cell;
 use crate::exp::{exp, soft_cap};
 use crate::kv_layout::{BLOCK, KvLayout};
 
+/// Positions in a part. The scores of a group of queries over a part stay in the first-level cache, its keys and values in the second.
+pub const PART: usize = 256;
+
 /// Sums that a score is added up in: enough to hide the latency of a multiply-add.
 pub const CHAINS: usize = 4;
 
-/// What a row looks back on, at one KV head.
+/// Keys and values of one KV head in consecutive blocks of a lane, all of one part.
 #[derive(Clone, Copy)]
-pub struct Past<'a, C> {
+pub struct Part<'a, C> {
     /// The layer's cache, blocks of cells.
     pub cache: &'a [C],
     /// Its shape.
     pub layout: KvLayout,
     /// The KV head.
     pub kv_head: usize,
-    /// The lane's blocks that hold what the row sees, in order.
+    /// The blocks, in order; at most `PART / BLOCK`.
     pub blocks: &'a [u32],
-    /// The positions seen, counted from the first of these blocks; the last one is the row's own.
-    pub first: usize,
-    pub last: usize,
     /// Scores become `cap * tanh(score / cap)`.
     pub soft_cap: Option<f32>,
 }
 
-impl<'a, C: Cell> Past<'a, C> {
-    /// What a row at `position` of a lane with these blocks sees under `rule`.
-    pub fn new(
-        cache: &'a [C],
-        layout: KvLayout,
-        rule: &AttentionRule,
-        kv_head: usize,
-        blocks: &'a [u32],
-        position: usize,
-    ) -> Self {
-        let first = rule.first_seen(position);
-        let skipped = first / BLOCK;
-        let blocks = &blocks[skipped..=position / BLOCK];
-        let (first, last) = (first - skipped * BLOCK, position - skipped * BLOCK);
-        Self { cache, layout, kv_head, blocks, first, last, soft_cap: rule.soft_cap }
-    }
+/// What a query sees of a part: positions counted from its first block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The first.
+    pub first: usize,
+    /// The last.
+    pub last: usize,
+}
 
-    /// Number of blocks that hold seen positions.
+/// How much a query's softmax over a part weighs: `sum_j exp(score_j - max)`, and that `max`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Mass {
+    /// The largest score.
+    pub max: f32,
+    /// The sum.
+    pub sum: f32,
+}
+
+impl Seen {
+    /// The places in block `index` that are seen.
+    pub fn within(self, index: usize) -> Range<usize> {
+        let from = index * BLOCK;
+        self.first.saturating_sub(from).min(BLOCK)..(self.last + 1).saturating_sub(from).min(BLOCK)
+    }
+}
+
+impl<'a, C: Cell> Part<'a, C> {
+    /// Number of blocks.
     pub fn len(&self) -> usize {
         self.blocks.len()
-    }
-
-    /// The places in block `index` that are seen.
-    pub fn seen(&self, index: usize) -> Range<usize> {
-        self.first.saturating_sub(index * BLOCK)..BLOCK.min(self.last + 1 - index * BLOCK)
     }
 
     /// Keys `[head_dim][BLOCK]` and values `[BLOCK][head_dim]` of block `index`.
@@ -81,28 +88,30 @@ impl<'a, C: Cell> Past<'a, C> {
         if C::FORMAT.has_scales() { C::scales(self.scale_cells(index).0) } else { [1.0; BLOCK] }
     }
 
-    /// Multiply every block's numbers by the scales of its values: weights meet values that are in scales.
+    /// Turn a query's scores over the part into weights of the values as they are kept; what it does not see weighs 0.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
-    pub fn in_value_scales(&self, weights: &mut [f32]) {
+    pub fn weigh(&self, scores: &mut [f32], seen: Seen) -> Mass {
+        let mass = weigh(scores, seen, self.soft_cap);
         if C::FORMAT.has_scales() {
-            for (index, weights) in weights.chunks_exact_mut(BLOCK).enumerate() {
+            for (index, weights) in scores.chunks_exact_mut(BLOCK).enumerate() {
                 let scales = C::scales(self.scale_cells(index).1);
                 weights.iter_mut().zip(scales).for_each(|(weight, scale)| *weight *= scale);
             }
         }
+        mass
     }
 }
 
-/// Turn scores, capped where there is a cap, into `exp(score - max)`, 0 outside of `first..=last`; their sum.
+/// Turn scores, capped where there is a cap, into `exp(score - max)`, 0 where nothing is seen.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
-pub fn weigh(scores: &mut [f32], first: usize, last: usize, cap: Option<f32>) -> f32 {
+fn weigh(scores: &mut [f32], seen: Seen, cap: Option<f32>) -> Mass {
     if let Some(cap) = cap {
         scores.iter_mut().for_each(|score| *score = soft_cap(*score, cap));
     }
-    scores[..first].fill(f32::NEG_INFINITY);
-    scores[last + 1..].fill(f32::NEG_INFINITY);
+    scores[..seen.first].fill(f32::NEG_INFINITY);
+    scores[seen.last + 1..].fill(f32::NEG_INFINITY);
     let mut max = [f32::NEG_INFINITY; BLOCK];
     for scores in scores.chunks_exact(BLOCK) {
         for (max, score) in max.iter_mut().zip(scores) {
@@ -117,5 +126,5 @@ pub fn weigh(scores: &mut [f32], first: usize, last: usize, cap: Option<f32>) ->
             *sum += *score;
         }
     }
-    sums.iter().sum()
+    Mass { max, sum: sums.iter().sum() }
 }
