@@ -125,7 +125,7 @@ class Server:
         }
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PAD_") or name == "PAD_HOME"}
         process = await asyncio.create_subprocess_exec(
-            binary, "serve", "--host", "127.0.0.1", "--port", "0", env=environment | settings,
+            binary, "serve", "--model", "smollm2-135m", "--host", "127.0.0.1", "--port", "0", env=environment | settings,
             stdout=asyncio.subprocess.PIPE, stderr=log,
         )
         line = (await asyncio.wait_for(process.stdout.readline(), 600)).decode()

@@ -95,7 +95,8 @@ class Replica:
             "PAD_LOG": "warn",
             "PAD_STORE__URL": self.store,
         }
-        command = [self.binary, "serve", "--host", "127.0.0.1", "--port", str(self.port)]
+        # What is tried is the routing: the smallest model is enough.
+        command = [self.binary, "serve", "--model", "smollm2-135m", "--host", "127.0.0.1", "--port", str(self.port)]
         self.process = subprocess.Popen(command, env={**os.environ, **variables}, stdout=subprocess.DEVNULL)
         wait(f"{self.name} is ready", lambda: get(self.port, "/ready")[0] == 200)
 
