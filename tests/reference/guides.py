@@ -139,8 +139,8 @@ def decoded(lanes, question, preference, pad, steps):
                 lane = reference if weight < 0 and lanes.kind == "vector" else own
                 candidates |= set(np.argsort(-lane, kind="stable")[:k].tolist())
         candidates = [token for token in ranked.tolist() if token in candidates]
-        # A language model per dimension is a distribution over the vocabulary; other kinds are compared over the candidates.
-        wide = lanes.kind == "model"
+        # An autoregressive reward model is a distribution over the vocabulary; other kinds are compared over the candidates.
+        wide = lanes.kind in ("model", "bilinear")
         logprobs = lambda z: log_softmax(z)[candidates] if wide else log_softmax(z[candidates])
         base = logprobs(logits)
         reward = np.zeros(len(candidates))

@@ -1,6 +1,6 @@
 //! The KV blocks of one set of weights: which lanes hold them, and which can be found again by their contents.
 //!
-//! A full block is registered under (its predecessor, adapter, its tokens), and the first one under the scope of its request in
+//! A full block is registered under (its predecessor, adapter with its strength, its tokens), and the first one under the scope of its request in
 //! place of a predecessor: equal prefixes of lanes and requests of one scope share blocks, and other scopes never find them.
 //! The key holds the tokens themselves, not a hash of them, so two prompts can never be mistaken for each other. Blocks that no
 //! lane holds keep their contents until the room is needed; the least recently used is evicted first.
@@ -91,7 +91,7 @@ impl BlockPool {
     }
 
     /// Tokens of the longest prefix of `tokens` that registered blocks hold, at most `limit`.
-    pub fn known(&self, root: Prefix, adapter: Option<Adaptation>, tokens: &[u32], limit: usize) -> usize {
+    pub fn known(&self, root: Prefix, adapter: Option<&Adaptation>, tokens: &[u32], limit: usize) -> usize {
         self.matching(root, adapter, tokens, limit).count() * BLOCK
     }
 
@@ -99,13 +99,14 @@ impl BlockPool {
     fn matching(
         &self,
         root: Prefix,
-        adapter: Option<Adaptation>,
+        adapter: Option<&Adaptation>,
         tokens: &[u32],
         limit: usize,
     ) -> impl Iterator<Item = (Prefix, u32)> {
         let chunks = tokens[..limit.min(tokens.len())].as_chunks::<BLOCK>().0.iter();
         chunks.scan(root, move |parent, tokens| {
-            let found = *self.registered.get(&Key { parent: *parent, adapter, tokens: *tokens })?;
+            let key = Key { parent: *parent, adapter: adapter.cloned(), tokens: *tokens };
+            let found = *self.registered.get(&key)?;
             *parent = found.0;
             Some(found)
         })
@@ -115,7 +116,7 @@ impl BlockPool {
     pub fn find(
         &mut self,
         root: Prefix,
-        adapter: Option<Adaptation>,
+        adapter: Option<&Adaptation>,
         tokens: &[u32],
         limit: usize,
     ) -> (Vec<u32>, Prefix) {
@@ -154,11 +155,11 @@ impl BlockPool {
     pub fn register(
         &mut self,
         parent: Prefix,
-        adapter: Option<Adaptation>,
+        adapter: Option<&Adaptation>,
         tokens: [u32; BLOCK],
         block: u32,
     ) -> Prefix {
-        let key = Key { parent, adapter, tokens };
+        let key = Key { parent, adapter: adapter.cloned(), tokens };
         if let Some(&(prefix, _)) = self.registered.get(&key) {
             return prefix;
         }
@@ -201,8 +202,10 @@ impl BlockPool {
 
 #[cfg(test)]
 mod tests {
+    use pad_model::Strength;
+
     use super::*;
-    use crate::{AdapterId, Strength, Trunk};
+    use crate::{AdapterId, Trunk};
 
     const ROOT: Prefix = Prefix::Root(CacheScope([0; 32]));
 
@@ -215,7 +218,7 @@ mod tests {
     }
 
     /// Allocate and register all blocks of a prompt.
-    fn fill(pool: &mut BlockPool, adapter: Option<Adaptation>, tokens: &[u32]) -> Vec<u32> {
+    fn fill(pool: &mut BlockPool, adapter: Option<&Adaptation>, tokens: &[u32]) -> Vec<u32> {
         let (mut blocks, mut prefix) = pool.find(ROOT, adapter, tokens, tokens.len());
         for chunk in tokens.chunks_exact(BLOCK).skip(blocks.len()) {
             let block = pool.allocate().unwrap();
@@ -242,14 +245,27 @@ mod tests {
     #[test]
     fn adapters_and_predecessors_keep_prefixes_apart() {
         let mut pool = BlockPool::new(8, None);
-        fill(&mut pool, Some(adapted(0, Trunk::Own)), &tokens(0, 2));
+        fill(&mut pool, Some(&adapted(0, Trunk::Own)), &tokens(0, 2));
         assert!(pool.find(ROOT, None, &tokens(0, 2), usize::MAX).0.is_empty());
-        assert!(pool.find(ROOT, Some(adapted(1, Trunk::Own)), &tokens(0, 2), usize::MAX).0.is_empty());
+        assert!(pool.find(ROOT, Some(&adapted(1, Trunk::Own)), &tokens(0, 2), usize::MAX).0.is_empty());
         // The blocks of a lane that branches off hold nothing of the layers below.
-        assert!(pool.find(ROOT, Some(adapted(0, Trunk::Base)), &tokens(0, 2), usize::MAX).0.is_empty());
-        assert_eq!(pool.known(ROOT, Some(adapted(0, Trunk::Own)), &tokens(0, 2), BLOCK + 1), BLOCK);
+        assert!(pool.find(ROOT, Some(&adapted(0, Trunk::Base)), &tokens(0, 2), usize::MAX).0.is_empty());
+        assert_eq!(pool.known(ROOT, Some(&adapted(0, Trunk::Own)), &tokens(0, 2), BLOCK + 1), BLOCK);
         // The second block's tokens alone are not a prefix.
-        assert!(pool.find(ROOT, Some(adapted(0, Trunk::Own)), &tokens(0, 2)[BLOCK..], usize::MAX).0.is_empty());
+        assert!(pool.find(ROOT, Some(&adapted(0, Trunk::Own)), &tokens(0, 2)[BLOCK..], usize::MAX).0.is_empty());
+    }
+
+    #[test]
+    fn strengths_keep_prefixes_apart() {
+        let mut pool = BlockPool::new(8, None);
+        let at = |strength| Adaptation { strength, ..adapted(0, Trunk::Own) };
+        let own = fill(&mut pool, Some(&at(Strength::mix(&[0.25, 0.75]))), &tokens(0, 2));
+        let mut found = |strength| pool.find(ROOT, Some(&at(strength)), &tokens(0, 2), usize::MAX).0;
+        assert_eq!(found(Strength::mix(&[0.25, 0.75])), own);
+        let others = [&[0.75, 0.25][..], &[0.25], &[0.25, 0.75, 0.0], &[0.25, 0.750_000_1]].map(Strength::mix);
+        for other in others.into_iter().chain([Strength::ONE, Strength::new(0.25)]) {
+            assert_eq!(found(other.clone()), [0_u32; 0], "{other:?}");
+        }
     }
 
     #[test]

@@ -149,9 +149,10 @@ impl LockstepRunner {
         cache.copy(&copies)?;
         let mut chunks = Vec::with_capacity(branches.len());
         for (branch, blocks) in branches.iter().zip(&tables) {
-            let adapter = branch.rows.adapter.map(|(adapter, _)| adapter.0);
+            let (adapter, strength) = branch.rows.adapted();
             chunks.push(LaneChunk {
                 adapter,
+                strength,
                 ..LaneChunk::new(&branch.tokens, branch.start, blocks, branch.tokens.len())
             });
         }

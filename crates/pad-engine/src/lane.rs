@@ -92,13 +92,13 @@ impl Lane {
 
     /// Tokens that blocks hold already, at most `limit`.
     pub fn known(&self, pool: &BlockPool, limit: usize) -> usize {
-        pool.known(self.root, self.spec.adapter, &self.tokens, limit)
+        pool.known(self.root, self.spec.adapter.as_ref(), &self.tokens, limit)
     }
 
     /// Hold the blocks that contain a prefix of its tokens already, of at most `limit` tokens.
     pub fn hold_known(&mut self, pool: &mut BlockPool, limit: usize) {
         debug_assert!(self.blocks.is_empty(), "a lane is admitted once");
-        (self.blocks, self.prefix) = pool.find(self.root, self.spec.adapter, &self.tokens, limit);
+        (self.blocks, self.prefix) = pool.find(self.root, self.spec.adapter.as_ref(), &self.tokens, limit);
         self.registered = self.blocks.len();
         self.computed = self.registered * BLOCK;
         self.leave_behind(pool);
@@ -144,7 +144,7 @@ impl Lane {
     /// Give all blocks back; everything has to be computed again.
     pub fn free(&mut self, pool: &mut BlockPool) {
         // Those that were left behind first are given back last once more: the beginning of a prefix is worth more than its end.
-        let (behind, _) = pool.find(self.root, self.spec.adapter, &self.tokens, self.left * BLOCK);
+        let (behind, _) = pool.find(self.root, self.spec.adapter.as_ref(), &self.tokens, self.left * BLOCK);
         if behind.len() == self.left {
             pool.release(&self.blocks[self.left..]);
         } else {
@@ -166,7 +166,7 @@ impl Lane {
         LaneRows {
             reward,
             weights: self.spec.weights,
-            adapter: self.spec.adapter.map(|adaptation| (adaptation.adapter, adaptation.strength)),
+            adapter: self.spec.adapter.as_ref().map(|adaptation| (adaptation.adapter, adaptation.strength.clone())),
             trunk: self.spec.branches().then_some(base),
             tokens: self.tokens[self.computed..end].to_vec(),
             start: self.computed,
@@ -182,7 +182,7 @@ impl Lane {
         while (self.registered + 1) * BLOCK <= stays {
             let start = self.registered * BLOCK;
             let Ok(tokens) = self.tokens[start..start + BLOCK].try_into() else { break };
-            self.prefix = pool.register(self.prefix, self.spec.adapter, tokens, self.blocks[self.registered]);
+            self.prefix = pool.register(self.prefix, self.spec.adapter.as_ref(), tokens, self.blocks[self.registered]);
             self.registered += 1;
         }
         self.leave_behind(pool);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use pad_model::Strength;
+
 use crate::SubmitError;
 
 /// A set of weights that the runner holds. `WeightsId(0)` is the base model's.
@@ -17,31 +19,12 @@ impl WeightsId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AdapterId(pub usize);
 
-/// What a lane multiplies a control vector by: a finite number, known by its bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Strength(u32);
-
-impl Strength {
-    /// The control vector as it is.
-    pub const ONE: Self = Self(1.0_f32.to_bits());
-
-    /// The strength of this value; -0 is 0.
-    pub fn new(value: f32) -> Self {
-        Self((value + 0.0).to_bits())
-    }
-
-    /// Its value.
-    pub fn value(self) -> f32 {
-        f32::from_bits(self.0)
-    }
-}
-
 /// How an adapter's lane is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Adaptation {
     /// The low-rank adapter or control vector.
     pub adapter: AdapterId,
-    /// What a control vector is multiplied by.
+    /// What a control vector is multiplied by, or the weights of a bilinear adapter.
     pub strength: Strength,
     /// Who computes the layers below it.
     pub trunk: Trunk,
@@ -86,7 +69,7 @@ pub struct LaneSpec {
 impl LaneSpec {
     /// Whether its rows branch off from the base lane's.
     pub fn branches(&self) -> bool {
-        self.adapter.is_some_and(|adaptation| adaptation.trunk == Trunk::Base)
+        self.adapter.as_ref().is_some_and(|adaptation| adaptation.trunk == Trunk::Base)
     }
 
     /// A lane through the base weights that is read plainly: the base lane, or a prompted reward lane.
@@ -100,7 +83,7 @@ impl LaneSpec {
 pub struct RewardLane {
     /// The weights that it runs through.
     pub weights: WeightsId,
-    /// The adapter added to them, if any, and the strength of a control vector.
+    /// The adapter added to them, if any, and its strength.
     pub adapter: Option<(AdapterId, Strength)>,
     /// What is read from it, once or more.
     pub readouts: Vec<LaneReadout>,
@@ -125,7 +108,7 @@ pub fn arrange(base: Vec<u32>, rewards: impl IntoIterator<Item = RewardLane>) ->
         let trunk = if beside { Trunk::Base } else { Trunk::Own };
         let adapter = adapter.map(|(adapter, strength)| Adaptation { adapter, strength, trunk });
         if let [_, .., last] = lanes.as_mut_slice()
-            && (last.weights, last.adapter) == (weights, adapter)
+            && (last.weights, &last.adapter) == (weights, &adapter)
             && *last.prompt == *prompt
         {
             last.readouts.extend(readouts);
@@ -178,7 +161,7 @@ mod tests {
     fn arranged(rewards: Vec<RewardLane>) -> Vec<(usize, Option<Trunk>)> {
         let lanes = arrange(vec![1, 2], rewards);
         assert!(check_lanes(&lanes, 2).is_ok());
-        let trunk = |lane: &LaneSpec| lane.adapter.map(|adaptation| adaptation.trunk);
+        let trunk = |lane: &LaneSpec| lane.adapter.as_ref().map(|adaptation| adaptation.trunk);
         lanes.iter().map(|lane| (lane.readouts.len(), trunk(lane))).collect()
     }
 

@@ -103,11 +103,9 @@ pub use embedding::EmbedRequest;
 pub use engine::{Engine, EngineConfig};
 pub use error::{ScoreError, StepError, SubmitError};
 pub use event::{Event, Finish, FinishReason, Scores, Token};
-pub use pad_model::BLOCK;
+pub use pad_model::{BLOCK, Strength};
 
-pub use lane_spec::{
-    Adaptation, AdapterId, HeadId, LaneReadout, LaneSpec, RewardLane, Strength, Trunk, WeightsId, arrange,
-};
+pub use lane_spec::{Adaptation, AdapterId, HeadId, LaneReadout, LaneSpec, RewardLane, Trunk, WeightsId, arrange};
 pub use lockstep::{LoadedWeights, LockstepRunner};
 pub use pending::Pending;
 pub use queue_time::{QUEUE_TIME_BOUNDS, QueueTimes};

@@ -155,13 +155,14 @@ impl LockstepRunner {
             let (mut work, mut reward_work) = (0, 0);
             for (i, rows) in plan.rows.iter().enumerate().filter(|(_, rows)| rows.weights.0 == id) {
                 index[i] = Some(chunks.len());
+                let (adapter, strength) = rows.adapted();
                 chunks.push(LaneChunk {
                     tokens: &rows.tokens,
                     start: rows.start,
                     blocks: &rows.blocks,
                     read: read[i],
-                    adapter: rows.adapter.map(|(adapter, _)| adapter.0),
-                    strength: rows.adapter.map_or(1.0, |(_, strength)| strength.value()),
+                    adapter,
+                    strength,
                     // The base lane stands before the lanes that branch off from it.
                     trunk: rows.trunk.and_then(|trunk| index[trunk]),
                 });

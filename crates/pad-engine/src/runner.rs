@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pad_decode::{Adjustments, Bridge, Candidates, Readout};
+use pad_model::Strength;
 
-use crate::{AdapterId, LaneReadout, StepError, Strength, WeightsId};
+use crate::{AdapterId, LaneReadout, StepError, WeightsId};
 
 /// Consecutive positions of one lane in one step.
 #[derive(Clone, Debug)]
@@ -14,7 +15,7 @@ pub struct LaneRows {
     pub reward: bool,
     /// The weights to run through.
     pub weights: WeightsId,
-    /// The adapter to add, and the strength of a control vector.
+    /// The adapter to add, and its strength.
     pub adapter: Option<(AdapterId, Strength)>,
     /// The rows, by index in the plan, of the same tokens at the same positions that compute the layers below the adapter.
     pub trunk: Option<usize>,
@@ -26,6 +27,14 @@ pub struct LaneRows {
     pub blocks: Vec<u32>,
     /// What is not settled of a lane whose model has tokens of its own.
     pub open: Option<Open>,
+}
+
+impl LaneRows {
+    /// The adapter and its strength, as the model's chunks have them.
+    pub(crate) fn adapted(&self) -> (Option<usize>, Strength) {
+        let (adapter, strength) = self.adapter.clone().unzip();
+        (adapter.map(|adapter: AdapterId| adapter.0), strength.unwrap_or(Strength::ONE))
+    }
 }
 
 /// The end of a lane over a bridge, which may change with the next token.

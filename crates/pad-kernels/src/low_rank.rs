@@ -1,6 +1,8 @@
-//! Low-rank additions to some rows of a batch: `y += B (A f(x))`, the effect of a LoRA adapter on a matrix.
+//! Low-rank additions to some rows of a batch: `y += B M (A f(x))`, the effect of a LoRA adapter on a matrix. The core M is the identity, or
+//! a weighted sum of several.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use candle_core::{CpuStorage, Device, InplaceOp2, Layout, Result, Tensor, bail};
 
@@ -12,15 +14,35 @@ use crate::{Input, Isa, Pool};
 /// Numbers summed side by side.
 const LANES: usize = 16;
 
-/// `B A`, a matrix `[outputs, inputs]` of low rank, in single precision.
+/// `B M A`, a matrix `[outputs, inputs]` of low rank, in single precision. Clones share A and B.
 #[derive(Clone, Debug)]
 pub struct LowRank {
     inputs: usize,
     outputs: usize,
     /// A, `[rank, inputs]`.
-    down: Vec<f32>,
+    down: Arc<[f32]>,
     /// B transposed, `[rank, outputs]`, so that each product is added along a row.
-    up: Vec<f32>,
+    up: Arc<[f32]>,
+    core: Core,
+}
+
+/// What stands between A and B.
+#[derive(Clone, Debug)]
+enum Core {
+    /// Nothing: the identity.
+    Identity,
+    /// The sum of `W_i`, `[parts, rank, rank]`, each times its weight.
+    Mixed { of: Arc<[f32]>, sum: Vec<f32> },
+}
+
+impl Core {
+    /// M, `[rank, rank]`; empty for the identity.
+    fn matrix(&self) -> &[f32] {
+        match self {
+            Self::Identity => &[],
+            Self::Mixed { sum, .. } => sum,
+        }
+    }
 }
 
 impl LowRank {
@@ -37,7 +59,38 @@ impl LowRank {
             bail!("low rank: {} and {} values for [{rank}, {inputs}] and [{outputs}, {rank}]", down.len(), up.len())
         }
         let up = (0..rank).flat_map(|k| (0..outputs).map(move |j| scale * up[j * rank + k])).collect();
-        Ok(Self { inputs, outputs, down, up })
+        Ok(Self { inputs, outputs, down: down.into(), up, core: Core::Identity })
+    }
+
+    /// The same with the core `sum_i w_i W_i`, from the `W_i` `[parts, rank, rank]`. The weights are 0 until [`Self::mixed`] gives others.
+    ///
+    /// # Errors
+    /// If there is no part, or the values are not whole parts.
+    pub fn with_cores(self, cores: Vec<f32>) -> Result<Self> {
+        let size = self.rank() * self.rank();
+        if cores.is_empty() || !cores.len().is_multiple_of(size) {
+            bail!("low rank: {} values for cores of {size}", cores.len())
+        }
+        Ok(Self { core: Core::Mixed { of: cores.into(), sum: vec![0.0; size] }, ..self })
+    }
+
+    /// The same with these weights, one for each part of its core.
+    ///
+    /// # Panics
+    /// If the core has another number of parts. One that is the identity has no weights.
+    #[must_use]
+    pub fn mixed(&self, weights: &[f32]) -> Self {
+        let Core::Mixed { of, .. } = &self.core else { return self.clone() };
+        let mut sum = vec![0.0; self.rank() * self.rank()];
+        assert_eq!(of.len(), weights.len() * sum.len(), "a weight for each part");
+        for (part, weight) in of.chunks_exact(sum.len()).zip(weights) {
+            sum.iter_mut().zip(part).for_each(|(sum, value)| *sum += weight * value);
+        }
+        Self { core: Core::Mixed { of: Arc::clone(of), sum }, ..self.clone() }
+    }
+
+    fn rank(&self) -> usize {
+        self.down.len() / self.inputs
     }
 
     /// Refuse a rank that is out of range.
@@ -60,35 +113,45 @@ impl LowRank {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        (self.down.len() + self.up.len()) * size_of::<f32>()
+        let cores = match &self.core {
+            Core::Identity => 0,
+            Core::Mixed { of, sum } => of.len() + sum.len(),
+        };
+        (self.down.len() + self.up.len() + cores) * size_of::<f32>()
     }
 
-    /// `y += B A x` for one row.
+    /// `y += B M A x` for one row.
     ///
     /// # Panics
     /// If the lengths are not those of inputs and outputs.
     pub fn add_row(&self, isa: Isa, x: &[f32], y: &mut [f32]) {
         assert_eq!((x.len(), y.len()), (self.inputs, self.outputs), "a row of another size");
-        add_row(isa, &self.down, &self.up, x, y);
+        add_row(isa, &self.down, self.core.matrix(), &self.up, x, y);
     }
 
-    /// The twin: A and B as tensors, `[rank, inputs]` and `[rank, outputs]`.
+    /// The twin: A and `(B M)^T` as tensors, `[rank, inputs]` and `[rank, outputs]`.
     fn twin(&self, device: &Device) -> Result<(Tensor, Tensor)> {
-        let rank = self.down.len() / self.inputs;
+        let rank = self.rank();
         let tensor = |values: &[f32], width| Tensor::from_slice(values, (rank, width), device);
-        Ok((tensor(&self.down, self.inputs)?, tensor(&self.up, self.outputs)?))
+        let (down, up) = (tensor(&self.down, self.inputs)?, tensor(&self.up, self.outputs)?);
+        match self.core.matrix() {
+            [] => Ok((down, up)),
+            core => Ok((down, tensor(core, rank)?.t()?.matmul(&up)?)),
+        }
     }
 }
 
 for_each_isa! {
-    /// `y += up^T (down x)`.
-    fn add_row(down: &[f32], up: &[f32], x: &[f32], y: &mut [f32]) = add_row_body
+    /// `y += up^T (core (down x))`; no core is the identity.
+    fn add_row(down: &[f32], core: &[f32], up: &[f32], x: &[f32], y: &mut [f32]) = add_row_body
 }
 
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "must take the caller's instruction set")]
-fn add_row_body<const FUSED: bool>(down: &[f32], up: &[f32], x: &[f32], y: &mut [f32]) {
-    for (down, up) in down.chunks_exact(x.len()).zip(up.chunks_exact(y.len())) {
+fn add_row_body<const FUSED: bool>(down: &[f32], core: &[f32], up: &[f32], x: &[f32], y: &mut [f32]) {
+    let (mut products, mut through) = ([0.0_f32; LowRank::MAX_RANK], [0.0_f32; LowRank::MAX_RANK]);
+    let rank = down.len() / x.len();
+    for (product, down) in products.iter_mut().zip(down.chunks_exact(x.len())) {
         let (xs, tail) = x.as_chunks::<LANES>();
         let (downs, down_tail) = down.as_chunks::<LANES>();
         let mut sums = [0.0_f32; LANES];
@@ -100,9 +163,17 @@ fn add_row_body<const FUSED: bool>(down: &[f32], up: &[f32], x: &[f32], y: &mut 
         for (j, (x, down)) in tail.iter().zip(down_tail).enumerate() {
             sums[j] = mul_add::<FUSED>(*x, *down, sums[j]);
         }
-        let product: f32 = sums.iter().sum();
+        *product = sums.iter().sum();
+    }
+    for (through, core) in through.iter_mut().zip(core.chunks_exact(rank)) {
+        for (core, product) in core.iter().zip(&products) {
+            *through = mul_add::<FUSED>(*core, *product, *through);
+        }
+    }
+    let products = if core.is_empty() { &products } else { &through };
+    for (product, up) in products.iter().zip(up.chunks_exact(y.len())) {
         for (y, up) in y.iter_mut().zip(up) {
-            *y = mul_add::<FUSED>(product, *up, *y);
+            *y = mul_add::<FUSED>(*product, *up, *y);
         }
     }
 }
@@ -124,6 +195,15 @@ impl LowRankStack {
         self.parts.push((start, part));
     }
 
+    /// The same with these weights for the cores that are mixed.
+    ///
+    /// # Panics
+    /// As [`LowRank::mixed`].
+    #[must_use]
+    pub fn mixed(&self, weights: &[f32]) -> Self {
+        Self { parts: self.parts.iter().map(|(start, part)| (*start, part.mixed(weights))).collect() }
+    }
+
     /// Whether it adds nothing.
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
@@ -141,7 +221,7 @@ impl LowRankStack {
         }
     }
 
-    /// `y` `[rows, outputs]` with `B A f(x)` added to the rows of `span`; `x` is `[rows, inputs]`.
+    /// `y` `[rows, outputs]` with `B M A f(x)` added to the rows of `span`; `x` is `[rows, inputs]`.
     ///
     /// # Errors
     /// If a shape does not agree.

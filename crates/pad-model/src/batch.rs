@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pad_kernels::{BatchView, Rope, Segment};
 
-use crate::ModelError;
+use crate::{Adapter, ModelError, Strength};
 
 /// Consecutive tokens of one lane.
 #[derive(Clone, Debug)]
@@ -19,8 +19,8 @@ pub struct LaneChunk<'a> {
     pub read: usize,
     /// The adapter or control vector that its rows run through, by order of [`crate::Model::add_adapter`].
     pub adapter: Option<usize>,
-    /// What a control vector is multiplied by; low-rank adapters are added as they are.
-    pub strength: f32,
+    /// What a control vector is multiplied by, or the weights of a bilinear adapter; other adapters are added as they are.
+    pub strength: Strength,
     /// The chunk, by index, from which its rows branch off at the adapter's first layer: one without adapter, of the same tokens
     /// at the same positions. Then only the layers from there on are computed, and used of its KV blocks.
     pub trunk: Option<usize>,
@@ -29,7 +29,7 @@ pub struct LaneChunk<'a> {
 impl<'a> LaneChunk<'a> {
     /// A chunk through the model's own weights whose last `read` hidden states are read.
     pub fn new(tokens: &'a [u32], start: usize, blocks: &'a [u32], read: usize) -> Self {
-        Self { tokens, start, blocks, read, adapter: None, strength: 1.0, trunk: None }
+        Self { tokens, start, blocks, read, adapter: None, strength: Strength::ONE, trunk: None }
     }
 }
 
@@ -46,13 +46,13 @@ pub struct Stage {
     pub spans: Vec<AdapterRows>,
 }
 
-/// Consecutive rows that run through the same adapter.
+/// Consecutive rows that run through the same adapter at the same strength.
 #[derive(Clone, Debug)]
 pub struct AdapterRows {
     /// The adapter.
     pub adapter: usize,
-    /// What a control vector is multiplied by.
-    pub strength: f32,
+    /// What its parts are multiplied by.
+    pub strength: Strength,
     /// The rows.
     pub rows: Range<usize>,
 }
@@ -70,21 +70,23 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Assembles a batch from chunks; `first_layer` gives the first layer of an adapter.
+    /// Assembles a batch from chunks, for a model with these adapters.
     ///
     /// # Errors
-    /// If there are no rows, a chunk has too few blocks, or a trunk is not what it must be.
-    pub(crate) fn new(
-        chunks: &[LaneChunk<'_>],
-        ropes: &[Rope],
-        first_layer: impl Fn(usize) -> Option<usize>,
-    ) -> Result<Self, ModelError> {
+    /// If there are no rows, a chunk has too few blocks, or an adapter, a strength or a trunk is not what it must be.
+    pub(crate) fn new(chunks: &[LaneChunk<'_>], ropes: &[Rope], adapters: &[Adapter]) -> Result<Self, ModelError> {
         let refuse = |message: String| Err(ModelError::Batch(message));
         let mut order: Vec<(usize, usize)> = Vec::with_capacity(chunks.len());
         for (i, chunk) in chunks.iter().enumerate().filter(|(_, chunk)| !chunk.tokens.is_empty()) {
-            let begins = match (chunk.adapter, chunk.adapter.and_then(&first_layer)) {
-                (Some(adapter), None) => return refuse(format!("there is no adapter {adapter}")),
-                (_, begins) => begins.unwrap_or(0),
+            let begins = match chunk.adapter {
+                None => 0,
+                Some(index) => {
+                    let Some(adapter) = adapters.get(index) else {
+                        return refuse(format!("there is no adapter {index}"));
+                    };
+                    adapter.check(&chunk.strength)?;
+                    adapter.first_layer()
+                }
             };
             let twin = |trunk: &LaneChunk<'_>| {
                 trunk.adapter.is_none() && trunk.start == chunk.start && trunk.tokens == chunk.tokens
@@ -99,7 +101,7 @@ impl Batch {
         }
         // Rows that join at layer 0 are copied as well: one way for all.
         let joins = |i: usize| chunks[i].trunk.is_some();
-        order.sort_by_key(|&(i, begins)| (joins(i), begins, chunks[i].adapter, chunks[i].strength.to_bits(), i));
+        order.sort_by_key(|&(i, begins)| (joins(i), begins, chunks[i].adapter, &chunks[i].strength, i));
         let mut batch = Self { tokens: Vec::new(), stages: Vec::new(), read: Vec::new() };
         let (mut starts, mut rows, mut segments) = (vec![0; chunks.len()], 0, Vec::with_capacity(order.len()));
         let mut spans: Vec<AdapterRows> = Vec::new();
@@ -113,12 +115,11 @@ impl Batch {
                 Some(trunk) => joining.extend((starts[trunk]..starts[trunk] + count).map(|row| row as u32)),
             }
             if let Some(adapter) = chunk.adapter {
-                let strength = chunk.strength;
-                let same =
-                    |last: &&mut AdapterRows| last.adapter == adapter && last.strength.to_bits() == strength.to_bits();
+                let strength = &chunk.strength;
+                let same = |last: &&mut AdapterRows| last.adapter == adapter && last.strength == *strength;
                 match spans.last_mut().filter(same) {
                     Some(last) => last.rows.end += count,
-                    None => spans.push(AdapterRows { adapter, strength, rows: rows..rows + count }),
+                    None => spans.push(AdapterRows { adapter, strength: strength.clone(), rows: rows..rows + count }),
                 }
             }
             rows += count;

@@ -1,5 +1,6 @@
 //! One layer of the transformer.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use candle_core::Tensor;
@@ -42,13 +43,13 @@ fn input(norm: Option<&RmsNorm>) -> Input<'_> {
 impl Layer {
     /// `x` `[rows, hidden]` through attention and the feed-forward part; `cache` receives the rows' keys and values. Each of
     /// `adapters` changes what the weights do to its rows.
-    pub fn forward<'a>(
+    pub fn forward(
         &self,
         x: &Tensor,
         cache: &Tensor,
         layout: KvLayout,
         view: &BatchView,
-        adapters: &[(Range<usize>, &'a LayerAdapter)],
+        adapters: &[(Range<usize>, Cow<'_, LayerAdapter>)],
         pool: &Pool,
     ) -> candle_core::Result<Tensor> {
         let norm = input(self.attention_norm.as_ref());
@@ -75,12 +76,12 @@ impl Layer {
         let post = self.feed_forward_post_norm.as_ref();
         let given = match &self.mixer {
             Mixer::Dense(feed_forward) => {
-                let adapted = |(rows, adapter): &(Range<usize>, &'a LayerAdapter)| AdaptedRows {
+                let rows = adapters.iter().map(|(rows, adapter)| AdaptedRows {
                     span: rows.clone(),
                     gate_up: &adapter.gate_up,
                     down: &adapter.down,
-                };
-                let adapted: Vec<_> = adapters.iter().map(adapted).collect();
+                });
+                let adapted: Vec<_> = rows.collect();
                 feed_forward.forward(&x, norm, post.is_none(), &adapted)?
             }
             Mixer::Mixture(mixture) => {

@@ -4,6 +4,7 @@
 //! family. The crate contains neither requests nor text.
 
 mod adapter;
+mod adapter_layers;
 mod batch;
 pub mod config;
 mod control_vector;
@@ -23,8 +24,10 @@ mod model_options;
 mod name;
 mod open;
 mod packing;
+mod peft;
 mod place;
 mod safetensors;
+mod strength;
 mod tensor_bytes;
 mod weights;
 
@@ -44,5 +47,6 @@ pub use open::open;
 pub use packing::Dtype;
 pub use pad_kernels::{BLOCK, Isa, Logits, Pool, Ranked, Rounding, RowWanted, Wanted, keep_freed_memory, work_alone};
 pub use safetensors::SafetensorsWeights;
+pub use strength::Strength;
 pub use tensor_bytes::{TensorBytes, TensorFile};
 pub use weights::Weights;

@@ -160,7 +160,7 @@ impl Model {
                 )));
             }
         }
-        let batch = Batch::new(chunks, &self.ropes, |adapter| self.adapters.get(adapter).map(Adapter::first_layer))?;
+        let batch = Batch::new(chunks, &self.ropes, &self.adapters)?;
         let layout = self.config.kv_layout();
         let mut x = self.embedding.forward(&batch.tokens, self.config.embedding_scale)?;
         let (mut stages, mut stage) = (batch.stages.iter().peekable(), None);
@@ -175,13 +175,13 @@ impl Model {
             let Some(stage) = stage else { break };
             let adapted = |span: &AdapterRows| {
                 let layer = self.adapters[span.adapter].layer(i).filter(|layer| layer.has_matrices());
-                layer.map(|layer| (span.rows.clone(), layer))
+                layer.map(|layer| (span.rows.clone(), layer.at(&span.strength)))
             };
             let adapters: Vec<_> = stage.spans.iter().filter_map(adapted).collect();
             x = layer.forward(&x, cache, layout, &stage.view, &adapters, &self.pool)?;
             for AdapterRows { adapter, strength, rows } in &stage.spans {
                 if let Some(direction) = self.adapters[*adapter].layer(i).and_then(|layer| layer.direction.as_ref()) {
-                    x = moved(&x, rows, &(direction * f64::from(*strength))?)?;
+                    x = moved(&x, rows, &(direction * f64::from(strength.value()))?)?;
                 }
             }
         }

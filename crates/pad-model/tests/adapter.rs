@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use pad_model::{
-    Adapter, Dtype, KvCache, KvDtype, LaneChunk, Model, ModelConfig, ModelOptions, Pool, ValueHead, Wanted,
+    Adapter, Dtype, KvCache, KvDtype, LaneChunk, Model, ModelConfig, ModelOptions, Pool, Strength, ValueHead, Wanted,
 };
 
 const TOLERANCE: f32 = 1e-3;
@@ -138,8 +138,11 @@ fn a_control_vector_moves_its_rows_by_their_strength() {
     let prompt = &golden("llama").prompts[0];
     let cache = model.kv_cache(4).unwrap();
     let plain = LaneChunk::new(prompt, 0, &[0], 1);
-    let chunk = |strength, block, trunk| LaneChunk { adapter, strength, trunk, ..LaneChunk::new(prompt, 0, block, 1) };
-    let alone = |strength| logits(&model, &[chunk(strength, &[1], None)], &cache).remove(0);
+    let chunk = |times, block, trunk| {
+        let strength = Strength::new(times);
+        LaneChunk { adapter, strength, trunk, ..LaneChunk::new(prompt, 0, block, 1) }
+    };
+    let alone = |times| logits(&model, &[chunk(times, &[1], None)], &cache).remove(0);
     let all = [plain, chunk(2.0, &[1], Some(0)), chunk(-1.0, &[2], Some(0)), chunk(2.0, &[3], None)];
     let got = logits(&model, &all, &cache);
     assert_eq!(got[0], alone(0.0), "no strength is the model itself");

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use candle_core::Device;
-use pad_engine::{BLOCK, EmbedRequest, Engine, EngineConfig, LoadedWeights, LockstepRunner, Tenant};
+use pad_engine::{BLOCK, EmbedRequest, Engine, EngineConfig, LoadedWeights, LockstepRunner, Strength, Tenant};
 use pad_model::{Dtype, KvDtype, LaneChunk, Model, ModelOptions, Pool};
 
 use super::fake::{Fake, alone, collect, engine, request, settled};
@@ -32,7 +32,7 @@ fn an_embedding_is_the_normalised_mean_of_the_last_hidden_states() {
         blocks: &blocks,
         read: tokens.len(),
         adapter: None,
-        strength: 1.0,
+        strength: Strength::ONE,
         trunk: None,
     };
     let rows = plain.forward(&[chunk], &cache).unwrap().values().unwrap();

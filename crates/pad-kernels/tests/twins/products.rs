@@ -55,6 +55,42 @@ fn low_rank_additions() {
     );
 }
 
+/// Against a product without core, whose B is multiplied by the core beforehand.
+#[test]
+fn a_core_is_the_weighted_sum_of_its_parts() {
+    let mut random = Random(13);
+    let pool = Pool::new(2);
+    let (rank, inputs, outputs, rows, span) = (3, 33, 17, 5, 1..4);
+    let [down, up, cores] =
+        [(rank, inputs), (outputs, rank), (2 * rank, rank)].map(|(rows, width)| values(&random.tensor(rows, width)));
+    let weights = [0.25, -1.5];
+    let core = |i: usize, j: usize| weights[0] * cores[i * rank + j] + weights[1] * cores[(rank + i) * rank + j];
+    let through: Vec<f32> = (0..outputs)
+        .flat_map(|row| (0..rank).map(move |j| (row, j)))
+        .map(|(row, j)| (0..rank).map(|k| up[row * rank + k] * core(k, j)).sum())
+        .collect();
+    let alone = |part: LowRank| {
+        let mut stack = LowRankStack::new();
+        stack.push(0, part);
+        stack
+    };
+    let part = |up: &[f32]| LowRank::new(rank, inputs, outputs, down.clone(), up, 0.5).unwrap();
+    let (x, y) = (random.tensor(rows, inputs), random.tensor(rows, outputs));
+    let add = |stack: &LowRankStack| stack.add(y.copy().unwrap(), &x, Input::Plain, &span, &pool).unwrap();
+    let want = add(&alone(part(&through)));
+    let unmixed = alone(part(&up).with_cores(cores.clone()).unwrap());
+    let mixed = unmixed.mixed(&weights);
+    assert!(distance(&add(&mixed), &want) < 1e-5 && distance(&mixed.twin(&y, &x, &span).unwrap(), &want) < 1e-5);
+    assert!(distance(&want, &y) > 0.1);
+    for nothing in [&unmixed, &mixed.mixed(&[0.0, 0.0])] {
+        assert_eq!(values(&add(nothing)), values(&y), "weights of 0 add nothing");
+    }
+    assert_eq!(values(&add(&mixed.mixed(&[2.0, 1.0]).mixed(&weights))), values(&add(&mixed)), "weights are not kept");
+    for values in [vec![], vec![0.0; 10]] {
+        assert!(part(&up).with_cores(values).unwrap_err().to_string().contains("cores of 9"));
+    }
+}
+
 #[test]
 fn linear() {
     let mut random = Random(1);
