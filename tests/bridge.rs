@@ -26,7 +26,11 @@ fn folder(manifest: &str) -> tempfile::TempDir {
             fs::copy(&path, folder.path().join(part).join(path.file_name().expect("a name"))).expect("a copy");
         }
     }
-    fs::copy(data().join("heads.safetensors"), folder.path().join("heads.safetensors")).expect("a copy");
+    let adapter: &[&str] = &["../bilinear/adapter_config.json", "../bilinear/adapter_model.safetensors"];
+    for part in if manifest.contains("\"bilinear\"") { adapter } else { &["heads.safetensors"] } {
+        let part = data().join(part);
+        fs::copy(&part, folder.path().join(part.file_name().expect("a name"))).expect("a copy");
+    }
     fs::write(folder.path().join("persrm.toml"), manifest).expect("a manifest");
     folder
 }
@@ -75,6 +79,11 @@ fn a_guide_with_another_tokenizer_is_a_reward() {
 fn it_is_an_expert_and_an_anti_expert() {
     // The second case reads the guide's lane twice.
     check("contrast", &[1, 2]);
+}
+
+#[test]
+fn its_adapter_is_mixed_by_the_weights() {
+    check("bilinear", &[1, 1]);
 }
 
 #[test]

@@ -13,12 +13,13 @@ use crate::server::Server;
 
 const CASES: &str = include_str!("data/guides/golden.jsonl");
 
-fn data(folder: &str) -> PathBuf {
+/// A folder of the tests' data.
+pub fn data(folder: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data")).join(folder)
 }
 
 /// A base model and a reward model in a folder of their own.
-struct Models {
+pub struct Models {
     root: tempfile::TempDir,
 }
 
@@ -28,7 +29,7 @@ impl Models {
         Self::of(&fs::read_to_string(data("guides").join(format!("{manifest}.toml"))).expect("a manifest"))
     }
 
-    fn of(manifest: &str) -> Self {
+    pub fn of(manifest: &str) -> Self {
         let models = Self { root: tempfile::tempdir().expect("a folder") };
         models.copy("families/llama", "base");
         models.copy("guides", "base");
@@ -44,7 +45,7 @@ impl Models {
     }
 
     /// Copies the files of a folder of the tests' data to a place below the root.
-    fn copy(&self, from: &str, to: &str) {
+    pub fn copy(&self, from: &str, to: &str) {
         let to = self.root.path().join(to);
         fs::create_dir_all(&to).expect("a folder");
         for entry in fs::read_dir(data(from)).expect("the data") {
@@ -57,17 +58,17 @@ impl Models {
         self.root.path().join("base").to_str().expect("a path").to_owned()
     }
 
-    fn reward(&self) -> PathBuf {
+    pub fn reward(&self) -> PathBuf {
         self.root.path().join("reward")
     }
 
-    fn serve(&self) -> Server {
+    pub fn serve(&self) -> Server {
         let reward = self.reward();
         Server::start(&["--model", &self.base(), "--dtype", "f32", "--reward", reward.to_str().expect("a path")], &[])
     }
 
     /// What `pad serve` says when it refuses them.
-    fn refused(&self) -> String {
+    pub fn refused(&self) -> String {
         let mut command = model::pad();
         command.args(["serve", "--port", "0", "--model", &self.base(), "--reward"]).arg(self.reward());
         let output = command.output().expect("the binary runs");

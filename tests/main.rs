@@ -6,6 +6,7 @@
 
 mod agents;
 mod bench;
+mod bilinear;
 mod bodies;
 mod bridge;
 mod calls;

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from bilinear import mixed, weighed
 from families import Model, tensors
 from guides import TEMPLATE, log_softmax, numbers
 
@@ -41,6 +42,8 @@ CASES = [
     ("contrast", "Say hello.", {"far": 0.5, "mixed": 1.0}, {"beta": 1.2, "top_k": 10}, 16),
     ("heads", "Why is the sky blue?", {"short": 2.0}, {"top_k": 40}, 16),
     ("heads", "Tell me a story.", {"short": -1.5, "long": 1.0}, {"top_k": 20}, 16),
+    ("bilinear", "Why is the sky blue?", {"harmless": 0.25, "helpful": 0.75}, {"top_k": 40}, 16),
+    ("bilinear", "Say hello.", {"helpful": -0.4, "humor": -1.2}, {"top_k": 20}, 16),
 ]
 
 
@@ -130,7 +133,7 @@ class Lane(Model):
 
 class Lanes:
     def __init__(self, folder, manifest):
-        self.kind = manifest["kind"]
+        self.kind, self.manifest, self.folder = manifest["kind"], manifest, folder
         self.dimensions = {dimension["name"]: dimension for dimension in manifest["dimensions"]}
         self.near, self.far = Vocabulary(NEAR), Vocabulary(FAR)
         self.base, self.twin, self.guide = (Lane(folder / name) for name in ("base", "twin", "guide"))
@@ -150,6 +153,13 @@ class Lanes:
         if guide["model"] == "guide":
             return self.across(question, answer, candidates)
         return log_softmax(self.last(self.twin, question, answer))[candidates]
+
+    def reward(self, preference, base, question, answer, candidates):
+        if self.kind == "bilinear":
+            shares, total = weighed(self.manifest, preference)
+            self.guide = mixed(Lane(self.folder / "guide"), self.folder.parent / "bilinear", shares)
+            return total * self.across(question, answer, candidates)
+        return sum(weight * self.phi(name, base, question, answer, candidates) for name, weight in preference.items())
 
     def phi(self, name, base, question, answer, candidates):
         if self.kind == "heads":
@@ -173,8 +183,8 @@ def decoded(lanes, question, preference, pad, steps):
             # The lane over the bridge proposes nothing: its tokens are not the base model's.
             candidates |= set(np.argsort(-lanes.last(lanes.twin, question, answer), kind="stable")[:k].tolist())
         candidates = [token for token in ranked.tolist() if token in candidates]
-        base = log_softmax(logits)[candidates] if lanes.kind == "model" else log_softmax(logits[candidates])
-        reward = sum(weight * lanes.phi(name, logits, question, answer, candidates) for name, weight in preference.items())
+        base = log_softmax(logits)[candidates] if lanes.kind in ("model", "bilinear") else log_softmax(logits[candidates])
+        reward = lanes.reward(preference, logits, question, answer, candidates)
         score = base + beta * reward
         best, ordered = int(np.argmax(score)), np.sort(score)[::-1]
         trace.append({

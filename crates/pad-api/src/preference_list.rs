@@ -28,7 +28,7 @@ use crate::{CandidateLanes, ObjectKind};
 pub struct PreferenceList {
     /// Always `list`.
     pub object: ObjectKind,
-    /// The reward model's kind: `prompted`, `checkpoint`, `heads`, `model`, `contrast`, `vector`, or `none` if the server has no steering.
+    /// The reward model's kind: `prompted`, `checkpoint`, `heads`, `model`, `contrast`, `vector`, `bilinear`, or `none` without steering.
     pub kind: String,
     /// Whether profiles can be learned from choices here: they are stored, and the reward model tells the dimensions apart.
     #[serde(default)]

@@ -53,10 +53,10 @@ pub enum RewardError {
     /// A principle in plain words that says nothing.
     #[error("preference: the principle is empty; allowed: some words, or an object of weights")]
     EmptyPrinciple,
-    /// A text-conditioned model got weights of different signs.
+    /// A model that reads all dimensions in one lane got weights of different signs.
     #[error(
         "preference: {positive} and {negative} have weights of opposite sign; this reward model reads all \
-         principles in one prompt and cannot give them weights of opposite sign: use weights of one sign"
+         dimensions in one lane and cannot give them weights of opposite sign: use weights of one sign"
     )]
     OppositeSigns {
         /// Names with a weight above 0.

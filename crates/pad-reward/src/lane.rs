@@ -21,18 +21,27 @@ pub enum LaneHead {
 }
 
 /// An adapter or a control vector of a lane.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LaneAdapter {
     /// By order of those that the reward model brings.
     pub index: usize,
-    /// What a control vector is multiplied by.
-    pub strength: f32,
+    /// What it is multiplied by.
+    pub strength: LaneStrength,
+}
+
+/// What a lane multiplies its adapter by.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LaneStrength {
+    /// A number: so many times a control vector, or once an adapter as it is.
+    Times(f32),
+    /// The weight of each of the manifest's dimensions in the core of a bilinear adapter.
+    Mix(Vec<f32>),
 }
 
 impl LaneAdapter {
     /// An adapter as it is.
     pub fn whole(index: usize) -> Self {
-        Self { index, strength: 1.0 }
+        Self { index, strength: LaneStrength::Times(1.0) }
     }
 }
 

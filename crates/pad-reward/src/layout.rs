@@ -2,6 +2,7 @@
 
 use pad_decode::{Reference, Term, counts};
 
+use crate::dimension::Dimension;
 use crate::error::RewardError;
 use crate::lane::LaneKind;
 use crate::manifest::{BasePrompt, Manifest};
@@ -126,10 +127,15 @@ impl Layout {
     }
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
     /// The dimensions whose weights count, by index in the manifest.
     pub fn counting(self, weights: &[f32]) -> Vec<(usize, f32)> {
         weights.iter().copied().enumerate().filter(|(_, weight)| counts(self.beta, *weight)).collect()
+    }
+
+    /// The dimensions whose weights count.
+    pub fn weighed(self, weights: &[f32]) -> Vec<(&'a Dimension, f32)> {
+        self.counting(weights).into_iter().map(|(index, weight)| (&self.manifest.dimensions[index], weight)).collect()
     }
 
     /// What the base lane reads: the prompt as it came, or under these principles.

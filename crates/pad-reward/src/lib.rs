@@ -4,11 +4,12 @@
 //! a request's [`PreferenceInput`] into a [`Preference`], and a [`Prompt`] with a preference into a
 //! [`LanePlan`]: the base lane's prompt, the reward lanes' prompts, and the weighted terms.
 //!
-//! There are six kinds. A `prompted` model is the base model itself, once per dimension, with the
+//! There are seven kinds. A `prompted` model is the base model itself, once per dimension, with the
 //! dimension's principle in its prompt, or its opposite for a weight below 0. A `checkpoint` is a separate language model with a value
 //! head, and has all principles in one prompt. A `heads` model is the base model with an adapter and
 //! one trained head per dimension; its prompt is the base model's. A `model` has a language model per dimension, whose log-probability
-//! is the reward, a `contrast` one that is measured against another, and a `vector` is the base model with a control vector per dimension.
+//! is the reward, a `contrast` one that is measured against another, and a `vector` is the base model with a control vector per dimension. A
+//! `bilinear` model is one language model for all dimensions, with an adapter whose core depends on their weights.
 //!
 //! ```
 //! use pad_reward::{Manifest, Preference, PreferenceInput, RewardModel};
@@ -55,7 +56,7 @@ pub use error::RewardError;
 pub use framed::Framed;
 pub use guide::{Guide, GuideAdapter};
 pub use kind::{OwnModel, TrainedParts};
-pub use lane::{LaneAdapter, LaneHead, LaneKind, LanePlan, LaneSource, RewardLane, TermWeight};
+pub use lane::{LaneAdapter, LaneHead, LaneKind, LanePlan, LaneSource, LaneStrength, RewardLane, TermWeight};
 pub use manifest::{BasePrompt, CandidateSource, Kind, Manifest, TrainedOn};
 pub use model::RewardModel;
 pub use normalisation::Normalisation;

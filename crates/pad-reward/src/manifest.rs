@@ -28,6 +28,9 @@ pub enum Kind {
     Vector,
     /// An expert for each dimension, measured against an anti-expert or the base lane (`DExperts`, `CoPe`).
     Contrast,
+    /// The base weights, or a language model of its own, with an adapter whose core depends on the weights of the dimensions: one lane, whose
+    /// log-probability is the reward (`PARM`).
+    Bilinear,
 }
 
 /// The base model that a reward model was trained on.

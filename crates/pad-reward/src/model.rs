@@ -86,7 +86,7 @@ impl RewardModel {
     /// # Errors
     ///
     /// [`RewardError::NoUserMessage`] when a principle has no place to go,
-    /// [`RewardError::OppositeSigns`] from a checkpoint, [`RewardError::Text`] from the template or
+    /// [`RewardError::OppositeSigns`] where one lane reads all dimensions, [`RewardError::Text`] from the template or
     /// the tokenizer.
     pub fn plan(
         &self,

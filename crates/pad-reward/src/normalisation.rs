@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Normalisation {
-    /// The kind's own: the vocabulary for language models per dimension, else the candidates.
+    /// The kind's own: the vocabulary for autoregressive reward models, else the candidates.
     #[default]
     Auto,
     /// Over the k candidates.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ReferencePolicy {
-    /// The kind's own: nothing for language models per dimension, else the base lane.
+    /// The kind's own: nothing for autoregressive reward models, else the base lane.
     #[default]
     Auto,
     /// The base lane (the released code).
@@ -16,7 +16,7 @@ pub enum ReferencePolicy {
     Backbone,
     /// For prompted dimensions: a second lane whose prompt contains the dimension's opposite; the base lane for a dimension without one.
     Opposite,
-    /// Nothing: a reward is the lane's own log-probability. For a language model per dimension.
+    /// Nothing: a reward is the lane's own log-probability. For autoregressive reward models: a language model per dimension, or one for all.
     None,
 }
 

@@ -85,6 +85,7 @@ fn beta_zero_is_the_base_alone_whatever_is_preferred() {
         r#"kind = "prompted""#,
         "kind = \"checkpoint\"\nsource = \"weights\"\nbase_prompt = \"principled\"",
         r#"kind = "heads""#,
+        r#"kind = "bilinear""#,
     ] {
         let model = model(keys);
         for preference in [Preference::Weights(vec![1.0, -2.0]), Preference::Principle("be kind".to_owned())] {
@@ -185,6 +186,19 @@ fn a_checkpoint_reads_each_preference_in_a_lane_of_its_own() {
     let weights: Vec<Vec<(usize, f32)>> =
         weights.iter().map(|of| of.iter().map(|w| (w.term, w.weight)).collect()).collect();
     assert_eq!(weights, [vec![(0, 1.0)], vec![(1, 1.0)], vec![(0, 0.375)]]);
+}
+
+#[test]
+fn a_bilinear_model_has_a_lane_for_each_mixture() {
+    let (chat, model) = (chat(), model(r#"kind = "bilinear""#));
+    let all = [[1.0, 1.0], [0.25, 0.75], [-0.5, -0.5], [0.0, 2.0]].map(|weights| Preference::Weights(weights.to_vec()));
+    let Comparison { plan, weights } =
+        model.compare(&chat, &vec![Message::new("user", "Why?")].into(), &all).expect("a plan");
+    assert_eq!(plan.dimensions, ["brief:0.5+humor:0.5", "brief:0.25+humor:0.75", "humor"]);
+    assert_eq!(plan.lanes.len(), 3);
+    let weights: Vec<Vec<(usize, f32)>> =
+        weights.iter().map(|of| of.iter().map(|w| (w.term, w.weight)).collect()).collect();
+    assert_eq!(weights, [vec![(0, 2.0)], vec![(1, 1.0)], vec![(0, -1.0)], vec![(2, 2.0)]]);
 }
 
 #[test]

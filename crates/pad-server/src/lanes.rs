@@ -1,7 +1,7 @@
 //! From planned lanes to the engine's: the loaded weights, adapter and heads that they name.
 
 use pad_engine::{LaneReadout, LaneSpec, RewardLane, Strength, WeightsId};
-use pad_reward::{LaneAdapter, LaneHead, LaneSource};
+use pad_reward::{LaneAdapter, LaneHead, LaneSource, LaneStrength};
 
 use crate::ApiError;
 use crate::state::Reward;
@@ -29,7 +29,11 @@ fn loaded(reward: Option<&Reward>, lane: pad_reward::RewardLane) -> Result<Rewar
     };
     let readouts = kind.heads.iter().map(|head| readout(reward, *head)).collect::<Result<_, _>>()?;
     let loaded = |(reward, adapter): (&Reward, LaneAdapter)| {
-        Some((*reward.adapters.get(adapter.index)?, Strength::new(adapter.strength)))
+        let strength = match adapter.strength {
+            LaneStrength::Times(value) => Strength::new(value),
+            LaneStrength::Mix(weights) => Strength::mix(&weights),
+        };
+        Some((*reward.adapters.get(adapter.index)?, strength))
     };
     let adapter = reward.zip(kind.adapter).and_then(loaded);
     Ok(RewardLane { weights, adapter, readouts, prompt })

@@ -70,12 +70,11 @@ impl RewardWeights {
                 loaded.heads = vec![ValueHead::open(folder, model.config().hidden, &options.device, &options.pool)?];
             }
             TrainedParts::HeadsAndAdapter => {
-                let folder = source.folder.as_deref().context(
-                    "a reward model of kind `heads` is a folder: give its path, as --reward FOLDER or reward = \"FOLDER\"",
-                )?;
+                let folder = its_folder(source)?;
                 let model = own.first_mut().map_or(&mut base.model, |own| &mut own.model);
                 if Adapter::is_in(folder) {
-                    loaded.adapters.push(take_in(folder, model)?);
+                    let adapter = Adapter::open(folder, model.config())?;
+                    loaded.adapters.push(take_in(folder, adapter, model));
                 }
                 let heads: Vec<(&str, f32)> =
                     manifest.headed().iter().map(|dimension| (dimension.name.as_str(), dimension.scale())).collect();
@@ -85,7 +84,9 @@ impl RewardWeights {
             TrainedParts::Adapters(_) => {
                 for LocatedAdapter { of, folder } in &source.adapters {
                     let own = of.and_then(|index| own.get_mut(index)).map(|own| &mut own.model);
-                    loaded.adapters.push(take_in(folder, own.unwrap_or(&mut base.model))?);
+                    let model = own.unwrap_or(&mut base.model);
+                    let adapter = Adapter::open(folder, model.config())?;
+                    loaded.adapters.push(take_in(folder, adapter, model));
                 }
             }
             TrainedParts::Vectors(_) => {
@@ -94,6 +95,12 @@ impl RewardWeights {
                     tracing::info!(path = %file.display(), first_layer = vector.first_layer(), "control vector loaded");
                     loaded.adapters.push(AdapterId(base.model.add_adapter(vector)));
                 }
+            }
+            TrainedParts::BilinearAdapter => {
+                let folder = its_folder(source)?;
+                let model = own.first_mut().map_or(&mut base.model, |own| &mut own.model);
+                let adapter = Adapter::bilinear(folder, manifest.dimensions.len(), model.config())?;
+                loaded.adapters.push(take_in(folder, adapter, model));
             }
         }
         let measured_by_base = manifest.kind == Kind::Heads && manifest.reference() == ReferencePolicy::Base;
@@ -107,12 +114,19 @@ impl RewardWeights {
     }
 }
 
-/// Adds the adapter in a folder to the model that it changes.
-fn take_in(folder: &Path, model: &mut Model) -> anyhow::Result<AdapterId> {
-    let adapter = Adapter::open(folder, model.config())?;
+/// The folder with the trained parts of a reward model.
+fn its_folder(source: &RewardSource) -> anyhow::Result<&Path> {
+    let kind = source.model.manifest().kind.name();
+    source.folder.as_deref().with_context(|| {
+        format!("a reward model of kind `{kind}` is a folder: give its path, as --reward FOLDER or reward = \"FOLDER\"")
+    })
+}
+
+/// Adds the adapter of a folder to the model that it changes.
+fn take_in(folder: &Path, adapter: Adapter, model: &mut Model) -> AdapterId {
     let (first_layer, layers) = (adapter.first_layer(), model.config().layers);
     tracing::info!(path = %folder.display(), first_layer, layers, kib = adapter.bytes() >> 10, "adapter loaded");
-    Ok(AdapterId(model.add_adapter(adapter)))
+    AdapterId(model.add_adapter(adapter))
 }
 
 /// A reward model's own language model.

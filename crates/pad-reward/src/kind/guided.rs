@@ -45,8 +45,7 @@ pub fn lay_out(
         Preference::Principle(words) => return prompted::lay_out_words(request, words),
     };
     let Request { manifest, prompt, .. } = request;
-    let wanted: Vec<(&Dimension, f32)> =
-        request.counting(weights).into_iter().map(|(i, weight)| (&manifest.dimensions[i], weight)).collect();
+    let wanted = request.weighed(weights);
     let base = request.base(&wanted.iter().map(|(dimension, _)| dimension.principle.as_str()).collect::<Vec<_>>())?;
     let (models, adapters) = (models(manifest), adapters(manifest));
     let mut lanes: Vec<(Prompt, LaneKind)> = Vec::new();

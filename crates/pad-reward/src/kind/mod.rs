@@ -2,11 +2,13 @@
 //!
 //! To add a kind, add a file here and a variant of [`Kind`]; the compiler then names every place to extend, most of them here.
 
+mod bilinear;
 mod checkpoint;
 mod contrast;
 mod guided;
 mod heads;
 mod model;
+mod one_sign;
 mod prompted;
 mod vector;
 
@@ -41,6 +43,8 @@ pub enum TrainedParts {
     Adapters(Vec<GuideAdapter>),
     /// Control vectors of the base model, by their files.
     Vectors(Vec<String>),
+    /// An adapter whose core depends on the weights of the dimensions, in the folder of the manifest.
+    BilinearAdapter,
 }
 
 impl Kind {
@@ -53,6 +57,7 @@ impl Kind {
             Self::Model => "model",
             Self::Contrast => "contrast",
             Self::Vector => "vector",
+            Self::Bilinear => "bilinear",
         }
     }
 
@@ -60,7 +65,7 @@ impl Kind {
     pub fn reads_dimensions_apart(self) -> bool {
         match self {
             Self::Prompted | Self::Heads | Self::Model | Self::Contrast | Self::Vector => true,
-            Self::Checkpoint => false,
+            Self::Checkpoint | Self::Bilinear => false,
         }
     }
 
@@ -69,7 +74,7 @@ impl Kind {
         match self {
             Self::Prompted => prompted::has_two_sides(dimension, manifest.reference()),
             Self::Heads => heads::has_two_sides(dimension, manifest),
-            Self::Checkpoint | Self::Model | Self::Contrast => false,
+            Self::Checkpoint | Self::Model | Self::Contrast | Self::Bilinear => false,
             Self::Vector => true,
         }
     }
@@ -78,7 +83,7 @@ impl Kind {
     pub(crate) fn template(self) -> &'static str {
         match self {
             Self::Checkpoint => PAPER_TEMPLATE,
-            Self::Prompted | Self::Heads | Self::Model | Self::Contrast | Self::Vector => TEMPLATE,
+            Self::Prompted | Self::Heads | Self::Model | Self::Contrast | Self::Vector | Self::Bilinear => TEMPLATE,
         }
     }
 
@@ -87,7 +92,7 @@ impl Kind {
     pub(crate) fn top_k(self) -> usize {
         match self {
             Self::Checkpoint => 10,
-            Self::Prompted | Self::Heads | Self::Model | Self::Contrast | Self::Vector => 40,
+            Self::Prompted | Self::Heads | Self::Model | Self::Contrast | Self::Vector | Self::Bilinear => 40,
         }
     }
 
@@ -95,14 +100,14 @@ impl Kind {
     pub(crate) fn between_principles(self) -> &'static str {
         match self {
             Self::Checkpoint => checkpoint::AND,
-            Self::Prompted | Self::Heads | Self::Model | Self::Contrast | Self::Vector => " ",
+            Self::Prompted | Self::Heads | Self::Model | Self::Contrast | Self::Vector | Self::Bilinear => " ",
         }
     }
 
     /// What rewards are measured against where a manifest does not say.
     pub(crate) fn reference(self) -> ReferencePolicy {
         match self {
-            Self::Model => ReferencePolicy::None,
+            Self::Model | Self::Bilinear => ReferencePolicy::None,
             Self::Prompted | Self::Checkpoint | Self::Heads | Self::Contrast | Self::Vector => ReferencePolicy::Base,
         }
     }
@@ -110,7 +115,7 @@ impl Kind {
     /// Over which tokens log-probabilities are normalised where a manifest does not say.
     pub(crate) fn normalisation(self) -> pad_decode::Normalisation {
         match self {
-            Self::Model => pad_decode::Normalisation::Vocabulary,
+            Self::Model | Self::Bilinear => pad_decode::Normalisation::Vocabulary,
             Self::Prompted | Self::Checkpoint | Self::Heads | Self::Contrast | Self::Vector => {
                 pad_decode::Normalisation::Candidates
             }
@@ -123,7 +128,7 @@ impl Kind {
         match self {
             Self::Prompted | Self::Vector => Vec::new(),
             Self::Checkpoint => vec![source.unwrap_or(OwnModel::Folder)],
-            Self::Heads => source.into_iter().collect(),
+            Self::Heads | Self::Bilinear => source.into_iter().collect(),
             Self::Model | Self::Contrast => guided::models(manifest).into_iter().map(OwnModel::Source).collect(),
         }
     }
@@ -136,6 +141,7 @@ impl Kind {
             Self::Prompted => TrainedParts::None,
             Self::Checkpoint => TrainedParts::ValueHead,
             Self::Heads => TrainedParts::HeadsAndAdapter,
+            Self::Bilinear => TrainedParts::BilinearAdapter,
         }
     }
 
@@ -148,6 +154,7 @@ impl Kind {
             Self::Model => model::check(manifest),
             Self::Contrast => contrast::check(manifest),
             Self::Vector => vector::check(manifest),
+            Self::Bilinear => bilinear::check(manifest),
         }
     }
 
@@ -155,7 +162,7 @@ impl Kind {
     pub(crate) fn check_preference(self, manifest: &Manifest, preference: &Preference) -> Result<(), RewardError> {
         match self {
             Self::Prompted | Self::Heads | Self::Model | Self::Contrast | Self::Vector => Ok(()),
-            Self::Checkpoint => checkpoint::check_preference(manifest, preference),
+            Self::Checkpoint | Self::Bilinear => one_sign::check_preference(manifest, preference),
         }
     }
 
@@ -168,6 +175,7 @@ impl Kind {
             Self::Model => model::lay_out(request, preference),
             Self::Contrast => contrast::lay_out(request, preference),
             Self::Vector => vector::lay_out(request, preference),
+            Self::Bilinear => bilinear::lay_out(request, preference),
         }
     }
 }

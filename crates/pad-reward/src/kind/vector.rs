@@ -6,7 +6,7 @@ use pad_decode::{Reference, Term};
 use super::prompted;
 use crate::dimension::Dimension;
 use crate::error::RewardError;
-use crate::lane::{LaneAdapter, LaneHead, LaneKind, LaneSource};
+use crate::lane::{LaneAdapter, LaneHead, LaneKind, LaneSource, LaneStrength};
 use crate::layout::{Layout, Request};
 use crate::manifest::Manifest;
 use crate::preference::Preference;
@@ -51,13 +51,13 @@ pub fn lay_out(request: Request<'_>, preference: &Preference) -> Result<Layout, 
         Preference::Principle(words) => return prompted::lay_out_words(request, words),
     };
     let manifest = request.manifest;
-    let wanted: Vec<(&Dimension, f32)> =
-        request.counting(weights).into_iter().map(|(i, weight)| (&manifest.dimensions[i], weight)).collect();
+    let wanted = request.weighed(weights);
     let base = request.base(&wanted.iter().map(|(dimension, _)| dimension.principle.as_str()).collect::<Vec<_>>())?;
     let files = files(manifest);
     let lane = |(dimension, weight): &(&Dimension, f32)| {
         let index = files.iter().position(|file| dimension.vector.as_ref() == Some(file));
-        let adapter = index.map(|index| LaneAdapter { index, strength: weight * dimension.scale() });
+        let adapter =
+            index.map(|index| LaneAdapter { index, strength: LaneStrength::Times(weight * dimension.scale()) });
         (base.clone(), LaneKind { source: LaneSource::Base, adapter, heads: vec![LaneHead::None] })
     };
     let term = |(readout, (_, weight)): (usize, &(&Dimension, f32))| {
@@ -102,9 +102,9 @@ mod tests {
     #[test]
     fn the_weight_is_the_strength_of_the_vector() {
         let layout = lay_out([-0.5, 2.0]);
-        let adapters: Vec<_> = layout.lanes.iter().map(|(_, kind)| kind.adapter).collect();
-        let expected = [LaneAdapter { index: 0, strength: -2.0 }, LaneAdapter { index: 1, strength: 2.0 }];
-        assert_eq!(adapters, expected.map(Some));
+        let adapters: Vec<_> = layout.lanes.iter().map(|(_, kind)| kind.adapter.clone()).collect();
+        let times = |index, times| Some(LaneAdapter { index, strength: LaneStrength::Times(times) });
+        assert_eq!(adapters, [times(0, -2.0), times(1, 2.0)]);
         assert!(layout.lanes.iter().all(|(read, _)| *read == layout.base), "they branch off the base lane");
         let terms: Vec<_> = layout.terms.iter().map(|term| (term.weight, term.readout, term.reference)).collect();
         assert_eq!(terms, [(-1.0, 0, Reference::Opposing), (1.0, 1, Reference::Base)]);
