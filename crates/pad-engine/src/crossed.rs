@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use pad_decode::{Bridge, Candidates, Readout};
-use pad_model::{BLOCK, Hidden, LaneChunk, Logits, Ranked, Wanted};
+use pad_model::{BLOCK, LaneChunk, Logits, Ranked, Wanted};
 
 use crate::far_side::{SPARE, common};
-use crate::lockstep::{LockstepRunner, StepHidden};
+use crate::lockstep::{LockstepRunner, StepStates, state_read};
 use crate::{LaneReadout, LaneRows, Open, StepError, StepPlan, WeightsId};
 
 /// A lane at whose candidates rewards are read.
@@ -43,9 +43,8 @@ impl Branch<'_> {
     }
 }
 
-/// The states of some weights: of each lane those that predict its open tokens and what comes next, then those of the branches.
+/// Where the states of some weights are: of each lane those that predict its open tokens and what comes next, and those of the branches.
 struct States {
-    hidden: Hidden,
     /// By lanes: the first of its states.
     lanes: Vec<usize>,
     /// By branches, as well.
@@ -61,14 +60,14 @@ type Logprobs = HashMap<(usize, u32), f32>;
 impl LockstepRunner {
     /// The readouts of every lane over a bridge at its sequence's candidates, by row of the plan and what is read.
     pub(crate) fn crossed(
-        &self,
+        &mut self,
         plan: &StepPlan,
-        states: &StepHidden,
+        states: &StepStates,
         candidates: &[Candidates],
     ) -> Result<BTreeMap<(usize, usize), Readout>, StepError> {
         let mut read = BTreeMap::new();
         for id in (0..self.sets()).map(WeightsId) {
-            let Some(bridge) = self.bridge_of(id) else { continue };
+            let Some(bridge) = self.bridge_of(id).cloned() else { continue };
             let (mut fars, mut readouts): (Vec<Far<'_>>, Vec<(usize, usize, usize)>) = (Vec::new(), Vec::new());
             let mut whats: Vec<LaneReadout> = Vec::new();
             for (decode, at) in plan.decodes.iter().zip(candidates) {
@@ -76,7 +75,7 @@ impl LockstepRunner {
                     let rows = &plan.rows[*row];
                     let Some(open) = rows.open.as_ref().filter(|_| rows.weights == id) else { continue };
                     let far = fars.iter().position(|far| far.row == *row).unwrap_or_else(|| {
-                        fars.push(Far::new(*row, rows, open, bridge, &at.tokens));
+                        fars.push(Far::new(*row, rows, open, &bridge, &at.tokens));
                         fars.len() - 1
                     });
                     let of = whats.iter().position(|known| known == what).unwrap_or_else(|| {
@@ -91,7 +90,7 @@ impl LockstepRunner {
             }
             let states = self.far_states(id, states, &mut fars)?;
             let wants = wants(&fars, &states);
-            let logprobs = self.logprobs(id, &states, &wants, &whats)?;
+            let logprobs = self.logprobs(id, &wants, &whats)?;
             for (far, place, of) in readouts {
                 let readout = fars[far].readout(far, &states, &logprobs[of]);
                 read.insert((fars[far].row, place), readout);
@@ -100,18 +99,12 @@ impl LockstepRunner {
         Ok(read)
     }
 
-    /// Runs the branches; all states that are read.
-    fn far_states(&self, id: WeightsId, states: &StepHidden, fars: &mut [Far<'_>]) -> Result<States, StepError> {
+    /// Runs the branches; where all states are that are read.
+    fn far_states(&mut self, id: WeightsId, states: &StepStates, fars: &mut [Far<'_>]) -> Result<States, StepError> {
         let mut branches: Vec<Branch<'_>> = Vec::new();
         fars.iter_mut().for_each(|far| far.branch_off(&mut branches));
-        let (mut places, mut lanes) = (Vec::new(), Vec::with_capacity(fars.len()));
-        for far in fars.iter() {
-            lanes.push(places.len());
-            places.extend((0..=far.own.len()).map(|at| states.first(far.row) + at));
-        }
-        let mut hidden = vec![states.of(id)?.rows(&places)?];
-        let (mut count, mut firsts) = (places.len(), Vec::with_capacity(branches.len()));
-        let mut left = branches.as_slice();
+        let lanes = fars.iter().map(|far| states.first(far.row)).collect();
+        let (mut firsts, mut left) = (Vec::with_capacity(branches.len()), branches.as_slice());
         while !left.is_empty() {
             let fit = left.iter().scan(0, |blocks, branch| {
                 *blocks += branch.blocks();
@@ -123,19 +116,19 @@ impl LockstepRunner {
                 return Err(StepError::Runner("a candidate becomes more tokens than there is room for".to_owned()));
             }
             let (now, later) = left.split_at(fit);
-            hidden.push(self.run_branches(id, now)?);
+            let mut first = self.run_branches(id, now)?;
             for branch in now {
-                firsts.push(count);
-                count += branch.tokens.len();
+                firsts.push(first);
+                first += branch.tokens.len();
             }
             left = later;
         }
-        Ok(States { hidden: Hidden::join(&hidden)?, lanes, branches: firsts })
+        Ok(States { lanes, branches: firsts })
     }
 
-    /// The states of all tokens of these branches, for which there are spare blocks.
-    fn run_branches(&self, id: WeightsId, branches: &[Branch<'_>]) -> Result<Hidden, StepError> {
-        let (model, cache, mut spare) = self.far_weights(id);
+    /// Runs all tokens of these branches, for which there are spare blocks; the first of their states.
+    fn run_branches(&mut self, id: WeightsId, branches: &[Branch<'_>]) -> Result<usize, StepError> {
+        let (model, mut spare) = self.far_weights(id);
         let (mut copies, mut tables) = (Vec::new(), Vec::with_capacity(branches.len()));
         for branch in branches {
             let shared = branch.start / BLOCK;
@@ -146,7 +139,6 @@ impl LockstepRunner {
             spare = own.end;
             tables.push(branch.rows.blocks[..shared].iter().copied().chain(own).collect::<Vec<u32>>());
         }
-        cache.copy(&copies)?;
         let mut chunks = Vec::with_capacity(branches.len());
         for (branch, blocks) in branches.iter().zip(&tables) {
             let (adapter, strength) = branch.rows.adapted();
@@ -156,39 +148,29 @@ impl LockstepRunner {
                 ..LaneChunk::new(&branch.tokens, branch.start, blocks, branch.tokens.len())
             });
         }
-        Ok(model.forward(&chunks, cache)?)
+        Ok(model.run_more(&copies, &chunks)?)
     }
 
     /// The log-probabilities that are wanted, by what is read; all are read together.
-    fn logprobs(
-        &self,
-        id: WeightsId,
-        states: &States,
-        wants: &Wants,
-        whats: &[LaneReadout],
-    ) -> Result<Vec<Logprobs>, StepError> {
+    fn logprobs(&mut self, id: WeightsId, wants: &Wants, whats: &[LaneReadout]) -> Result<Vec<Logprobs>, StepError> {
         if wants.is_empty() {
             return Ok(vec![Logprobs::new(); whats.len()]);
         }
-        let places: Vec<usize> = wants.keys().copied().collect();
-        let wanted: Vec<_> = wants.values().map(|tokens| Wanted::At(tokens.clone()).normalised()).collect();
-        let rows = states.hidden.rows(&places)?;
-        let mut hidden = Vec::with_capacity(whats.len());
-        for what in whats {
-            hidden.push(self.read_by(id, *what, rows.clone())?);
-        }
-        let all: Vec<_> = whats.iter().flat_map(|_| wanted.iter().cloned()).collect();
-        let (model, ..) = self.far_weights(id);
-        let read = model.logits(&Hidden::join(&hidden)?, &all)?;
+        let of_what = |what: &LaneReadout| {
+            let what = *what;
+            wants.iter().map(move |(state, tokens)| state_read(*state, what, Wanted::At(tokens.clone()).normalised()))
+        };
+        let reads: Vec<_> = whats.iter().flat_map(of_what).collect();
+        let read = self.far_weights(id).0.logits(&reads)?;
         let of_what = |read: &[Logits]| -> Logprobs {
             let of_state = |(state, logits): (&usize, &Logits)| {
                 let (state, mass) = (*state, logits.log_sum_exp.unwrap_or(f32::NAN));
                 let one = move |ranked: &Ranked| ((state, ranked.token), ranked.logit - mass);
                 logits.ranked.iter().map(one).collect::<Vec<_>>()
             };
-            places.iter().zip(read).flat_map(of_state).collect()
+            wants.keys().zip(read).flat_map(of_state).collect()
         };
-        Ok(read.chunks(places.len()).map(of_what).collect())
+        Ok(read.chunks(wants.len()).map(of_what).collect())
     }
 }
 

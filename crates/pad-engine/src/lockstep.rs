@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pad_decode::{Bridge, Candidates, Readout};
-use pad_model::{Hidden, KvCache, LaneChunk, Logits, Model, ModelError, RowWanted, ValueHead, Wanted};
+use pad_model::{
+    CachedModel, LaneChunk, LaneModel, Logits, Model, ModelError, RowWanted, StateRead, ValueHead, Wanted,
+};
 
 use crate::far_side::SPARE;
 use crate::{
@@ -14,40 +16,42 @@ use crate::{
 /// A set of weights with its cache and its value heads.
 #[derive(Debug)]
 pub struct LoadedWeights {
-    model: Model,
-    cache: KvCache,
-    heads: Vec<ValueHead>,
+    model: Box<dyn LaneModel>,
     /// Where its tokens are not the base model's.
     bridge: Option<Arc<dyn Bridge>>,
 }
 
 impl LoadedWeights {
-    /// A model with room for `kv_blocks` blocks.
+    /// A model on the CPU with room for `kv_blocks` blocks.
     ///
     /// # Errors
-    /// If the device has not that much memory.
+    /// If there is not that much memory.
     pub fn new(model: Model, heads: Vec<ValueHead>, kv_blocks: usize) -> Result<Self, ModelError> {
-        let cache = model.kv_cache(kv_blocks)?;
-        Ok(Self { model, cache, heads, bridge: None })
+        Ok(Self::of(CachedModel::new(model, heads, kv_blocks)?))
     }
 
-    /// A model with tokens of its own.
+    /// The same of a model with tokens of its own.
     ///
     /// # Errors
-    /// If the device has not that much memory.
+    /// If there is not that much memory.
     pub fn across(
         bridge: Arc<dyn Bridge>,
         model: Model,
         heads: Vec<ValueHead>,
         kv_blocks: usize,
     ) -> Result<Self, ModelError> {
-        let cache = model.kv_cache(kv_blocks + SPARE)?;
-        Ok(Self { model, cache, heads, bridge: Some(bridge) })
+        let model = CachedModel::new(model, heads, kv_blocks + SPARE)?;
+        Ok(Self { model: Box::new(model), bridge: Some(bridge) })
+    }
+
+    /// A model wherever it is.
+    pub fn of(model: impl LaneModel + 'static) -> Self {
+        Self { model: Box::new(model), bridge: None }
     }
 
     /// Blocks for lanes.
     fn kv_blocks(&self) -> usize {
-        self.cache.blocks() - if self.bridge.is_some() { SPARE } else { 0 }
+        self.model.kv_blocks() - if self.bridge.is_some() { SPARE } else { 0 }
     }
 }
 
@@ -76,13 +80,18 @@ impl LockstepRunner {
 }
 
 /// Hidden states of one step: where each lane's last rows are found.
-pub(crate) struct StepHidden {
-    /// By weights; none where no row was read.
-    hidden: Vec<Option<Hidden>>,
-    /// By rows of the plan: index of the first of its rows among those read of its weights.
-    place: Vec<usize>,
+pub(crate) struct StepStates {
+    /// By rows of the plan: number of the first of its states among those of its weights.
+    first: Vec<usize>,
     /// How much of the time went to reward lanes.
     reward_time: Duration,
+}
+
+impl StepStates {
+    /// The first state that was read of a row of the plan.
+    pub(crate) fn first(&self, row: usize) -> usize {
+        self.first[row]
+    }
 }
 
 /// What is read of one row of the plan.
@@ -97,6 +106,15 @@ impl RowRead {
     pub(crate) fn new(row: usize, what: LaneReadout, wanted: RowWanted) -> Self {
         Self { row, what, wanted }
     }
+}
+
+/// What is read of a state.
+pub(crate) fn state_read(state: usize, what: LaneReadout, wanted: RowWanted) -> StateRead {
+    let head = match what {
+        LaneReadout::Plain => None,
+        LaneReadout::Head(id) => Some(id.0),
+    };
+    StateRead { state, head, wanted }
 }
 
 impl Runner for LockstepRunner {
@@ -132,14 +150,14 @@ impl Runner for LockstepRunner {
             DecodeReadouts { candidates, rewards }
         };
         let decodes = candidates.into_iter().zip(&plan.decodes).map(read).collect();
-        let (scores, embeds) = (self.scores(plan, &states)?, embeds(plan, &states)?);
+        let (scores, embeds) = (self.scores(plan, &states)?, self.embeds(plan, &states)?);
         Ok(StepReadouts { decodes, scores, embeds, reward_time })
     }
 }
 
 impl LockstepRunner {
     /// One ragged batch per set of weights. Rows of base and reward lanes are computed together: the time is split by rows and layers.
-    fn forward(&self, plan: &StepPlan) -> Result<StepHidden, StepError> {
+    fn forward(&mut self, plan: &StepPlan) -> Result<StepStates, StepError> {
         let mut read = vec![0; plan.rows.len()];
         for decode in &plan.decodes {
             read[decode.base] = 1;
@@ -148,9 +166,8 @@ impl LockstepRunner {
         }
         plan.scores.iter().for_each(|score| read[score.row] = score.targets.len());
         plan.embeds.iter().for_each(|row| read[*row] = plan.rows[*row].tokens.len());
-        let (mut hidden, mut place) = (Vec::new(), vec![0; plan.rows.len()]);
-        let mut reward_time = Duration::ZERO;
-        for (id, weights) in self.weights.iter().enumerate() {
+        let (mut first, mut reward_time) = (vec![0; plan.rows.len()], Duration::ZERO);
+        for (id, weights) in self.weights.iter_mut().enumerate() {
             let (mut chunks, mut count, mut index) = (Vec::new(), 0, vec![None; plan.rows.len()]);
             let (mut work, mut reward_work) = (0, 0);
             for (i, rows) in plan.rows.iter().enumerate().filter(|(_, rows)| rows.weights.0 == id) {
@@ -169,23 +186,21 @@ impl LockstepRunner {
                 let cost = chunks.last().map_or(0, |chunk| weights.model.row_layers(chunk));
                 work += cost;
                 reward_work += if rows.reward { cost } else { 0 };
-                place[i] = count;
+                first[i] = count;
                 count += read[i];
             }
             let begun = Instant::now();
-            let busy = chunks.iter().any(|chunk| !chunk.tokens.is_empty());
-            let states = if busy { Some(weights.model.forward(&chunks, &weights.cache)?) } else { None };
+            weights.model.run(&chunks)?;
             reward_time += begun.elapsed().mul_f64(reward_work as f64 / work.max(1) as f64);
-            hidden.push(states);
         }
-        Ok(StepHidden { hidden, place, reward_time })
+        Ok(StepStates { first, reward_time })
     }
 
     /// Every reward readout at its sequence's candidates, in the plan's order.
     fn rewards(
-        &self,
+        &mut self,
         plan: &StepPlan,
-        states: &StepHidden,
+        states: &StepStates,
         candidates: &[Candidates],
     ) -> Result<Vec<Readout>, StepError> {
         let is_near = |row: usize| plan.rows[row].open.is_none();
@@ -209,22 +224,20 @@ impl LockstepRunner {
     }
 
     /// What was read of the answers' tokens.
-    fn scores(&self, plan: &StepPlan, states: &StepHidden) -> Result<Vec<ScoreReadouts>, StepError> {
+    fn scores(&mut self, plan: &StepPlan, states: &StepStates) -> Result<Vec<ScoreReadouts>, StepError> {
         let mut all = Vec::with_capacity(plan.scores.len());
         for score in &plan.scores {
-            let weights = plan.rows[score.row].weights;
-            let first = states.place[score.row];
-            let places: Vec<usize> = (first..first + score.targets.len()).collect();
-            let wanted: Vec<RowWanted> = score.targets.iter().map(|t| Wanted::At(vec![*t]).normalised()).collect();
+            let (weights, first) = (plan.rows[score.row].weights, states.first(score.row));
             let mut read = ScoreReadouts::default();
             for (i, what) in score.readouts.iter().enumerate() {
-                let at = self.read_places(states, weights, *what, &places, &wanted)?;
+                let targets = score.targets.iter().map(|target| Wanted::At(vec![*target]).normalised());
+                let at = self.read_states(weights, *what, first, targets)?;
                 let logprob =
                     |at: &Logits| logprobs(at, at.log_sum_exp).first().map_or(f32::NAN, |(_, logprob)| *logprob);
                 read.logprobs.push(at.iter().map(logprob).collect());
                 if i == 0 && score.top > 0 {
-                    let best = vec![Wanted::Best(score.top).alone(); places.len()];
-                    let best = self.read_places(states, weights, *what, &places, &best)?;
+                    let best = score.targets.iter().map(|_| Wanted::Best(score.top).alone());
+                    let best = self.read_states(weights, *what, first, best)?;
                     read.best = best.iter().zip(&at).map(|(best, at)| logprobs(best, at.log_sum_exp)).collect();
                 }
             }
@@ -233,69 +246,52 @@ impl LockstepRunner {
         Ok(all)
     }
 
-    /// Read logits of rows of the plan, the first of each that is read. What is read of the same weights is read together, through
-    /// whatever heads: the unembedding is gone through once.
+    /// Reads logits of states of some weights, one after another from `first` on.
+    fn read_states(
+        &mut self,
+        weights: WeightsId,
+        what: LaneReadout,
+        first: usize,
+        wanted: impl Iterator<Item = RowWanted>,
+    ) -> Result<Vec<Logits>, StepError> {
+        let reads: Vec<StateRead> = (first..).zip(wanted).map(|(at, wanted)| state_read(at, what, wanted)).collect();
+        Ok(self.weights[weights.0].model.logits(&reads)?)
+    }
+
+    /// Reads logits of rows of the plan, the first state of each. What is read of the same weights is read together, through whatever
+    /// heads.
     pub(crate) fn read_rows(
-        &self,
+        &mut self,
         plan: &StepPlan,
-        states: &StepHidden,
+        states: &StepStates,
         reads: &[RowRead],
     ) -> Result<Vec<Logits>, StepError> {
         let mut logits: Vec<Option<Logits>> = vec![None; reads.len()];
-        for id in (0..self.weights.len()).map(WeightsId) {
-            let mut left: Vec<usize> = (0..reads.len()).filter(|i| plan.rows[reads[*i].row].weights == id).collect();
-            let (mut order, mut hidden) = (Vec::with_capacity(left.len()), Vec::new());
-            while let Some(&first) = left.first() {
-                let what = reads[first].what;
-                let (group, rest): (Vec<usize>, Vec<usize>) = left.iter().partition(|i| reads[**i].what == what);
-                let places: Vec<usize> = group.iter().map(|i| states.place[reads[*i].row]).collect();
-                hidden.push(self.through_head(states, id, what, &places)?);
-                order.extend(group);
-                left = rest;
-            }
-            if order.is_empty() {
+        for (id, weights) in self.weights.iter_mut().enumerate() {
+            let own: Vec<usize> = (0..reads.len()).filter(|i| plan.rows[reads[*i].row].weights.0 == id).collect();
+            if own.is_empty() {
                 continue;
             }
-            let wanted: Vec<RowWanted> = order.iter().map(|i| reads[*i].wanted.clone()).collect();
-            let read = self.weights[id.0].model.logits(&Hidden::join(&hidden)?, &wanted)?;
-            order.into_iter().zip(read).for_each(|(i, read)| logits[i] = Some(read));
+            let state = |i: &usize| {
+                let RowRead { row, what, wanted } = &reads[*i];
+                state_read(states.first(*row), *what, wanted.clone())
+            };
+            let read = weights.model.logits(&own.iter().map(state).collect::<Vec<_>>())?;
+            own.into_iter().zip(read).for_each(|(i, read)| logits[i] = Some(read));
         }
         Ok(logits.into_iter().flatten().collect())
     }
 
-    /// Read logits of these of the rows that were read of some weights.
-    fn read_places(
-        &self,
-        states: &StepHidden,
-        weights: WeightsId,
-        what: LaneReadout,
-        places: &[usize],
-        wanted: &[RowWanted],
-    ) -> Result<Vec<Logits>, StepError> {
-        let hidden = self.through_head(states, weights, what, places)?;
-        Ok(self.weights[weights.0].model.logits(&hidden, wanted)?)
-    }
-
-    /// What the unembedding reads of these of the rows that were read of some weights.
-    fn through_head(
-        &self,
-        states: &StepHidden,
-        weights: WeightsId,
-        what: LaneReadout,
-        places: &[usize],
-    ) -> Result<Hidden, StepError> {
-        self.read_by(weights, what, states.of(weights)?.rows(places)?)
-    }
-
-    /// What the unembedding reads of these hidden states of some weights.
-    pub(crate) fn read_by(&self, weights: WeightsId, what: LaneReadout, rows: Hidden) -> Result<Hidden, StepError> {
-        match what {
-            LaneReadout::Plain => Ok(rows),
-            LaneReadout::Head(id) => {
-                let unknown = || StepError::Runner(format!("weights {} have no value head {}", weights.0, id.0));
-                Ok(rows.through(self.weights[weights.0].heads.get(id.0).ok_or_else(unknown)?)?)
+    /// The hidden states of the texts that are embedded.
+    fn embeds(&mut self, plan: &StepPlan, states: &StepStates) -> Result<Vec<Vec<Vec<f32>>>, StepError> {
+        let read = |row: &usize| {
+            let (rows, first) = (&plan.rows[*row], states.first(*row));
+            if rows.tokens.is_empty() {
+                return Ok(Vec::new());
             }
-        }
+            Ok(self.weights[rows.weights.0].model.states(first..first + rows.tokens.len())?)
+        };
+        plan.embeds.iter().map(read).collect()
     }
 
     /// Tokens that all weights have, but those over a bridge.
@@ -314,37 +310,12 @@ impl LockstepRunner {
         self.weights.get(weights.0)?.bridge.as_ref()
     }
 
-    /// Weights over a bridge, with their cache and the first of its spare blocks.
-    pub(crate) fn far_weights(&self, weights: WeightsId) -> (&Model, &KvCache, u32) {
-        let loaded = &self.weights[weights.0];
-        (&loaded.model, &loaded.cache, loaded.kv_blocks() as u32)
+    /// Weights, and the first of their spare blocks.
+    pub(crate) fn far_weights(&mut self, weights: WeightsId) -> (&mut dyn LaneModel, u32) {
+        let loaded = &mut self.weights[weights.0];
+        let spare = loaded.kv_blocks() as u32;
+        (loaded.model.as_mut(), spare)
     }
-}
-
-impl StepHidden {
-    /// The states of some weights that were read.
-    pub(crate) fn of(&self, weights: WeightsId) -> Result<&Hidden, StepError> {
-        let missing = || StepError::Runner(format!("no hidden states of weights {}", weights.0));
-        self.hidden.get(weights.0).and_then(Option::as_ref).ok_or_else(missing)
-    }
-
-    /// The first state that was read of a row of the plan.
-    pub(crate) fn first(&self, row: usize) -> usize {
-        self.place[row]
-    }
-}
-
-/// The hidden states of the texts that are embedded.
-fn embeds(plan: &StepPlan, states: &StepHidden) -> Result<Vec<Vec<Vec<f32>>>, StepError> {
-    let read = |row: &usize| {
-        let rows = &plan.rows[*row];
-        let hidden = states.hidden.get(rows.weights.0).and_then(Option::as_ref);
-        let Some(hidden) = hidden.filter(|_| !rows.tokens.is_empty()) else { return Ok(Vec::new()) };
-        let first = states.place[*row];
-        let places: Vec<usize> = (first..first + rows.tokens.len()).collect();
-        Ok(hidden.rows(&places)?.values()?)
-    };
-    plan.embeds.iter().map(read).collect()
 }
 
 /// What was read, as log-probabilities over the vocabulary.

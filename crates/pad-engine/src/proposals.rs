@@ -3,7 +3,7 @@
 use pad_decode::{Candidates, TokenSet};
 use pad_model::{Logits, RowWanted, Wanted};
 
-use crate::lockstep::{LockstepRunner, RowRead, StepHidden, readout};
+use crate::lockstep::{LockstepRunner, RowRead, StepStates, readout};
 use crate::{DecodeRows, LaneReadout, StepError, StepPlan};
 
 /// A row whose best tokens are taken.
@@ -27,7 +27,7 @@ impl Proposer {
 
 impl LockstepRunner {
     /// Every sequence's candidates.
-    pub(crate) fn candidates(&self, plan: &StepPlan, states: &StepHidden) -> Result<Vec<Candidates>, StepError> {
+    pub(crate) fn candidates(&mut self, plan: &StepPlan, states: &StepStates) -> Result<Vec<Candidates>, StepError> {
         let base = |(decode, rows): (usize, &DecodeRows)| Proposer {
             decode,
             row: rows.base,
@@ -56,9 +56,9 @@ impl LockstepRunner {
 
     /// The base's candidates with what other lanes propose.
     fn extended(
-        &self,
+        &mut self,
         plan: &StepPlan,
-        states: &StepHidden,
+        states: &StepStates,
         candidates: Vec<Candidates>,
         others: Vec<Vec<u32>>,
     ) -> Result<Vec<Candidates>, StepError> {
@@ -78,9 +78,9 @@ impl LockstepRunner {
 
     /// The k best tokens of each of these rows, under its sequence's adjustments.
     fn proposed(
-        &self,
+        &mut self,
         plan: &StepPlan,
-        states: &StepHidden,
+        states: &StepStates,
         proposers: &[Proposer],
     ) -> Result<Vec<Candidates>, StepError> {
         let first = |proposer: &Proposer| {
@@ -113,9 +113,9 @@ impl LockstepRunner {
 
     /// Read rows again of sequences of which more is wanted than was read; with their indices.
     fn read_again(
-        &self,
+        &mut self,
         plan: &StepPlan,
-        states: &StepHidden,
+        states: &StepStates,
         proposers: &[Proposer],
         read: &[Logits],
         wanted: impl Fn(&Proposer, &DecodeRows, &[u32]) -> Option<RowWanted>,
