@@ -70,6 +70,23 @@ fn a_form_is_measured_beside_plain_answers() {
 }
 
 #[test]
+fn weights_that_are_made_up_are_measured_and_unknown_shapes_named() {
+    let random = |shape| {
+        let mut command = pad();
+        command.args(["bench", "--json", "--rounds", "1", "--random", shape, "--sequences", "2", "--lanes", "0,1"]);
+        command.args(["--prompt", "8", "--tokens", "4"]);
+        command
+    };
+    let report = report(&mut random("tiny"));
+    assert_eq!(report["about"]["model"], "random tiny");
+    let cases = report["cases"].as_array().expect("cases");
+    assert!(cases.len() == 2 && cases.iter().all(|case| case["decode"].as_f64().is_some_and(|speed| speed > 0.0)));
+    let Output { status, stderr, .. } = random("llama-9").output().expect("the binary starts");
+    let said = String::from_utf8_lossy(&stderr);
+    assert!(!status.success() && said.contains("`llama-9`") && said.contains("llama-3-8b"), "{said}");
+}
+
+#[test]
 fn where_no_server_is_the_address_is_named() {
     // A port that nobody listens on: it was free a moment ago.
     let port = TcpListener::bind("127.0.0.1:0").and_then(|taken| taken.local_addr()).expect("a free port").port();

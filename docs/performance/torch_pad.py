@@ -1,7 +1,8 @@
-"""PAD with a KV cache in PyTorch, in single precision: the yardstick of what a straightforward implementation reaches.
+"""PAD with a KV cache in PyTorch: the yardstick of what a straightforward implementation reaches.
 
     pip install torch gguf==0.19.0
-    python torch_pad.py MODEL.gguf [threads]
+    python torch_pad.py MODEL.gguf [threads]       # on the CPU, in single precision
+    python torch_pad.py --random llama-3-8b        # on a CUDA device, in bfloat16, with random weights of this shape
 
 One base row and some reward rows of the same weights are decoded in lockstep: at each step the base's ten best tokens are rescored by
 the reward rows, and all rows take the same token. All rows of the batch have prompts of one length, which is the easiest case for it.
@@ -11,16 +12,20 @@ import sys
 import time
 
 import torch
-from gguf import GGUFReader
-from gguf.quants import dequantize
 
 CONTEXT, PROMPT, TOKENS, K, BETA = 160, 64, 32, 10, 1.0
+
+# Vocabulary, hidden width, width of the feed-forward part, layers, heads, KV heads, values in a head.
+SHAPES = {"llama-3-8b": (128256, 4096, 14336, 32, 32, 8, 128), "llama-3.2-1b": (128256, 2048, 8192, 16, 32, 8, 64)}
 
 
 class Llama:
     """The llama architecture with rotary pairs interleaved, as GGUF files keep them."""
 
-    def __init__(self, path):
+    def read(self, path):
+        from gguf import GGUFReader
+        from gguf.quants import dequantize
+
         reader = GGUFReader(path)
         field = lambda name: reader.fields["llama." + name].contents()
         self.w = {t.name: torch.tensor(dequantize(t.data, t.tensor_type).reshape(*reversed(t.shape.tolist())).copy())
@@ -28,9 +33,26 @@ class Llama:
         self.layers, self.heads = field("block_count"), field("attention.head_count")
         self.kv_heads, self.eps = field("attention.head_count_kv"), field("attention.layer_norm_rms_epsilon")
         self.head_dim = field("embedding_length") // self.heads
+        return self.rotated(field("rope.freq_base"))
+
+    def random(self, shape):
+        vocabulary, hidden, width, self.layers, self.heads, self.kv_heads, self.head_dim = SHAPES[shape]
+        self.eps, queries, keys = 1e-5, self.heads * self.head_dim, self.kv_heads * self.head_dim
+        matrix = lambda rows, columns: torch.randn(rows, columns) * 0.02
+        self.w = {"token_embd.weight": matrix(vocabulary, hidden), "output_norm.weight": torch.ones(hidden)}
+        self.w["output.weight"] = matrix(vocabulary, hidden)
+        for i in range(self.layers):
+            parts = {"attn_q": (queries, hidden), "attn_k": (keys, hidden), "attn_v": (keys, hidden), "attn_output": (hidden, queries),
+                     "ffn_gate": (width, hidden), "ffn_up": (width, hidden), "ffn_down": (hidden, width)}
+            self.w |= {f"blk.{i}.{name}.weight": matrix(*size) for name, size in parts.items()}
+            self.w |= {f"blk.{i}.{name}.weight": torch.ones(hidden) for name in ("attn_norm", "ffn_norm")}
+        return self.rotated(500000.0)
+
+    def rotated(self, base):
         half = torch.arange(0, self.head_dim, 2) / self.head_dim
-        angles = torch.arange(CONTEXT)[:, None] / field("rope.freq_base") ** half[None]
+        angles = torch.arange(CONTEXT)[:, None] / base ** half[None]
         self.cos, self.sin = angles.cos(), angles.sin()
+        return self
 
     def norm(self, x, name):
         return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + self.eps) * self.w[name]
@@ -70,9 +92,11 @@ def decode(model, sequences, lanes):
     rows = sequences * (1 + lanes)
     cache = model.cache(rows)
     tokens = 100 + (torch.arange(rows)[:, None] * 131 + torch.arange(PROMPT) * 17) % 900
-    unembedding, start = model.w["token_embd.weight"], 0
+    unembedding, start = model.w.get("output.weight", model.w["token_embd.weight"]), 0
+    finish = torch.cuda.synchronize if torch.get_default_device().type == "cuda" else lambda: None
     for step in range(TOKENS + 1):
         if step == 1:
+            finish()
             begun = time.perf_counter()
         hidden = model.forward(tokens, cache, start).view(sequences, 1 + lanes, -1)
         start += tokens.shape[1]
@@ -81,14 +105,20 @@ def decode(model, sequences, lanes):
         rewards = torch.einsum("slh,skh->slk", hidden[:, 1:], unembedding[best]).log_softmax(-1) - base[:, None]
         chosen = best.gather(1, (base + BETA * rewards.sum(1)).argmax(-1, keepdim=True))
         tokens = chosen.repeat_interleave(1 + lanes, 0)
+    finish()
     return sequences * TOKENS / (time.perf_counter() - begun)
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(int(sys.argv[2]) if len(sys.argv) > 2 else 2)
     torch.set_grad_enabled(False)
-    model = Llama(sys.argv[1])
+    if sys.argv[1] == "--random":
+        torch.set_default_device("cuda")
+        torch.set_default_dtype(torch.bfloat16)
+        model, counts = Llama().random(sys.argv[2]), (1, 8, 32, 128)
+    else:
+        torch.set_num_threads(int(sys.argv[2]) if len(sys.argv) > 2 else 2)
+        model, counts = Llama().read(sys.argv[1]), (1, 8, 32)
     print("| sequences | reward lanes | tokens/s |\n|---:|---:|---:|")
-    for sequences in (1, 8, 32):
+    for sequences in counts:
         for lanes in (0, 2):
             print(f"| {sequences} | {lanes} | {sorted(decode(model, sequences, lanes) for _ in range(3))[1]:.0f} |", flush=True)

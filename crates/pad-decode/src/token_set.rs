@@ -15,6 +15,11 @@ impl TokenSet {
         Self { words: words.into() }
     }
 
+    /// The words: token t is bit t % 32 of word t / 32, and none beyond them is in the set.
+    pub fn words(&self) -> &[u32] {
+        &self.words
+    }
+
     /// Whether the token is in the set.
     pub fn contains(&self, token: u32) -> bool {
         self.words.get(token as usize / 32).is_some_and(|word| word >> (token % 32) & 1 == 1)

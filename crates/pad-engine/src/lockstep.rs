@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pad_decode::{Bridge, Candidates, Readout};
 use pad_model::{
-    CachedModel, LaneChunk, LaneModel, Logits, Model, ModelError, RowWanted, StateRead, ValueHead, Wanted,
+    CachedModel, Follower, LaneChunk, LaneModel, Logits, Model, ModelError, RowWanted, StateRead, ValueHead, Wanted,
 };
 
 use crate::far_side::SPARE;
@@ -22,6 +22,9 @@ pub struct LoadedWeights {
 }
 
 impl LoadedWeights {
+    /// Blocks of a cache that are not for lanes where the model has tokens of its own, but for branches of one step.
+    pub const SPARE: usize = SPARE;
+
     /// A model on the CPU with room for `kv_blocks` blocks.
     ///
     /// # Errors
@@ -40,8 +43,7 @@ impl LoadedWeights {
         heads: Vec<ValueHead>,
         kv_blocks: usize,
     ) -> Result<Self, ModelError> {
-        let model = CachedModel::new(model, heads, kv_blocks + SPARE)?;
-        Ok(Self { model: Box::new(model), bridge: Some(bridge) })
+        Ok(Self::of(CachedModel::new(model, heads, kv_blocks + Self::SPARE)?).over(bridge))
     }
 
     /// A model wherever it is.
@@ -49,9 +51,15 @@ impl LoadedWeights {
         Self { model: Box::new(model), bridge: None }
     }
 
+    /// The same with tokens of its own; the last [`Self::SPARE`] blocks of its cache are not for lanes.
+    #[must_use]
+    pub fn over(self, bridge: Arc<dyn Bridge>) -> Self {
+        Self { bridge: Some(bridge), ..self }
+    }
+
     /// Blocks for lanes.
     fn kv_blocks(&self) -> usize {
-        self.model.kv_blocks() - if self.bridge.is_some() { SPARE } else { 0 }
+        self.model.kv_blocks().saturating_sub(if self.bridge.is_some() { SPARE } else { 0 })
     }
 }
 
@@ -94,7 +102,11 @@ impl StepStates {
     }
 }
 
+/// By sequences: the rewards that were read together with its base, if they were.
+pub(crate) type Followed = Vec<Option<Vec<Readout>>>;
+
 /// What is read of one row of the plan.
+#[derive(Clone)]
 pub(crate) struct RowRead {
     row: usize,
     what: LaneReadout,
@@ -140,9 +152,9 @@ impl Runner for LockstepRunner {
 
     fn step(&mut self, plan: &StepPlan) -> Result<StepReadouts, StepError> {
         let states = self.forward(plan)?;
-        let candidates = self.candidates(plan, &states)?;
+        let (candidates, followed) = self.candidates(plan, &states)?;
         let reading = Instant::now();
-        let mut rewards = self.rewards(plan, &states, &candidates)?.into_iter();
+        let mut rewards = self.rewards(plan, &states, &candidates, followed)?.into_iter();
         let reads = plan.decodes.iter().any(|decode| !decode.rewards.is_empty());
         let reward_time = states.reward_time + if reads { reading.elapsed() } else { Duration::ZERO };
         let read = |(candidates, decode): (Candidates, &DecodeRows)| {
@@ -196,12 +208,13 @@ impl LockstepRunner {
         Ok(StepStates { first, reward_time })
     }
 
-    /// Every reward readout at its sequence's candidates, in the plan's order.
+    /// Every reward readout at its sequence's candidates, in the plan's order; those that are `followed`, by sequence, were read already.
     fn rewards(
         &mut self,
         plan: &StepPlan,
         states: &StepStates,
         candidates: &[Candidates],
+        followed: Followed,
     ) -> Result<Vec<Readout>, StepError> {
         let is_near = |row: usize| plan.rows[row].open.is_none();
         let of_sequence = |(decode, candidates): (&'_ DecodeRows, &'_ Candidates)| {
@@ -210,17 +223,22 @@ impl LockstepRunner {
             let read = move |(row, what): &(usize, LaneReadout)| RowRead::new(*row, *what, wanted.clone());
             decode.rewards.iter().filter(|(row, _)| is_near(*row)).map(read).collect::<Vec<_>>()
         };
-        let all: Vec<RowRead> = plan.decodes.iter().zip(candidates).flat_map(of_sequence).collect();
+        let left = plan.decodes.iter().zip(candidates).zip(&followed).filter(|(_, followed)| followed.is_none());
+        let all: Vec<RowRead> = left.flat_map(|(sequence, _)| of_sequence(sequence)).collect();
         let mut near = self.read_rows(plan, states, &all)?.into_iter();
         let mut far = self.crossed(plan, states, candidates)?;
-        let places = plan.decodes.iter().flat_map(|decode| decode.rewards.iter().enumerate());
-        let all =
-            places.map(
-                |(place, (row, _))| {
-                    if is_near(*row) { near.next().as_ref().map(readout) } else { far.remove(&(*row, place)) }
-                },
-            );
-        all.collect::<Option<_>>().ok_or_else(|| StepError::Runner("a reward was not read".to_owned()))
+        let mut rewards = Vec::new();
+        for (decode, followed) in plan.decodes.iter().zip(followed) {
+            if let Some(followed) = followed {
+                rewards.extend(followed.into_iter().map(Some));
+                continue;
+            }
+            rewards.extend(decode.rewards.iter().enumerate().map(|(place, (row, _))| {
+                if is_near(*row) { near.next().as_ref().map(readout) } else { far.remove(&(*row, place)) }
+            }));
+        }
+        let missing = || StepError::Runner("a reward was not read".to_owned());
+        rewards.into_iter().collect::<Option<_>>().ok_or_else(missing)
     }
 
     /// What was read of the answers' tokens.
@@ -282,6 +300,49 @@ impl LockstepRunner {
         Ok(logits.into_iter().flatten().collect())
     }
 
+    /// [`Self::read_rows`] of the bases of all sequences, and perhaps more; and, where weights read both at once, all rewards of sequences
+    /// whose candidates are just what their base finds best.
+    pub(crate) fn read_bases(
+        &mut self,
+        plan: &StepPlan,
+        states: &StepStates,
+        reads: &[RowRead],
+    ) -> Result<(Vec<Logits>, Followed), StepError> {
+        let direct: Vec<usize> = (0..plan.decodes.len()).filter(|i| is_direct(plan, &plan.decodes[*i])).collect();
+        let mut followed = vec![None; plan.decodes.len()];
+        let mut logits: Vec<Option<Logits>> = vec![None; reads.len()];
+        for (id, weights) in self.weights.iter_mut().enumerate().filter(|(_, weights)| weights.model.follows()) {
+            let own: Vec<usize> = (0..reads.len()).filter(|i| plan.rows[reads[*i].row].weights.0 == id).collect();
+            let state = |row: usize, what, wanted: &RowWanted| state_read(states.first(row), what, wanted.clone());
+            let own_reads: Vec<_> =
+                own.iter().map(|i| state(reads[*i].row, reads[*i].what, &reads[*i].wanted)).collect();
+            let (mut followers, mut sequences) = (Vec::new(), Vec::new());
+            for i in direct.iter().filter(|i| own.contains(i)) {
+                let of = own.partition_point(|read| read < i);
+                let decode = &plan.decodes[*i];
+                followers.extend(decode.rewards.iter().map(|(row, what)| {
+                    let StateRead { state, head, .. } = state(*row, *what, &reads[*i].wanted);
+                    Follower { state, head, of, log_sum_exp: decode.log_sum_exp }
+                }));
+                sequences.push(*i);
+            }
+            if sequences.is_empty() {
+                continue;
+            }
+            let (read, found) = weights.model.logits_at_best(&own_reads, &followers)?;
+            let mut found = found.iter().map(readout);
+            for i in sequences {
+                followed[i] = Some(found.by_ref().take(plan.decodes[i].rewards.len()).collect());
+            }
+            own.into_iter().zip(read).for_each(|(i, read)| logits[i] = Some(read));
+        }
+        let left: Vec<usize> = (0..reads.len()).filter(|i| logits[*i].is_none()).collect();
+        let again: Vec<RowRead> = left.iter().map(|i| reads[*i].clone()).collect();
+        let read = self.read_rows(plan, states, &again)?;
+        left.into_iter().zip(read).for_each(|(i, read)| logits[i] = Some(read));
+        Ok((logits.into_iter().flatten().collect(), followed))
+    }
+
     /// The hidden states of the texts that are embedded.
     fn embeds(&mut self, plan: &StepPlan, states: &StepStates) -> Result<Vec<Vec<Vec<f32>>>, StepError> {
         let read = |row: &usize| {
@@ -316,6 +377,14 @@ impl LockstepRunner {
         let spare = loaded.kv_blocks() as u32;
         (loaded.model.as_mut(), spare)
     }
+}
+
+/// Whether all rewards of a sequence are read by its base's weights, at just the tokens that its base finds best.
+fn is_direct(plan: &StepPlan, decode: &DecodeRows) -> bool {
+    let weights = plan.rows[decode.base].weights;
+    let own = |(row, _): &(usize, LaneReadout)| plan.rows[*row].open.is_none() && plan.rows[*row].weights == weights;
+    let plain = decode.adjustments.is_empty() && decode.proposers.is_empty();
+    plain && !decode.rewards.is_empty() && decode.rewards.iter().all(own)
 }
 
 /// What was read, as log-probabilities over the vocabulary.

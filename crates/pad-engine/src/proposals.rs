@@ -3,7 +3,7 @@
 use pad_decode::{Candidates, TokenSet};
 use pad_model::{Logits, RowWanted, Wanted};
 
-use crate::lockstep::{LockstepRunner, RowRead, StepStates, readout};
+use crate::lockstep::{Followed, LockstepRunner, RowRead, StepStates, readout};
 use crate::{DecodeRows, LaneReadout, StepError, StepPlan};
 
 /// A row whose best tokens are taken.
@@ -26,8 +26,12 @@ impl Proposer {
 }
 
 impl LockstepRunner {
-    /// Every sequence's candidates.
-    pub(crate) fn candidates(&mut self, plan: &StepPlan, states: &StepStates) -> Result<Vec<Candidates>, StepError> {
+    /// Every sequence's candidates, and the rewards that were read with them.
+    pub(crate) fn candidates(
+        &mut self,
+        plan: &StepPlan,
+        states: &StepStates,
+    ) -> Result<(Vec<Candidates>, Followed), StepError> {
         let base = |(decode, rows): (usize, &DecodeRows)| Proposer {
             decode,
             row: rows.base,
@@ -40,7 +44,7 @@ impl LockstepRunner {
         };
         let decodes = || plan.decodes.iter().enumerate();
         let proposers: Vec<Proposer> = decodes().map(base).chain(decodes().flat_map(lanes)).collect();
-        let mut proposed = self.proposed(plan, states, &proposers)?;
+        let (mut proposed, followed) = self.proposed(plan, states, &proposers)?;
         let by_lanes = proposed.split_off(plan.decodes.len());
         let mut others: Vec<Vec<u32>> = vec![Vec::new(); plan.decodes.len()];
         for (lane, by_lane) in proposers[plan.decodes.len()..].iter().zip(by_lanes) {
@@ -51,7 +55,7 @@ impl LockstepRunner {
                 }
             }
         }
-        self.extended(plan, states, proposed, others)
+        Ok((self.extended(plan, states, proposed, others)?, followed))
     }
 
     /// The base's candidates with what other lanes propose.
@@ -76,19 +80,19 @@ impl LockstepRunner {
         Ok(candidates.into_iter().zip(others).zip(&plan.decodes).map(extend).collect())
     }
 
-    /// The k best tokens of each of these rows, under its sequence's adjustments.
+    /// The k best tokens of each of these rows, the bases first, under its sequence's adjustments; and rewards that were read with them.
     fn proposed(
         &mut self,
         plan: &StepPlan,
         states: &StepStates,
         proposers: &[Proposer],
-    ) -> Result<Vec<Candidates>, StepError> {
+    ) -> Result<(Vec<Candidates>, Followed), StepError> {
         let first = |proposer: &Proposer| {
             let decode = &plan.decodes[proposer.decode];
             RowRead::new(proposer.row, proposer.what, proposer.best(decode, decode.adjustments.reach(decode.top_k)))
         };
         let reads: Vec<RowRead> = proposers.iter().map(first).collect();
-        let mut read = self.read_rows(plan, states, &reads)?;
+        let (mut read, followed) = self.read_bases(plan, states, &reads)?;
         let deeper = |proposer: &Proposer, decode: &DecodeRows, read: &[u32]| {
             Some(proposer.best(decode, decode.adjustments.deeper(decode.top_k, read)?))
         };
@@ -108,7 +112,7 @@ impl LockstepRunner {
             let decode = &plan.decodes[proposer.decode];
             decode.adjustments.candidates(decode.top_k, tokens(&logits), readout(&logits), logits.among)
         };
-        Ok(read.into_iter().zip(proposers).map(candidates).collect())
+        Ok((read.into_iter().zip(proposers).map(candidates).collect(), followed))
     }
 
     /// Read rows again of sequences of which more is wanted than was read; with their indices.

@@ -11,9 +11,9 @@ struct MatmulArguments {
     const float* x;         // [rows][inputs]
     const void* weights;    // [outputs][inputs], as stored
     const float* bias;      // [outputs]; may be null
-    const float* residual;  // [rows][outputs]; may be null, and may be `y`
-    float* y;               // [rows][outputs]
-    int rows, inputs, outputs;
+    const float* residual;  // [rows][y_stride]; may be null, and may be `y`
+    float* y;               // [rows][y_stride]
+    int rows, inputs, outputs, y_stride;
     float cap;              // y becomes cap * tanh(y / cap); 0: it does not
 };
 
@@ -51,12 +51,13 @@ DEVICE void products(const u8* const* rows, const float* x, int last, int inputs
         for (int r = 0; r < ROWS; ++r) sums[o][r] = warp_sum(sums[o][r]);
 }
 
-// Block (x, y): outputs from x on, ROWS rows from y on. Where fewer rows are left, the last is computed again and not written.
+// Block (x, y): ROWS rows from x on, outputs from y on. Blocks of the same outputs are neighbours, so that what one of them reads of the
+// matrix is still in the device's cache for the others. Where fewer rows are left, the last is computed again and not written.
 template <class W, int OUTS, int ROWS>
 DEVICE void matmul(const MatmulArguments& a) {
-    const int output = (blockIdx.x * (blockDim.x / WARP) + warp_of_block()) * OUTS;
+    const int output = (blockIdx.y * (blockDim.x / WARP) + warp_of_block()) * OUTS;
     if (output >= a.outputs) return;
-    const int first = blockIdx.y * ROWS, last = a.rows - 1 - first;
+    const int first = blockIdx.x * ROWS, last = a.rows - 1 - first;
     const u8* rows[OUTS];
 #pragma unroll
     for (int o = 0; o < OUTS; ++o) {
@@ -71,7 +72,7 @@ DEVICE void matmul(const MatmulArguments& a) {
 #pragma unroll
         for (int r = 0; r < ROWS; ++r) {
             if (lane != (o * ROWS + r) % WARP || r > last || output + o >= a.outputs) continue;
-            const u64 at = (u64)(first + r) * a.outputs + output + o;
+            const u64 at = (u64)(first + r) * a.y_stride + output + o;
             float y = sums[o][r];
             if (a.bias) y += a.bias[output + o];
             if (a.residual) y += a.residual[at];
@@ -79,7 +80,7 @@ DEVICE void matmul(const MatmulArguments& a) {
         }
 }
 
-// Each for up to so many rows; more are taken in several blocks, which read the matrix again.
+// Each for up to so many rows; more are taken in several blocks, each of which reads the matrix.
 #define MATMUL(format, Weights)                                                             \
     ENTRY(matmul_##format##_1, MATMUL_THREADS, MatmulArguments, matmul<Weights, 4, 1>)      \
     ENTRY(matmul_##format##_2, MATMUL_THREADS, MatmulArguments, matmul<Weights, 4, 2>)      \
@@ -88,6 +89,7 @@ DEVICE void matmul(const MatmulArguments& a) {
 
 MATMUL(f32, Plain<float>)
 MATMUL(bf16, Plain<bf16>)
+MATMUL(f16, Plain<f16>)
 MATMUL(q4k, Q4K)
 MATMUL(q6k, Q6K)
 MATMUL(q8_0, Q80)

@@ -59,6 +59,7 @@ DEVICE void embed(const EmbeddingArguments& a) {
 
 READOUT(f32, Plain<float>)
 READOUT(bf16, Plain<bf16>)
+READOUT(f16, Plain<f16>)
 READOUT(q4k, Q4K)
 READOUT(q6k, Q6K)
 READOUT(q8_0, Q80)

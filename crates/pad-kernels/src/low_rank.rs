@@ -89,10 +89,6 @@ impl LowRank {
         Self { core: Core::Mixed { of: Arc::clone(of), sum }, ..self.clone() }
     }
 
-    fn rank(&self) -> usize {
-        self.down.len() / self.inputs
-    }
-
     /// Refuse a rank that is out of range.
     pub(crate) fn check_rank(rank: usize) -> Result<()> {
         if !(1..=Self::MAX_RANK).contains(&rank) {
@@ -109,6 +105,21 @@ impl LowRank {
     /// Number of outputs.
     pub fn outputs(&self) -> usize {
         self.outputs
+    }
+
+    /// Its rank.
+    pub fn rank(&self) -> usize {
+        self.down.len() / self.inputs
+    }
+
+    /// A, `[rank, inputs]`.
+    pub fn down(&self) -> &[f32] {
+        &self.down
+    }
+
+    /// B transposed and scaled, `[rank, outputs]`.
+    pub fn up(&self) -> &[f32] {
+        &self.up
     }
 
     /// Bytes held.
@@ -202,6 +213,11 @@ impl LowRankStack {
     #[must_use]
     pub fn mixed(&self, weights: &[f32]) -> Self {
         Self { parts: self.parts.iter().map(|(start, part)| (*start, part.mixed(weights))).collect() }
+    }
+
+    /// Each addition, and the output of the stack at which it begins.
+    pub fn parts(&self) -> &[(usize, LowRank)] {
+        &self.parts
     }
 
     /// Whether it adds nothing.

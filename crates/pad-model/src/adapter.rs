@@ -57,6 +57,11 @@ impl Adapter {
         Ok(Self { first_layer, layers, weights: None })
     }
 
+    /// Whether a lane gives its cores weights.
+    pub fn is_bilinear(&self) -> bool {
+        self.weights.is_some()
+    }
+
     /// The first layer that it changes. What the layers below compute is the model's own: the trunk.
     pub fn first_layer(&self) -> usize {
         self.first_layer
@@ -68,7 +73,7 @@ impl Adapter {
     }
 
     /// What it adds to a layer, if anything.
-    pub(crate) fn layer(&self, layer: usize) -> Option<&LayerAdapter> {
+    pub fn layer(&self, layer: usize) -> Option<&LayerAdapter> {
         self.layers.get(layer.checked_sub(self.first_layer)?)
     }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use pad_kernels::{BatchView, Rope, Segment};
 
-use crate::{Adapter, ModelError, Strength};
+use crate::{ModelError, Strength};
 
 /// Consecutive tokens of one lane.
 #[derive(Clone, Debug)]
@@ -62,31 +62,29 @@ pub struct AdapterRows {
 #[derive(Debug)]
 pub struct Batch {
     /// The tokens of the first stage's rows.
-    pub(crate) tokens: Vec<u32>,
+    pub tokens: Vec<u32>,
     /// In order of their layers, the first from layer 0 on.
-    pub(crate) stages: Vec<Stage>,
+    pub stages: Vec<Stage>,
     /// The rows that are read, in the order of the chunks.
-    pub(crate) read: Vec<u32>,
+    pub read: Vec<u32>,
 }
 
 impl Batch {
-    /// Assembles a batch from chunks, for a model with these adapters.
+    /// Assembles a batch from chunks; `first_layer` gives the first layer of an adapter at a strength, or refuses them.
     ///
     /// # Errors
     /// If there are no rows, a chunk has too few blocks, or an adapter, a strength or a trunk is not what it must be.
-    pub(crate) fn new(chunks: &[LaneChunk<'_>], ropes: &[Rope], adapters: &[Adapter]) -> Result<Self, ModelError> {
+    pub fn new(
+        chunks: &[LaneChunk<'_>],
+        ropes: &[Rope],
+        first_layer: impl Fn(usize, &Strength) -> Result<usize, ModelError>,
+    ) -> Result<Self, ModelError> {
         let refuse = |message: String| Err(ModelError::Batch(message));
         let mut order: Vec<(usize, usize)> = Vec::with_capacity(chunks.len());
         for (i, chunk) in chunks.iter().enumerate().filter(|(_, chunk)| !chunk.tokens.is_empty()) {
             let begins = match chunk.adapter {
                 None => 0,
-                Some(index) => {
-                    let Some(adapter) = adapters.get(index) else {
-                        return refuse(format!("there is no adapter {index}"));
-                    };
-                    adapter.check(&chunk.strength)?;
-                    adapter.first_layer()
-                }
+                Some(adapter) => first_layer(adapter, &chunk.strength)?,
             };
             let twin = |trunk: &LaneChunk<'_>| {
                 trunk.adapter.is_none() && trunk.start == chunk.start && trunk.tokens == chunk.tokens

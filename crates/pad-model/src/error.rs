@@ -52,6 +52,11 @@ impl ModelError {
         |source| Self::Io { path, source }
     }
 
+    /// That a batch names an adapter which was not added.
+    pub fn no_adapter(adapter: usize) -> Self {
+        Self::Batch(format!("there is no adapter {adapter}"))
+    }
+
     pub(crate) fn config(path: impl Into<PathBuf>, message: impl Into<String>) -> Self {
         Self::Config { path: path.into(), message: message.into() }
     }

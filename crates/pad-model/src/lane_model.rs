@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::ops::Range;
 
-use pad_kernels::{Logits, RowWanted};
+use pad_kernels::{Logits, RowWanted, Wanted};
 
 use crate::{LaneChunk, ModelConfig, ModelError};
 
@@ -16,6 +16,19 @@ pub struct StateRead {
     pub head: Option<usize>,
     /// What is read.
     pub wanted: RowWanted,
+}
+
+/// Logits of a state at the tokens that a [`StateRead`] finds best.
+#[derive(Clone, Copy, Debug)]
+pub struct Follower {
+    /// The state, by its number in the step.
+    pub state: usize,
+    /// As [`StateRead::head`].
+    pub head: Option<usize>,
+    /// The read, by its number among those that are asked together with it; one of the best tokens.
+    pub of: usize,
+    /// Whether log sum exp of all the state's logits is read too.
+    pub log_sum_exp: bool,
 }
 
 /// A model with its KV cache and its value heads. It keeps the hidden states of one step, and numbers them from 0 on.
@@ -48,6 +61,30 @@ pub trait LaneModel: Send + Debug {
     /// # Errors
     /// If a state, a head or a token does not exist, or an operation fails.
     fn logits(&mut self, reads: &[StateRead]) -> Result<Vec<Logits>, ModelError>;
+
+    /// Whether [`Self::logits_at_best`] costs less than reading twice.
+    fn follows(&self) -> bool {
+        false
+    }
+
+    /// [`Self::logits`] of reads, and what their followers find at the tokens of those, as many and in the same order.
+    ///
+    /// # Errors
+    /// As for [`Self::logits`].
+    fn logits_at_best(
+        &mut self,
+        reads: &[StateRead],
+        followers: &[Follower],
+    ) -> Result<(Vec<Logits>, Vec<Logits>), ModelError> {
+        let found = self.logits(reads)?;
+        let at = |follower: &Follower| {
+            let tokens = found[follower.of].ranked.iter().map(|ranked| ranked.token).collect();
+            let wanted = RowWanted { logits: Wanted::At(tokens), log_sum_exp: follower.log_sum_exp };
+            StateRead { state: follower.state, head: follower.head, wanted }
+        };
+        let followers = self.logits(&followers.iter().map(at).collect::<Vec<_>>())?;
+        Ok((found, followers))
+    }
 
     /// States themselves, `[states][hidden]`.
     ///

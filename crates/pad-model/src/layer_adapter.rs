@@ -11,15 +11,15 @@ use crate::Strength;
 #[derive(Clone, Debug, Default)]
 pub struct LayerAdapter {
     /// To queries, keys and values, stacked.
-    pub(crate) qkv: LowRankStack,
+    pub qkv: LowRankStack,
     /// To attention's output.
-    pub(crate) attention_output: LowRankStack,
-    /// To gates and, behind them, ups.
-    pub(crate) gate_up: LowRankStack,
+    pub attention_output: LowRankStack,
+    /// To gates and, behind them from [`pad_kernels::FeedForward::padded`] on, ups.
+    pub gate_up: LowRankStack,
     /// To the down projection.
-    pub(crate) down: LowRankStack,
+    pub down: LowRankStack,
     /// To what the layer gives, times a lane's strength: `[1, hidden]`.
-    pub(crate) direction: Option<Tensor>,
+    pub direction: Option<Tensor>,
 }
 
 impl LayerAdapter {

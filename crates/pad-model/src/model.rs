@@ -160,7 +160,11 @@ impl Model {
                 )));
             }
         }
-        let batch = Batch::new(chunks, &self.ropes, &self.adapters)?;
+        let batch = Batch::new(chunks, &self.ropes, |adapter, strength| {
+            let known = self.adapters.get(adapter).ok_or_else(|| ModelError::no_adapter(adapter))?;
+            known.check(strength)?;
+            Ok(known.first_layer())
+        })?;
         let layout = self.config.kv_layout();
         let mut x = self.embedding.forward(&batch.tokens, self.config.embedding_scale)?;
         let (mut stages, mut stage) = (batch.stages.iter().peekable(), None);

@@ -27,7 +27,7 @@ impl Strength {
     }
 
     /// What a control vector is multiplied by.
-    pub(crate) fn value(&self) -> f32 {
+    pub fn value(&self) -> f32 {
         match self.0 {
             Numbers::One(bits) => f32::from_bits(bits),
             Numbers::Mix(_) => 1.0,

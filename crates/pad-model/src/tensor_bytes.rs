@@ -10,7 +10,8 @@ use crate::ModelError;
 #[derive(Debug)]
 pub struct TensorFile {
     path: PathBuf,
-    file: File,
+    /// None: what is read is made up.
+    file: Option<File>,
     size: u64,
 }
 
@@ -22,7 +23,12 @@ impl TensorFile {
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         let file = File::open(path).map_err(ModelError::io(path))?;
         let size = file.metadata().map_err(ModelError::io(path))?.len();
-        Ok(Self { path: path.to_owned(), file, size })
+        Ok(Self { path: path.to_owned(), file: Some(file), size })
+    }
+
+    /// A file without end of numbers in bfloat16, between 2^-6 and 2^-5 in size; `path` is for messages.
+    pub fn random(path: &Path) -> Self {
+        Self { path: path.to_owned(), file: None, size: u64::MAX }
     }
 
     /// Its path, for messages.
@@ -40,7 +46,27 @@ impl TensorFile {
     /// # Errors
     /// If the file cannot be read or ends before.
     pub fn read(&self, start: u64, out: &mut [u8]) -> Result<(), ModelError> {
-        read_at(&self.file, start, out).map_err(ModelError::io(&self.path))
+        let Some(file) = &self.file else {
+            made_up(start, out);
+            return Ok(());
+        };
+        read_at(file, start, out).map_err(ModelError::io(&self.path))
+    }
+}
+
+/// Four numbers for each word of 64 bits: splitmix64 of the word's place gives their signs and the bits behind the point.
+fn made_up(start: u64, out: &mut [u8]) {
+    let word = |place: u64| {
+        let mut bits = place.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((bits ^ (bits >> 31)) & 0x807f_807f_807f_807f | 0x3c80_3c80_3c80_3c80).to_le_bytes()
+    };
+    let skipped = (start % 8) as usize;
+    let (first, rest) = out.split_at_mut(if skipped == 0 { 0 } else { out.len().min(8 - skipped) });
+    first.copy_from_slice(&word(start / 8)[skipped..][..first.len()]);
+    for (place, out) in (start.div_ceil(8)..).zip(rest.chunks_mut(8)) {
+        out.copy_from_slice(&word(place)[..out.len()]);
     }
 }
 

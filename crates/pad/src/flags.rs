@@ -35,7 +35,7 @@ pub struct Flags {
     /// Keys and values: q8 keeps them in 8 bits, which halves the cache's memory; auto in 16, or 32 with --dtype f32
     #[arg(long, value_name = "auto|q8")]
     kv_dtype: Option<KvDtype>,
-    /// cpu, or cuda:N
+    /// auto, cpu, or cuda:N
     #[arg(long)]
     device: Option<String>,
     /// CPU threads; 0 for one per physical core

@@ -1,25 +1,24 @@
 //! From files to a model in memory.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use anyhow::{Context, ensure};
-use candle_core::Device;
 use pad_hub::ModelFiles;
-use pad_model::{GgufWeights, Model, ModelConfig, ModelOptions, Pool, Weights};
+use pad_model::{GgufWeights, ModelConfig, Weights};
 use pad_reward::TrainedOn;
 use pad_text::Chat;
 
-use crate::cores;
 use crate::loading_bar::LoadingBar;
-use crate::settings::{Dtype, KvDtype, ModelSettings, Quantise, Settings};
+use crate::placement::{PlacedModel, Placement};
+use crate::settings::Quantise;
 
 /// A base model: what computes and what talks.
 #[derive(Debug)]
 pub struct BaseModel {
     /// The transformer.
-    pub model: Model,
+    pub model: PlacedModel,
     /// Its tokenizer and chat template.
     pub chat: Chat,
     /// Its family, as its files name it.
@@ -32,45 +31,13 @@ pub struct BaseModel {
     sha256: OnceLock<String>,
 }
 
-/// Where and how models run: the same for base and reward model, which share the threads.
-///
-/// # Errors
-///
-/// When the device is not there.
-pub fn options(settings: &Settings) -> anyhow::Result<ModelOptions> {
-    let (settings, kv_dtype) = (&settings.model, settings.engine.kv_dtype);
-    let device = match settings.cuda() {
-        Some(index) => {
-            // One engine thread: the device's default stream instead of one per thread.
-            Device::new_cuda_with_stream(index)
-                .with_context(|| format!("device `{}` cannot be used", settings.device))?
-        }
-        None => Device::Cpu,
-    };
-    let dtype = match (settings.dtype, settings.quantise) {
-        (Dtype::Auto, Quantise::Q4) => pad_model::Dtype::Q4,
-        (Dtype::Auto, Quantise::Auto | Quantise::Q8) => pad_model::Dtype::Auto,
-        (Dtype::F32, _) => pad_model::Dtype::F32,
-    };
-    let kv_dtype = match kv_dtype {
-        KvDtype::Auto => pad_model::KvDtype::Auto,
-        KvDtype::Q8 => pad_model::KvDtype::Q8,
-    };
-    Ok(ModelOptions { dtype, kv_dtype, device, pool: Arc::new(Pool::new(threads(settings))) })
-}
-
-/// Threads that compute on the CPU.
-pub fn threads(settings: &ModelSettings) -> usize {
-    if settings.threads == 0 { cores::physical() } else { settings.threads }
-}
-
 impl BaseModel {
     /// Loads weights, tokenizer and template.
     ///
     /// # Errors
     ///
     /// What the files lack, or what in them is not supported; and if there is nothing that `quantise` asks to quantise.
-    pub fn load(files: &ModelFiles, options: &ModelOptions, quantise: Quantise) -> anyhow::Result<Self> {
+    pub fn load(files: &ModelFiles, placement: &Placement, quantise: Quantise) -> anyhow::Result<Self> {
         let started = Instant::now();
         let (mut weights, chat): (Box<dyn Weights>, Chat) = match files {
             ModelFiles::Gguf(path) => {
@@ -87,7 +54,7 @@ impl BaseModel {
         check_embeddings(chat.tokenizer(), weights.config(), &path)?;
         let (family, format) = (weights.family().to_owned(), weights.format());
         check_quantise(quantise, &format, &path)?;
-        let model = load("base model", weights.as_mut(), options, started)?;
+        let model = load("base model", weights.as_mut(), placement, started)?;
         let loaded = Self { model, chat, family, format, path, sha256: OnceLock::new() };
         report("base model", &loaded.path, &loaded.model, started);
         Ok(loaded)
@@ -187,21 +154,27 @@ pub fn check_embeddings(tokenizer: &pad_text::Tokenizer, config: &ModelConfig, p
 /// # Errors
 ///
 /// If a tensor is missing or not as the configuration says.
-pub fn load(what: &str, weights: &mut dyn Weights, options: &ModelOptions, started: Instant) -> anyhow::Result<Model> {
+pub fn load(
+    what: &str,
+    weights: &mut dyn Weights,
+    placement: &Placement,
+    started: Instant,
+) -> anyhow::Result<PlacedModel> {
     let mut bar = LoadingBar::new(what, weights.config().layers, started);
-    Ok(Model::load_watched(weights, options, |loaded| bar.at(loaded))?)
+    placement.load(weights, |loaded| bar.at(loaded))
 }
 
 /// Says what was loaded.
-pub fn report(what: &str, path: &Path, model: &Model, started: Instant) {
+pub fn report(what: &str, path: &Path, model: &PlacedModel, started: Instant) {
     tracing::info!(
         path = %path.display(),
         layers = model.config().layers,
         weights_mib = model.bytes() >> 20,
-        threads = model.pool().threads(),
+        threads = model.on_cpu().ok().map(|model| model.pool().threads()),
         seconds = started.elapsed().as_secs_f32(),
         "{what} loaded"
     );
+    let PlacedModel::Cpu(model) = model else { return };
     let rounding = model.rounding();
     if rounding.weights > 0 {
         tracing::info!(

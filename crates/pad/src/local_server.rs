@@ -26,7 +26,7 @@ impl LocalServer {
     ///
     /// When a model cannot be loaded or no port is available.
     pub fn start(settings: &Settings, environment: &Environment) -> anyhow::Result<Self> {
-        let (state, _) = serve::app_state(settings, environment, ApiKeys::default())?;
+        let (state, ..) = serve::app_state(settings, environment, ApiKeys::default())?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
         let listener = listener.context("cannot listen on any port of 127.0.0.1")?;

@@ -25,6 +25,7 @@ mod open_files;
 mod openapi;
 mod output;
 mod pairs;
+mod placement;
 mod pull;
 mod reward;
 mod reward_weights;

@@ -7,18 +7,19 @@ use std::time::Instant;
 use anyhow::{Context, ensure};
 use pad_engine::AdapterId;
 use pad_hub::{Hub, ModelFiles, Source};
-use pad_model::{Adapter, GgufWeights, Model, ModelOptions, ValueHead};
+use pad_model::{Adapter, GgufWeights, ValueHead};
 use pad_reward::{Kind, ReferencePolicy, TokenBridge, TrainedParts};
 use pad_text::{Chat, TextError, Tokenizer};
 
 use crate::loading::{self, BaseModel};
+use crate::placement::{PlacedModel, Placement};
 use crate::reward::{LocatedAdapter, RewardSource};
 
 /// What a reward model brings.
 #[derive(Debug, Default)]
 pub struct RewardWeights {
     /// Language models, in the reward model's order.
-    pub models: Vec<Model>,
+    pub models: Vec<PlacedModel>,
     /// Adapters and control vectors in the reward model's order, already taken in by the model that each of them changes.
     pub adapters: Vec<AdapterId>,
     /// Value heads of the first of the models, or of the base model where there is none.
@@ -38,7 +39,7 @@ pub struct Across {
 
 /// A language model of the reward model, and its folder.
 struct OwnModel {
-    model: Model,
+    model: PlacedModel,
     folder: PathBuf,
     across: Option<Across>,
 }
@@ -49,17 +50,13 @@ impl RewardWeights {
     /// # Errors
     ///
     /// When a model, an adapter or heads are not there, or do not fit the base model.
-    pub fn load(
-        source: &RewardSource,
-        hub: &Hub,
-        base: &mut BaseModel,
-        options: &ModelOptions,
-    ) -> anyhow::Result<Self> {
+    pub fn load(source: &RewardSource, hub: &Hub, base: &mut BaseModel, placement: &Placement) -> anyhow::Result<Self> {
+        let options = &placement.options;
         let manifest = source.model.manifest();
         if let Some(trained_on) = &manifest.base {
             base.check_trained_on(trained_on)?;
         }
-        let load = |source: &String| own_model(source, hub, base, options);
+        let load = |source: &String| own_model(source, hub, base, placement);
         let mut own = source.models.iter().map(load).collect::<anyhow::Result<Vec<_>>>()?;
         let mut loaded = Self::default();
         match manifest.kind.trained_parts(manifest) {
@@ -74,7 +71,7 @@ impl RewardWeights {
                 let model = own.first_mut().map_or(&mut base.model, |own| &mut own.model);
                 if Adapter::is_in(folder) {
                     let adapter = Adapter::open(folder, model.config())?;
-                    loaded.adapters.push(take_in(folder, adapter, model));
+                    loaded.adapters.push(take_in(folder, adapter, model)?);
                 }
                 let heads: Vec<(&str, f32)> =
                     manifest.headed().iter().map(|dimension| (dimension.name.as_str(), dimension.scale())).collect();
@@ -86,21 +83,21 @@ impl RewardWeights {
                     let own = of.and_then(|index| own.get_mut(index)).map(|own| &mut own.model);
                     let model = own.unwrap_or(&mut base.model);
                     let adapter = Adapter::open(folder, model.config())?;
-                    loaded.adapters.push(take_in(folder, adapter, model));
+                    loaded.adapters.push(take_in(folder, adapter, model)?);
                 }
             }
             TrainedParts::Vectors(_) => {
                 for file in &source.vectors {
                     let vector = Adapter::control_vector(file, base.model.config(), &options.device)?;
                     tracing::info!(path = %file.display(), first_layer = vector.first_layer(), "control vector loaded");
-                    loaded.adapters.push(AdapterId(base.model.add_adapter(vector)));
+                    loaded.adapters.push(AdapterId(base.model.add_adapter(vector)?));
                 }
             }
             TrainedParts::BilinearAdapter => {
                 let folder = its_folder(source)?;
                 let model = own.first_mut().map_or(&mut base.model, |own| &mut own.model);
                 let adapter = Adapter::bilinear(folder, manifest.dimensions.len(), model.config())?;
-                loaded.adapters.push(take_in(folder, adapter, model));
+                loaded.adapters.push(take_in(folder, adapter, model)?);
             }
         }
         let measured_by_base = manifest.kind == Kind::Heads && manifest.reference() == ReferencePolicy::Base;
@@ -123,10 +120,10 @@ fn its_folder(source: &RewardSource) -> anyhow::Result<&Path> {
 }
 
 /// Adds the adapter of a folder to the model that it changes.
-fn take_in(folder: &Path, adapter: Adapter, model: &mut Model) -> AdapterId {
+fn take_in(folder: &Path, adapter: Adapter, model: &mut PlacedModel) -> anyhow::Result<AdapterId> {
     let (first_layer, layers) = (adapter.first_layer(), model.config().layers);
     tracing::info!(path = %folder.display(), first_layer, layers, kib = adapter.bytes() >> 10, "adapter loaded");
-    AdapterId(model.add_adapter(adapter))
+    Ok(AdapterId(model.add_adapter(adapter)?))
 }
 
 /// A reward model's own language model.
@@ -134,7 +131,7 @@ fn take_in(folder: &Path, adapter: Adapter, model: &mut Model) -> AdapterId {
 /// # Errors
 ///
 /// When it is not there, or its tokens are not the base model's and there is no bridge to them.
-fn own_model(source: &str, hub: &Hub, base: &BaseModel, options: &ModelOptions) -> anyhow::Result<OwnModel> {
+fn own_model(source: &str, hub: &Hub, base: &BaseModel, placement: &Placement) -> anyhow::Result<OwnModel> {
     let started = Instant::now();
     let files = hub.pull(&source.parse::<Source>()?, None)?;
     let unfit = || format!("the reward model's {source} does not fit the base model");
@@ -145,7 +142,7 @@ fn own_model(source: &str, hub: &Hub, base: &BaseModel, options: &ModelOptions) 
             let other = if tokenizer.exists() { same(&Tokenizer::from_file(&tokenizer)?).err() } else { None };
             let across = other.map(|why| across(base, Chat::from_dir(path), why)).transpose().with_context(unfit)?;
             let mut weights = pad_model::open(path)?;
-            (loading::load("reward model", weights.as_mut(), options, started)?, path.as_path(), across)
+            (loading::load("reward model", weights.as_mut(), placement, started)?, path.as_path(), across)
         }
         ModelFiles::Gguf(path) => {
             let mut weights = GgufWeights::open(path)?;
@@ -153,7 +150,7 @@ fn own_model(source: &str, hub: &Hub, base: &BaseModel, options: &ModelOptions) 
                 same(&Tokenizer::from_gguf(weights.content()).with_context(|| path.display().to_string())?).err();
             let chat = |why| across(base, Chat::from_gguf(weights.content()), why);
             let across = other.map(chat).transpose().with_context(unfit)?;
-            let model = loading::load("reward model", &mut weights, options, started)?;
+            let model = loading::load("reward model", &mut weights, placement, started)?;
             (model, path.parent().unwrap_or(Path::new(".")), across)
         }
     };

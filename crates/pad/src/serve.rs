@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, ensure};
+use pad_decode::Bridge;
 use pad_engine::{Engine, EngineConfig, HeadId, LoadedWeights, LockstepRunner, WeightsId};
 use pad_hub::{HubError, Source};
 use pad_model::{BLOCK, ValueHead};
@@ -18,7 +19,8 @@ use tokio::sync::oneshot;
 use crate::announcement::Announcement;
 use crate::capacity::{Capacity, Demand};
 use crate::fingerprint::fingerprint;
-use crate::loading::{self, BaseModel};
+use crate::loading::BaseModel;
+use crate::placement::{PlacedModel, Placement};
 use crate::reward::RewardSource;
 use crate::reward_weights::RewardWeights;
 use crate::settings::{Environment, ModelSettings, Quantise, RewardSettings, ServerSettings, Settings, TlsSettings};
@@ -65,7 +67,7 @@ async fn serve(settings: &Settings, environment: &Environment, spans: Option<Spa
     let socket = bind(&settings.server).await?;
     let hosts = settings.server.hosts(socket.local_addr()?.ip(), !keys.open());
     let store = store::open(settings, environment).await?;
-    let (mut state, capacity) = tokio::select! {
+    let (mut state, capacity, computing) = tokio::select! {
         assembled = assemble(settings.clone(), environment.clone(), keys) => assembled?,
         signal = signals.next() => {
             tracing::info!(signal, "stopped before the model was loaded");
@@ -77,7 +79,8 @@ async fn serve(settings: &Settings, environment: &Environment, spans: Option<Spa
     state.store.clone_from(&store);
     state.limits.connections = connections;
     let listener = socket.listen(1024)?;
-    let announced = announcement(&state, &capacity, &settings.model).text(listener.local_addr()?, &settings.server);
+    let announced =
+        announcement(&state, &capacity, computing, &settings.model).text(listener.local_addr()?, &settings.server);
     // It serves whether or not somebody reads that.
     let _ = output::print(announced);
     let (stop, stopped) = oneshot::channel();
@@ -103,19 +106,18 @@ async fn serve(settings: &Settings, environment: &Environment, spans: Option<Spa
 }
 
 /// What is said of the server once it runs.
-fn announcement(state: &AppState, capacity: &Capacity, settings: &ModelSettings) -> Announcement {
+fn announcement(state: &AppState, capacity: &Capacity, computing: String, settings: &ModelSettings) -> Announcement {
     let reward = state.reward.as_ref();
     let dimensions = reward.map_or(&[][..], |reward| reward.model.dimensions());
-    let (device, threads, dtype) = (&settings.device, loading::threads(settings), settings.dtype.name());
+    let dtype = settings.dtype.name();
     let quantise = match settings.quantise {
         Quantise::Auto => String::new(),
         set => format!(", quantise {}", set.name()),
     };
-    let threads = if settings.cuda().is_some() { String::new() } else { format!(", threads {threads}") };
     Announcement {
         model: state.model.id.clone(),
         weights: format!("{}, {}", state.model.family, state.model.format),
-        computing: format!("device {device}{threads}, dtype {dtype}{quantise}"),
+        computing: format!("{computing}, dtype {dtype}{quantise}"),
         reward: reward.map(|reward| reward.model.manifest().kind.name().to_owned()),
         dimensions: dimensions.iter().map(|dimension| dimension.name.clone()).collect(),
         context: capacity.context_in_words(),
@@ -151,7 +153,11 @@ fn tls(settings: &TlsSettings) -> anyhow::Result<Option<Tls>> {
 }
 
 /// Loads the models and starts the engine, on a thread that may block.
-async fn assemble(settings: Settings, environment: Environment, keys: ApiKeys) -> anyhow::Result<(AppState, Capacity)> {
+async fn assemble(
+    settings: Settings,
+    environment: Environment,
+    keys: ApiKeys,
+) -> anyhow::Result<(AppState, Capacity, String)> {
     tokio::task::spawn_blocking(move || app_state(&settings, &environment, keys)).await?
 }
 
@@ -164,14 +170,14 @@ pub fn app_state(
     settings: &Settings,
     environment: &Environment,
     keys: ApiKeys,
-) -> anyhow::Result<(AppState, Capacity)> {
+) -> anyhow::Result<(AppState, Capacity, String)> {
     let mut reward = RewardSource::resolve(&settings.reward)?;
-    let options = loading::options(settings)?;
+    let placement = Placement::of(settings)?;
     let failed = |source: &Source, error: &HubError| {
         tracing::warn!(%source, %error, "this source does not give the model; the next one is tried");
     };
     let files = pull::base_model(settings, environment, failed)?;
-    let mut base = BaseModel::load(&files, &options, settings.model.quantise)?;
+    let mut base = BaseModel::load(&files, &placement, settings.model.quantise)?;
     if matches!(settings.reward, RewardSettings::Auto(_))
         && let Some(shipped) = RewardSource::shipped(&base, &home::home(settings, environment)?)?
     {
@@ -179,7 +185,7 @@ pub fn app_state(
     }
     let hub = pull::hub(settings, environment)?;
     let weights = match &reward {
-        Some(reward) => RewardWeights::load(reward, &hub, &mut base, &options)?,
+        Some(reward) => RewardWeights::load(reward, &hub, &mut base, &placement)?,
         None => RewardWeights::default(),
     };
     let BaseModel { model, chat, family, format, .. } = base;
@@ -233,7 +239,7 @@ pub fn app_state(
         lifecycle: Lifecycle::default(),
     };
     state.check_preferences().map_err(anyhow::Error::msg)?;
-    Ok((state, capacity))
+    Ok((state, capacity, placement.in_words()))
 }
 
 /// The names that stand for the model with a preference of their own.
@@ -268,7 +274,7 @@ fn check_memory(blocks: usize, bytes_per_block: usize) -> anyhow::Result<()> {
 /// Gives each set of weights its KV cache and starts the worker.
 fn start_engine(
     settings: &Settings,
-    base: pad_model::Model,
+    base: PlacedModel,
     steered: bool,
     reward: RewardWeights,
 ) -> anyhow::Result<(Engine, Capacity)> {
@@ -282,25 +288,25 @@ fn start_engine(
     let (of_base, of_own) =
         if reward.models.is_empty() { (reward.heads, Vec::new()) } else { (Vec::new(), reward.heads) };
     let own = reward.models.into_iter().zip(std::iter::once(of_own).chain(std::iter::repeat_with(Vec::new)));
-    let models: Vec<_> = std::iter::once((base, of_base)).chain(own).collect();
+    let mut models: Vec<_> = std::iter::once((base, of_base)).chain(own).collect();
     let demand = Demand {
         bytes_per_position: models.iter().map(|(model, _)| model.kv_bytes_per_position()).sum(),
         longest: models.iter().map(|(model, _)| model.config().context).min().unwrap_or(0),
         lanes: 1 + beside,
     };
-    // How much memory a device has is not known here.
-    let available = if settings.model.cuda().is_some() { None } else { memory::available() };
+    let on_device = !matches!(models[0].0, PlacedModel::Cpu(_));
+    let available = if on_device { models[0].0.free_on_device() } else { memory::available() };
     let capacity = Capacity::of(&settings.engine, settings.model.context, demand, available)?;
-    check_memory(capacity.blocks, demand.bytes_per_position * BLOCK)?;
+    if !on_device {
+        check_memory(capacity.blocks, demand.bytes_per_position * BLOCK)?;
+    }
     tracing::info!("context: {}; KV cache: {}", capacity.context_in_words(), capacity.cache_in_words());
     let bridges =
         std::iter::once(None).chain(reward.across.into_iter().map(|across| across.map(|across| across.bridge)));
-    let loaded = |((model, heads), bridge): ((pad_model::Model, Vec<ValueHead>), Option<Arc<TokenBridge>>)| match bridge
-    {
-        None => LoadedWeights::new(model, heads, capacity.blocks),
-        Some(bridge) => LoadedWeights::across(bridge, model, heads, capacity.blocks),
+    let loaded = |((model, heads), bridge): ((PlacedModel, Vec<ValueHead>), Option<Arc<TokenBridge>>)| {
+        model.with_cache(heads, capacity.blocks, bridge.map(|bridge| bridge as Arc<dyn Bridge>))
     };
-    let weights: Result<Vec<_>, _> =
+    let weights: anyhow::Result<Vec<LoadedWeights>> =
         models.into_iter().zip(bridges.chain(std::iter::repeat(None))).map(loaded).collect();
     let config = EngineConfig {
         max_sequences: settings.engine.max_sequences,

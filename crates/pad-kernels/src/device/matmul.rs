@@ -1,12 +1,12 @@
 //! The launch of a product of few rows.
 
-use candle_core::Result;
+use candle_core::{Result, bail};
 
 use super::launch::{Address, Arguments, Launch};
 use super::stored::StoredAs;
 
-/// `y = x W^T (+ bias) (+ residual)`, soft-capped where `cap` says so. Up to 8 rows cost one reading of the matrix; every 8 more cost
-/// another, so that a library's product is better for many.
+/// `y = x W^T (+ bias) (+ residual)`, soft-capped where `cap` says so. Up to 8 rows cost one reading of the matrix; every 8 more
+/// read it again, from the device's cache. Tensor cores are not used: a library's product is better for many.
 #[derive(Clone, Copy, Debug)]
 pub struct MatmulLaunch {
     /// How `weights` are stored.
@@ -17,9 +17,9 @@ pub struct MatmulLaunch {
     pub weights: Address,
     /// `[outputs]`, or none.
     pub bias: Address,
-    /// `[rows, outputs]`, or none; may be `y`.
+    /// `[rows, y_stride]`, or none; may be `y`.
     pub residual: Address,
-    /// `[rows, outputs]`.
+    /// `[rows, y_stride]`.
     pub y: Address,
     /// Rows.
     pub rows: usize,
@@ -27,6 +27,8 @@ pub struct MatmulLaunch {
     pub inputs: usize,
     /// Outputs.
     pub outputs: usize,
+    /// Values from row to row of `y` and `residual`.
+    pub y_stride: usize,
     /// Results become `cap * tanh(y / cap)`.
     pub cap: Option<f32>,
 }
@@ -38,6 +40,9 @@ impl MatmulLaunch {
     /// If the inputs do not fill whole units of the format, or a size is out of range.
     pub fn launch(&self) -> Result<Launch> {
         self.stored.check(self.inputs)?;
+        if self.outputs > self.y_stride {
+            bail!("matmul: {} outputs in rows of {}", self.outputs, self.y_stride)
+        }
         // The instance for so many rows, and the outputs of one of its four warps.
         let (instance, outputs) = match self.rows {
             ..=1 => (1, 4),
@@ -47,10 +52,11 @@ impl MatmulLaunch {
         };
         Arguments::new(&[self.x, self.weights, self.bias, self.residual, self.y])
             .sizes(&[("rows", self.rows), ("inputs", self.inputs), ("outputs", self.outputs)])?
+            .sizes(&[("y_stride", self.y_stride)])?
             .numbers(&[self.cap.unwrap_or(0.0)])
             .launch(
                 format!("matmul_{}_{instance}", self.stored.name()),
-                [self.outputs.div_ceil(4 * outputs), self.rows.div_ceil(instance), 1],
+                [self.rows.div_ceil(instance), self.outputs.div_ceil(4 * outputs), 1],
                 128,
             )
     }

@@ -1,7 +1,8 @@
 //! The kernels in CUDA C++ (`cuda/*.cu`): their source, and how each is launched.
 //!
 //! A [`Launch`] is plain data: the name of a kernel, the sizes of its grid and its blocks, and its arguments, byte by byte. It is made
-//! here without a device, so that the tests run the same launches on the host that a device gets. Shapes are checked when a launch
+//! here without a device, so that the tests run the same launches on the host that a device gets. An [`Executor`] runs launches: with the
+//! feature `cuda` a stream of an NVIDIA device. Shapes are checked when a launch
 //! is made; that the addresses lead to as much memory as the shapes say is up to the caller.
 //!
 //! | launch | what it does |
@@ -19,7 +20,10 @@
 
 mod attention;
 mod best;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod decision;
+mod executor;
 mod gate;
 mod launch;
 mod low_rank;
@@ -28,11 +32,16 @@ mod norm;
 mod prefill;
 mod readout;
 mod rope;
+#[cfg(any(feature = "cuda", test))]
+mod source;
 mod stored;
 
 pub use attention::AttentionLaunch;
 pub use best::BestLaunch;
+#[cfg(feature = "cuda")]
+pub use cuda::{CudaDevice, CudaQueue};
 pub use decision::{Against, DecisionLaunch};
+pub use executor::Executor;
 pub use gate::GateLaunch;
 pub use launch::{Address, Launch};
 pub use low_rank::LowRankLaunch;

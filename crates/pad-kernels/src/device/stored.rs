@@ -11,6 +11,8 @@ pub enum StoredAs {
     F32,
     /// The upper half of single precision.
     Bf16,
+    /// Half precision.
+    F16,
     /// ggml's `Q4_K`.
     Q4K,
     /// ggml's `Q6_K`.
@@ -21,13 +23,14 @@ pub enum StoredAs {
 
 impl StoredAs {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::F32, Self::Bf16, Self::Q4K, Self::Q6K, Self::Q80];
+    pub const ALL: [Self; 6] = [Self::F32, Self::Bf16, Self::F16, Self::Q4K, Self::Q6K, Self::Q80];
 
     /// The same as files call it.
     pub fn encoding(self) -> Encoding {
         match self {
             Self::F32 => Encoding::F32,
             Self::Bf16 => Encoding::BF16,
+            Self::F16 => Encoding::F16,
             Self::Q4K => Encoding::Q4K,
             Self::Q6K => Encoding::Q6K,
             Self::Q80 => Encoding::Q8_0,
@@ -39,6 +42,7 @@ impl StoredAs {
         match self {
             Self::F32 => "f32",
             Self::Bf16 => "bf16",
+            Self::F16 => "f16",
             Self::Q4K => "q4k",
             Self::Q6K => "q6k",
             Self::Q80 => "q8_0",
@@ -50,13 +54,16 @@ impl StoredAs {
         match self {
             // What 16 bytes hold.
             Self::F32 => 4,
-            Self::Bf16 => 8,
+            Self::Bf16 | Self::F16 => 8,
             Self::Q4K | Self::Q6K | Self::Q80 => self.encoding().block().0,
         }
     }
 
     /// Refuse rows of so many inputs that a kernel cannot read.
-    pub(crate) fn check(self, inputs: usize) -> Result<()> {
+    ///
+    /// # Errors
+    /// If there are no inputs, or they do not fill whole units.
+    pub fn check(self, inputs: usize) -> Result<()> {
         if inputs == 0 || !inputs.is_multiple_of(self.multiple()) {
             bail!("rows of {inputs} weights as {self:?}; multiples of {} are allowed", self.multiple())
         }
@@ -74,6 +81,14 @@ pub enum CellType {
 }
 
 impl CellType {
+    /// Bytes of a number.
+    pub fn bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 => 2,
+        }
+    }
+
     /// As the names of kernels have it.
     pub(crate) fn name(self) -> &'static str {
         match self {

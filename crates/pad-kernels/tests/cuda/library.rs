@@ -22,7 +22,7 @@ pub struct Kernels {
     pub allocate: Allocate,
     pub release: Release,
     run: Run,
-    is_host: bool,
+    pub is_host: bool,
     /// Keeps the functions.
     _library: Library,
 }
@@ -49,7 +49,8 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 
 /// Compiles the kernels for the host, unless these very sources were compiled before.
 fn compile() -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cuda");
+    // The tests of `pad-device` have this file, too.
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../pad-kernels/cuda");
     let mut hash = DefaultHasher::new();
     FLAGS.hash(&mut hash);
     for source in sources(&folder) {
@@ -126,21 +127,5 @@ impl Order {
                 panic!("{}: {message}", launch.kernel);
             }
         }
-    }
-}
-
-#[test]
-fn what_a_kernel_does_not_take_is_refused() {
-    let launch = |kernel: &str, threads, bytes| Launch {
-        kernel: kernel.into(),
-        grid: [1, 1, 1],
-        threads,
-        arguments: vec![0; bytes],
-    };
-    if kernels().is_host {
-        let order = kernels().orders()[0];
-        assert!(order.try_run(&launch("nothing", 32, 8)).unwrap_err().contains("no kernel"));
-        assert!(order.try_run(&launch("gated_silu_f32", 32, 8)).unwrap_err().contains("another size"));
-        assert!(order.try_run(&launch("gated_silu_f32", 512, 24)).unwrap_err().contains("more threads"));
     }
 }

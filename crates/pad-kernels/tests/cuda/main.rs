@@ -13,6 +13,7 @@ mod matmul;
 mod memory;
 mod norm;
 mod random;
+mod refusal;
 mod rope;
 mod segments;
 mod step;

@@ -26,6 +26,7 @@ impl Stored {
             match stored {
                 StoredAs::F32 => bytes.extend(random.next().to_le_bytes()),
                 StoredAs::Bf16 => bytes.extend(bf16::from_f32(random.next()).to_le_bytes()),
+                StoredAs::F16 => bytes.extend(half(random.next())),
                 _ => {
                     let mut block: Vec<u8> = (0..size).map(|_| random.below(256) as u8).collect();
                     let scale = half(0.01 * random.next());
@@ -82,6 +83,7 @@ fn multiply(
         rows,
         inputs: matrix.inputs,
         outputs: matrix.outputs,
+        y_stride: matrix.outputs,
         cap,
     };
     order.run(&[launch.launch().unwrap()]);
@@ -130,10 +132,41 @@ fn few_rows_by_every_format() {
         rows: 1,
         inputs,
         outputs: 1,
+        y_stride: 1,
         cap: None,
     };
     let error = launch(576).launch().unwrap_err().to_string();
     assert!(error.contains("576 weights as Q4K; multiples of 256"), "{error}");
+}
+
+#[test]
+fn matrices_beside_each_other_write_the_same_rows() {
+    let mut random = Random(12);
+    let parts = [StoredAs::F16, StoredAs::Q4K].map(|stored| Stored::random(stored, 19, 256, &mut random));
+    for rows in [1, 3, 11] {
+        let (x, order) = (random.values(rows * 256), kernels().orders()[rows % kernels().orders().len()]);
+        let (given, y) = (Buffer::of(&x), Buffer::<f32>::poisoned(rows * 38));
+        for (i, part) in parts.iter().enumerate() {
+            let weights = Buffer::of(&part.bytes);
+            let launch = MatmulLaunch {
+                stored: part.format,
+                x: given.address(),
+                weights: weights.address(),
+                bias: Address::NONE,
+                residual: Address::NONE,
+                y: y.address().plus(i * 19 * size_of::<f32>()),
+                rows,
+                inputs: 256,
+                outputs: 19,
+                y_stride: 38,
+                cap: None,
+            };
+            order.run(&[launch.launch().unwrap()]);
+        }
+        let [left, right] = [0, 1].map(|i| multiply(order, &parts[i], &x, None, None, None));
+        let want = left.chunks(19).zip(right.chunks(19)).flat_map(|(left, right)| [left, right].concat());
+        assert_eq!(y.values(), want.collect::<Vec<f32>>(), "{rows} rows");
+    }
 }
 
 #[test]

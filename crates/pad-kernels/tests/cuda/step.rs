@@ -156,6 +156,7 @@ impl Device {
             rows: rows.count,
             inputs: matrix.inputs,
             outputs: matrix.outputs,
+            y_stride: matrix.outputs,
             cap,
         };
         self.run(&[launch.launch().unwrap()]);

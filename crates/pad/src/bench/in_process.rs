@@ -1,13 +1,16 @@
 //! The engine in this process, without HTTP.
 
+use std::time::Instant;
+
 use anyhow::{Context, ensure};
 use pad_bench::{About, Case, Figures, Steering};
-use pad_engine::{Engine, EngineConfig, LoadedWeights, LockstepRunner};
-use pad_model::{BLOCK, ModelOptions, ValueHead};
+use pad_engine::{Engine, EngineConfig, LockstepRunner};
+use pad_model::{BLOCK, RandomWeights, ValueHead};
 use pad_reward::Kind;
 
 use crate::flags::Flags;
 use crate::loading::{self, BaseModel};
+use crate::placement::{PlacedModel, Placement};
 use crate::pull;
 use crate::reward::RewardSource;
 use crate::reward_weights::RewardWeights;
@@ -30,6 +33,8 @@ const TOKENS: usize = 64;
 pub struct InProcess<'a> {
     /// The settings' flags.
     pub flags: &'a Flags,
+    /// The name of a shape whose weights are made up, in place of the model.
+    pub random: Option<&'a str>,
     /// Numbers of sequences decoded together, one case each.
     pub sequences: &'a [usize],
     /// Reward lanes of each sequence, one case each.
@@ -59,14 +64,11 @@ impl InProcess<'_> {
         let environment = Environment::of_process();
         let file = self.flags.file.path(&environment);
         let settings = Settings::load(file.as_deref(), &environment, self.flags.layer())?;
-        let options = loading::options(&settings)?;
-        let files = pull::base_model(&settings, &environment, pull::on_terminal)?;
-        let mut base = BaseModel::load(&files, &options, settings.model.quantise)?;
-        let (steering, heads, candidates) = steering(&settings, &environment, &mut base, &options)?;
-
-        let form = if self.form { Some(pad_bench::people(&base.chat)?) } else { None };
-        let kind = pad_bench::Kind { steering, candidates, form };
-
+        let placement = Placement::of(&settings)?;
+        let Measured { model, heads, kind, name } = match self.random {
+            Some(shape) => Measured::random(shape, &placement)?,
+            None => self.measured(&settings, &environment, &placement)?,
+        };
         let cases = self.cases();
         let most = |of: &dyn Fn(&Case) -> usize| cases.iter().map(of).max().unwrap_or(0);
         // One block more than the tokens fill: nothing is preempted.
@@ -78,18 +80,18 @@ impl InProcess<'_> {
             step_rows: most(&Case::rows).min(MOST_STEP_ROWS),
             context: 0,
         };
-        if steering != Steering::Prompted {
+        if kind.steering != Steering::Prompted {
             let most = most(&|case| case.rewards);
             ensure!(most <= heads.len(), "--lanes {most}: the reward model has {} heads", heads.len());
         }
-        let (weights, kv) = (base.model.bytes(), blocks * BLOCK * base.model.kv_bytes_per_position());
-        let runner = LockstepRunner::new(vec![LoadedWeights::new(base.model, heads, blocks)?])?;
+        let (weights, kv) = (model.bytes(), blocks * BLOCK * model.kv_bytes_per_position());
+        let runner = LockstepRunner::new(vec![model.with_cache(heads, blocks, None)?])?;
         let engine = Engine::start(runner, config)?;
         let rounds = measured(&engine, &cases, &kind, tokens, self.rounds)?;
         let about = About {
-            model: settings.model.served_name(),
+            model: name,
             dtype: settings.model.dtype.name(),
-            threads: options.pool.threads(),
+            threads: placement.options.pool.threads(),
             weights_mib: weights >> 20,
             kv_mib: kv >> 20,
             resident_mib: pad_bench::resident().map(|bytes| bytes >> 20),
@@ -97,6 +99,21 @@ impl InProcess<'_> {
             rounds: self.rounds,
         };
         Ok(pad_bench::report(&about, &cases, &rounds, self.json)?)
+    }
+
+    /// The model of the settings.
+    fn measured(
+        &self,
+        settings: &Settings,
+        environment: &Environment,
+        placement: &Placement,
+    ) -> anyhow::Result<Measured> {
+        let files = pull::base_model(settings, environment, pull::on_terminal)?;
+        let mut base = BaseModel::load(&files, placement, settings.model.quantise)?;
+        let (steering, heads, candidates) = steering(settings, environment, &mut base, placement)?;
+        let form = if self.form { Some(pad_bench::people(&base.chat)?) } else { None };
+        let kind = pad_bench::Kind { steering, candidates, form };
+        Ok(Measured { model: base.model, heads, kind, name: settings.model.served_name() })
     }
 
     fn cases(&self) -> Vec<Case> {
@@ -114,13 +131,32 @@ impl InProcess<'_> {
     }
 }
 
+/// What is measured.
+struct Measured {
+    model: PlacedModel,
+    heads: Vec<ValueHead>,
+    kind: pad_bench::Kind,
+    name: String,
+}
+
+impl Measured {
+    /// Weights of a shape that are made up, steered by prompts.
+    fn random(shape: &str, placement: &Placement) -> anyhow::Result<Self> {
+        let weights = RandomWeights::named(shape)
+            .with_context(|| format!("--random is `{shape}`; allowed is {}", RandomWeights::names().join(", ")));
+        let model = loading::load("random model", &mut weights?, placement, Instant::now())?;
+        let kind = pad_bench::Kind { steering: Steering::Prompted, candidates: CANDIDATES, form: None };
+        Ok(Self { model, heads: Vec::new(), kind, name: format!("random {shape}") })
+    }
+}
+
 /// How the cases are steered, with which heads, and among how many candidates: as in the reward model that `--reward` names, else by
 /// prompts.
 fn steering(
     settings: &Settings,
     environment: &Environment,
     base: &mut BaseModel,
-    options: &ModelOptions,
+    placement: &Placement,
 ) -> anyhow::Result<(Steering, Vec<ValueHead>, usize)> {
     let RewardSettings::Path(_) = &settings.reward else { return Ok((Steering::Prompted, Vec::new(), CANDIDATES)) };
     let reward = RewardSource::resolve(&settings.reward)?.context("`--reward` names no reward model")?;
@@ -128,7 +164,7 @@ fn steering(
         reward.model.manifest().kind == Kind::Heads,
         "--reward: only a reward model of kind `heads` can be measured"
     );
-    let weights = RewardWeights::load(&reward, &pull::hub(settings, environment)?, base, options)?;
+    let weights = RewardWeights::load(&reward, &pull::hub(settings, environment)?, base, placement)?;
     ensure!(weights.models.is_empty(), "--reward: only heads on the base model itself can be measured");
     Ok((Steering::Heads { adapter: weights.adapters.first().copied() }, weights.heads, reward.model.manifest().top_k()))
 }

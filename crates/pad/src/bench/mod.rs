@@ -19,6 +19,9 @@ use load::{Asked, LoadArgs};
 pub struct BenchArgs {
     #[command(flatten)]
     flags: Flags,
+    /// Measure random weights of a named shape in place of the model, such as llama-3-8b: nothing is fetched, and what it says is noise
+    #[arg(long, value_name = "SHAPE", conflicts_with_all = ["against", "form", "model", "reward"])]
+    random: Option<String>,
     /// Numbers of sequences decoded together
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 32], conflicts_with = "against")]
     sequences: Vec<usize>,
@@ -50,6 +53,7 @@ impl BenchArgs {
     fn in_process(&self) -> InProcess<'_> {
         InProcess {
             flags: &self.flags,
+            random: self.random.as_deref(),
             sequences: &self.sequences,
             lanes: &self.lanes,
             form: self.form,

@@ -4,12 +4,12 @@ use std::net::{TcpListener, ToSocketAddrs};
 
 use super::Finding;
 use crate::settings::Settings;
-use crate::{cores, loading, memory, open_files};
+use crate::{cores, memory, open_files, placement};
 
 /// Whether threads get the time that they are made for.
 pub fn processor_time(settings: &Settings) -> Finding {
     const SUBJECT: &str = "threads";
-    let (threads, cores) = (loading::threads(&settings.model), cores::physical());
+    let (threads, cores) = (placement::threads(&settings.model), cores::physical());
     let quota = std::fs::read_to_string("/sys/fs/cgroup/cpu.max").ok().as_deref().and_then(cores_allowed);
     match quota {
         Some(allowed) if allowed + 0.01 < threads as f64 => Finding::notable(

@@ -114,7 +114,7 @@ impl Settings {
             kv_dtype == KvDtype::Auto || self.model.cuda().is_none(),
             "engine.kv_dtype",
             kv_dtype.name(),
-            "`auto`; `q8` needs model.device `cpu`",
+            "`auto`; `q8` needs model.device `cpu` or `auto`",
         )?;
         self.grammar.check()?;
         self.defaults.check()?;

@@ -24,7 +24,7 @@ pub struct ModelSettings {
     pub dtype: Dtype,
     /// What weights of 16 and 32 bits become.
     pub quantise: Quantise,
-    /// `cpu` or `cuda:N`.
+    /// `auto`, `cpu` or `cuda:N`.
     pub device: String,
     /// CPU threads; 0: one for each physical core.
     pub threads: usize,
@@ -83,9 +83,14 @@ impl ModelSettings {
         if self.name.is_empty() { name_of(&self.source) } else { self.name.clone() }
     }
 
-    /// The number of a CUDA device; `None` is the CPU.
+    /// The number of the CUDA device that is asked for.
     pub fn cuda(&self) -> Option<usize> {
         self.device.strip_prefix("cuda:")?.parse().ok()
+    }
+
+    /// Whether a device is taken where there is one.
+    pub fn is_automatic(&self) -> bool {
+        self.device == "auto"
     }
 
     pub(super) fn check(&self) -> Result<(), Bad> {
@@ -103,14 +108,14 @@ impl ModelSettings {
         let hex =
             self.sha256.is_empty() || (self.sha256.len() == 64 && self.sha256.chars().all(|c| c.is_ascii_hexdigit()));
         Bad::unless(hex, "model.sha256", &self.sha256, "64 hexadecimal digits, or nothing")?;
-        let device = self.device == "cpu" || self.cuda().is_some();
-        Bad::unless(device, "model.device", &self.device, "`cpu`, or `cuda:N` with the number of a device")?;
-        let quantised = self.device == "cpu" && self.dtype == Dtype::Auto;
+        let device = self.device == "cpu" || self.is_automatic() || self.cuda().is_some();
+        Bad::unless(device, "model.device", &self.device, "`auto`, `cpu`, or `cuda:N` with the number of a device")?;
+        let quantised = self.cuda().is_none() && self.dtype == Dtype::Auto;
         Bad::unless(
             quantised || self.quantise == Quantise::Auto,
             "model.quantise",
             self.quantise.name(),
-            "`auto`; `q4` and `q8` need model.device `cpu` and model.dtype `auto`: otherwise nothing is quantised",
+            "`auto`; `q4` and `q8` need model.device `cpu` or `auto` and model.dtype `auto`: otherwise nothing is quantised",
         )?;
         Bad::unless(self.threads <= 1024, "model.threads", self.threads, "0 to 1024")?;
         Bad::unless(self.context <= 1 << 30, "model.context", self.context, "0 to 1073741824")

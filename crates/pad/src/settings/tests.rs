@@ -47,7 +47,7 @@ fn the_embedded_file_has_the_documented_defaults() {
     assert_eq!(model.aliases, [""; 0]);
     assert_eq!(model.source, "qwen2.5-coder-1.5b");
     assert_eq!((model.served_name().as_str(), model.sha256.as_str()), ("qwen2.5-coder-1.5b", ""));
-    assert_eq!((model.dtype, model.device.as_str(), model.cuda()), (Dtype::Auto, "cpu", None));
+    assert_eq!((model.dtype, model.device.as_str(), model.cuda()), (Dtype::Auto, "auto", None));
     assert_eq!((model.threads, model.context, model.special_tokens_in_text), (0, 0, false));
     let engine = &settings.engine;
     assert_eq!((engine.kv_memory.0, engine.kv_positions, engine.kv_dtype), (0, 0, KvDtype::Auto));

@@ -13,6 +13,7 @@ use super::flags::TrainArgs;
 use super::watch;
 use crate::loading::{BaseModel, path};
 use crate::local_server::AskedServer;
+use crate::placement::{self, Placement};
 use crate::settings::{Environment, Settings};
 use crate::{loading, output, pairs, pull};
 
@@ -56,12 +57,12 @@ pub fn run(args: &TrainArgs, environment: &Environment) -> anyhow::Result<()> {
 
     pad_model::work_alone();
     settings.model.threads = args.threads;
-    let threads = loading::threads(&settings.model);
-    let served = BaseModel::load(&files, &loading::options(&settings)?, settings.model.quantise)?;
+    let threads = placement::threads(&settings.model);
+    let served = BaseModel::load(&files, &Placement::cpu(&settings), settings.model.quantise)?;
     let unembedding = Unembedding::load(pad_model::open(path(&files))?.as_mut())?;
     let traces = pad_train::read_traces(&traces)?;
     let distiller =
-        Distiller::new(fitting, &served.model, &unembedding, &served.chat, traces, threads, Verbosity::Told)?;
+        Distiller::new(fitting, served.model.on_cpu()?, &unembedding, &served.chat, traces, threads, Verbosity::Told)?;
     let ([prompts, prompts_out], [tokens, tokens_out]) = (distiller.prompts(), distiller.tokens());
     output::remark(format_args!(
         "{threads} threads; {prompts} prompts, {tokens} tokens; held out: {prompts_out} prompts, {tokens_out} tokens"
