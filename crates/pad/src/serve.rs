@@ -80,7 +80,7 @@ async fn serve(settings: &Settings, environment: &Environment, spans: Option<Spa
     state.limits.connections = connections;
     let listener = socket.listen(1024)?;
     let announced =
-        announcement(&state, &capacity, computing, &settings.model).text(listener.local_addr()?, &settings.server);
+        announcement(&state, &capacity, &computing, &settings.model).text(listener.local_addr()?, &settings.server);
     // It serves whether or not somebody reads that.
     let _ = output::print(announced);
     let (stop, stopped) = oneshot::channel();
@@ -106,7 +106,7 @@ async fn serve(settings: &Settings, environment: &Environment, spans: Option<Spa
 }
 
 /// What is said of the server once it runs.
-fn announcement(state: &AppState, capacity: &Capacity, computing: String, settings: &ModelSettings) -> Announcement {
+fn announcement(state: &AppState, capacity: &Capacity, computing: &str, settings: &ModelSettings) -> Announcement {
     let reward = state.reward.as_ref();
     let dimensions = reward.map_or(&[][..], |reward| reward.model.dimensions());
     let dtype = settings.dtype.name();

@@ -3,6 +3,7 @@
 
 mod engines;
 mod families;
+mod formats;
 mod host;
 #[path = "../../../pad-kernels/tests/cuda/library.rs"]
 mod library;

@@ -33,11 +33,14 @@ pub struct Beside {
     pub heads: Vec<ValueHead>,
 }
 
+/// Single precision on the CPU.
+pub fn single() -> ModelOptions {
+    ModelOptions { dtype: Dtype::F32, kv_dtype: KvDtype::Auto, device: Device::Cpu, pool: Arc::new(Pool::new(2)) }
+}
+
 /// A family on the CPU, in single precision.
 pub fn cached(name: &str, beside: Beside) -> CachedModel {
-    let options =
-        ModelOptions { dtype: Dtype::F32, kv_dtype: KvDtype::Auto, device: Device::Cpu, pool: Arc::new(Pool::new(2)) };
-    let mut model = Model::open(&family(name), &options).unwrap();
+    let mut model = Model::open(&family(name), &single()).unwrap();
     beside.adapters.into_iter().for_each(|adapter| {
         model.add_adapter(adapter);
     });
