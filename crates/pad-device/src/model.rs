@@ -34,7 +34,8 @@ pub struct DeviceModel {
 }
 
 impl DeviceModel {
-    /// Loads an open checkpoint through a queue of the device's ([`crate::Device::queue`]); `watch` is told how many of the layers are loaded, after each of them.
+    /// Loads an open checkpoint through a queue of the device's ([`crate::Device::queue`]); `watch` is told how many of the layers are
+    /// loaded, after each of them.
     ///
     /// # Errors
     /// If a tensor is missing or has another shape than the configuration says, the model is not supported here, or the device has not

@@ -119,13 +119,4 @@ impl Order {
         // SAFETY: a message is a string that lives as long as the library.
         Err(unsafe { CStr::from_ptr(message) }.to_string_lossy().into_owned())
     }
-
-    /// Runs kernels one after another.
-    pub fn run(self, launches: &[Launch]) {
-        for launch in launches {
-            if let Err(message) = self.try_run(launch) {
-                panic!("{}: {message}", launch.kernel);
-            }
-        }
-    }
 }

@@ -15,5 +15,6 @@ mod norm;
 mod random;
 mod refusal;
 mod rope;
+mod runs;
 mod segments;
 mod step;
