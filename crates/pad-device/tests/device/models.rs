@@ -71,7 +71,7 @@ pub fn low_rank_heads() -> Vec<ValueHead> {
         let named = tensors.iter().enumerate();
         let named = named.map(|(i, (name, shape))| (format!("heads.a.{name}"), tensor(seed + 7 * i, shape)));
         candle_core::safetensors::save(&named.collect(), folder.path().join("heads.safetensors")).unwrap();
-        ValueHead::open_each(folder.path(), &["a"], 32, &Device::Cpu, &pool).unwrap().remove(0)
+        ValueHead::open_each(folder.path(), &[("a", 1.0)], 32, &Device::Cpu, &pool).unwrap().remove(0)
     };
     vec![head(0, 2), head(1, 3)]
 }
