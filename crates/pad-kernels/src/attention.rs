@@ -8,8 +8,8 @@ use crate::cell::Cell;
 use crate::dispatch::for_each_isa;
 use crate::kv_layout::{BLOCK, KvLayout};
 use crate::kv_twin;
-use crate::part::{Mass, PART, Part, Seen};
-use crate::query_group::{Scratch, attend, divide, join};
+use crate::part::{Mass, PART, Part, Scratch, Seen};
+use crate::query_group::{attend, divide, join};
 use crate::rope::rotate;
 use crate::row_argument::rows_of;
 use crate::shared::SharedSlice;
@@ -85,20 +85,19 @@ impl BlockAttention<'_> {
                 self.attend(tile, qkv, cache, &mut work);
                 let of_rows = work.out.chunks_exact(group_len).zip(work.masses.chunks_exact(group));
                 for ((out, masses), row) in of_rows.zip(tile.rows.clone()) {
-                    match plan.place(row, tile.part) {
+                    if let Some(place) = plan.place(row, tile.part) {
+                        let place = place * kv_heads + tile.kv_head;
                         // SAFETY: each row, KV head and part belongs to one tile, and each tile to one range.
-                        Some(place) => unsafe {
-                            let place = place * kv_heads + tile.kv_head;
+                        unsafe {
                             partials.part(place * group_len, group_len).copy_from_slice(out);
                             weights.part(place * group, group).copy_from_slice(masses);
-                        },
-                        None => {
-                            // SAFETY: as above, and the row has this part alone.
-                            let whole = unsafe { shared.part((row * kv_heads + tile.kv_head) * group_len, group_len) };
-                            whole.copy_from_slice(out);
-                            let heads = whole.chunks_exact_mut(layout.head_dim).zip(masses);
-                            heads.for_each(|(head, mass)| divide(isa, head, mass.sum));
                         }
+                    } else {
+                        // SAFETY: as above, and the row has this part alone.
+                        let whole = unsafe { shared.part((row * kv_heads + tile.kv_head) * group_len, group_len) };
+                        whole.copy_from_slice(out);
+                        let heads = whole.chunks_exact_mut(layout.head_dim).zip(masses);
+                        heads.for_each(|(head, mass)| divide(isa, head, mass.sum));
                     }
                 }
             }

@@ -48,6 +48,15 @@ pub struct Mass {
     pub sum: f32,
 }
 
+/// What queries are computed in over a part: kept from one call to the next.
+#[derive(Default)]
+pub struct Scratch {
+    /// Scores of a group of queries, `[queries][PART]`.
+    pub scores: Vec<f32>,
+    /// Their queries, at a fixed distance.
+    pub queries: Vec<f32>,
+}
+
 impl Seen {
     /// The places in block `index` that are seen.
     pub fn within(self, index: usize) -> Range<usize> {

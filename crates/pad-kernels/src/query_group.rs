@@ -4,16 +4,7 @@ use crate::Isa;
 use crate::cell::Cell;
 use crate::dispatch::{for_each_isa, mul_add};
 use crate::kv_layout::BLOCK;
-use crate::part::{CHAINS, Mass, PART, Part, Seen};
-
-/// What [`attend`] computes in: kept from one call to the next.
-#[derive(Default)]
-pub struct Scratch {
-    /// Scores of a group of queries, `[queries][PART]`.
-    pub scores: Vec<f32>,
-    /// Their queries, at a fixed distance.
-    pub queries: Vec<f32>,
-}
+use crate::part::{CHAINS, Mass, PART, Part, Scratch, Seen};
 
 /// For each query `out = sum_j exp(score_j - max) value_j` over what it sees of a part, and the mass of that: `queries` and `out` are
 /// `[queries, head_dim]`, the queries rotated and scaled. Every sum has an order that depends on the positions alone.

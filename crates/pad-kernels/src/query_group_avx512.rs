@@ -9,8 +9,7 @@ use std::arch::x86_64::{
 
 use crate::cell::Cell;
 use crate::kv_layout::BLOCK;
-use crate::part::{CHAINS, Mass, PART, Part, Seen};
-use crate::query_group::Scratch;
+use crate::part::{CHAINS, Mass, PART, Part, Scratch, Seen};
 
 /// Values in a head at most; longer heads take the plain loops.
 pub const MOST_DIM: usize = 256;

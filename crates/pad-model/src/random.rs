@@ -17,7 +17,7 @@ const SHAPES: [Shape; 4] = [
     ("llama-3-8b", [128_256, 4096, 14_336, 32, 32, 8, 128], false),
     ("llama-3.2-1b", [128_256, 2048, 8192, 16, 32, 8, 64], true),
     ("smollm2-135m", [49_152, 576, 1536, 30, 9, 3, 64], true),
-    ("tiny", [512, 64, 160, 2, 4, 2, 16], true),
+    ("tiny", [1024, 64, 160, 2, 4, 2, 16], true),
 ];
 
 /// Positions of all shapes.
@@ -124,7 +124,7 @@ mod tests {
             parts.map(|part| weights.matrix(part).unwrap().into_single().unwrap())
         };
         let [embedding, down] = read();
-        assert_eq!((embedding.len(), down.len()), (512 * 64, 64 * 160));
+        assert_eq!((embedding.len(), down.len()), (1024 * 64, 64 * 160));
         assert_eq!([embedding.clone(), down.clone()], read());
         assert_ne!(embedding[..down.len()], down[..]);
         let mean = embedding.iter().sum::<f32>() / embedding.len() as f32;
