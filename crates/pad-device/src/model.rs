@@ -129,11 +129,10 @@ impl DeviceModel {
         self.shape.layout.block_len() * self.shape.cell.bytes()
     }
 
-    /// The work of a chunk, as [`pad_model::Model::row_layers`] has it.
+    /// The work of a chunk ([`LaneChunk::row_layers`]).
     pub(crate) fn row_layers(&self, chunk: &LaneChunk<'_>) -> usize {
-        let adapter = chunk.trunk.and(chunk.adapter).and_then(|adapter| self.adapters.get(adapter));
-        let below = adapter.map_or(0, |adapter| adapter.first_layer);
-        chunk.tokens.len() * self.layers.len().saturating_sub(below)
+        let first_layer = |adapter: usize| self.adapters.get(adapter).map(|adapter| adapter.first_layer);
+        chunk.row_layers(self.layers.len(), first_layer)
     }
 
     /// What logits are read with: the queue, the matrix, and its soft cap.

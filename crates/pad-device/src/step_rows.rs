@@ -154,17 +154,10 @@ impl StepRows {
 
 /// Refuses chunks that are out of range.
 pub fn check(chunks: &[LaneChunk<'_>], (context, vocabulary, blocks): (usize, usize, usize)) -> Result<(), ModelError> {
-    let refuse = |message: String| Err(ModelError::Batch(message));
     for chunk in chunks {
-        let end = chunk.start + chunk.tokens.len();
-        if end > context {
-            return refuse(format!("a lane of {end} tokens, but the context is {context}"));
-        }
-        if let Some(block) = chunk.blocks.iter().find(|block| **block as usize >= blocks) {
-            return refuse(format!("KV block {block} is outside a cache of {blocks} blocks"));
-        }
+        chunk.check(context, blocks)?;
         if let Some(token) = chunk.tokens.iter().find(|token| **token as usize >= vocabulary) {
-            return refuse(format!("token {token} is outside the vocabulary of {vocabulary}"));
+            return Err(ModelError::Batch(format!("token {token} is outside the vocabulary of {vocabulary}")));
         }
     }
     Ok(())

@@ -31,6 +31,28 @@ impl<'a> LaneChunk<'a> {
     pub fn new(tokens: &'a [u32], start: usize, blocks: &'a [u32], read: usize) -> Self {
         Self { tokens, start, blocks, read, adapter: None, strength: Strength::ONE, trunk: None }
     }
+
+    /// Refuses a lane that is longer than the context, or has a block outside of a cache of so many.
+    ///
+    /// # Errors
+    /// If it is so.
+    pub fn check(&self, context: usize, kv_blocks: usize) -> Result<(), ModelError> {
+        let end = self.start + self.tokens.len();
+        if end > context {
+            return Err(ModelError::Batch(format!("a lane of {end} tokens, but the context is {context}")));
+        }
+        match self.blocks.iter().find(|block| **block as usize >= kv_blocks) {
+            Some(block) => Err(ModelError::Batch(format!("KV block {block} is outside a cache of {kv_blocks} blocks"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Its work in a model of so many layers: its rows times the layers that are computed for each, those from the adapter's first on where
+    /// it branches off; `first_layer` gives that of an adapter.
+    pub fn row_layers(&self, layers: usize, first_layer: impl Fn(usize) -> Option<usize>) -> usize {
+        let below = self.trunk.and(self.adapter).and_then(first_layer).unwrap_or(0);
+        self.tokens.len() * layers.saturating_sub(below)
+    }
 }
 
 /// The rows that are in the batch from one layer on.

@@ -147,19 +147,7 @@ impl Model {
     /// # Errors
     /// If there are no rows, a token or position is out of range, or an operation fails.
     pub fn forward(&self, chunks: &[LaneChunk<'_>], cache: &KvCache) -> Result<Hidden, ModelError> {
-        for chunk in chunks {
-            let end = chunk.start + chunk.tokens.len();
-            if end > self.config.context {
-                let message = format!("a lane of {end} tokens, but the context is {}", self.config.context);
-                return Err(ModelError::Batch(message));
-            }
-            if let Some(block) = chunk.blocks.iter().find(|block| **block as usize >= cache.blocks()) {
-                return Err(ModelError::Batch(format!(
-                    "KV block {block} is outside a cache of {} blocks",
-                    cache.blocks()
-                )));
-            }
-        }
+        chunks.iter().try_for_each(|chunk| chunk.check(self.config.context, cache.blocks()))?;
         let batch = Batch::new(chunks, &self.ropes, |adapter, strength| {
             let known = self.adapters.get(adapter).ok_or_else(|| ModelError::no_adapter(adapter))?;
             known.check(strength)?;
@@ -196,11 +184,9 @@ impl Model {
         Ok(Hidden(self.norm.forward(&x.index_select(&read, 0)?)?))
     }
 
-    /// The work of a chunk: its rows times the layers that are computed for each, those from the adapter's first on where it branches off.
+    /// The work of a chunk ([`LaneChunk::row_layers`]).
     pub fn row_layers(&self, chunk: &LaneChunk<'_>) -> usize {
-        let adapter = chunk.trunk.and(chunk.adapter).and_then(|adapter| self.adapters.get(adapter));
-        let below = adapter.map_or(0, Adapter::first_layer);
-        chunk.tokens.len() * self.layers.len().saturating_sub(below)
+        chunk.row_layers(self.layers.len(), |adapter| self.adapters.get(adapter).map(Adapter::first_layer))
     }
 
     /// Read logits of hidden states: one entry of `wanted` a row.
